@@ -1,0 +1,32 @@
+// `npm test`: makes the clone runnable, then runs every test and leaves a JSON report for `npm run scenarios`
+// and CI. With arguments (`npm test -- queue`) only what they select runs, and its report is kept apart,
+// because it says nothing about the rest.
+//
+//   node scripts/test.mjs --quick   without test/crash, which spends minutes on killed processes
+
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { setup } from "./setup.mjs";
+import { partialTestResultsPath, root, run, testResultsPath } from "./support/repository.mjs";
+
+/** Runs the tests and returns the exit status. */
+export function runTests(args, { quiet = false } = {}) {
+  setup({ tools: true });
+  const selection = args.flatMap((argument) =>
+    argument === "--quick" ? ["--exclude", "test/crash/**"] : [argument],
+  );
+  const report = selection.length > 0 ? partialTestResultsPath : testResultsPath;
+  const vitest = join(root, "node_modules/vitest/vitest.mjs");
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const { status, stdout, stderr } = run(
+    process.execPath,
+    [vitest, "run", "--config", "test/vitest.config.ts", ...reporters, ...selection],
+    { output: quiet ? "captured" : "shown" },
+  );
+  if (quiet && status !== 0) process.stderr.write(stdout + stderr);
+  return status;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  process.exitCode = runTests(process.argv.slice(2));
+}

@@ -1,0 +1,169 @@
+// The arrows of the house: which folder may import which. One row per folder, as in ARCHITECTURE.md; anything
+// a row does not name is forbidden. Beside the rows: who may touch lmdb and grpc-js, purity of the rules'
+// folders, no cycles, nothing unresolvable. test/tidy/guards.test.ts proves that these rules bite.
+
+const services = ["queue", "cache", "topic"];
+
+// From a unit of src, to the units it may import. A unit is a folder, or a file of its name.
+const mayImport = {
+  main: ["base", "config", "server", "cli"],
+  server: "everything",
+  cli: ["base", "gen", "config"],
+  config: ["base"],
+  edge: ["base", "config", "engine", "gen"],
+  security: ["base", "engine", "gen"],
+  rpc: ["base", "engine", "gen", ...services],
+  delivery: ["base", "engine", "gen", ...services],
+  queue: ["base"],
+  cache: ["base"],
+  topic: ["base", "queue"],
+  engine: ["base", "store"],
+  // The services' view and change types only; see "store-imports-service-types-only".
+  store: ["base", ...services],
+  replication: ["base", "gen", "store"],
+  cluster: ["base", "gen", "store"],
+  base: [],
+  gen: [],
+};
+
+const unit = (names) => `^src/(?:${[names].flat().join("|")})(?:/|\\.ts$)`;
+
+const rows = Object.entries(mayImport)
+  .filter(([, targets]) => targets !== "everything")
+  .map(([name, targets]) => ({
+    name: `${name}-imports`,
+    comment: `src/${name} may import ${targets.length > 0 ? targets.join(", ") : "nothing of ours"}.`,
+    severity: "error",
+    from: { path: unit(name) },
+    to: { path: "^src/", pathNot: unit([name, ...targets]) },
+  }));
+
+const others = [
+  {
+    name: "known-units-only",
+    comment:
+      "A new folder of src gets a row in test/tidy/import-direction.cjs and in ARCHITECTURE.md.",
+    severity: "error",
+    from: { path: "^src/", pathNot: unit(Object.keys(mayImport)) },
+    to: {},
+  },
+  {
+    name: "nothing-imports-the-roof",
+    comment: "server.ts and main.ts build the house; only main may import server.",
+    severity: "error",
+    from: { path: "^src/", pathNot: unit("main") },
+    to: { path: unit(["main", "server"]) },
+  },
+  {
+    name: "store-imports-service-types-only",
+    comment: "src/store knows the shape of a service's view and changes, never its rules.",
+    severity: "error",
+    from: { path: unit("store") },
+    to: { path: unit(services), dependencyTypesNot: ["type-only"] },
+  },
+  {
+    name: "only-store-imports-lmdb",
+    comment: "LMDB is known to src/store alone.",
+    severity: "error",
+    from: { pathNot: [unit("store"), "^test/", "^bench/"] },
+    to: { path: "(?:^|/)node_modules/lmdb/" },
+  },
+  {
+    name: "only-the-wire-imports-grpc-js",
+    comment:
+      "gRPC is known to the floors that speak it; the command line goes through @forebay/client.",
+    severity: "error",
+    from: {
+      path: "^src/",
+      pathNot: unit(["edge", "rpc", "delivery", "replication", "cluster", "server", "gen"]),
+    },
+    to: { path: "(?:^|/)node_modules/@grpc/grpc-js/" },
+  },
+  {
+    name: "rules-are-pure",
+    comment: "A service's rules read no clock, file or network, and need no package to decide.",
+    severity: "error",
+    from: { path: unit(services) },
+    to: {
+      dependencyTypes: ["core", "npm", "npm-dev", "npm-optional", "npm-peer", "npm-no-pkg"],
+      pathNot: "^(?:node:)?(?:buffer|crypto|util)$",
+    },
+  },
+  {
+    name: "only-the-command-line-imports-the-client",
+    comment: "Inside the server nothing goes through the client; src/cli is its user.",
+    severity: "error",
+    from: { path: "^src/", pathNot: unit("cli") },
+    to: { path: "^clients/|(?:^|/)node_modules/@forebay/" },
+  },
+  {
+    name: "client-by-its-name",
+    comment: "The client is imported as @forebay/client, so what is used is what is published.",
+    severity: "error",
+    from: { path: "^(?:src|bench|examples)/" },
+    to: { path: "^clients/", dependencyTypes: ["local"] },
+  },
+  {
+    name: "clients-stand-alone",
+    comment: "A client is published by itself, so it knows the contract and not the server.",
+    severity: "error",
+    from: { path: "^clients/[^/]+/(?:src|gen|examples)/" },
+    to: { path: "^(?:src|dist|test|bench)/" },
+  },
+  {
+    name: "outsiders-use-the-product",
+    comment: "Benchmarks and examples reach the server as users do: through @forebay/client.",
+    severity: "error",
+    from: { path: "^(?:bench|examples)/" },
+    to: { path: "^(?:src|dist)/" },
+  },
+  {
+    name: "workers-use-the-product",
+    comment: "A *.worker.ts is compiled without src (test/tsconfig.build.json).",
+    severity: "error",
+    from: { path: "^test/.*[.]worker[.]ts$" },
+    to: { path: "^(?:src|dist)/", reachable: true },
+  },
+  {
+    name: "product-knows-no-tests",
+    comment: "What is shipped imports nothing that is not.",
+    severity: "error",
+    from: { path: "^(?:src|clients/[^/]+/src)/" },
+    to: { path: "^(?:test|bench|examples|scripts)/" },
+  },
+  {
+    name: "no-development-packages-in-the-product",
+    comment: "What is shipped imports only what package.json calls a dependency.",
+    severity: "error",
+    from: { path: "^(?:src|clients/[^/]+/(?:src|gen))/" },
+    to: { dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"], pathNot: "/@types/" },
+  },
+  {
+    name: "no-cycles",
+    comment: "Two files that import each other are one file, or need a third.",
+    severity: "error",
+    from: {},
+    to: { circular: true },
+  },
+  {
+    name: "no-unresolvable",
+    comment: "An import that cannot be followed cannot be judged either.",
+    severity: "error",
+    from: {},
+    to: { couldNotResolve: true },
+  },
+];
+
+module.exports = {
+  forbidden: [...rows, ...others],
+  options: {
+    doNotFollow: { path: "(?:^|/)(?:node_modules|dist)/" },
+    tsPreCompilationDeps: true,
+    combinedDependencies: true,
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      conditionNames: ["import", "node", "default", "types"],
+      mainFields: ["module", "main", "types"],
+    },
+  },
+};

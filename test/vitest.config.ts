@@ -1,0 +1,25 @@
+// How the tests run. Two processes at most, because the machines that check this have two cores and the
+// tests with real servers measure deadlines.
+
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  root: fileURLToPath(new URL("..", import.meta.url)),
+  cacheDir: "node_modules/.cache/forebay/vitest",
+  test: {
+    include: ["test/**/*.test.ts", "clients/typescript/test/**/*.test.ts"],
+    environment: "node",
+    pool: "forks",
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    teardownTimeout: 10_000,
+    // A promise nobody awaited that rejects is a failure, not a line of output.
+    dangerouslyIgnoreUnhandledErrors: false,
+    passWithNoTests: false,
+    allowOnly: false,
+    restoreMocks: true,
+    unstubEnvs: true,
+  },
+});
