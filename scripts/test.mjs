@@ -2,20 +2,26 @@
 // and CI. With arguments (`npm test -- queue`) only what they select runs, and its report is kept apart,
 // because it says nothing about the rest.
 //
-//   node scripts/test.mjs --quick   without test/crash, which spends minutes on killed processes
+//   node scripts/test.mjs --quick           without test/crash, which spends minutes on killed processes
+//   node scripts/test.mjs --report=<file>   leave the report elsewhere
 
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { setup } from "./setup.mjs";
 import { partialTestResultsPath, root, run, testResultsPath } from "./support/repository.mjs";
 
+const reportOption = "--report=";
+
 /** Runs the tests and returns the exit status. */
 export function runTests(args, { quiet = false } = {}) {
   setup({ tools: true });
-  const selection = args.flatMap((argument) =>
-    argument === "--quick" ? ["--exclude", "test/crash/**"] : [argument],
-  );
-  const report = selection.length > 0 ? partialTestResultsPath : testResultsPath;
+  const elsewhere = args.find((argument) => argument.startsWith(reportOption));
+  const selection = args
+    .filter((argument) => argument !== elsewhere)
+    .flatMap((argument) => (argument === "--quick" ? ["--exclude", "test/crash/**"] : [argument]));
+  const report =
+    elsewhere?.slice(reportOption.length) ??
+    (selection.length > 0 ? partialTestResultsPath : testResultsPath);
   const vitest = join(root, "node_modules/vitest/vitest.mjs");
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
   const { status, stdout, stderr } = run(

@@ -43,11 +43,10 @@ export function binary(name) {
   return join(root, "node_modules/.bin", name);
 }
 
-/** Runs a command in the root and waits. Its output is shown, or returned with `output: "captured"`. */
-export function run(command, args, { output = "shown", env = process.env } = {}) {
+/** Runs a command, in the root unless told otherwise, and waits. Its output is shown, or returned with `output: "captured"`. */
+export function run(command, args, { output = "shown", folder = root } = {}) {
   const result = spawnSync(command, args, {
-    cwd: root,
-    env,
+    cwd: folder,
     encoding: "utf8",
     maxBuffer: 256 * 1024 * 1024,
     stdio: output === "shown" ? "inherit" : ["ignore", "pipe", "pipe"],
