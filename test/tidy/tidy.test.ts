@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { missingEntries } from "../../scripts/complete-lockfile.mjs";
 import { bannedIn, headerOf, notesIn, type Violation } from "./source-rules.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -55,6 +56,12 @@ test("the lockfile names no registry, so that it installs from any", () => {
   const { packages } = readJson("package-lock.json") as { packages: Record<string, Locked> };
   const remote = Object.entries(packages).filter(([, { resolved }]) => resolved?.includes("://"));
   expect(remote.map(([path]) => path)).toEqual([]);
+});
+
+test("the lockfile knows the binaries of every platform, so that it installs on any", () => {
+  const { packages } = readJson("package-lock.json") as { packages: Record<string, Locked> };
+  // When it fails: node scripts/complete-lockfile.mjs
+  expect(Object.keys(missingEntries(packages))).toEqual([]);
 });
 
 interface Manifest {
