@@ -1,5 +1,6 @@
 // `npm start`: makes the clone runnable, then serves in this very process, so that signals reach the server
-// directly. Arguments after `npm start --` go to `forebay serve`.
+// directly; package.json says `exec` for the same reason, since sh would stay in between and die alone.
+// Arguments after `npm start --` go to `forebay serve`.
 
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
