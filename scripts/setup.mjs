@@ -35,9 +35,10 @@ const builds = {
   },
   tools: {
     project: "test/tsconfig.build.json",
-    sources: () => [
-      ...["bench", "examples", "test", "clients/typescript/examples"].flatMap(filesBelow),
-    ],
+    sources: () =>
+      ["bench", "examples", "test", "clients/typescript/examples"].flatMap((folder) =>
+        filesBelow(folder),
+      ),
     outputs: ["dist-tools/.tsbuildinfo"],
     compiled: [["dist-tools", "."]],
   },
