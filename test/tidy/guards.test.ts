@@ -113,9 +113,10 @@ describe("import direction", () => {
     "clients/typescript/package.json": JSON.stringify({
       name: "@forebay/client",
       type: "module",
-      exports: { ".": "./dist/src/index.js" },
+      exports: { ".": { types: "./dist/src/index.d.ts", default: "./dist/src/index.js" } },
       dependencies: { "@grpc/grpc-js": "1.0.0" },
     }),
+    "clients/typescript/dist/src/index.d.ts": 'import "@grpc/grpc-js";',
     "clients/typescript/dist/src/index.js": 'import "@grpc/grpc-js";',
     "clients/typescript/src/index.ts": 'import "@grpc/grpc-js";',
     "examples/lawful.ts": 'import "@forebay/client";',

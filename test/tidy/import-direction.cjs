@@ -101,7 +101,7 @@ const others = [
     comment: "The client is imported as @forebay/client, so what is used is what is published.",
     severity: "error",
     from: { path: "^(?:src|bench|examples)/" },
-    to: { path: "^clients/", dependencyTypes: ["local"] },
+    to: { path: "^clients/[^/]+/(?!dist/)" },
   },
   {
     name: "clients-stand-alone",
