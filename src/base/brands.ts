@@ -1,0 +1,38 @@
+// Branded primitives: an instant is not a span and a queue's number is not a place in it.
+//
+// All are plain numbers or strings at run time. Only the constructors here, the parsers at the wire and the store's codecs
+// cast to a brand; everything else passes them on. Numbers stay below 2^53, so arithmetic on them is exact.
+
+declare const brand: unique symbol;
+type Branded<Base, Name extends string> = Base & { readonly [brand]: Name };
+
+/** An instant of server time: milliseconds since 1970-01-01 UTC. */
+export type EpochMs = Branded<number, "EpochMs">;
+/** A span of time in milliseconds. */
+export type DurationMs = Branded<number, "DurationMs">;
+/** The number of one incarnation of a queue; a queue recreated under the same name has another. Never reused. */
+export type QueueNumber = Branded<number, "QueueNumber">;
+/** The key range that holds a queue's messages; a purge starts a new one. Never reused. */
+export type SegmentNumber = Branded<number, "SegmentNumber">;
+/** A place in the send order of one queue; grows by at least one with every message. */
+export type Sequence = Branded<number, "Sequence">;
+/** The name of a queue without its namespace, as validated. */
+export type QueueName = Branded<string, "QueueName">;
+/** What AWS calls an account: the first part of a qualified name. */
+export type Namespace = Branded<string, "Namespace">;
+
+export const milliseconds = (value: number): DurationMs => value as DurationMs;
+export const seconds = (value: number): DurationMs => (value * 1_000) as DurationMs;
+export const minutes = (value: number): DurationMs => (value * 60_000) as DurationMs;
+export const hours = (value: number): DurationMs => (value * 3_600_000) as DurationMs;
+export const days = (value: number): DurationMs => (value * 86_400_000) as DurationMs;
+
+export const epochMs = (value: number): EpochMs => value as EpochMs;
+export const sequence = (value: number): Sequence => value as Sequence;
+export const queueNumber = (value: number): QueueNumber => value as QueueNumber;
+export const segmentNumber = (value: number): SegmentNumber => value as SegmentNumber;
+
+/** The instant a span after another. */
+export const after = (instant: EpochMs, span: DurationMs): EpochMs => (instant + span) as EpochMs;
+/** The span between two instants, negative when `to` is earlier. */
+export const between = (from: EpochMs, to: EpochMs): DurationMs => (to - from) as DurationMs;

@@ -1,0 +1,60 @@
+// What the engine runs: a command is one decision, made in one go, answered when what it saw and changed is safe.
+
+import type { EpochMs, QueueNumber } from "../base/brands.js";
+import type { Stamp } from "../queue/stamp.js";
+import type { QueueTransaction } from "../queue/view.js";
+
+/** What a decision came to. A rejection leaves no trace. */
+export type Decision<Outcome, Rejection> =
+  | { readonly kind: "accepted"; readonly outcome: Outcome }
+  | { readonly kind: "rejected"; readonly rejection: Rejection };
+
+/**
+ * A decision that found nothing and would look again when `queue` is woken or at `until`. What it recorded on the way
+ * (leases that ended, places it need not look at again) is kept.
+ */
+export interface NothingYet {
+  readonly kind: "nothing_yet";
+  readonly queue: QueueNumber;
+  readonly until: EpochMs | undefined;
+}
+
+interface CommandBase {
+  /** For metrics and logs. */
+  readonly name: string;
+  /** About how many bytes its changes take, for the engine's bound. */
+  readonly bytes: number;
+  /** True when it stores something new: refused while the storage is full. Receives, deletes and clean-up are not. */
+  readonly isGrowing: boolean;
+}
+
+export interface Command<Outcome, Rejection> extends CommandBase {
+  decide(transaction: QueueTransaction, stamp: Stamp): Decision<Outcome, Rejection>;
+}
+
+/** A command that may wait. */
+export interface WaitingCommand<Outcome, Rejection> extends CommandBase {
+  /** The queue it waits for, by number, so that it never carries over to a recreated one; or why it cannot. */
+  locate(transaction: QueueTransaction): Decision<QueueNumber, Rejection>;
+  decide(
+    transaction: QueueTransaction,
+    stamp: Stamp,
+    queue: QueueNumber,
+  ): Decision<Outcome, Rejection> | NothingYet;
+  /** The answer when the wait ends with nothing. */
+  empty(): Outcome;
+}
+
+/** Why the engine itself did not run a command. Before any effect. */
+export type RefusalKind = "commit_backlog" | "storage_full" | "shutting_down";
+
+export class EngineRefusal extends Error {
+  override readonly name = "EngineRefusal";
+  readonly kind: RefusalKind;
+  readonly retryAfterMs: number;
+  constructor(kind: RefusalKind, message: string, retryAfterMs: number) {
+    super(message);
+    this.kind = kind;
+    this.retryAfterMs = retryAfterMs;
+  }
+}

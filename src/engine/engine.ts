@@ -1,0 +1,524 @@
+// The single writer.
+//
+// Commands are decided one after another over view and overlay. What is decided while a commit is in flight forms the next
+// record; each record is one batch, one in flight; replies go out when theirs is flushed (group commit). A command that
+// changed nothing but may have seen uncommitted rows waits for the record it saw. Waiters are tried as part of the turn that
+// woke them, so that nobody who came later overtakes them, and are answered, like everybody, after the commit.
+//
+// When the disk is full the failed record was not stored, and nothing derived from it has left the process: everything
+// uncommitted is forgotten and decided anew, with the commands that would grow the store refused. So deletes and receives
+// go on. Any other failure of a commit ends the process.
+
+import { assert, InvariantViolation } from "../base/assert.js";
+import type { EpochMs, QueueNumber } from "../base/brands.js";
+import type { Clock, Timer } from "../base/clock.js";
+import type { Ids } from "../base/ids.js";
+import type { Stamp } from "../queue/stamp.js";
+import { type Store, StorageFull, type StoreSpace } from "../store/environment.js";
+import { nodeKey } from "../store/keys.js";
+import { QueueState } from "../store/queue-state.js";
+import { tables } from "../store/tables.js";
+import {
+  type Command,
+  type Decision,
+  EngineRefusal,
+  type NothingYet,
+  type WaitingCommand,
+} from "./command.js";
+import { StateView } from "./state-view.js";
+import { Waiters } from "./waiters.js";
+
+export interface EngineLimits {
+  /** Commands decided and not yet answered. */
+  readonly commandsPendingMax: number;
+  readonly uncommittedBytesMax: number;
+  /** A commit older than this refuses newcomers: the disk has stopped answering. */
+  readonly commitAgeMsMax: number;
+  /** Free space below which commands that grow the store are refused. */
+  readonly storageReserveBytes: number;
+}
+
+/** What the engine tells about itself; all calls are cheap and synchronous. */
+export interface EngineObserver {
+  recordCommitted(changeCount: number, commandCount: number, elapsedMs: number): void;
+  storageChanged(isFull: boolean, space: StoreSpace): void;
+  /** The store failed or an invariant broke: the process must end. */
+  failed(error: Error): void;
+}
+
+export interface EngineParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly limits: EngineLimits;
+  readonly observer: EngineObserver;
+}
+
+/** A command that was taken on and not yet answered. */
+interface Pending {
+  readonly bytes: number;
+  readonly isGrowing: boolean;
+  /** Decides again after the record it was part of was dropped. */
+  readonly decideAgain: () => void;
+  /** Releases the reply; called once its record is flushed. */
+  reply: () => void;
+  readonly refuse: (error: Error) => void;
+  hasFailedOnce: boolean;
+}
+
+interface Record {
+  readonly pendings: Pending[];
+  bytes: number;
+  openedAtMs: number;
+  /** True when there is something to commit, also without anyone waiting for it. */
+  hasChanges: boolean;
+}
+
+const emptyRecord = (): Record => ({ pendings: [], bytes: 0, openedAtMs: 0, hasChanges: false });
+
+/** A call that waits for something to receive. */
+export interface Wait<Outcome, Rejection> {
+  readonly decision: Promise<Decision<Outcome, Rejection>>;
+  /** Ends the wait with nothing, if it still waits; says whether it did. A lease already decided is not undone here. */
+  cancel(): boolean;
+}
+
+interface Waiter {
+  /** Tries once; false: nothing yet. */
+  readonly attempt: () => NothingYet | undefined;
+  readonly end: () => void;
+  readonly endTimer: Timer | undefined;
+}
+
+const spaceCheckMs = 1_000;
+const backlogRetryMs = 200;
+const storageRetryMs = 1_000;
+
+export class Engine {
+  readonly #parts: EngineParts;
+  readonly #view: StateView;
+  readonly #transaction: QueueState;
+  readonly #waiters = new Waiters<Waiter>();
+  #open: Record = emptyRecord();
+  #inFlight: Record | undefined;
+  #isFlushScheduled = false;
+  #pendingCount = 0;
+  #pendingBytes = 0;
+  #isFull = false;
+  #availableBytes = Number.MAX_SAFE_INTEGER;
+  #spaceTimer: Timer | undefined;
+  #state: "running" | "stopping" | "failed" = "running";
+  #idle: (() => void) | undefined;
+
+  private constructor(parts: EngineParts) {
+    this.#parts = parts;
+    this.#view = new StateView(parts.store);
+    this.#transaction = new QueueState(this.#view);
+  }
+
+  /** An engine over an open store, once it knows how much room there is. */
+  static async start(parts: EngineParts): Promise<Engine> {
+    const engine = new Engine(parts);
+    await engine.#checkSpace();
+    return engine;
+  }
+
+  /** The last instant a store's engine handed out, for the clock's start. */
+  static lastInstant(store: Store): EpochMs {
+    const key = nodeKey("time");
+    const bytes = store.get(key);
+    return (bytes === undefined ? 0 : tables.node.decode(key, bytes)) as EpochMs;
+  }
+
+  get waiterCount(): number {
+    return this.#waiters.count;
+  }
+  get pendingCount(): number {
+    return this.#pendingCount;
+  }
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+  get isStorageFull(): boolean {
+    return this.#isFull;
+  }
+  get now(): EpochMs {
+    return this.#parts.clock.now();
+  }
+
+  /** Runs a command; resolves when what it saw and changed is durable. Rejects with EngineRefusal before any effect. */
+  execute<Outcome, Rejection>(
+    command: Command<Outcome, Rejection>,
+  ): Promise<Decision<Outcome, Rejection>> {
+    return new Promise((resolve, reject) => {
+      const refusal = this.#refusal(command.isGrowing, command.bytes);
+      if (refusal !== undefined) {
+        reject(refusal);
+        return;
+      }
+      const attempt = (): void => {
+        const decision = this.#decide((stamp) => command.decide(this.#transaction, stamp), reject);
+        if (decision === undefined) return;
+        pending.reply = () => resolve(decision);
+        this.#settle(pending, decision.kind === "accepted");
+      };
+      const pending: Pending = {
+        bytes: command.bytes,
+        isGrowing: command.isGrowing,
+        decideAgain: attempt,
+        reply: ignore,
+        refuse: reject,
+        hasFailedOnce: false,
+      };
+      attempt();
+    });
+  }
+
+  /** As `execute`, for a command that may wait up to `waitMs` for something to be there. */
+  executeOrWait<Outcome, Rejection>(
+    command: WaitingCommand<Outcome, Rejection>,
+    waitMs: number,
+  ): Wait<Outcome, Rejection> {
+    let cancel = (): boolean => false;
+    const decision = new Promise<Decision<Outcome, Rejection>>((resolve, reject) => {
+      const refusal = this.#refusal(command.isGrowing, command.bytes);
+      if (refusal !== undefined) {
+        reject(refusal);
+        return;
+      }
+      const located = this.#decide(() => command.locate(this.#transaction), reject);
+      if (located === undefined) return;
+      if (located.kind === "rejected") {
+        this.#answerWhenSafe(command, () => resolve(located), reject);
+        return;
+      }
+      const queue = located.outcome;
+      const startWaiting = (place: "front" | "back"): void => {
+        const endTimer = this.#parts.clock.setTimer(Math.max(0, endsAt - this.#parts.clock.now()), () =>
+          waiter.end(),
+        );
+        const waiter: Waiter = {
+          attempt,
+          endTimer,
+          end: () => {
+            if (!this.#waiters.remove(queue, waiter)) return;
+            endTimer.cancel();
+            // Nothing may be known of a change that is not durable, not even that there is nothing.
+            this.#answerWhenSafe(
+              command,
+              () => resolve({ kind: "accepted", outcome: command.empty() }),
+              reject,
+            );
+          },
+        };
+        this.#waiters.add(queue, waiter, place);
+        cancel = () => {
+          if (!this.#waiters.remove(queue, waiter)) return false;
+          endTimer.cancel();
+          resolve({ kind: "accepted", outcome: command.empty() });
+          return true;
+        };
+      };
+      const attempt = (): NothingYet | undefined => {
+        const found = this.#decide((stamp) => command.decide(this.#transaction, stamp, queue), reject);
+        if (found === undefined) return undefined;
+        if (found.kind === "nothing_yet") {
+          this.#keepChanges();
+          return found;
+        }
+        const pending: Pending = {
+          bytes: command.bytes,
+          isGrowing: command.isGrowing,
+          // Its record was dropped with the disk full: it takes its place in front again.
+          decideAgain: () => {
+            if (this.#state !== "running") {
+              resolve({ kind: "accepted", outcome: command.empty() });
+              return;
+            }
+            startWaiting("front");
+            this.#serve(queue);
+          },
+          reply: () => resolve(found),
+          refuse: reject,
+          hasFailedOnce: false,
+        };
+        this.#settle(pending, found.kind === "accepted");
+        return undefined;
+      };
+      const endsAt = this.#parts.clock.now() + waitMs;
+      if (this.#waiters.list(queue) !== undefined) {
+        // Others came first. A call that does not wait still looks, after they have.
+        this.#serve(queue);
+        if (waitMs > 0 && this.#waiters.list(queue) !== undefined) {
+          startWaiting("back");
+          return;
+        }
+      }
+      const nothing = attempt();
+      if (nothing === undefined) return;
+      if (waitMs <= 0 || this.#state !== "running") {
+        this.#answerWhenSafe(
+          command,
+          () => resolve({ kind: "accepted", outcome: command.empty() }),
+          reject,
+        );
+        return;
+      }
+      startWaiting("back");
+      this.#lookAgainAt(queue, nothing.until);
+    });
+    return { decision, cancel: () => cancel() };
+  }
+
+  #answerWhenSafe(
+    command: { readonly bytes: number; readonly isGrowing: boolean },
+    reply: () => void,
+    refuse: (error: Error) => void,
+  ): void {
+    const pending: Pending = {
+      bytes: command.bytes,
+      isGrowing: command.isGrowing,
+      decideAgain: () => this.#settle(pending, false),
+      reply,
+      refuse,
+      hasFailedOnce: false,
+    };
+    this.#settle(pending, false);
+  }
+
+  #refusal(isGrowing: boolean, bytes: number): EngineRefusal | undefined {
+    if (this.#state !== "running") {
+      return new EngineRefusal("shutting_down", "The server is stopping; call another node or retry when it is back.", 1_000);
+    }
+    if (isGrowing && this.#isFull) {
+      return new EngineRefusal(
+        "storage_full",
+        "The storage is full: receive and delete messages, or free disk space. Receives and deletes go on working.",
+        storageRetryMs,
+      );
+    }
+    const { limits, clock } = this.#parts;
+    const isBehind =
+      this.#pendingCount >= limits.commandsPendingMax ||
+      (this.#pendingBytes + bytes > limits.uncommittedBytesMax && this.#pendingCount > 0) ||
+      (this.#inFlight !== undefined &&
+        clock.monotonicMs() - this.#inFlight.openedAtMs > limits.commitAgeMsMax);
+    return isBehind
+      ? new EngineRefusal("commit_backlog", "More is waiting for the disk than the server's bound; retry after the hint.", backlogRetryMs)
+      : undefined;
+  }
+
+  /** Runs one decision; undefined when it threw and was answered. */
+  #decide<Result extends { readonly kind: string }>(
+    decide: (stamp: Stamp) => Result,
+    fail: (error: Error) => void,
+  ): Result | undefined {
+    const { overlay } = this.#view;
+    try {
+      const result = decide({ now: this.#parts.clock.now(), ids: this.#parts.ids });
+      if (result.kind === "rejected") overlay.rollBack();
+      return result;
+    } catch (error) {
+      overlay.rollBack();
+      this.#view.woken.clear();
+      const fault = error instanceof Error ? error : new Error(String(error));
+      fail(fault);
+      if (fault instanceof InvariantViolation) this.#fail(fault);
+      return undefined;
+    }
+  }
+
+  /** Gives a decided command its place: in the open record if it changed something, else behind what it saw. */
+  #settle(pending: Pending, isAccepted: boolean): void {
+    if (isAccepted && this.#keepChanges()) {
+      this.#addTo(this.#open, pending);
+      this.#serveWoken();
+      return;
+    }
+    this.#view.woken.clear();
+    if (this.#open.hasChanges) this.#addTo(this.#open, pending);
+    else if (this.#inFlight !== undefined) this.#addTo(this.#inFlight, pending);
+    else pending.reply();
+  }
+
+  /** Makes what the decision recorded part of the open record; says whether there was anything. */
+  #keepChanges(): boolean {
+    if (!this.#view.overlay.keep()) return false;
+    this.#open.hasChanges = true;
+    this.#scheduleFlush();
+    return true;
+  }
+
+  #addTo(record: Record, pending: Pending): void {
+    if (record.pendings.length === 0) record.openedAtMs = this.#parts.clock.monotonicMs();
+    record.pendings.push(pending);
+    record.bytes += pending.bytes;
+    this.#pendingCount += 1;
+    this.#pendingBytes += pending.bytes;
+  }
+
+  #serveWoken(): void {
+    const { woken } = this.#view;
+    if (woken.size === 0) return;
+    const queues = [...woken];
+    woken.clear();
+    for (const queue of queues) this.#serve(queue);
+  }
+
+  /** Tries the waiters of a queue in the order they came, until one finds nothing. */
+  #serve(queue: QueueNumber): void {
+    let list = this.#waiters.list(queue);
+    while (list !== undefined) {
+      const waiter = list.waiters[0];
+      if (waiter === undefined) return;
+      const nothing = waiter.attempt();
+      if (nothing !== undefined) {
+        this.#lookAgainAt(queue, nothing.until);
+        return;
+      }
+      waiter.endTimer?.cancel();
+      this.#waiters.remove(queue, waiter);
+      list = this.#waiters.list(queue);
+    }
+  }
+
+  #lookAgainAt(queue: QueueNumber, until: EpochMs | undefined): void {
+    const list = this.#waiters.list(queue);
+    if (list === undefined) return;
+    if (until === undefined) {
+      list.dueTimer?.cancel();
+      list.dueTimer = undefined;
+      return;
+    }
+    if (list.dueTimer !== undefined && list.dueAt === until) return;
+    list.dueTimer?.cancel();
+    list.dueAt = until;
+    list.dueTimer = this.#parts.clock.setTimer(Math.max(0, until - this.#parts.clock.now()), () => {
+      list.dueTimer = undefined;
+      if (this.#state === "running") this.#serve(queue);
+    });
+  }
+
+  #scheduleFlush(): void {
+    if (this.#isFlushScheduled || this.#inFlight !== undefined) return;
+    this.#isFlushScheduled = true;
+    // After the event loop has handed over every request that arrived with this one.
+    setImmediate(() => {
+      this.#isFlushScheduled = false;
+      void this.#flush();
+    });
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#inFlight !== undefined || !this.#open.hasChanges) return;
+    const { store, clock, observer } = this.#parts;
+    const record = this.#open;
+    this.#open = emptyRecord();
+    this.#inFlight = record;
+    this.#view.put(tables.node, nodeKey("time"), clock.now());
+    this.#view.overlay.keep();
+    const number = this.#view.closeRecord();
+    const startedAtMs = clock.monotonicMs();
+    record.openedAtMs = startedAtMs;
+    try {
+      const changes = this.#view.overlay.changesOf(number);
+      await store.commit(changes);
+      this.#inFlight = undefined;
+      this.#view.committed(number);
+      observer.recordCommitted(changes.length, record.pendings.length, clock.monotonicMs() - startedAtMs);
+    } catch (error) {
+      this.#inFlight = undefined;
+      if (error instanceof StorageFull) await this.#decideAgain(record);
+      else this.#fail(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    this.#availableBytes -= record.bytes * 2;
+    // The next batch goes to its thread before the replies are written, so that disk and wire work side by side.
+    void this.#flush();
+    this.#release(record.pendings);
+    for (const pending of record.pendings) pending.reply();
+    if (this.#availableBytes < this.#parts.limits.storageReserveBytes) this.#scheduleSpaceCheck(0);
+    if (this.#inFlight === undefined && !this.#open.hasChanges) this.#idle?.();
+  }
+
+  #release(pendings: readonly Pending[]): void {
+    this.#pendingCount -= pendings.length;
+    for (const pending of pendings) this.#pendingBytes -= pending.bytes;
+  }
+
+  /** A record found no room: everything uncommitted is forgotten and decided anew, growing commands refused. */
+  async #decideAgain(record: Record): Promise<void> {
+    const again = [...record.pendings, ...this.#open.pendings];
+    this.#open = emptyRecord();
+    this.#release(again);
+    this.#view.discard();
+    this.#setFull(true, await this.#parts.store.space());
+    this.#scheduleSpaceCheck(spaceCheckMs);
+    for (const pending of again) {
+      if (pending.isGrowing || pending.hasFailedOnce) {
+        pending.refuse(
+          new EngineRefusal(
+            "storage_full",
+            "The storage is full: nothing of this call was stored. Receive and delete messages, or free disk space.",
+            storageRetryMs,
+          ),
+        );
+      } else {
+        pending.hasFailedOnce = true;
+        pending.decideAgain();
+      }
+    }
+    if (this.#inFlight === undefined && !this.#open.hasChanges) this.#idle?.();
+  }
+
+  #scheduleSpaceCheck(delayMs: number): void {
+    if (delayMs === 0) this.#spaceTimer?.cancel();
+    else if (this.#spaceTimer !== undefined) return;
+    this.#spaceTimer = this.#parts.clock.setTimer(delayMs, () => {
+      this.#spaceTimer = undefined;
+      void this.#checkSpace();
+    });
+  }
+
+  async #checkSpace(): Promise<void> {
+    if (this.#state === "failed") return;
+    const space = await this.#parts.store.space();
+    this.#availableBytes = space.availableBytes;
+    this.#setFull(space.availableBytes < this.#parts.limits.storageReserveBytes, space);
+    if (this.#state === "running") this.#scheduleSpaceCheck(spaceCheckMs);
+  }
+
+  #setFull(isFull: boolean, space: StoreSpace): void {
+    if (isFull === this.#isFull) return;
+    this.#isFull = isFull;
+    this.#parts.observer.storageChanged(isFull, space);
+  }
+
+  #fail(error: Error): void {
+    if (this.#state === "failed") return;
+    this.#state = "failed";
+    this.#parts.observer.failed(error);
+  }
+
+  /** Ends every wait with nothing; what is decided still commits and answers. */
+  endWaits(): void {
+    for (const queue of [...this.#waiters.queues()]) {
+      for (const waiter of [...(this.#waiters.list(queue)?.waiters ?? [])]) waiter.end();
+    }
+  }
+
+  /** Refuses newcomers, ends waits, and resolves when the last record is flushed. */
+  async stop(): Promise<void> {
+    if (this.#state === "running") this.#state = "stopping";
+    this.endWaits();
+    this.#spaceTimer?.cancel();
+    if (this.#inFlight !== undefined || this.#open.hasChanges) {
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve;
+      });
+    }
+    assert(this.#view.overlay.size === 0 || this.#state === "failed", "nothing is uncommitted when the engine is idle");
+  }
+}
+
+function ignore(): void {}

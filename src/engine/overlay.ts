@@ -1,0 +1,159 @@
+// What is decided and not yet committed: an ordered map of rows over the store.
+//
+// A later decision reads through it, so a batch of commands sees each other's effects long before the disk does. Each entry
+// knows the record it will be committed with. While a decision runs, a journal keeps what its writes replaced, so that a
+// rejected command leaves no trace. Entries go when their record is committed; a read then finds the same row in the store.
+
+import { assert } from "../base/assert.js";
+import type { RowChange } from "../store/environment.js";
+import type { Table } from "../store/tables.js";
+
+export interface OverlayEntry {
+  readonly key: string;
+  // Rows are opaque here: table and row were paired by a typed `put`.
+  readonly table: Table<unknown>;
+  /** Undefined: removed. */
+  readonly row: unknown;
+  /** The record that will commit it. */
+  readonly record: number;
+  /** True when the store has no row at this key and never had one. */
+  readonly isInsert: boolean;
+  readonly mayReplaceChunks: boolean;
+}
+
+interface JournalEntry {
+  readonly key: string;
+  readonly previous: OverlayEntry | undefined;
+}
+
+// Keys of a segment share their first 10 bytes and have the table's letter at 10; others have their table at 0.
+const groupOf = (key: string): string => (key.charCodeAt(0) < 0x80 ? key.slice(0, 11) : key[0] ?? "");
+
+export class Overlay {
+  readonly #entries = new Map<string, OverlayEntry>();
+  /** Live keys of ordered tables, in order; may also hold keys whose entry has gone, until the next commit. */
+  readonly #order = new Map<string, string[]>();
+  #journal: JournalEntry[] = [];
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  find(key: string): OverlayEntry | undefined {
+    return this.#entries.get(key);
+  }
+
+  set(entry: OverlayEntry): void {
+    const { key } = entry;
+    const previous = this.#entries.get(key);
+    this.#journal.push({ key, previous });
+    // A row made and removed within one record never reaches the store.
+    if (entry.row === undefined && previous?.isInsert === true && previous.record === entry.record) {
+      this.#entries.delete(key);
+      return;
+    }
+    this.#entries.set(key, entry);
+    if (entry.table.isOrdered && entry.row !== undefined && previous?.row === undefined) this.#insertOrdered(key);
+  }
+
+  #insertOrdered(key: string): void {
+    const group = groupOf(key);
+    const keys = this.#order.get(group);
+    if (keys === undefined) {
+      this.#order.set(group, [key]);
+      return;
+    }
+    const last = keys[keys.length - 1];
+    if (last === undefined || last < key) {
+      keys.push(key); // by far the usual case: places and deadlines grow
+      return;
+    }
+    const at = lowerBound(keys, key);
+    if (keys[at] !== key) keys.splice(at, 0, key);
+  }
+
+  /** Live entries from `from` (inclusive) to `to` (exclusive), both of one table. */
+  *entries(from: string, to: string): Iterable<OverlayEntry> {
+    const keys = this.#order.get(groupOf(from));
+    if (keys === undefined) return;
+    for (let at = lowerBound(keys, from); at < keys.length; at += 1) {
+      const key = keys[at] as string;
+      if (key >= to) return;
+      const entry = this.#entries.get(key);
+      if (entry !== undefined && entry.row !== undefined) yield entry;
+    }
+  }
+
+  /** Keeps what the decision wrote; returns whether it wrote anything. */
+  keep(): boolean {
+    const hasWritten = this.#journal.length > 0;
+    if (hasWritten) this.#journal = [];
+    return hasWritten;
+  }
+
+  /** Undoes everything since the last `keep`. */
+  rollBack(): void {
+    for (let at = this.#journal.length - 1; at >= 0; at -= 1) {
+      const { key, previous } = this.#journal[at] as JournalEntry;
+      if (previous === undefined) this.#entries.delete(key);
+      else this.#restore(previous);
+    }
+    this.#journal = [];
+  }
+
+  #restore(entry: OverlayEntry): void {
+    this.#entries.set(entry.key, entry);
+    if (entry.table.isOrdered && entry.row !== undefined) this.#insertOrdered(entry.key);
+  }
+
+  /** The changes of a record, encoded. */
+  changesOf(record: number): RowChange[] {
+    const changes: RowChange[] = [];
+    for (const { key, table, row, record: of, mayReplaceChunks } of this.#entries.values()) {
+      if (of !== record) continue;
+      changes.push({
+        key,
+        framed: row === undefined ? undefined : table.encode(row),
+        mayReplaceChunks,
+      });
+    }
+    return changes;
+  }
+
+  /** Forgets what a committed record wrote, save what a later one wrote again. `committed` sees each. */
+  drop(record: number, committed: (entry: OverlayEntry) => void): void {
+    assert(this.#journal.length === 0, "no decision runs while a record ends");
+    for (const entry of this.#entries.values()) {
+      if (entry.record !== record) continue;
+      this.#entries.delete(entry.key);
+      committed(entry);
+    }
+    this.#sweepOrder();
+  }
+
+  clear(): void {
+    this.#entries.clear();
+    this.#order.clear();
+    this.#journal = [];
+  }
+
+  #sweepOrder(): void {
+    for (const [group, keys] of this.#order) {
+      const live = keys.filter((key) => this.#entries.get(key)?.row !== undefined);
+      if (live.length === 0) this.#order.delete(group);
+      else this.#order.set(group, live);
+    }
+  }
+}
+
+/** The first index whose key is at or after `key`. */
+function lowerBound(keys: readonly string[], key: string): number {
+  let low = 0;
+  let high = keys.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((keys[middle] as string) < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

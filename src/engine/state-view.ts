@@ -1,0 +1,142 @@
+// The state as a decision sees it: committed rows of the store with the overlay on top. Rows of cached tables (queues and
+// counters: few, read by every command) are kept decoded, bounded, and dropped whenever they could be stale.
+
+import { assert } from "../base/assert.js";
+import type { QueueNumber } from "../base/brands.js";
+import type { Store } from "../store/environment.js";
+import type { KeyedRow, RowAccess } from "../store/row-access.js";
+import type { Table } from "../store/tables.js";
+import { Overlay, type OverlayEntry } from "./overlay.js";
+
+/** Decoded rows kept; at about 1 KiB each this is 10 MiB. */
+const cachedRowsMax = 10_000;
+
+export class StateView implements RowAccess {
+  readonly overlay = new Overlay();
+  /** Queues whose waiters should look again, recorded by the running decision. */
+  readonly woken = new Set<QueueNumber>();
+  readonly #store: Store;
+  readonly #cache = new Map<string, unknown>();
+  #record = 1;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** The record that takes what is decided now. */
+  get record(): number {
+    return this.#record;
+  }
+
+  /** What is decided from now on goes into the next record. */
+  closeRecord(): number {
+    this.#record += 1;
+    return this.#record - 1;
+  }
+
+  get<Row>(table: Table<Row>, key: string): Row | undefined {
+    const entry = this.overlay.find(key);
+    if (entry !== undefined) return entry.row as Row | undefined;
+    if (!table.isCached) {
+      const bytes = this.#store.get(key);
+      return bytes === undefined ? undefined : table.decode(key, bytes);
+    }
+    const cached = this.#cache.get(key);
+    if (cached !== undefined) return cached as Row;
+    const bytes = this.#store.get(key);
+    if (bytes === undefined) return undefined;
+    const row = table.decode(key, bytes);
+    this.#remember(key, row);
+    return row;
+  }
+
+  *range<Row>(table: Table<Row>, from: string, to: string): Iterable<KeyedRow<Row>> {
+    assert(table.isOrdered, "only ordered tables are read as ranges");
+    const uncommitted = this.overlay.entries(from, to)[Symbol.iterator]();
+    let next = uncommitted.next();
+    for (const { key, bytes } of this.#store.range(from, to)) {
+      while (next.done !== true && next.value.key < key) {
+        yield { key: next.value.key, row: next.value.row as Row };
+        next = uncommitted.next();
+      }
+      if (next.done !== true && next.value.key === key) {
+        yield { key, row: next.value.row as Row };
+        next = uncommitted.next();
+      } else if (this.overlay.find(key) === undefined) {
+        yield { key, row: table.decode(key, bytes) };
+      }
+    }
+    while (next.done !== true) {
+      yield { key: next.value.key, row: next.value.row as Row };
+      next = uncommitted.next();
+    }
+  }
+
+  committedKeys(from: string, to: string, limit: number): readonly string[] {
+    return this.#store.keys(from, to, limit);
+  }
+
+  put<Row>(table: Table<Row>, key: string, row: Row): void {
+    this.#set(table, key, row, false, table.isChunked);
+  }
+
+  insert<Row>(table: Table<Row>, key: string, row: Row): void {
+    this.#set(table, key, row, true, false);
+  }
+
+  remove<Row>(table: Table<Row>, key: string, mayBeChunked: boolean): void {
+    this.#set(table, key, undefined, false, mayBeChunked);
+  }
+
+  #set<Row>(
+    table: Table<Row>,
+    key: string,
+    row: Row | undefined,
+    isInsert: boolean,
+    mayReplaceChunks: boolean,
+  ): void {
+    this.overlay.set({
+      key,
+      // The pairing of table and row is checked here and erased there.
+      table: table as Table<unknown>,
+      row,
+      record: this.#record,
+      isInsert,
+      mayReplaceChunks,
+    });
+  }
+
+  wake(queue: QueueNumber): void {
+    this.woken.add(queue);
+  }
+
+  /** A record is committed: its rows are in the store now. */
+  committed(record: number): void {
+    this.overlay.drop(record, (entry) => this.#cacheCommitted(entry));
+  }
+
+  #cacheCommitted({ key, table, row }: OverlayEntry): void {
+    if (!table.isCached) return;
+    if (row === undefined) this.#cache.delete(key);
+    else this.#remember(key, row);
+  }
+
+  #remember(key: string, row: unknown): void {
+    // Re-inserting moves the row to the end, so the first is the least recently stored.
+    this.#cache.delete(key);
+    this.#cache.set(key, row);
+    if (this.#cache.size > cachedRowsMax) {
+      const oldest = this.#cache.keys().next();
+      if (oldest.done !== true) this.#cache.delete(oldest.value);
+    }
+  }
+
+  /** A record failed: everything not committed is forgotten. */
+  discard(): void {
+    this.overlay.clear();
+    this.woken.clear();
+    // A cached row may be older than the store: its newer version went from overlay to store under a still newer one.
+    this.#cache.clear();
+    this.#record += 1;
+  }
+}

@@ -1,0 +1,56 @@
+// Who waits for a queue: first come, first served, one list a queue. Waiters live in memory only.
+//
+// A waiter is tried when its queue is woken, when the next lease or delay ends, and when it comes. Nothing is polled.
+
+import type { QueueNumber } from "../base/brands.js";
+import type { Timer } from "../base/clock.js";
+
+export interface WaiterList<Waiter> {
+  readonly waiters: Waiter[];
+  /** Fires when the next lease or delay of the queue ends. */
+  dueTimer: Timer | undefined;
+  dueAt: number;
+}
+
+export class Waiters<Waiter> {
+  readonly #lists = new Map<QueueNumber, WaiterList<Waiter>>();
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  list(queue: QueueNumber): WaiterList<Waiter> | undefined {
+    return this.#lists.get(queue);
+  }
+
+  queues(): Iterable<QueueNumber> {
+    return this.#lists.keys();
+  }
+
+  add(queue: QueueNumber, waiter: Waiter, place: "front" | "back"): WaiterList<Waiter> {
+    let list = this.#lists.get(queue);
+    if (list === undefined) {
+      list = { waiters: [], dueTimer: undefined, dueAt: 0 };
+      this.#lists.set(queue, list);
+    }
+    if (place === "front") list.waiters.unshift(waiter);
+    else list.waiters.push(waiter);
+    this.#count += 1;
+    return list;
+  }
+
+  /** Removes it if it still waits; says whether it did. */
+  remove(queue: QueueNumber, waiter: Waiter): boolean {
+    const list = this.#lists.get(queue);
+    const at = list?.waiters.indexOf(waiter) ?? -1;
+    if (list === undefined || at === -1) return false;
+    list.waiters.splice(at, 1);
+    this.#count -= 1;
+    if (list.waiters.length === 0) {
+      list.dueTimer?.cancel();
+      this.#lists.delete(queue);
+    }
+    return true;
+  }
+}

@@ -1,0 +1,198 @@
+// Everything else about the queue as a resource: settings, tags, listing, deletion, purge.
+//
+// Deleting and purging never walk the messages: the segment that holds them becomes garbage in one row, unreachable at once,
+// and is removed in the background in small steps.
+
+import { after, between, type DurationMs, type Namespace, seconds } from "../base/brands.js";
+import { limits, type QueueSettings } from "./limits.js";
+import type { Counters, Queue } from "./model.js";
+import { etagOf, findQueue, notFound, type QueueAddress } from "./queue-name.js";
+import { accept, type Decided, reject } from "./rejections.js";
+import { settleQueue } from "./settle.js";
+import type { Stamp } from "./stamp.js";
+import type { QueueTransaction } from "./view.js";
+
+export function decideFindQueue(
+  transaction: QueueTransaction,
+  address: QueueAddress,
+): Decided<Queue> {
+  const queue = findQueue(transaction, address);
+  return queue === undefined ? notFound(address) : accept(queue);
+}
+
+export interface QueueReport {
+  readonly queue: Queue;
+  readonly counters: Counters;
+  /** Since the oldest stored message was sent; undefined when there is none. */
+  readonly oldestAgeMs: DurationMs | undefined;
+  /** True when leases or messages that ended are still to be settled: ask again for exact numbers. */
+  readonly hasMore: boolean;
+}
+
+/** Reads a queue and its counters, settling first what time has changed, so that the numbers are exact. */
+export function decideReportQueue(
+  transaction: QueueTransaction,
+  address: QueueAddress,
+  stamp: Stamp,
+): Decided<QueueReport> {
+  const queue = findQueue(transaction, address);
+  if (queue === undefined) return notFound(address);
+  const { counters, hasMore } = settleQueue(transaction, queue, stamp.now);
+  let oldestAgeMs: DurationMs | undefined;
+  for (const message of transaction.messagesFrom(queue, 0 as Counters["freshFrom"])) {
+    oldestAgeMs = between(message.sentAt, stamp.now);
+    break;
+  }
+  return accept({ queue, counters, oldestAgeMs, hasMore });
+}
+
+export interface SetQueueSettings {
+  readonly address: QueueAddress;
+  readonly settings: Partial<QueueSettings>;
+  /** Empty: not asked for. */
+  readonly etag: string;
+}
+
+export function decideSetQueueSettings(
+  transaction: QueueTransaction,
+  command: SetQueueSettings,
+  stamp: Stamp,
+): Decided<Queue> {
+  const queue = findQueue(transaction, command.address);
+  if (queue === undefined) return notFound(command.address);
+  if (command.etag !== "" && command.etag !== etagOf(queue)) return etagMismatch(command.address, queue);
+  const changed: Queue = {
+    ...queue,
+    settings: { ...queue.settings, ...command.settings },
+    updatedAt: stamp.now,
+    revision: queue.revision + 1,
+  };
+  transaction.putQueue(changed);
+  // A raised in-flight limit may free a waiter.
+  transaction.wake(queue.number);
+  return accept(changed);
+}
+
+const etagMismatch = (address: QueueAddress, queue: Queue): Decided<never> =>
+  reject({ kind: "etag_mismatch", queue: address.given, etag: etagOf(queue) });
+
+export interface DeleteQueue {
+  readonly address: QueueAddress;
+  readonly etag: string;
+}
+
+export function decideDeleteQueue(
+  transaction: QueueTransaction,
+  command: DeleteQueue,
+): Decided<{ readonly number: Queue["number"] }> {
+  const queue = findQueue(transaction, command.address);
+  if (queue === undefined) return notFound(command.address);
+  if (command.etag !== "" && command.etag !== etagOf(queue)) return etagMismatch(command.address, queue);
+  transaction.removeQueue(queue);
+  transaction.addGarbage({ slot: queue.slot, segment: queue.segment });
+  transaction.wake(queue.number);
+  return accept({ number: queue.number });
+}
+
+export interface PurgeQueue {
+  readonly address: QueueAddress;
+  /** `sqs_timing=strict`: a second purge within 60 s is refused, as SQS does. */
+  readonly isStrict: boolean;
+}
+
+const purgeIntervalMs = seconds(60);
+
+export function decidePurgeQueue(
+  transaction: QueueTransaction,
+  command: PurgeQueue,
+  stamp: Stamp,
+): Decided<{ readonly purgedCount: number }> {
+  const queue = findQueue(transaction, command.address);
+  if (queue === undefined) return notFound(command.address);
+  if (command.isStrict && queue.purgedAt !== undefined) {
+    const retryAfterMs = between(stamp.now, after(queue.purgedAt, purgeIntervalMs));
+    if (retryAfterMs > 0) {
+      return reject({ kind: "purge_in_progress", queue: command.address.given, retryAfterMs });
+    }
+  }
+  const counters = transaction.counters(queue);
+  const purged: Queue = {
+    ...queue,
+    segment: stamp.ids.segmentNumber(stamp.now),
+    purgedAt: stamp.now,
+  };
+  transaction.putQueue(purged);
+  transaction.putCounters(purged, {
+    ...counters,
+    freshFrom: counters.nextSequence,
+    stored: 0,
+    storedBytes: 0,
+    inFlight: 0,
+    delayed: 0,
+    purged: counters.purged + counters.stored,
+  });
+  transaction.addGarbage({ slot: queue.slot, segment: queue.segment });
+  // Nothing came, but a waiter held back by the in-flight limit would now be free, and due timers are stale.
+  transaction.wake(queue.number);
+  return accept({ purgedCount: counters.stored });
+}
+
+export function decideTagQueue(
+  transaction: QueueTransaction,
+  address: QueueAddress,
+  tags: ReadonlyMap<string, string>,
+): Decided<Queue> {
+  const queue = findQueue(transaction, address);
+  if (queue === undefined) return notFound(address);
+  const all = new Map([...queue.tags, ...tags]);
+  if (all.size > limits.tagsMax) {
+    return reject({ kind: "tag_limit", queue: address.given, count: all.size, limit: limits.tagsMax });
+  }
+  const tagged: Queue = { ...queue, tags: all };
+  transaction.putQueue(tagged);
+  return accept(tagged);
+}
+
+export function decideUntagQueue(
+  transaction: QueueTransaction,
+  address: QueueAddress,
+  keys: readonly string[],
+): Decided<Queue> {
+  const queue = findQueue(transaction, address);
+  if (queue === undefined) return notFound(address);
+  const left = new Map(queue.tags);
+  for (const key of keys) left.delete(key);
+  const untagged: Queue = { ...queue, tags: left };
+  transaction.putQueue(untagged);
+  return accept(untagged);
+}
+
+export interface ListQueues {
+  readonly namespace: Namespace;
+  readonly prefix: string;
+  /** The last name of the page before; empty: from the start. */
+  readonly afterName: string;
+  readonly countMax: number;
+}
+
+export interface QueuePage {
+  readonly names: readonly string[];
+  readonly hasMore: boolean;
+}
+
+/** A page resumes after its last name, so queues created or deleted meanwhile neither hide nor repeat others. */
+export function decideListQueues(
+  transaction: QueueTransaction,
+  command: ListQueues,
+): Decided<QueuePage> {
+  const { namespace, prefix, afterName, countMax } = command;
+  const names: string[] = [];
+  const from = afterName > prefix ? afterName : prefix;
+  for (const { name } of transaction.queuesFrom(namespace, from)) {
+    if (!name.startsWith(prefix)) break;
+    if (name === afterName) continue;
+    if (names.length === countMax) return accept({ names, hasMore: true });
+    names.push(name);
+  }
+  return accept({ names, hasMore: false });
+}

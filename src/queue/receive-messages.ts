@@ -1,0 +1,261 @@
+// ReceiveMessage: leases the oldest visible messages.
+//
+// Visible messages come from two orders: those returned (received before, or their delay ended), indexed by their place,
+// and those never received, from the queue's `freshFrom` on, which need no index. The two are merged by place. A receive
+// costs two short range reads, however deep the queue is.
+
+import { after, type DurationMs, type EpochMs, type QueueNumber, type Sequence, sequence } from "../base/brands.js";
+import { backOfQueueReceiveCount } from "./limits.js";
+import type { Counters, Delivery, Message, Queue } from "./model.js";
+import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
+import { accept, type Decided, reject } from "./rejections.js";
+import { endLeasesAndDelays, expireMessage, isExpired } from "./settle.js";
+import type { Stamp } from "./stamp.js";
+import type { QueueTransaction } from "./view.js";
+
+export interface ReceiveMessages {
+  readonly address: QueueAddress;
+  readonly countMax: number;
+  /** Bytes of messages to return at most, save that one always is. */
+  readonly bytesMax: number;
+  /** Undefined: the queue's. */
+  readonly visibilityTimeoutMs: DurationMs | undefined;
+  /** True when a full queue (`max_in_flight`) is refused instead of waited for. */
+  readonly isShortPoll: boolean;
+}
+
+export interface ReceivedMessage {
+  readonly message: Message;
+  readonly delivery: Delivery;
+  /** What undoing the receive restores. */
+  readonly previous: Delivery | undefined;
+}
+
+export interface MessagesReceived {
+  readonly queue: Queue;
+  readonly messages: readonly ReceivedMessage[];
+}
+
+export interface NothingReceivable {
+  readonly kind: "nothing_yet";
+  readonly queue: QueueNumber;
+  readonly until: EpochMs | undefined;
+}
+
+export function decideReceiveMessages(
+  transaction: QueueTransaction,
+  command: ReceiveMessages,
+  stamp: Stamp,
+  number: QueueNumber,
+): Decided<MessagesReceived> | NothingReceivable {
+  const queue = findQueue(transaction, command.address);
+  if (queue === undefined || queue.number !== number) return notFound(command.address);
+  const before = transaction.counters(queue);
+  const settled = endLeasesAndDelays(transaction, queue, before, stamp.now).counters;
+  const countMax = Math.min(command.countMax, queue.settings.inFlightMax - settled.inFlight);
+  if (countMax <= 0) {
+    return command.isShortPoll
+      ? reject({ kind: "in_flight_limit", queue: command.address.given, limit: queue.settings.inFlightMax })
+      : nothingYet(transaction, queue, settled, before);
+  }
+  const picked = pickVisible(transaction, queue, settled, { ...command, countMax }, stamp.now);
+  if (picked.messages.length === 0) return nothingYet(transaction, queue, picked.counters, before);
+  return accept(leaseAll(transaction, queue, picked, command, stamp));
+}
+
+function nothingYet(
+  transaction: QueueTransaction,
+  queue: Queue,
+  counters: Counters,
+  before: Counters,
+): NothingReceivable {
+  if (counters !== before) transaction.putCounters(queue, counters);
+  let until: EpochMs | undefined;
+  if (counters.inFlight > 0 || counters.delayed > 0) {
+    for (const entry of transaction.dueEntries(queue)) {
+      until = entry.until;
+      break;
+    }
+  }
+  return { kind: "nothing_yet", queue: queue.number, until };
+}
+
+interface Picked {
+  readonly counters: Counters;
+  readonly messages: readonly { readonly message: Message; readonly previous: Delivery | undefined }[];
+}
+
+function pickVisible(
+  transaction: QueueTransaction,
+  queue: Queue,
+  before: Counters,
+  bounds: { readonly countMax: number; readonly bytesMax: number },
+  now: EpochMs,
+): Picked {
+  const messages: { message: Message; previous: Delivery | undefined }[] = [];
+  const expired: Message[] = [];
+  let bytes = 0;
+  let freshFrom = before.freshFrom;
+
+  const fresh = freshMessages(transaction, queue, before)[Symbol.iterator]();
+  const returned = returnedMessages(transaction, queue, before)[Symbol.iterator]();
+  let nextFresh = fresh.next();
+  let nextReturned = returned.next();
+  while (nextFresh.done !== true || nextReturned.done !== true) {
+    const isFresh =
+      nextReturned.done === true ||
+      (nextFresh.done !== true && nextFresh.value.order < nextReturned.value.order);
+    const candidate = (isFresh ? nextFresh.value : nextReturned.value) as Candidate;
+    const { message } = candidate;
+    if (message === undefined) {
+      // Delayed: its delivery says where it stands.
+    } else if (isExpired(message, queue.settings.retentionMs, now)) {
+      expired.push(message);
+    } else {
+      if (messages.length > 0 && bytes + message.sizeBytes > bounds.bytesMax) break;
+      bytes += message.sizeBytes;
+      messages.push({ message, previous: candidate.delivery });
+    }
+    if (isFresh) freshFrom = sequence(candidate.order + 1);
+    // Before the next is read: a message may be a megabyte.
+    if (messages.length === bounds.countMax || expired.length === expiredInPassingMax) break;
+    if (isFresh) nextFresh = fresh.next();
+    else nextReturned = returned.next();
+  }
+  if (nextFresh.done === true) freshFrom = before.nextSequence;
+
+  let counters = freshFrom === before.freshFrom ? before : { ...before, freshFrom };
+  for (const message of expired) counters = expireMessage(transaction, queue, counters, message);
+  return { counters, messages };
+}
+
+/** Expired messages one receive removes on its way; the sweeper does the rest. */
+const expiredInPassingMax = 100;
+
+interface Candidate {
+  /** Its place among visible messages. */
+  readonly order: Sequence;
+  /** Undefined: a place that need not be looked at again. */
+  readonly message: Message | undefined;
+  readonly delivery: Delivery | undefined;
+}
+
+/** Messages not received since they were sent; a delayed one is only a place to pass, once. */
+function* freshMessages(
+  transaction: QueueTransaction,
+  queue: Queue,
+  counters: Counters,
+): Iterable<Candidate> {
+  if (counters.freshFrom >= counters.nextSequence) return;
+  for (const message of transaction.messagesFrom(queue, counters.freshFrom)) {
+    yield {
+      order: message.sequence,
+      message: message.isDelayed ? undefined : message,
+      delivery: undefined,
+    };
+  }
+}
+
+function* returnedMessages(
+  transaction: QueueTransaction,
+  queue: Queue,
+  counters: Counters,
+): Iterable<Candidate> {
+  // Every message is fresh, in flight, delayed or returned; with none stored besides the first three there is none.
+  if (counters.stored === counters.inFlight + counters.delayed) return;
+  for (const { order, sequence: place } of transaction.returnedEntries(queue)) {
+    yield {
+      order,
+      message: transaction.message(queue, place),
+      delivery: transaction.delivery(queue, place),
+    };
+  }
+}
+
+function leaseAll(
+  transaction: QueueTransaction,
+  queue: Queue,
+  picked: Picked,
+  command: ReceiveMessages,
+  stamp: Stamp,
+): MessagesReceived {
+  const timeoutMs = command.visibilityTimeoutMs ?? queue.settings.visibilityTimeoutMs;
+  const { now } = stamp;
+  let { nextSequence } = picked.counters;
+  const messages: ReceivedMessage[] = [];
+  for (const { message, previous } of picked.messages) {
+    const receiveCount = (previous?.receiveCount ?? 0) + 1;
+    let state: Delivery["state"];
+    if (timeoutMs > 0) {
+      state = { kind: "leased", until: after(now, timeoutMs), leasedAt: now };
+    } else if (receiveCount >= backOfQueueReceiveCount) {
+      state = { kind: "returned", order: nextSequence };
+      nextSequence = sequence(nextSequence + 1);
+    } else {
+      state = { kind: "returned", order: message.sequence };
+    }
+    const delivery: Delivery = {
+      sequence: message.sequence,
+      state,
+      receiveCount,
+      ordinal: (previous?.ordinal ?? 0) + 1,
+      firstReceivedAt: previous?.firstReceivedAt ?? now,
+      sizeBytes: message.sizeBytes,
+      rejection: previous?.rejection,
+    };
+    transaction.putDelivery(queue, delivery, previous);
+    messages.push({ message, delivery, previous });
+  }
+  transaction.putCounters(queue, {
+    ...picked.counters,
+    nextSequence,
+    inFlight: picked.counters.inFlight + (timeoutMs > 0 ? messages.length : 0),
+    received: picked.counters.received + messages.length,
+  });
+  return { queue, messages };
+}
+
+/** A receive whose answer could not be handed over: everything is as it was before it, save that handles are used up. */
+export interface UndoReceive {
+  readonly address: QueueAddress;
+  readonly number: QueueNumber;
+  readonly messages: readonly ReceivedMessage[];
+}
+
+export function decideUndoReceive(
+  transaction: QueueTransaction,
+  command: UndoReceive,
+): Decided<{ readonly undoneCount: number }> {
+  const queue = findQueue(transaction, command.address);
+  if (queue === undefined || queue.number !== command.number) return accept({ undoneCount: 0 });
+  let counters = transaction.counters(queue);
+  let undoneCount = 0;
+  for (const { delivery: given, previous } of command.messages) {
+    const current = transaction.delivery(queue, given.sequence);
+    if (current === undefined || current.ordinal !== given.ordinal) continue;
+    transaction.putDelivery(
+      queue,
+      {
+        ...current,
+        state:
+          previous?.state.kind === "returned"
+            ? previous.state
+            : { kind: "returned", order: given.sequence },
+        receiveCount: previous?.receiveCount ?? 0,
+        firstReceivedAt: previous?.firstReceivedAt,
+      },
+      current,
+    );
+    counters = {
+      ...counters,
+      inFlight: counters.inFlight - (current.state.kind === "leased" ? 1 : 0),
+      received: counters.received - 1,
+    };
+    undoneCount += 1;
+  }
+  if (undoneCount > 0) {
+    transaction.putCounters(queue, counters);
+    transaction.wake(queue.number);
+  }
+  return accept({ undoneCount });
+}

@@ -1,0 +1,39 @@
+// Why a queue rule says no: data, not exceptions. One table in `rpc/wire-errors.ts` gives each its status and reason.
+
+import type { DurationMs, EpochMs } from "../base/brands.js";
+
+export type QueueRejection =
+  | { readonly kind: "queue_not_found"; readonly queue: string }
+  | {
+      readonly kind: "queue_already_exists";
+      readonly queue: string;
+      /** The first attribute that differs, by its field name in QueueAttributes. */
+      readonly attribute: string;
+    }
+  | { readonly kind: "etag_mismatch"; readonly queue: string; readonly etag: string }
+  | { readonly kind: "purge_in_progress"; readonly queue: string; readonly retryAfterMs: DurationMs }
+  | { readonly kind: "tag_limit"; readonly queue: string; readonly count: number; readonly limit: number }
+  | {
+      readonly kind: "message_too_long";
+      readonly queue: string;
+      readonly sizeBytes: number;
+      readonly limitBytes: number;
+    }
+  | { readonly kind: "in_flight_limit"; readonly queue: string; readonly limit: number }
+  | { readonly kind: "receipt_handle_invalid"; readonly queue: string }
+  | { readonly kind: "receipt_handle_expired"; readonly queue: string; readonly now: EpochMs }
+  | { readonly kind: "message_not_found"; readonly queue: string }
+  | { readonly kind: "message_not_in_flight"; readonly queue: string }
+  | {
+      readonly kind: "visibility_limit_exceeded";
+      readonly queue: string;
+      readonly remainingMs: DurationMs;
+    }
+  | { readonly kind: "request_id_reused" };
+
+export type Decided<Outcome> =
+  | { readonly kind: "accepted"; readonly outcome: Outcome }
+  | { readonly kind: "rejected"; readonly rejection: QueueRejection };
+
+export const accept = <Outcome>(outcome: Outcome): Decided<Outcome> => ({ kind: "accepted", outcome });
+export const reject = (rejection: QueueRejection): Decided<never> => ({ kind: "rejected", rejection });

@@ -1,0 +1,132 @@
+// What time changes by itself: leases and delays end, messages reach the end of their retention.
+//
+// Deadlines are inclusive: at `now >= until` a message is visible, at `now >= sent + retention` it is expired. Nothing needs
+// a timer for that: whoever looks settles first, a bounded number of rows a command, and the sweeper passes by.
+
+import { after, type DurationMs, type EpochMs, type Sequence, sequence } from "../base/brands.js";
+import { backOfQueueReceiveCount, limits } from "./limits.js";
+import type { Counters, Delivery, Message, Queue, Rejection } from "./model.js";
+import type { QueueTransaction } from "./view.js";
+
+export interface Settled {
+  readonly counters: Counters;
+  readonly hasMore: boolean;
+}
+
+/** Ends what has ended and expires what has expired. */
+export function settleQueue(transaction: QueueTransaction, queue: Queue, now: EpochMs): Settled {
+  const before = transaction.counters(queue);
+  const ended = endLeasesAndDelays(transaction, queue, before, now);
+  const expired = expireOldest(transaction, queue, ended.counters, now);
+  if (expired.counters !== before) transaction.putCounters(queue, expired.counters);
+  return { counters: expired.counters, hasMore: ended.hasMore || expired.hasMore };
+}
+
+/** Makes messages visible whose lease or delay has ended. The caller stores the counters. */
+export function endLeasesAndDelays(
+  transaction: QueueTransaction,
+  queue: Queue,
+  before: Counters,
+  now: EpochMs,
+): Settled {
+  if (before.inFlight === 0 && before.delayed === 0) return { counters: before, hasMore: false };
+  const due: Sequence[] = [];
+  let hasMore = false;
+  for (const entry of transaction.dueEntries(queue)) {
+    if (entry.until > now) break;
+    if (due.length === limits.settleMax) {
+      hasMore = true;
+      break;
+    }
+    due.push(entry.sequence);
+  }
+  let counters = before;
+  for (const place of due) {
+    const delivery = transaction.delivery(queue, place);
+    if (delivery === undefined || delivery.state.kind === "returned") continue;
+    counters =
+      delivery.state.kind === "leased"
+        ? { ...counters, inFlight: counters.inFlight - 1 }
+        : { ...counters, delayed: counters.delayed - 1 };
+    counters = returnMessage(transaction, queue, counters, delivery);
+  }
+  return { counters, hasMore };
+}
+
+/**
+ * Makes a message visible. Normally it comes back to its own place, ahead of newer ones; received three times or more it
+ * goes behind all others (SQS developer guide), which takes a new place.
+ */
+export function returnMessage(
+  transaction: QueueTransaction,
+  queue: Queue,
+  counters: Counters,
+  delivery: Delivery,
+  rejection: Rejection | undefined = delivery.rejection,
+): Counters {
+  // A rejected message goes to the back as well: the others should not wait for it.
+  const goesBack =
+    delivery.receiveCount >= backOfQueueReceiveCount || rejection !== delivery.rejection;
+  const order = goesBack ? counters.nextSequence : delivery.sequence;
+  transaction.putDelivery(
+    queue,
+    { ...delivery, state: { kind: "returned", order }, rejection },
+    delivery,
+  );
+  return goesBack ? { ...counters, nextSequence: sequence(counters.nextSequence + 1) } : counters;
+}
+
+export const isExpired = (message: Message, retentionMs: DurationMs, now: EpochMs): boolean =>
+  after(message.sentAt, retentionMs) <= now;
+
+/** Expires messages from the oldest on. Send order is sent-time order, so the first that is young enough ends it. */
+function expireOldest(
+  transaction: QueueTransaction,
+  queue: Queue,
+  before: Counters,
+  now: EpochMs,
+): Settled {
+  const expired: Message[] = [];
+  let hasMore = false;
+  for (const message of transaction.messagesFrom(queue, sequence(0))) {
+    if (!isExpired(message, queue.settings.retentionMs, now)) break;
+    if (expired.length === limits.settleMax) {
+      hasMore = true;
+      break;
+    }
+    expired.push(message);
+  }
+  let counters = before;
+  for (const message of expired) counters = expireMessage(transaction, queue, counters, message);
+  return { counters, hasMore };
+}
+
+export function expireMessage(
+  transaction: QueueTransaction,
+  queue: Queue,
+  counters: Counters,
+  message: Message,
+): Counters {
+  const removed = removeMessage(transaction, queue, counters, message.sequence, message.sizeBytes);
+  return { ...removed, expired: removed.expired + 1 };
+}
+
+/** Takes a message out of the queue in whatever state it is. The caller counts why. */
+export function removeMessage(
+  transaction: QueueTransaction,
+  queue: Queue,
+  counters: Counters,
+  place: Sequence,
+  sizeBytes: number,
+): Counters {
+  const delivery = transaction.delivery(queue, place);
+  transaction.removeMessage(queue, place, sizeBytes);
+  if (delivery !== undefined) transaction.removeDelivery(queue, delivery);
+  return {
+    ...counters,
+    stored: counters.stored - 1,
+    storedBytes: counters.storedBytes - sizeBytes,
+    inFlight: counters.inFlight - (delivery?.state.kind === "leased" ? 1 : 0),
+    delayed: counters.delayed - (delivery?.state.kind === "delayed" ? 1 : 0),
+  };
+}

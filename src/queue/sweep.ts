@@ -1,0 +1,83 @@
+// Clean-up in small steps: what time has ended, results kept for request ids, and the rows of purged and deleted queues.
+// Nothing depends on it for being right, only for giving the space back and for numbers nobody asks for to be current.
+
+import type { Namespace, QueueName } from "../base/brands.js";
+import { limits } from "./limits.js";
+import { accept, type Decided } from "./rejections.js";
+import { settleQueue } from "./settle.js";
+import type { Stamp } from "./stamp.js";
+import type { QueueTransaction } from "./view.js";
+
+export interface SweepQueues {
+  /** The last queue swept; empty names start over. */
+  readonly after: { readonly namespace: string; readonly name: string };
+  readonly countMax: number;
+}
+
+export interface QueuesSwept {
+  /** Where to go on; undefined: the end was reached. */
+  readonly last: { readonly namespace: Namespace; readonly name: QueueName } | undefined;
+  /** True when a queue had more to settle than one step does. */
+  readonly hasMore: boolean;
+}
+
+export function decideSweepQueues(
+  transaction: QueueTransaction,
+  command: SweepQueues,
+  stamp: Stamp,
+): Decided<QueuesSwept> {
+  const queues = [];
+  let isEnd = true;
+  for (const queue of transaction.queuesAfter(command.after.namespace, command.after.name)) {
+    if (queues.length === command.countMax) {
+      isEnd = false;
+      break;
+    }
+    queues.push(queue);
+  }
+  let last: QueuesSwept["last"];
+  for (const queue of queues) {
+    const { hasMore } = settleQueue(transaction, queue, stamp.now);
+    // The rest of this queue first: the same step again.
+    if (hasMore) return accept({ last: last ?? previous(command), hasMore: true });
+    last = { namespace: queue.namespace, name: queue.name };
+  }
+  return accept({ last: isEnd ? undefined : last, hasMore: false });
+}
+
+const previous = (command: SweepQueues): QueuesSwept["last"] => ({
+  namespace: command.after.namespace as Namespace,
+  name: command.after.name as QueueName,
+});
+
+/** Forgets results whose window has ended. */
+export function decideSweepRequests(
+  transaction: QueueTransaction,
+  stamp: Stamp,
+): Decided<{ readonly hasMore: boolean }> {
+  const due = [];
+  let hasMore = false;
+  for (const entry of transaction.requestResultsDue()) {
+    if (entry.keepUntil > stamp.now) break;
+    if (due.length === limits.settleMax) {
+      hasMore = true;
+      break;
+    }
+    due.push(entry);
+  }
+  for (const { key, keepUntil } of due) transaction.removeRequestResult(key, keepUntil);
+  return accept({ hasMore });
+}
+
+/** Removes rows of one segment that nobody can reach any more. */
+export function decideReap(
+  transaction: QueueTransaction,
+): Decided<{ readonly hasMore: boolean }> {
+  for (const garbage of transaction.garbage()) {
+    const rows = transaction.garbageRows(garbage, limits.reapMax);
+    for (const row of rows) transaction.removeGarbageRow(row);
+    if (rows.length === 0) transaction.removeGarbage(garbage);
+    return accept({ hasMore: true });
+  }
+  return accept({ hasMore: false });
+}

@@ -1,0 +1,434 @@
+// The durable floor: ordered bytes, changed by one batch at a time, safe on disk when the batch resolves.
+//
+// Nothing outside this folder knows LMDB. It is used in the one mode that was measured to keep its promises: no overlapping
+// sync (a commit is visible only when durable), an explicit map size, 16 KiB pages, binary keys, values of at most 8,000
+// bytes so that none needs an overflow page, exactly one `batch` per record and one in flight, no callback that awaits, no
+// reader kept open. LMDB has no page checksums, so every value carries a CRC-32 over its key and bytes.
+//
+// A failed commit is one of two things. No space: nothing of the batch is visible, the store goes on, `StorageFull` is
+// thrown. Anything else (an I/O error with space left): Linux may have dropped the pages it could not write, so no later
+// answer of this process can be trusted; `StoreFailed` is thrown and the process must end.
+
+import { closeSync, mkdirSync, openSync, readSync, statfsSync, statSync } from "node:fs";
+import { statfs } from "node:fs/promises";
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+import { type Database, open, type RootDatabase } from "lmdb";
+import { assert } from "../base/assert.js";
+import { frameHeaderBytes, RecordCorrupt } from "./bytes.js";
+import { chunkKey } from "./keys.js";
+
+/** The disk or the map has no room for this batch. Nothing of it was stored. */
+export class StorageFull extends Error {
+  override readonly name = "StorageFull";
+}
+
+/** The store can no longer be trusted; the process must end. */
+export class StoreFailed extends Error {
+  override readonly name = "StoreFailed";
+}
+
+/** The directory holds something this program must not open; the message is a sentence for the operator. */
+export class StoreRefused extends Error {
+  override readonly name = "StoreRefused";
+}
+
+/** One absolute change: a row's framed bytes, or its removal. */
+export interface RowChange {
+  readonly key: string;
+  /** `frameHeaderBytes` free bytes, then the row; undefined removes it. The store owns the buffer from here on. */
+  readonly framed: Buffer | undefined;
+  /** True when the row that stands at the key now may be chunked, so that its chunks are looked up and removed. */
+  readonly mayReplaceChunks: boolean;
+}
+
+export interface StoredRow {
+  readonly key: string;
+  readonly bytes: Buffer;
+}
+
+export interface StoreSpace {
+  /** Bytes the disk has left for us, plus pages inside the file that are free for reuse. */
+  readonly availableBytes: number;
+  readonly fileBytes: number;
+  readonly mapBytes: number;
+}
+
+export interface Store {
+  get(key: string): Buffer | undefined;
+  /** Rows from `from` (inclusive) to `to` (exclusive) in key order. Consume it within the same turn. */
+  range(from: string, to: string): Iterable<StoredRow>;
+  keys(from: string, to: string, limit: number): readonly string[];
+  /** Resolves when every change is flushed to disk. One at a time. Throws StorageFull or StoreFailed. */
+  commit(changes: readonly RowChange[]): Promise<void>;
+  /** Forgets the reader of this turn, so that the next read sees the last commit. */
+  refresh(): void;
+  space(): Promise<StoreSpace>;
+  /** 32 random bytes made with the store: the key of receipt handles and page tokens. */
+  readonly secret: Buffer;
+  close(): Promise<void>;
+}
+
+export interface StoreOptions {
+  readonly directory: string;
+  readonly mapSizeBytes: number;
+  /** 32 bytes for a new store's secret. */
+  readonly freshSecret: Buffer;
+  readonly isReadOnly?: boolean;
+}
+
+/** Stamped into every store. `minReader` is the oldest program format that may open it. */
+const format = { magic: "forebay", version: 1, minReader: 1 } as const;
+
+const pageBytes = 16_384;
+/** With 16 KiB pages LMDB keeps key and value up to 8,170 bytes in a leaf page (measured); larger ones stall the writer. */
+const valueBytesMax = 8_000;
+const keyBytesMax = 1_024;
+const lmdbMagic = 0xbeefc0de;
+/** Space below which a failed write is put down to a full disk, not to a broken one. */
+const fullDiskBytes = 2 * 1_048_576;
+
+const valueKinds = { whole: 0, first: 1, chunk: 2 } as const;
+const firstChunkHeaderBytes = frameHeaderBytes + 6;
+
+/** LMDB reports one failed commit through up to three promises; the two nobody can hold carry one of these texts. */
+export function isExpectedStoreRejection(reason: unknown): boolean {
+  return (
+    reason instanceof Error &&
+    (/^Commit failed/.test(reason.message) || (reason as { commitError?: unknown }).commitError !== undefined || failedCommitCauses.has(reason))
+  );
+}
+const failedCommitCauses = new WeakSet<Error>();
+
+export function openStore(options: StoreOptions): Store {
+  const { directory } = options;
+  mkdirSync(directory, { recursive: true });
+  refuseForeignFile(join(directory, "data.mdb"));
+  const root = openRoot(options);
+  try {
+    const meta = root.openDB<Buffer, Buffer>({ name: "meta", encoding: "binary", keyEncoding: "binary" });
+    const secret = stampOrRefuse(root, meta, options);
+    const state = root.openDB<Buffer, Buffer>({ name: "state", encoding: "binary", keyEncoding: "binary" });
+    return new LmdbStore(root, state, options, secret);
+  } catch (error) {
+    void root.close();
+    throw error;
+  }
+}
+
+function openRoot(options: StoreOptions): RootDatabase<Buffer, Buffer> {
+  try {
+    return open<Buffer, Buffer>({
+      path: options.directory,
+      mapSize: options.mapSizeBytes,
+      pageSize: pageBytes,
+      overlappingSync: false,
+      encoding: "binary",
+      keyEncoding: "binary",
+      maxDbs: 8,
+      readOnly: options.isReadOnly ?? false,
+      noSubdir: false,
+      cache: false,
+    });
+  } catch (error) {
+    throw new StoreRefused(
+      `The store in ${options.directory} cannot be opened: ${error instanceof Error ? error.message : String(error)}. ` +
+        "If the directory holds something else, set FOREBAY_DATA_DIR to an empty one.",
+    );
+  }
+}
+
+/** LMDB may crash on a file that is not its own, so its magic number is looked at first. */
+function refuseForeignFile(path: string): void {
+  let size: number;
+  try {
+    size = statSync(path).size;
+  } catch {
+    return; // no file: a new store
+  }
+  if (size === 0) return;
+  const head = Buffer.alloc(64);
+  const descriptor = openSync(path, "r");
+  readSync(descriptor, head, 0, head.length, 0);
+  closeSync(descriptor);
+  // The page header before the magic number has 16 bytes, 24 in builds for other page formats.
+  const isLmdb = [16, 24].some((at) => head.readUInt32LE(at) === lmdbMagic);
+  if (!isLmdb) {
+    throw new StoreRefused(
+      `${path} is not a Forebay store, and it is left untouched. Set FOREBAY_DATA_DIR to another directory.`,
+    );
+  }
+}
+
+function stampOrRefuse(
+  root: RootDatabase<Buffer, Buffer>,
+  meta: Database<Buffer, Buffer>,
+  options: StoreOptions,
+): Buffer {
+  const formatKey = Buffer.from("format");
+  const secretKey = Buffer.from("secret");
+  const stamp = meta.get(formatKey);
+  if (stamp === undefined) {
+    if (options.isReadOnly === true) {
+      throw new StoreRefused(`There is no Forebay store in ${options.directory}.`);
+    }
+    // A new LMDB environment has only the two databases just made in its root.
+    const names = [...root.getKeys()].map(String).filter((name) => name !== "meta" && name !== "state");
+    if (names.length > 0) {
+      throw new StoreRefused(
+        `The LMDB store in ${options.directory} belongs to another program (it holds ${names.slice(0, 3).join(", ")}), ` +
+          "and it is left untouched. Set FOREBAY_DATA_DIR to another directory.",
+      );
+    }
+    // Start-up is the only time a synchronous transaction is used: nothing else is in flight.
+    root.transactionSync(() => {
+      meta.put(formatKey, Buffer.from(JSON.stringify(format)));
+      meta.put(secretKey, options.freshSecret);
+    });
+  } else {
+    refuseOtherFormat(stamp, options.directory);
+  }
+  const secret = meta.get(secretKey);
+  if (secret === undefined) throw new StoreRefused(`The store in ${options.directory} has no secret; restore it from a copy.`);
+  return secret;
+}
+
+function refuseOtherFormat(stamp: Buffer, directory: string): void {
+  let found: { magic?: unknown; version?: unknown; minReader?: unknown };
+  try {
+    found = JSON.parse(stamp.toString("utf8")) as typeof found;
+  } catch {
+    found = {};
+  }
+  if (found.magic !== format.magic || typeof found.minReader !== "number") {
+    throw new StoreRefused(
+      `The store in ${directory} does not carry Forebay's stamp, and it is left untouched. Set FOREBAY_DATA_DIR to another directory.`,
+    );
+  }
+  if (found.minReader > format.version) {
+    throw new StoreRefused(
+      `The store in ${directory} was written by a newer Forebay (format ${String(found.version)}, this program reads up to ` +
+        `${format.version}), and it is left untouched. Start the newer version, or set FOREBAY_DATA_DIR to another directory.`,
+    );
+  }
+}
+
+const keyBytes = (key: string): Buffer => Buffer.from(key, "latin1");
+
+/** Writes kind and checksum into the free bytes in front. */
+function seal(key: Buffer, framed: Buffer, kind: number): void {
+  framed[0] = kind;
+  framed.writeUInt32BE(crc32(framed.subarray(frameHeaderBytes), crc32(key, kind)), 1);
+}
+
+function unseal(key: string, framed: Buffer): number {
+  const kind = framed[0] ?? 255;
+  if (
+    framed.length < frameHeaderBytes ||
+    framed.readUInt32BE(1) !== crc32(framed.subarray(frameHeaderBytes), crc32(keyBytes(key), kind))
+  ) {
+    throw new RecordCorrupt(key, "its checksum does not match");
+  }
+  return kind;
+}
+
+class LmdbStore implements Store {
+  readonly secret: Buffer;
+  readonly #root: RootDatabase<Buffer, Buffer>;
+  readonly #state: Database<Buffer, Buffer>;
+  readonly #options: StoreOptions;
+  #isCommitting = false;
+
+  constructor(
+    root: RootDatabase<Buffer, Buffer>,
+    state: Database<Buffer, Buffer>,
+    options: StoreOptions,
+    secret: Buffer,
+  ) {
+    this.#root = root;
+    this.#state = state;
+    this.#options = options;
+    this.secret = secret;
+  }
+
+  get(key: string): Buffer | undefined {
+    const framed = this.#state.getBinary(keyBytes(key));
+    return framed === undefined ? undefined : this.#payload(key, framed);
+  }
+
+  *range(from: string, to: string): Iterable<StoredRow> {
+    for (const { key, value } of this.#state.getRange({ start: keyBytes(from), end: keyBytes(to) })) {
+      const text = key.toString("latin1");
+      yield { key: text, bytes: this.#payload(text, value) };
+    }
+  }
+
+  keys(from: string, to: string, limit: number): readonly string[] {
+    const found: string[] = [];
+    for (const key of this.#state.getKeys({ start: keyBytes(from), end: keyBytes(to), limit })) {
+      found.push(key.toString("latin1"));
+    }
+    return found;
+  }
+
+  #payload(key: string, framed: Buffer): Buffer {
+    const kind = unseal(key, framed);
+    if (kind === valueKinds.whole) return framed.subarray(frameHeaderBytes);
+    if (kind !== valueKinds.first) throw new RecordCorrupt(key, "a chunk stands where a row should");
+    const chunkCount = framed.readUInt16BE(frameHeaderBytes);
+    const whole = Buffer.allocUnsafe(framed.readUInt32BE(frameHeaderBytes + 2));
+    let at = framed.copy(whole, 0, firstChunkHeaderBytes);
+    for (let index = 1; index <= chunkCount; index += 1) {
+      const at_ = chunkKey(key, index);
+      const chunk = this.#state.getBinary(keyBytes(at_));
+      if (chunk === undefined) throw new RecordCorrupt(key, `chunk ${index} of ${chunkCount} is missing`);
+      if (unseal(at_, chunk) !== valueKinds.chunk) throw new RecordCorrupt(at_, "it is not a chunk");
+      at += chunk.copy(whole, at, frameHeaderBytes);
+    }
+    if (at !== whole.length) throw new RecordCorrupt(key, "its chunks do not add up");
+    return whole;
+  }
+
+  async commit(changes: readonly RowChange[]): Promise<void> {
+    assert(!this.#isCommitting, "one batch is in flight at a time");
+    this.#isCommitting = true;
+    try {
+      // Everything that can throw happens before the batch: a throw inside it would commit the puts before it.
+      const puts: Buffer[] = [];
+      const values: Buffer[] = [];
+      const removes: Buffer[] = [];
+      for (const change of changes) this.#prepare(change, puts, values, removes);
+      await this.#state.batch(() => {
+        for (let index = 0; index < puts.length; index += 1) {
+          void this.#state.put(puts[index] as Buffer, values[index] as Buffer);
+        }
+        for (const key of removes) void this.#state.remove(key);
+      });
+    } catch (error) {
+      throw await this.#commitFault(error);
+    } finally {
+      this.#isCommitting = false;
+      this.refresh();
+    }
+  }
+
+  #prepare(change: RowChange, puts: Buffer[], values: Buffer[], removes: Buffer[]): void {
+    const key = keyBytes(change.key);
+    assert(key.length > 0 && key.length <= keyBytesMax, "keys have 1 to 1,024 bytes");
+    const { framed } = change;
+    const chunkCount = framed === undefined || framed.length <= valueBytesMax ? 0 : chunksOf(framed.length);
+    if (change.mayReplaceChunks) {
+      for (let index = this.#storedChunks(key); index > chunkCount; index -= 1) {
+        removes.push(keyBytes(chunkKey(change.key, index)));
+      }
+    }
+    if (framed === undefined) {
+      removes.push(key);
+      return;
+    }
+    if (chunkCount === 0) {
+      seal(key, framed, valueKinds.whole);
+      puts.push(key);
+      values.push(framed);
+      return;
+    }
+    let from = frameHeaderBytes;
+    for (let index = 0; index <= chunkCount; index += 1) {
+      const headerBytes = index === 0 ? firstChunkHeaderBytes : frameHeaderBytes;
+      const part = framed.subarray(from, from + valueBytesMax - headerBytes);
+      from += part.length;
+      const chunk = Buffer.allocUnsafe(headerBytes + part.length);
+      part.copy(chunk, headerBytes);
+      if (index === 0) {
+        chunk.writeUInt16BE(chunkCount, frameHeaderBytes);
+        chunk.writeUInt32BE(framed.length - frameHeaderBytes, frameHeaderBytes + 2);
+      }
+      const at = index === 0 ? key : keyBytes(chunkKey(change.key, index));
+      seal(at, chunk, index === 0 ? valueKinds.first : valueKinds.chunk);
+      puts.push(at);
+      values.push(chunk);
+    }
+  }
+
+  #storedChunks(key: Buffer): number {
+    const stored = this.#state.getBinary(key);
+    return stored?.[0] === valueKinds.first ? stored.readUInt16BE(frameHeaderBytes) : 0;
+  }
+
+  async #commitFault(error: unknown): Promise<Error> {
+    const cause = await commitCause(error);
+    let available: number;
+    try {
+      available = this.#diskAvailable();
+    } catch {
+      available = Number.MAX_SAFE_INTEGER; // a disk that cannot even be asked is not merely full
+    }
+    // "Input/output error" also comes from a write that ran out of space half way, so the disk decides, not the text.
+    const isFull = /No space left|MDB_MAP_FULL|mapsize limit|Disk quota/i.test(cause) || available < fullDiskBytes;
+    return isFull
+      ? new StorageFull(`The store has no room left: ${cause}.`)
+      : new StoreFailed(`A commit failed with space left on the disk: ${cause}.`);
+  }
+
+  #diskAvailable(): number {
+    const disk = statfsSync(this.#options.directory);
+    return disk.bavail * disk.bsize;
+  }
+
+  refresh(): void {
+    this.#state.resetReadTxn();
+  }
+
+  async space(): Promise<StoreSpace> {
+    const disk = await statfs(this.#options.directory);
+    const stats = this.#root.getStats() as LmdbStats;
+    const stateStats = this.#state.getStats() as LmdbStats;
+    const fileBytes = (stats.lastPageNumber + 1) * pageBytes;
+    const usedPages =
+      stateStats.treeBranchPageCount + stateStats.treeLeafPageCount + stateStats.overflowPages;
+    // Besides the state's pages a store holds a handful: two meta pages, the root and the free list.
+    const reusableBytes = Math.max(0, fileBytes - (usedPages + 64) * pageBytes);
+    const mapLeftBytes = Math.max(0, this.#options.mapSizeBytes - fileBytes);
+    return {
+      availableBytes: Math.min(disk.bavail * disk.bsize, mapLeftBytes) + reusableBytes,
+      fileBytes,
+      mapBytes: this.#options.mapSizeBytes,
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#root.close();
+  }
+}
+
+interface LmdbStats {
+  readonly lastPageNumber: number;
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+}
+
+/** Chunks after the first that a framed row of this length needs. */
+function chunksOf(framedLength: number): number {
+  const rest = framedLength - frameHeaderBytes - (valueBytesMax - firstChunkHeaderBytes);
+  return Math.ceil(rest / (valueBytesMax - frameHeaderBytes));
+}
+
+async function commitCause(error: unknown): Promise<string> {
+  if (!(error instanceof Error)) return String(error);
+  failedCommitCauses.add(error);
+  const cause = (error as { commitError?: unknown }).commitError;
+  if (cause === undefined) return error.message;
+  try {
+    const settled = await cause;
+    if (settled instanceof Error) {
+      failedCommitCauses.add(settled);
+      return settled.message;
+    }
+    return String(settled ?? error.message);
+  } catch (thrown) {
+    if (thrown instanceof Error) failedCommitCauses.add(thrown);
+    return thrown instanceof Error ? thrown.message : String(thrown);
+  }
+}
+

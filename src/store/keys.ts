@@ -1,0 +1,93 @@
+// The layout of keys: binary, fixed width, ours.
+//
+// A key is a JavaScript string of characters U+0000 to U+00FF, one a byte (latin1): it can be a map key and is compared
+// byte for byte, which is the order LMDB keeps. Numbers are big-endian u64, so key order is numeric order. Rows of a
+// queue's messages start with its slot (u16, below 0x4000, the unit a later release moves between nodes) and its segment,
+// so that everything of a segment is one range; rows about the whole store start with a byte from 0x80 up.
+//
+//   slot segment 'm' sequence            message
+//   slot segment 's' sequence            delivery: where a received or delayed message stands
+//   slot segment 'd' until sequence      due: leases and delays in the order they end
+//   slot segment 'r' order sequence      returned: messages visible again, in the order a receive takes them
+//   slot segment 'c'                     counters of the queue
+//   slot segment 'x' <rest of key> u16   further chunks of a value that does not fit a page
+//   0x80 namespace 00 name               queue
+//   0x81 slot segment                    garbage: a segment to be removed
+//   0x82 hash                            kept result of a request id
+//   0x83 until hash                      kept results in the order they may go
+//   0x84 name                            facts about the node, such as the last time handed out
+//   0xff <key> u16                       further chunks of a row above
+
+import type { EpochMs, Sequence } from "../base/brands.js";
+
+export const u64Text = (value: number): string => {
+  const high = Math.floor(value / 4_294_967_296);
+  const low = value >>> 0;
+  return String.fromCharCode(
+    (high >>> 24) & 0xff,
+    (high >>> 16) & 0xff,
+    (high >>> 8) & 0xff,
+    high & 0xff,
+    low >>> 24,
+    (low >>> 16) & 0xff,
+    (low >>> 8) & 0xff,
+    low & 0xff,
+  );
+};
+
+export const u64At = (key: string, at: number): number =>
+  (key.charCodeAt(at) * 16_777_216 +
+    key.charCodeAt(at + 1) * 65_536 +
+    key.charCodeAt(at + 2) * 256 +
+    key.charCodeAt(at + 3)) *
+    4_294_967_296 +
+  key.charCodeAt(at + 4) * 16_777_216 +
+  key.charCodeAt(at + 5) * 65_536 +
+  key.charCodeAt(at + 6) * 256 +
+  key.charCodeAt(at + 7);
+
+export const u16Text = (value: number): string =>
+  String.fromCharCode((value >>> 8) & 0xff, value & 0xff);
+
+/** Length of the part of a key that names its slot and segment. */
+export const segmentPrefixLength = 10;
+
+export const segmentPrefix = (slot: number, segment: number): string =>
+  u16Text(slot) + u64Text(segment);
+
+export const tableLetters = {
+  message: "m",
+  delivery: "s",
+  due: "d",
+  returned: "r",
+  counters: "c",
+  chunk: "x",
+} as const;
+
+export const messageKey = (prefix: string, sequence: Sequence): string =>
+  `${prefix}m${u64Text(sequence)}`;
+export const deliveryKey = (prefix: string, sequence: Sequence): string =>
+  `${prefix}s${u64Text(sequence)}`;
+export const dueKey = (prefix: string, until: EpochMs, sequence: Sequence): string =>
+  `${prefix}d${u64Text(until)}${u64Text(sequence)}`;
+export const returnedKey = (prefix: string, order: Sequence, sequence: Sequence): string =>
+  `${prefix}r${u64Text(order)}${u64Text(sequence)}`;
+export const countersKey = (prefix: string): string => `${prefix}c`;
+
+export const queueKey = (namespace: string, name: string): string => `\x80${namespace}\x00${name}`;
+export const garbageKey = (slot: number, segment: number): string =>
+  `\x81${segmentPrefix(slot, segment)}`;
+export const requestKey = (hash: string): string => `\x82${hash}`;
+export const requestDueKey = (until: EpochMs, hash: string): string =>
+  `\x83${u64Text(until)}${hash}`;
+export const nodeKey = (name: string): string => `\x84${name}`;
+
+/** The key of chunk `index` (from 1) of the value at `key`. */
+export const chunkKey = (key: string, index: number): string =>
+  key.charCodeAt(0) < 0x80
+    ? `${key.slice(0, segmentPrefixLength)}x${key.slice(segmentPrefixLength)}${u16Text(index)}`
+    : `\xff${key}${u16Text(index)}`;
+
+/** The first key after every key that starts with `prefix`; prefixes never end in U+00FF. */
+export const endOfPrefix = (prefix: string): string =>
+  prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);

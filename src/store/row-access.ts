@@ -1,0 +1,24 @@
+// Typed rows by key: what the state looks like to the code that knows layouts, whoever keeps the uncommitted part. The
+// engine implements it (committed rows with its overlay on top); `queue-state.ts` builds the queue's view on it.
+
+import type { QueueNumber } from "../base/brands.js";
+import type { Table } from "./tables.js";
+
+export interface KeyedRow<Row> {
+  readonly key: string;
+  readonly row: Row;
+}
+
+export interface RowAccess {
+  get<Row>(table: Table<Row>, key: string): Row | undefined;
+  /** Rows from `from` (inclusive) to `to` (exclusive) in key order. Nothing may be written while it is consumed. */
+  range<Row>(table: Table<Row>, from: string, to: string): Iterable<KeyedRow<Row>>;
+  /** Keys of committed rows of any table, in order. */
+  committedKeys(from: string, to: string, limit: number): readonly string[];
+  put<Row>(table: Table<Row>, key: string, row: Row): void;
+  /** As `put`, for a key that never had a row: lets a removal before the commit cancel both. */
+  insert<Row>(table: Table<Row>, key: string, row: Row): void;
+  /** `mayBeChunked` false promises that the row fits a page. */
+  remove<Row>(table: Table<Row>, key: string, mayBeChunked: boolean): void;
+  wake(queue: QueueNumber): void;
+}
