@@ -1,0 +1,151 @@
+// The client: one connection to one server, and the queues on it.
+
+import { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js";
+import { type CallOptions, Connection, type RetryOptions } from "./connection.js";
+import { parseEndpoint } from "./endpoint.js";
+import { endpointFromEnvironment } from "./environment.js";
+import { pages } from "./pages.js";
+import { Queue } from "./queue.js";
+import { attributesToWire, type QueueAttributes } from "./queue-attributes.js";
+import type { QueueContext, RequestIdOption } from "./queue-calls.js";
+import { newRequestId } from "./random.js";
+
+const { methods, fullName } = QueueServiceDefinition;
+
+const timeoutDefaultMs = 30_000;
+const retryDefaults: RetryOptions = { initialMs: 50, maxMs: 2_000, firstContactMs: 2_000 };
+
+/** Queue handles kept at most, so that sends through `client.queue(name)` share batches; the oldest is dropped beyond. */
+const queueHandlesMax = 1_000;
+
+export interface ForebayClientOptions {
+  /** Where the server listens, as `host:port`. Default: FOREBAY_ENDPOINT, else `127.0.0.1:7400`. */
+  readonly endpoint?: string | undefined;
+  /** The deadline of every call that names none, in milliseconds, repetitions included; at least 1. Default: 30000. */
+  readonly timeoutMs?: number | undefined;
+  /**
+   * When calls whose outcome was lost are repeated: those that change nothing when repeated, and those that carry a request
+   * id (this client gives one to every send, create and purge). `false`: never. Default: after 50 ms to 2000 ms until the
+   * deadline; for 2000 ms while the server was never reached.
+   */
+  readonly retry?: Partial<RetryOptions> | false | undefined;
+  /** Whether sends, and deletes, made at the same time leave in one call. Default: true. */
+  readonly batching?: boolean | undefined;
+  /** Whether the MD5 of every body sent and received is checked, at about 2 us each for 1 KiB. Default: true. */
+  readonly verifyMd5?: boolean | undefined;
+}
+
+export interface CreateQueueOptions extends CallOptions, RequestIdOption {
+  /** Its settings; what is left out gets its default. */
+  readonly attributes?: QueueAttributes | undefined;
+  /** Its tags; at most 50. */
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface ListQueuesOptions extends CallOptions {
+  /** Names asked for at a time. Range: 1 to 1000, the default. */
+  readonly pageSize?: number | undefined;
+}
+
+/**
+ * A connection to a Forebay server. Dials at the first call. Close it when done, or declare it with `await using`.
+ *
+ * ```ts
+ * await using client = new ForebayClient();
+ * await client.queue("orders").send("hello");
+ * ```
+ */
+export class ForebayClient implements AsyncDisposable {
+  /** The server's address, as `host:port`. */
+  readonly endpoint: string;
+  readonly #connection: Connection;
+  readonly #context: QueueContext;
+  readonly #queues = new Map<string, Queue>();
+  readonly #open = new Set<AsyncDisposable>();
+  #closing: Promise<void> | undefined;
+
+  /** @throws TypeError if the endpoint is none; RangeError if a time is none. */
+  constructor(options: ForebayClientOptions = {}) {
+    const timeoutMs = options.timeoutMs ?? timeoutDefaultMs;
+    const retry = options.retry === false ? undefined : { ...retryDefaults, ...options.retry };
+    for (const [name, spanMs] of Object.entries({ timeoutMs, ...retry })) {
+      if (!(spanMs >= 1))
+        throw new RangeError(`${name} is ${spanMs}; give at least 1 millisecond.`);
+    }
+    this.endpoint = parseEndpoint(options.endpoint ?? endpointFromEnvironment());
+    this.#connection = new Connection(fullName, { endpoint: this.endpoint, timeoutMs, retry });
+    this.#context = {
+      connection: this.#connection,
+      isBatching: options.batching ?? true,
+      isMd5Verified: options.verifyMd5 ?? true,
+      timeoutMs,
+      closeWithClient: (closable) => {
+        this.#open.add(closable);
+        return () => this.#open.delete(closable);
+      },
+    };
+  }
+
+  /** The queue of this name. Asks the server nothing. */
+  queue(name: string): Queue {
+    const known = this.#queues.get(name);
+    if (known !== undefined) return known;
+    const queue = new Queue(name, this.#context);
+    const [oldest] = this.#queues.keys();
+    if (oldest !== undefined && this.#queues.size >= queueHandlesMax) this.#queues.delete(oldest);
+    this.#queues.set(name, queue);
+    return queue;
+  }
+
+  /**
+   * Creates a queue, usable at once; `created` is false if it existed already with the settings given.
+   *
+   * @throws ForebayError QUEUE_ALREADY_EXISTS, INVALID_PARAMETER, INVALID_ATTRIBUTE_VALUE, UNKNOWN_ATTRIBUTE, TAG_LIMIT.
+   */
+  async createQueue(
+    name: string,
+    options: CreateQueueOptions = {},
+  ): Promise<{ readonly queue: Queue; readonly created: boolean }> {
+    const request = {
+      queue: name,
+      attributes: options.attributes && attributesToWire(options.attributes),
+      tags: new Map(Object.entries(options.tags ?? {})),
+      requestId: options.requestId ?? newRequestId(),
+    };
+    const response = await this.#connection.unary(methods.createQueue, request, options);
+    return { queue: this.queue(response.queue), created: response.created };
+  }
+
+  /**
+   * The names of the queues that start with `prefix`, in order, over all pages until the loop is left.
+   *
+   * @throws ForebayError INVALID_PARAMETER.
+   */
+  queues(prefix = "", options: ListQueuesOptions = {}): AsyncGenerator<string, void, undefined> {
+    return pages(async (pageToken) => {
+      const request = { prefix, pageSize: options.pageSize, pageToken };
+      const response = await this.#connection.unary(methods.listQueues, request, options);
+      return { items: response.queues, nextPageToken: response.nextPageToken };
+    });
+  }
+
+  /**
+   * Stops workers, consumers and producers, waits for joined sends and deletes, and closes the connection. Calls under way
+   * end with CLIENT_CLOSED, as do later ones.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled([...this.#open].map((closable) => closable[Symbol.asyncDispose]()));
+    // Each of them ends by its deadline at the latest, so this does too.
+    await Promise.all([...this.#queues.values()].map((queue) => queue.idle()));
+    this.#connection.close();
+  }
+}

@@ -1,0 +1,429 @@
+// Receiving over one Consume stream: the server sends messages as they come, within the credit it was given, and renews their
+// leases; this side says what became of each.
+//
+// Credit stands for messages held: taken by every message that arrives, given back when it is acked, nacked or rejected. So
+// at most `maxMessages` are held, and a caller who settles nothing gets nothing more. What was settled, and the credit for
+// it, collects until the end of the current turn of the event loop and leaves in few requests.
+//
+// A stream that breaks gives its messages back. Those not handed out yet are forgotten; an ack under way, or made later,
+// becomes a delete of its own, which the handle still allows. Then the stream is opened again, with growing waits.
+
+import type { ClientDuplexStream } from "@grpc/grpc-js";
+import { DeleteOutcome as WireOutcomes } from "../gen/forebay/queue/v1/message.js";
+import {
+  type ConsumeRequest,
+  type ConsumeResponse,
+  type ConsumeResult,
+  QueueServiceDefinition,
+} from "../gen/forebay/queue/v1/queue_service.js";
+import { Backoff } from "./backoff.js";
+import { nowMs, sleep, startTimer } from "./clock.js";
+import {
+  ConsumedMessage,
+  type Settled,
+  type Settlement,
+  type Settler,
+} from "./consumed-message.js";
+import { dateOf, durationOf } from "./durations.js";
+import { ConnectionError, type ForebayError } from "./errors.js";
+import { consumeHandlesMax } from "./limits.js";
+import { verifyBody } from "./md5.js";
+import {
+  type DeleteOutcome,
+  type SystemAttributeName,
+  systemAttributesToWire,
+} from "./messages.js";
+import type { QueueContext } from "./queue-calls.js";
+import { errorOfStatus } from "./status-details.js";
+
+const messagesDefault = 100;
+const messagesMax = 100_000;
+const bytesDefault = 67_108_864;
+const bytesMax = 1_073_741_824;
+
+/** How long leaving a loop waits for the server to confirm acks under way, in milliseconds. */
+const closeWaitMs = 5_000;
+
+/** How long the server has to end a stream that this side ended, in milliseconds. */
+const hangUpMs = 1_000;
+
+export interface ConsumeOptions {
+  /** Messages held and not yet acked, nacked or rejected at most. Range: 1 to 100000. Default: 100. */
+  readonly maxMessages?: number | undefined;
+  /** Their bytes at most; one message always comes. Range: 1 to 1073741824. Default: 67108864. */
+  readonly maxBytes?: number | undefined;
+  /** The lease the server keeps renewing, in milliseconds. Range: 1000 to 43200000. Default: the queue's. */
+  readonly visibilityTimeoutMs?: number | undefined;
+  /** What the server keeps for a message and should send along. Default: all. */
+  readonly systemAttributeNames?: readonly SystemAttributeName[] | undefined;
+  /** Ends the loop, quietly, once the messages already handed out are dealt with by whoever has them. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a consumer needs from its queue. */
+export interface ConsumedQueue {
+  readonly name: string;
+  delete(receiptHandle: string): Promise<DeleteOutcome>;
+}
+
+interface Unconfirmed {
+  readonly settlement: Settlement;
+  readonly resolve: (settled: Settled) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+type Stream = ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
+type Request = NonNullable<ConsumeRequest["request"]>;
+type Next = IteratorResult<ConsumedMessage, undefined>;
+
+interface NextWaiter {
+  readonly resolve: (next: Next) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The messages of a queue, as they come. Read it with one `for await` loop. */
+export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefined>, Settler {
+  readonly #queue: ConsumedQueue;
+  readonly #context: QueueContext;
+  readonly #options: ConsumeOptions;
+  readonly #maxMessages: number;
+  readonly #maxBytes: number;
+  readonly #forget: () => void;
+  readonly #stopWithSignal = (): void => void this.close();
+  #stream: Stream | undefined;
+  /** Arrived and not handed out. */
+  #ready: ConsumedMessage[] = [];
+  /** Arrived on this stream and not settled, by handle. */
+  #held = new Map<string, ConsumedMessage>();
+  /** Settled on this stream and not confirmed, by handle. */
+  #unconfirmed = new Map<string, Unconfirmed>();
+  #outbox = new Map<string, Settlement>();
+  #creditMessages = 0;
+  #creditBytes = 0;
+  #isTurnAwaited = false;
+  #nextWaiters: NextWaiter[] = [];
+  #failure: unknown;
+  #brokenSinceMs: number | undefined;
+  #backoff: Backoff | undefined;
+  #confirmedWaker: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+
+  /** Use `Queue.consume`. */
+  constructor(queue: ConsumedQueue, context: QueueContext, options: ConsumeOptions) {
+    this.#queue = queue;
+    this.#context = context;
+    this.#options = options;
+    this.#maxMessages = inRange("maxMessages", options.maxMessages ?? messagesDefault, messagesMax);
+    this.#maxBytes = inRange("maxBytes", options.maxBytes ?? bytesDefault, bytesMax);
+    this.#forget = context.closeWithClient(this);
+    options.signal?.addEventListener("abort", this.#stopWithSignal, { once: true });
+    if (options.signal?.aborted) void this.close();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /**
+   * The next message.
+   *
+   * @throws ForebayError QUEUE_NOT_FOUND, INVALID_PARAMETER; CONNECTION_FAILED if the server was never reached.
+   */
+  next(): Promise<Next> {
+    const message = this.#ready.shift();
+    if (message !== undefined) return Promise.resolve({ done: false, value: message });
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#closing !== undefined) return Promise.resolve(ended);
+    return new Promise((resolve, reject) => {
+      this.#nextWaiters.push({ resolve, reject });
+      if (this.#stream === undefined && this.#backoff === undefined) this.#open();
+    });
+  }
+
+  /** Leaves the loop: what `break` calls. */
+  async return(): Promise<Next> {
+    await this.close();
+    return ended;
+  }
+
+  /** Waits for acks under way to be confirmed, at most 5 s, and closes the stream; unsettled messages are visible again. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Used by the messages. */
+  async settle(message: ConsumedMessage, settlement: Settlement): Promise<Settled> {
+    const handle = message.receiptHandle;
+    if (!this.#held.delete(handle)) return this.#settleAfterBreak(handle, settlement);
+    this.#creditMessages += 1;
+    this.#creditBytes += message.creditBytes;
+    this.#outbox.set(handle, settlement);
+    return new Promise((resolve, reject) => {
+      this.#unconfirmed.set(handle, { settlement, resolve, reject });
+      this.#awaitTurn();
+    });
+  }
+
+  async #close(): Promise<void> {
+    this.#options.signal?.removeEventListener("abort", this.#stopWithSignal);
+    this.#ready = [];
+    for (const { resolve } of this.#nextWaiters.splice(0)) resolve(ended);
+    if (this.#unconfirmed.size > 0) {
+      await new Promise<void>((resolve) => {
+        const stopTimer = startTimer(closeWaitMs, resolve);
+        this.#confirmedWaker = () => {
+          stopTimer();
+          resolve();
+        };
+      });
+    }
+    const stream = this.#stream;
+    this.#abandonStream();
+    if (stream !== undefined) await endStream(stream);
+    this.#forget();
+  }
+
+  #open(): void {
+    const { connection } = this.#context;
+    const { visibilityTimeoutMs, systemAttributeNames } = this.#options;
+    const stream = connection.duplex(QueueServiceDefinition.methods.consume);
+    this.#stream = stream;
+    this.#creditMessages = 0;
+    this.#creditBytes = 0;
+    stream.on("data", (response) => {
+      if (stream === this.#stream) this.#receive(response);
+    });
+    stream.on("error", (failure) => this.#broke(stream, connection.errorOf(failure)));
+    stream.on("end", () => this.#broke(stream, endedByServer(connection.endpoint)));
+    this.#tell({
+      $case: "start",
+      value: {
+        queue: this.#queue.name,
+        visibilityTimeout:
+          visibilityTimeoutMs === undefined ? undefined : durationOf(visibilityTimeoutMs),
+        credit: { messages: this.#maxMessages, bytes: BigInt(this.#maxBytes) },
+        systemAttributeNames: systemAttributesToWire(systemAttributeNames ?? ["ALL"]),
+        // All of them, because the credit a message takes counts its attributes, and it is given back by what arrived.
+        messageAttributeNames: ["All"],
+      },
+    });
+  }
+
+  #receive({ response }: ConsumeResponse): void {
+    this.#context.connection.markReached();
+    this.#backoff = undefined;
+    this.#brokenSinceMs = undefined;
+    switch (response?.$case) {
+      case "messages":
+        for (const wire of response.value.messages) this.#take(new ConsumedMessage(wire, this));
+        break;
+      case "results":
+        for (const result of response.value.results) this.#confirm(result);
+        break;
+      case "lost":
+        for (const handle of response.value.receiptHandles) this.#lose(handle);
+        break;
+      case undefined:
+        // Something a newer server says; what it says beside, we understand.
+        break;
+    }
+  }
+
+  #take(message: ConsumedMessage): void {
+    this.#held.set(message.receiptHandle, message);
+    if (this.#closing !== undefined) return;
+    if (this.#context.isMd5Verified) {
+      try {
+        verifyBody(message.body, message.md5OfBody, message.messageId);
+      } catch (error) {
+        this.#fail(error);
+        return;
+      }
+    }
+    const waiter = this.#nextWaiters.shift();
+    if (waiter !== undefined) waiter.resolve({ done: false, value: message });
+    else this.#ready.push(message);
+  }
+
+  #confirm({ receiptHandle, result }: ConsumeResult): void {
+    const unconfirmed = this.#unconfirmed.get(receiptHandle);
+    if (unconfirmed === undefined) return;
+    this.#unconfirmed.delete(receiptHandle);
+    switch (result?.$case) {
+      case "deleted":
+        unconfirmed.resolve({
+          kind: "deleted",
+          outcome: result.value === WireOutcomes.DELETED ? "DELETED" : "ALREADY_GONE",
+        });
+        break;
+      case "error":
+        unconfirmed.reject(errorOfStatus(result.value));
+        break;
+      default:
+        unconfirmed.resolve({ kind: "returned", visibleTime: result && dateOf(result.value) });
+    }
+    if (this.#unconfirmed.size === 0) this.#confirmedWaker?.();
+  }
+
+  #lose(handle: string): void {
+    const message = this.#held.get(handle);
+    if (message === undefined) return;
+    message.markLost();
+    const at = this.#ready.indexOf(message);
+    if (at < 0) return;
+    // Nobody has seen it yet, so nobody will settle it.
+    this.#ready.splice(at, 1);
+    this.#held.delete(handle);
+    this.#creditMessages += 1;
+    this.#creditBytes += message.creditBytes;
+    this.#awaitTurn();
+  }
+
+  #awaitTurn(): void {
+    if (this.#isTurnAwaited) return;
+    this.#isTurnAwaited = true;
+    setImmediate(() => {
+      this.#isTurnAwaited = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#stream === undefined) return;
+    for (const request of requestsFor(this.#outbox)) this.#tell(request);
+    this.#outbox.clear();
+    // Credit goes back in halves: fewer requests, and never so late that the server runs out while messages are settled.
+    const isDue =
+      this.#creditMessages * 2 >= this.#maxMessages || this.#creditBytes * 2 >= this.#maxBytes;
+    if (!isDue || this.#closing !== undefined) return;
+    const value = { messages: this.#creditMessages, bytes: BigInt(this.#creditBytes) };
+    this.#tell({ $case: "credit", value });
+    this.#creditMessages = 0;
+    this.#creditBytes = 0;
+  }
+
+  #tell(request: Request): void {
+    // Nothing here waits for `drain`: what can be written is bounded by the messages held.
+    this.#stream?.write({ request });
+  }
+
+  #broke(stream: Stream, error: ForebayError): void {
+    if (stream !== this.#stream) return;
+    this.#abandonStream();
+    if (this.#closing !== undefined) return;
+    const { retry } = this.#context.connection;
+    const isPassing = error.status === "UNAVAILABLE";
+    if (!isPassing || retry === undefined || this.#isHopeless(retry.firstContactMs)) {
+      this.#fail(error);
+      return;
+    }
+    this.#backoff ??= new Backoff(retry);
+    void this.#reopen(Math.max(this.#backoff.next(), error.retryAfterMs ?? 0));
+  }
+
+  /** A server that was never reached is given up on, one that was is waited for as long as the loop runs. */
+  #isHopeless(firstContactMs: number): boolean {
+    this.#brokenSinceMs ??= nowMs();
+    return !this.#context.connection.wasReached && nowMs() - this.#brokenSinceMs >= firstContactMs;
+  }
+
+  async #reopen(delayMs: number): Promise<void> {
+    await sleep(delayMs);
+    if (this.#closing === undefined) this.#open();
+  }
+
+  /** Forgets a stream that is over: the server has given its messages back. */
+  #abandonStream(): void {
+    this.#stream = undefined;
+    for (const message of this.#held.values()) message.markLost();
+    this.#held.clear();
+    this.#ready = [];
+    this.#outbox.clear();
+    const unconfirmed = this.#unconfirmed;
+    this.#unconfirmed = new Map();
+    for (const [handle, { settlement, resolve, reject }] of unconfirmed) {
+      this.#settleAfterBreak(handle, settlement).then(resolve, reject);
+    }
+    this.#confirmedWaker?.();
+  }
+
+  async #settleAfterBreak(handle: string, settlement: Settlement): Promise<Settled> {
+    if (settlement.kind !== "ack") return { kind: "returned", visibleTime: undefined };
+    return { kind: "deleted", outcome: await this.#queue.delete(handle) };
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = error;
+    for (const { reject } of this.#nextWaiters.splice(0)) reject(error);
+    void this.close();
+  }
+}
+
+const ended: Next = { done: true, value: undefined };
+
+/** Says goodbye, and hangs up if that is not answered soon. */
+function endStream(stream: Stream): Promise<void> {
+  return new Promise((resolve) => {
+    const stopTimer = startTimer(hangUpMs, () => stream.cancel());
+    stream.on("close", () => {
+      stopTimer();
+      resolve();
+    });
+    stream.resume();
+    stream.end();
+  });
+}
+
+/** The requests that tell of settlements: one for all acks, one for each way of giving back. */
+function requestsFor(settlements: ReadonlyMap<string, Settlement>): Request[] {
+  const groups = new Map<string, { settlement: Settlement; handles: string[] }>();
+  for (const [handle, settlement] of settlements) {
+    const key = settlement.kind === "ack" ? "ack" : JSON.stringify(settlement);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { settlement, handles: [handle] });
+    else group.handles.push(handle);
+  }
+  return [...groups.values()].flatMap(({ settlement, handles }) => {
+    const parts: Request[] = [];
+    for (let at = 0; at < handles.length; at += consumeHandlesMax) {
+      parts.push(requestFor(settlement, handles.slice(at, at + consumeHandlesMax)));
+    }
+    return parts;
+  });
+}
+
+function requestFor(settlement: Settlement, receiptHandles: string[]): Request {
+  switch (settlement.kind) {
+    case "ack":
+      return { $case: "ack", value: { receiptHandles } };
+    case "nack":
+      return {
+        $case: "nack",
+        value: { receiptHandles, delay: durationOf(settlement.delayMs) },
+      };
+    case "reject": {
+      const { reason, error, delayMs } = settlement;
+      return {
+        $case: "reject",
+        value: { receiptHandles, reason, error, delay: durationOf(delayMs) },
+      };
+    }
+  }
+}
+
+function endedByServer(endpoint: string): ForebayError {
+  return new ConnectionError(endpoint, {
+    reason: "CONNECTION_LOST",
+    message: `The server at ${endpoint} ended the stream.`,
+  });
+}
+
+function inRange(name: string, value: number, max: number): number {
+  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
+  throw new RangeError(`${name} is ${value}; give 1 to ${max}.`);
+}

@@ -1,0 +1,320 @@
+// Processes the messages of a queue: receives, runs a handler for each, deletes what it returned from, gives back what it
+// threw on.
+//
+// A worker receives and renews leases itself rather than over a Consume stream: a lease outlives a broken connection and a
+// restarted server, so that what is in hand is finished and deleted afterwards, where a stream would hand it to somebody
+// else at once. In return, messages of a worker that was killed come back only when their visibility timeout ends.
+//
+// A message is in one of these states:
+//   running     its handler runs; takes one of the `concurrency` slots; its lease is renewed
+//   settling    the handler is done; it is being deleted or given back; still renewed, holds no slot
+//   given back  the worker stopped before the handler was done; what the handler still does is not heard
+
+import { Backoff, type BackoffBounds } from "./backoff.js";
+import { nowMs, sleep, startTimer } from "./clock.js";
+import { errorText } from "./consumed-message.js";
+import { ForebayError } from "./errors.js";
+import { goneReasons, Heartbeat, type Lease } from "./heartbeat.js";
+import { batchEntriesMax, visibilityTimeoutMaxMs, waitTimeMaxMs } from "./limits.js";
+import type { ReceivedMessage } from "./messages.js";
+import { Reject, Retry } from "./outcomes.js";
+import type { Queue } from "./queue.js";
+import type { QueueContext } from "./queue-calls.js";
+import { between } from "./random.js";
+import { rejectMessage } from "./reject-message.js";
+
+/** What a handler is given beside the message. */
+export interface HandlerContext {
+  /** Aborted when the message is no longer this worker's: its lease was lost, or the worker stops and waited long enough. */
+  readonly signal: AbortSignal;
+}
+
+/** Processes one message. Returning deletes it; throwing gives it back (see `Retry` and `Reject`). */
+export type Handler = (message: ReceivedMessage, context: HandlerContext) => unknown;
+
+export interface WorkerOptions {
+  /** Handlers that run at once at most. Range: 1 to 10000. Default: 10. */
+  readonly concurrency?: number | undefined;
+  /** The lease of each message, renewed while its handler runs, in milliseconds. Range: 1000 to 43200000. Default: 30000. */
+  readonly visibilityTimeoutMs?: number | undefined;
+  /** How often leases are renewed, in milliseconds; at least 100. Default: a third of the visibility timeout. */
+  readonly heartbeatMs?: number | undefined;
+  /** How long a receive waits for messages, in milliseconds. Range: 0 to 20000, the default. */
+  readonly waitTimeMs?: number | undefined;
+  /**
+   * How long a message whose handler threw stays invisible: from `initialMs`, doubled with every receive of the message, to
+   * `maxMs`, with jitter. Default: 1000 to 300000.
+   */
+  readonly backoff?: Partial<BackoffBounds> | undefined;
+  /** How long `stop` waits for running handlers, in milliseconds. Default: 30000. */
+  readonly stopTimeoutMs?: number | undefined;
+  /** Stops the worker, as `stop` does. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Called with everything that goes wrong: with the message when its handler threw or it could not be settled, without when
+   * a receive or a renewal failed (the worker goes on by itself). What it throws is ignored. Default: nothing is told.
+   */
+  readonly onError?: ((error: unknown, message: ReceivedMessage | undefined) => void) | undefined;
+}
+
+interface Work extends Lease {
+  readonly message: ReceivedMessage;
+  readonly abort: AbortController;
+  isGivenBack: boolean;
+}
+
+/** Receives in flight at most; more would only share what there is. */
+const pollersMax = 16;
+const receiveBackoff: BackoffBounds = { initialMs: 100, maxMs: 5_000 };
+
+/** A running worker. Ends by `stop`, by its signal, or with its client. */
+export class Worker implements AsyncDisposable {
+  /** Resolves when the worker has stopped. Never rejects. */
+  readonly stopped: Promise<void>;
+  readonly #queue: Queue;
+  readonly #handler: Handler;
+  readonly #context: QueueContext;
+  readonly #options: ReturnType<typeof withDefaults>;
+  readonly #heartbeat: Heartbeat;
+  readonly #inHand = new Set<Work>();
+  readonly #polling = new AbortController();
+  readonly #stopWithSignal = (): void => void this.stop();
+  #freeSlots: number;
+  #slotWaiters: (() => void)[] = [];
+  #emptyWaker: (() => void) | undefined;
+  #stopping: Promise<void> | undefined;
+  #pollers: Promise<unknown>;
+  #resolveStopped: () => void = () => undefined;
+
+  /** Use `Queue.work`. */
+  constructor(queue: Queue, handler: Handler, context: QueueContext, options: WorkerOptions) {
+    this.#queue = queue;
+    this.#handler = handler;
+    this.#context = context;
+    this.#options = withDefaults(options);
+    this.#freeSlots = this.#options.concurrency;
+    this.#heartbeat = new Heartbeat(queue, {
+      intervalMs: this.#options.heartbeatMs,
+      visibilityTimeoutMs: this.#options.visibilityTimeoutMs,
+      onError: (error) => this.#report(error, undefined),
+    });
+    this.stopped = new Promise((resolve) => {
+      this.#resolveStopped = resolve;
+    });
+    this.#forget = context.closeWithClient(this);
+    const pollerCount = Math.min(
+      pollersMax,
+      Math.ceil(this.#options.concurrency / batchEntriesMax),
+    );
+    this.#pollers = Promise.all(Array.from({ length: pollerCount }, () => this.#poll()));
+    options.signal?.addEventListener("abort", this.#stopWithSignal, { once: true });
+    if (options.signal?.aborted) void this.stop();
+  }
+
+  readonly #forget: () => void;
+
+  /** Messages received and neither deleted nor given back yet. */
+  get inHandCount(): number {
+    return this.#inHand.size;
+  }
+
+  /**
+   * Receives nothing more, waits for running handlers up to `stopTimeoutMs`, gives the rest back at once, and resolves. A
+   * second call returns the same promise.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #poll(): Promise<void> {
+    const { visibilityTimeoutMs, waitTimeMs } = this.#options;
+    const { signal } = this.#polling;
+    const backoff = new Backoff(receiveBackoff);
+    while (!signal.aborted) {
+      const slots = await this.#takeSlots();
+      let received = 0;
+      try {
+        signal.throwIfAborted();
+        const messages = await this.#queue.receive({
+          maxMessages: slots,
+          visibilityTimeoutMs,
+          waitTimeMs,
+          signal,
+        });
+        backoff.reset();
+        received = messages.length;
+        for (const message of messages) void this.#process(message);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#report(error, undefined);
+        await sleep(backoff.next(), signal).catch(() => undefined);
+      } finally {
+        this.#releaseSlots(slots - received);
+      }
+    }
+  }
+
+  /** Takes 1 to 10 slots, waiting until there is one. */
+  async #takeSlots(): Promise<number> {
+    while (this.#freeSlots === 0) {
+      await new Promise<void>((resolve) => this.#slotWaiters.push(resolve));
+      // Handlers that finish together are replaced together, by one receive.
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    const slots = Math.min(batchEntriesMax, this.#freeSlots);
+    this.#freeSlots -= slots;
+    return slots;
+  }
+
+  #releaseSlots(count: number): void {
+    this.#freeSlots += count;
+    if (count > 0) this.#slotWaiters.shift()?.();
+  }
+
+  async #process(message: ReceivedMessage): Promise<void> {
+    const abort = new AbortController();
+    const work: Work = {
+      message,
+      abort,
+      receiptHandle: message.receiptHandle,
+      isGivenBack: false,
+      lose: (error) => abort.abort(error),
+    };
+    this.#inHand.add(work);
+    this.#heartbeat.add(work);
+    const settle = await this.#run(work);
+    this.#releaseSlots(1);
+    try {
+      if (!work.isGivenBack) await settle();
+    } catch (error) {
+      // Already gone is what was wanted; anything else comes back by itself when its lease ends.
+      if (!isGone(error)) this.#report(error, message);
+    }
+    this.#heartbeat.delete(work);
+    this.#inHand.delete(work);
+    if (this.#inHand.size === 0) this.#emptyWaker?.();
+  }
+
+  /** Runs the handler and returns how to settle its message. */
+  async #run({ message, abort }: Work): Promise<() => Promise<unknown>> {
+    try {
+      await this.#handler(message, { signal: abort.signal });
+      return () => message.delete();
+    } catch (error) {
+      this.#report(error, message);
+      if (error instanceof Reject) return () => this.#reject(message, error);
+      const delayMs = error instanceof Retry ? error.delayMs : this.#backoffMs(message);
+      return () => message.changeVisibility(delayMs);
+    }
+  }
+
+  #reject(message: ReceivedMessage, { reason, cause, stack }: Reject): Promise<void> {
+    return rejectMessage(this.#context, {
+      queue: this.#queue.name,
+      receiptHandle: message.receiptHandle,
+      reason,
+      error: errorText(cause ?? stack),
+      delayMs: this.#backoffMs(message),
+    });
+  }
+
+  #backoffMs({ receiveCount = 1 }: ReceivedMessage): number {
+    const { initialMs, maxMs } = this.#options.backoff;
+    const fullMs = Math.min(maxMs, initialMs * 2 ** (receiveCount - 1));
+    return Math.round(between(fullMs / 2, fullMs));
+  }
+
+  async #stop(): Promise<void> {
+    const { signal, stopTimeoutMs } = this.#options;
+    signal?.removeEventListener("abort", this.#stopWithSignal);
+    const startedMs = nowMs();
+    this.#polling.abort();
+    for (const wake of this.#slotWaiters.splice(0)) wake();
+    // Pollers that wait for a slot are woken with none; what they would take is not used any more.
+    this.#freeSlots = Number.POSITIVE_INFINITY;
+    await this.#pollers;
+    await this.#handlersDone(stopTimeoutMs - (nowMs() - startedMs));
+    await this.#giveBackRest();
+    this.#heartbeat.stop();
+    this.#forget();
+    this.#resolveStopped();
+  }
+
+  #handlersDone(timeoutMs: number): Promise<void> {
+    if (this.#inHand.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const stopTimer = startTimer(Math.max(0, timeoutMs), resolve);
+      this.#emptyWaker = () => {
+        stopTimer();
+        resolve();
+      };
+    });
+  }
+
+  async #giveBackRest(): Promise<void> {
+    const rest = [...this.#inHand];
+    const reason = new Error("The worker stopped before the handler was done.");
+    await Promise.all(
+      rest.map(async (work) => {
+        work.isGivenBack = true;
+        this.#heartbeat.delete(work);
+        work.abort.abort(reason);
+        try {
+          await work.message.changeVisibility(0);
+        } catch (error) {
+          if (!isGone(error)) this.#report(error, work.message);
+        }
+      }),
+    );
+  }
+
+  #report(error: unknown, message: ReceivedMessage | undefined): void {
+    try {
+      this.#options.onError?.(error, message);
+    } catch {
+      // A hook that fails must not stop the work; its own errors are its own business.
+    }
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof ForebayError && goneReasons.has(error.reason);
+}
+
+function withDefaults(options: WorkerOptions) {
+  const visibilityTimeoutMs = inRange(
+    "visibilityTimeoutMs",
+    options.visibilityTimeoutMs ?? 30_000,
+    1_000,
+    visibilityTimeoutMaxMs,
+  );
+  const backoff = { initialMs: 1_000, maxMs: 300_000, ...options.backoff };
+  return {
+    concurrency: inRange("concurrency", options.concurrency ?? 10, 1, 10_000),
+    visibilityTimeoutMs,
+    heartbeatMs: inRange(
+      "heartbeatMs",
+      options.heartbeatMs ?? Math.max(100, visibilityTimeoutMs / 3),
+      100,
+      visibilityTimeoutMs,
+    ),
+    waitTimeMs: inRange("waitTimeMs", options.waitTimeMs ?? waitTimeMaxMs, 0, waitTimeMaxMs),
+    backoff: {
+      initialMs: inRange("backoff.initialMs", backoff.initialMs, 0, visibilityTimeoutMaxMs),
+      maxMs: inRange("backoff.maxMs", backoff.maxMs, 0, visibilityTimeoutMaxMs),
+    },
+    stopTimeoutMs: inRange("stopTimeoutMs", options.stopTimeoutMs ?? 30_000, 0, 2 ** 31 - 1),
+    signal: options.signal,
+    onError: options.onError,
+  };
+}
+
+function inRange(name: string, value: number, min: number, max: number): number {
+  if (value >= min && value <= max) return value;
+  throw new RangeError(`${name} is ${value}; give ${min} to ${max}.`);
+}

@@ -1,0 +1,406 @@
+// A server that does what the tests of the client need, on a real socket: a few queues in memory, failures on demand, streams
+// that break, and a record of every call. It keeps no rule of the contract that the client does not depend on.
+
+import { createHash, randomUUID } from "node:crypto";
+import {
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServiceError,
+  type sendUnaryData,
+  status,
+} from "@grpc/grpc-js";
+import { DeleteOutcome, type Message } from "../../gen/forebay/queue/v1/message.js";
+import {
+  type ChangeMessageVisibilityBatchRequest,
+  type ChangeMessageVisibilityRequest,
+  type ConsumeRequest,
+  type ConsumeResponse,
+  type DeleteMessageBatchRequest,
+  type DeleteMessageRequest,
+  type ProduceRequest,
+  type ProduceResponse,
+  QueueServiceService,
+  type ReceiveMessageRequest,
+  type SendMessageBatchRequest,
+  type SendMessageBatchRequestEntry,
+  type SendMessageRequest,
+} from "../../gen/forebay/queue/v1/queue_service.js";
+import { ErrorInfo } from "../../gen/google/rpc/error_details.js";
+import { Status } from "../../gen/google/rpc/status.js";
+
+export interface RecordedCall {
+  readonly method: string;
+  readonly request: unknown;
+  readonly metadata: Metadata;
+  readonly deadlineMs: number;
+}
+
+/** What a call fails with: a status as the server would build it. */
+export interface Failure {
+  readonly code: number;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly details?: readonly { readonly typeUrl: string; readonly value: Uint8Array }[];
+}
+
+type Unary = (request: never) => unknown;
+
+interface Stored {
+  readonly message: Message;
+  readonly order: number;
+  visibleAtMs: number;
+  receiveCount: number;
+}
+
+const unaryMethods = [
+  "createQueue",
+  "getQueueUrl",
+  "getQueueAttributes",
+  "setQueueAttributes",
+  "listQueues",
+  "deleteQueue",
+  "purgeQueue",
+  "tagQueue",
+  "untagQueue",
+  "listQueueTags",
+  "sendMessage",
+  "sendMessageBatch",
+  "receiveMessage",
+  "deleteMessage",
+  "deleteMessageBatch",
+  "changeMessageVisibility",
+  "changeMessageVisibilityBatch",
+  "peekMessages",
+] as const;
+type UnaryMethod = (typeof unaryMethods)[number];
+
+export class FakeServer {
+  readonly calls: RecordedCall[] = [];
+  readonly stored = new Map<string, Stored>();
+  readonly consumeStreams = new Set<ServerDuplexStream<ConsumeRequest, ConsumeResponse>>();
+  readonly produceStreams = new Set<ServerDuplexStream<ProduceRequest, ProduceResponse>>();
+  readonly consumeRequests: ConsumeRequest[] = [];
+  /** Whether Produce streams are answered. */
+  isAnswering = true;
+  port = 0;
+  #server: Server | undefined;
+  #order = 0;
+  readonly #failures = new Map<UnaryMethod, Failure[]>();
+  readonly #overrides = new Map<UnaryMethod, Unary>();
+  readonly #held = new Map<ServerDuplexStream<ConsumeRequest, ConsumeResponse>, Held>();
+
+  static async start(port = 0): Promise<FakeServer> {
+    const server = new FakeServer();
+    await server.listen(port);
+    return server;
+  }
+
+  get endpoint(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  async listen(port = this.port): Promise<void> {
+    const server = new Server();
+    server.addService(QueueServiceService, {
+      ...Object.fromEntries(unaryMethods.map((method) => [method, this.#unary(method)])),
+      produce: (stream: ServerDuplexStream<ProduceRequest, ProduceResponse>) =>
+        this.#produce(stream),
+      consume: (stream: ServerDuplexStream<ConsumeRequest, ConsumeResponse>) =>
+        this.#consume(stream),
+    });
+    this.port = await new Promise<number>((resolve, reject) => {
+      server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+        if (error === null) resolve(bound);
+        else reject(error);
+      });
+    });
+    this.#server = server;
+  }
+
+  /** Hangs up on everybody at once, as a killed process does. What is stored stays. */
+  kill(): void {
+    this.#server?.forceShutdown();
+    this.#server = undefined;
+    for (const stream of [...this.#held.keys()]) this.#giveBack(stream);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.kill();
+  }
+
+  /** Makes the next calls of a method fail, one for each failure. */
+  fail(method: UnaryMethod, ...failures: Failure[]): void {
+    this.#failures.set(method, [...(this.#failures.get(method) ?? []), ...failures]);
+  }
+
+  /** Answers a method in another way. */
+  override(method: UnaryMethod, handler: Unary): void {
+    this.#overrides.set(method, handler);
+  }
+
+  callsOf<Request = unknown>(method: UnaryMethod): (RecordedCall & { request: Request })[] {
+    return this.calls.filter((call) => call.method === method) as (RecordedCall & {
+      request: Request;
+    })[];
+  }
+
+  bodies(): (string | Uint8Array)[] {
+    return [...this.stored.values()].map(({ message }) => message.body?.value ?? "");
+  }
+
+  visible(): Stored[] {
+    return [...this.stored.values()]
+      .filter(({ visibleAtMs }) => visibleAtMs <= Date.now())
+      .sort((left, right) => left.order - right.order);
+  }
+
+  #unary(method: UnaryMethod) {
+    return (call: ServerUnaryCall<never, unknown>, callback: sendUnaryData<unknown>) => {
+      const deadline = call.getDeadline();
+      this.calls.push({
+        method,
+        request: call.request,
+        metadata: call.metadata,
+        deadlineMs: typeof deadline === "number" ? deadline : deadline.getTime(),
+      });
+      const failure = this.#failures.get(method)?.shift();
+      if (failure !== undefined) {
+        callback(serviceError(failure));
+        return;
+      }
+      const handler = this.#overrides.get(method) ?? this.#defaults[method] ?? (() => undefined);
+      Promise.resolve()
+        .then(() => handler(call.request))
+        .then(
+          (response) => callback(null, response),
+          (error: ServiceError) => callback(error),
+        );
+    };
+  }
+
+  readonly #defaults: Partial<Record<UnaryMethod, Unary>> = {
+    createQueue: ({ queue }: { queue: string }) => ({ queue, created: true, replayed: false }),
+    getQueueUrl: ({ queue }: { queue: string }) => ({ queue }),
+    deleteQueue: () => ({}),
+    purgeQueue: () => ({ purgedCount: BigInt(this.stored.size), replayed: false }),
+    sendMessage: (request: SendMessageRequest) => this.store({ ...request, id: "" }),
+    sendMessageBatch: ({ entries }: SendMessageBatchRequest) => ({
+      successful: entries.map((entry) => this.store(entry)),
+      failed: [],
+      replayed: false,
+    }),
+    receiveMessage: (request: ReceiveMessageRequest) => this.#receive(request),
+    deleteMessage: ({ receiptHandle }: DeleteMessageRequest) => ({
+      outcome: this.#delete(receiptHandle),
+    }),
+    deleteMessageBatch: ({ entries }: DeleteMessageBatchRequest) => ({
+      successful: entries.map(({ id, receiptHandle }) => ({
+        id,
+        outcome: this.#delete(receiptHandle),
+      })),
+      failed: [],
+    }),
+    changeMessageVisibility: (request: ChangeMessageVisibilityRequest) => {
+      const timeoutMs = Number(request.visibilityTimeout?.seconds ?? 0n) * 1_000;
+      const nanos = request.visibilityTimeout?.nanos ?? 0;
+      if (!this.#changeVisibility(request.receiptHandle, timeoutMs + nanos / 1e6)) {
+        throw serviceError({ code: status.NOT_FOUND, reason: "MESSAGE_NOT_FOUND" });
+      }
+      return { visibleTime: { seconds: 0n, nanos: 0 } };
+    },
+    changeMessageVisibilityBatch: ({ entries }: ChangeMessageVisibilityBatchRequest) => {
+      const successful: unknown[] = [];
+      const failed: unknown[] = [];
+      for (const { id, receiptHandle, visibilityTimeout } of entries) {
+        const timeoutMs = Number(visibilityTimeout?.seconds ?? 0n) * 1_000;
+        if (this.#changeVisibility(receiptHandle, timeoutMs)) {
+          successful.push({ id, visibleTime: { seconds: 0n, nanos: 0 } });
+        } else {
+          const reason = "MESSAGE_NOT_FOUND";
+          failed.push({ id, code: status.NOT_FOUND, reason, message: reason, senderFault: true });
+        }
+      }
+      return { successful, failed };
+    },
+  };
+
+  /** Appends a message and answers as the contract does. */
+  store(entry: SendMessageBatchRequestEntry) {
+    const messageId = randomUUID();
+    const body = entry.body?.value ?? "";
+    const md5OfBody = createHash("md5").update(body).digest("hex");
+    this.#order += 1;
+    this.stored.set(messageId, {
+      message: {
+        messageId,
+        receiptHandle: "",
+        body: entry.body,
+        md5OfBody,
+        attributes: entry.attributes,
+        md5OfAttributes: "",
+        systemAttributes: undefined,
+        visibleTime: undefined,
+      },
+      order: this.#order,
+      visibleAtMs: 0,
+      receiveCount: 0,
+    });
+    for (const stream of this.#held.keys()) this.#deliver(stream);
+    return {
+      id: entry.id,
+      messageId,
+      md5OfBody,
+      md5OfAttributes: "",
+      md5OfSystemAttributes: "",
+      sequenceNumber: "",
+      duplicate: false,
+      replayed: false,
+    };
+  }
+
+  async #receive(request: ReceiveMessageRequest): Promise<{ messages: Message[] }> {
+    const endsAtMs = Date.now() + Number(request.waitTime?.seconds ?? 0n) * 1_000;
+    const timeoutMs = Number(request.visibilityTimeout?.seconds ?? 30n) * 1_000;
+    for (;;) {
+      const messages = this.visible()
+        .slice(0, request.maxMessages ?? 1)
+        .map((stored) => this.#lease(stored, timeoutMs));
+      if (messages.length > 0 || Date.now() >= endsAtMs) return { messages };
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  #lease(stored: Stored, timeoutMs: number): Message {
+    stored.visibleAtMs = Date.now() + timeoutMs;
+    stored.receiveCount += 1;
+    return {
+      ...stored.message,
+      receiptHandle: `${stored.message.messageId}#${stored.receiveCount}`,
+      systemAttributes: { receiveCount: stored.receiveCount },
+    };
+  }
+
+  #delete(receiptHandle: string): DeleteOutcome {
+    const messageId = receiptHandle.split("#")[0] ?? "";
+    return this.stored.delete(messageId) ? DeleteOutcome.DELETED : DeleteOutcome.ALREADY_GONE;
+  }
+
+  #changeVisibility(receiptHandle: string, timeoutMs: number): boolean {
+    const stored = this.stored.get(receiptHandle.split("#")[0] ?? "");
+    if (stored === undefined) return false;
+    stored.visibleAtMs = Date.now() + timeoutMs;
+    return true;
+  }
+
+  #produce(stream: ServerDuplexStream<ProduceRequest, ProduceResponse>): void {
+    this.produceStreams.add(stream);
+    let index = 0;
+    stream.on("data", ({ entries }) => {
+      if (!this.isAnswering) return;
+      const results = entries.map((entry) => ({
+        result:
+          entry.body?.value === "bad"
+            ? { $case: "error" as const, value: statusOf({ code: 3, reason: "MESSAGE_TOO_LONG" }) }
+            : { $case: "sent" as const, value: this.store(entry) },
+      }));
+      stream.write({ firstIndex: BigInt(index), results });
+      index += results.length;
+    });
+    stream.on("end", () => stream.end());
+    stream.on("error", () => this.produceStreams.delete(stream));
+    stream.on("close", () => this.produceStreams.delete(stream));
+  }
+
+  #consume(stream: ServerDuplexStream<ConsumeRequest, ConsumeResponse>): void {
+    this.consumeStreams.add(stream);
+    this.#held.set(stream, { handles: new Set(), credit: 0 });
+    stream.on("data", (request) => {
+      this.consumeRequests.push(request);
+      this.#told(stream, request);
+    });
+    stream.on("end", () => {
+      this.#giveBack(stream);
+      stream.end();
+    });
+    stream.on("error", () => this.#giveBack(stream));
+    stream.on("cancelled", () => this.#giveBack(stream));
+  }
+
+  #told(
+    stream: ServerDuplexStream<ConsumeRequest, ConsumeResponse>,
+    { request }: ConsumeRequest,
+  ): void {
+    const held = this.#held.get(stream);
+    if (held === undefined || request === undefined) return;
+    switch (request.$case) {
+      case "start":
+        held.credit += request.value.credit?.messages ?? 0;
+        break;
+      case "credit":
+        held.credit += request.value.messages;
+        break;
+      default: {
+        const results = request.value.receiptHandles.map((receiptHandle) => {
+          held.handles.delete(receiptHandle);
+          if (request.$case === "ack") {
+            const value = this.#delete(receiptHandle);
+            return { receiptHandle, result: { $case: "deleted" as const, value } };
+          }
+          this.#changeVisibility(receiptHandle, Number(request.value.delay?.seconds ?? 0n) * 1_000);
+          const value = { seconds: 0n, nanos: 0 };
+          return { receiptHandle, result: { $case: "visibleTime" as const, value } };
+        });
+        stream.write({ response: { $case: "results", value: { results } } });
+      }
+    }
+    this.#deliver(stream);
+  }
+
+  #deliver(stream: ServerDuplexStream<ConsumeRequest, ConsumeResponse>): void {
+    const held = this.#held.get(stream);
+    if (held === undefined) return;
+    const messages = this.visible()
+      .slice(0, held.credit)
+      .map((stored) => this.#lease(stored, 3_600_000));
+    if (messages.length === 0) return;
+    held.credit -= messages.length;
+    for (const { receiptHandle } of messages) held.handles.add(receiptHandle);
+    stream.write({ response: { $case: "messages", value: { messages } } });
+  }
+
+  #giveBack(stream: ServerDuplexStream<ConsumeRequest, ConsumeResponse>): void {
+    this.consumeStreams.delete(stream);
+    for (const handle of this.#held.get(stream)?.handles ?? []) this.#changeVisibility(handle, 0);
+    this.#held.delete(stream);
+  }
+}
+
+interface Held {
+  readonly handles: Set<string>;
+  credit: number;
+}
+
+/** A Status as a Forebay server attaches it. */
+export function statusOf({ code, reason = "", message = reason, details = [] }: Failure): Status {
+  const metadata = new Map<string, string>();
+  const info = ErrorInfo.encode({ reason, domain: "forebay", metadata }).finish();
+  const typeUrl = "type.googleapis.com/google.rpc.ErrorInfo";
+  return {
+    code,
+    message,
+    details: reason === "" ? [...details] : [{ typeUrl, value: info }, ...details],
+  };
+}
+
+/** A failed call as a Forebay server answers it; without a reason it is one that no server of ours made. */
+export function serviceError(failure: Failure): ServiceError {
+  const metadata = new Metadata();
+  if (failure.reason !== undefined) {
+    metadata.set("grpc-status-details-bin", Buffer.from(Status.encode(statusOf(failure)).finish()));
+  }
+  const details = failure.message ?? failure.reason ?? "";
+  return Object.assign(new Error(details), { code: failure.code, details, metadata });
+}
