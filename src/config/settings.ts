@@ -1,0 +1,216 @@
+// The table of settings: name with unit, default, range and effect of each, once. The file format, the environment
+// variables, the flags, the checks, the type of the configuration and the table in the README all come from here.
+
+import { z } from "zod";
+import { type Address, addressText, isLoopback, parseAddress } from "./address.js";
+
+/** One row: how a value is written, what is allowed, what it does. */
+export interface Setting<Value> {
+  readonly schema: z.ZodType<Value>;
+  readonly default: Value;
+  /** What may be written, as the end of the sentence "it must be …". */
+  readonly range: string;
+  readonly effect: string;
+  /** The value that the text of a flag or an environment variable stands for. */
+  readonly fromText: (text: string) => unknown;
+  /** How the value is written in a file. */
+  readonly toText: (value: Value) => string;
+  /** Whether a flag may stand alone, meaning true. */
+  readonly isSwitch: boolean;
+}
+
+const mebibyte = 1_048_576;
+const gibibyte = 1_024 * mebibyte;
+const tebibyte = 1_024 * gibibyte;
+
+export const settings = {
+  data_dir: path({
+    default: "./.forebay",
+    effect: "Where everything is stored. One server per directory; it is created when missing.",
+  }),
+  listen: address({
+    default: "127.0.0.1:7400",
+    effect: "Where applications connect (gRPC).",
+  }),
+  management_listen: address({
+    default: "127.0.0.1:7401",
+    effect: "Health, metrics and readiness, over HTTP and gRPC.",
+  }),
+  log_level: choice({
+    choices: ["trace", "debug", "info", "warn", "error", "fatal"],
+    default: "info",
+    effect: "The least severe lines that are written.",
+  }),
+  log_format: choice({
+    choices: ["auto", "json", "pretty"],
+    default: "auto",
+    effect: "`auto`: readable on a terminal, JSON lines elsewhere.",
+  }),
+  map_size_bytes: integer({
+    default: 64 * gibibyte,
+    min: mebibyte,
+    max: 16 * tebibyte,
+    effect: "The size the store may grow to. Address space, not disk: the file is sparse.",
+  }),
+  storage_reserve_bytes: integer({
+    default: 64 * mebibyte,
+    min: mebibyte,
+    max: tebibyte,
+    effect: "With less free space than this, sends are refused and receives and deletes go on.",
+  }),
+  commands_pending_max: integer({
+    default: 16_384,
+    min: 16,
+    max: mebibyte,
+    effect: "Calls that may wait for the disk; one more is refused with COMMIT_BACKLOG.",
+  }),
+  uncommitted_bytes_max: integer({
+    default: 64 * mebibyte,
+    min: 8 * mebibyte,
+    max: 4 * gibibyte,
+    effect: "Bytes that may wait for the disk; beyond, calls are refused with COMMIT_BACKLOG.",
+  }),
+  commit_backlog_age_max_ms: integer({
+    default: 2_000,
+    min: 10,
+    max: 60_000,
+    effect: "When the disk takes longer than this, calls are refused with COMMIT_BACKLOG.",
+  }),
+  drain_grace_ms: integer({
+    default: 0,
+    min: 0,
+    max: 60_000,
+    effect: "At SIGTERM, serve on for this long as not ready, so that balancers look elsewhere.",
+  }),
+  drain_timeout_ms: integer({
+    default: 25_000,
+    min: 0,
+    max: 600_000,
+    effect: "At SIGTERM, calls have this long to end; then their connections are closed.",
+  }),
+  sqs_timing: choice({
+    choices: ["relaxed", "strict"],
+    default: "relaxed",
+    effect: "`strict`: the 60 s waits of SQS after purging and before recreating a queue.",
+  }),
+  request_id_window_seconds: integer({
+    default: 300,
+    min: 60,
+    max: 86_400,
+    effect: "How long the result of a call with a request id is kept and repeated.",
+  }),
+  reflection: flag({
+    default: true,
+    effect: "Let tools such as grpcurl list and describe the services.",
+  }),
+  noop_service: flag({
+    default: false,
+    effect: "Answer `forebay.bench.NoopService`, which benchmarks compare with.",
+  }),
+} as const;
+
+export type SettingName = keyof typeof settings;
+
+type ValueOf<Row> = Row extends Setting<infer Value> ? Value : never;
+
+type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : Name;
+
+/** The settings as the program reads them: `data_dir` is `dataDir`. */
+export type Config = {
+  readonly [Name in SettingName as CamelCase<Name>]: ValueOf<(typeof settings)[Name]>;
+};
+
+export const environmentName = (name: string): string => `FOREBAY_${name.toUpperCase()}`;
+export const flagName = (name: string): string => `--${name.replaceAll("_", "-")}`;
+export const propertyName = (name: string): string =>
+  name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+
+function integer(row: {
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  readonly effect: string;
+}): Setting<number> {
+  const { min, max } = row;
+  return {
+    schema: z.int().min(min).max(max),
+    default: row.default,
+    range: `a whole number from ${min} to ${max}`,
+    effect: row.effect,
+    fromText: (text) => (/^-?\d{1,16}$/.test(text) ? Number(text) : text),
+    toText: String,
+    isSwitch: false,
+  };
+}
+
+function flag(row: { readonly default: boolean; readonly effect: string }): Setting<boolean> {
+  return {
+    schema: z.boolean(),
+    default: row.default,
+    range: "true or false",
+    effect: row.effect,
+    fromText: (text) => (text === "true" ? true : text === "false" ? false : text),
+    toText: String,
+    isSwitch: true,
+  };
+}
+
+function choice<const Choice extends string>(row: {
+  readonly choices: readonly Choice[];
+  readonly default: Choice;
+  readonly effect: string;
+}): Setting<Choice> {
+  return {
+    schema: z.enum(row.choices),
+    default: row.default,
+    range: `one of ${row.choices.join(", ")}`,
+    effect: row.effect,
+    fromText: (text) => text,
+    toText: (value) => value,
+    isSwitch: false,
+  };
+}
+
+function path(row: { readonly default: string; readonly effect: string }): Setting<string> {
+  return {
+    // A NUL would end the name early in the operating system's eyes.
+    schema: z
+      .string()
+      .min(1)
+      .max(4_096)
+      .regex(/^[^\0]+$/),
+    default: row.default,
+    range: "a path",
+    effect: row.effect,
+    fromText: (text) => text,
+    toText: (value) => value,
+    isSwitch: false,
+  };
+}
+
+function address(row: { readonly default: string; readonly effect: string }): Setting<Address> {
+  const parsed = z.string().transform((text, context): Address => {
+    const found = parseAddress(text);
+    if (found === undefined) context.addIssue({ code: "custom", message: "no address" });
+    else if (!isLoopback(found)) context.addIssue({ code: "custom", message: notLoopback });
+    return found ?? { host: "", port: 0 };
+  });
+  const defaultAddress = parseAddress(row.default);
+  if (defaultAddress === undefined) throw new Error(`The default ${row.default} is no address.`);
+  return {
+    schema: parsed as unknown as z.ZodType<Address>,
+    default: defaultAddress,
+    range: "an address of this machine with a port from 0 (any free one) to 65535",
+    effect: row.effect,
+    fromText: (text) => text,
+    toText: addressText,
+    isSwitch: false,
+  };
+}
+
+/** Said instead of the range when an address is one, but not allowed yet. */
+export const notLoopback =
+  "listening beyond this machine is not available until Forebay has TLS and authentication; " +
+  "use a loopback address such as 127.0.0.1, and a tunnel or a proxy of your own to reach it from elsewhere";
