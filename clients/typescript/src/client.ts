@@ -4,6 +4,7 @@ import { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js
 import { type CallOptions, Connection, type RetryOptions } from "./connection.js";
 import { parseEndpoint } from "./endpoint.js";
 import { endpointFromEnvironment } from "./environment.js";
+import { closedError } from "./errors.js";
 import { pages } from "./pages.js";
 import { Queue } from "./queue.js";
 import { attributesToWire, type QueueAttributes } from "./queue-attributes.js";
@@ -80,6 +81,7 @@ export class ForebayClient implements AsyncDisposable {
       isMd5Verified: options.verifyMd5 ?? true,
       timeoutMs,
       closeWithClient: (closable) => {
+        if (this.#closing !== undefined) throw closedError("client");
         this.#open.add(closable);
         return () => this.#open.delete(closable);
       },

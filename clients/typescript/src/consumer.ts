@@ -133,7 +133,7 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
     const message = this.#ready.shift();
     if (message !== undefined) return Promise.resolve({ done: false, value: message });
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    if (this.#closing !== undefined) return Promise.resolve(ended);
+    if (this.#closing !== undefined) return this.return();
     return new Promise((resolve, reject) => {
       this.#nextWaiters.push({ resolve, reject });
       if (this.#stream === undefined && this.#backoff === undefined) this.#open();
@@ -172,7 +172,6 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
   async #close(): Promise<void> {
     this.#options.signal?.removeEventListener("abort", this.#stopWithSignal);
     this.#ready = [];
-    for (const { resolve } of this.#nextWaiters.splice(0)) resolve(ended);
     if (this.#unconfirmed.size > 0) {
       await new Promise<void>((resolve) => {
         const stopTimer = startTimer(closeWaitMs, resolve);
@@ -186,6 +185,7 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
     this.#abandonStream();
     if (stream !== undefined) await endStream(stream);
     this.#forget();
+    for (const { resolve } of this.#nextWaiters.splice(0)) resolve(ended);
   }
 
   #open(): void {

@@ -202,7 +202,7 @@ export class Producer implements AsyncDisposable {
   }
 
   #settle(stream: Stream, { results }: ProduceResponse): void {
-    if (stream !== this.#stream && this.#closing === undefined) return;
+    if (stream !== this.#stream) return;
     this.#context.connection.markReached();
     this.#backoff = undefined;
     this.#brokenSinceMs = undefined;
@@ -243,13 +243,24 @@ export class Producer implements AsyncDisposable {
               "The server ended the stream. Whether unanswered messages were stored is unknown.",
           })
         : connection.errorOf(failure);
-    const unanswered = this.#unanswered;
-    this.#unanswered = [];
-    this.#unansweredBytes = 0;
-    for (const { reject } of unanswered) reject(error);
+    this.#dropUnanswered(error);
     if (isPassing(error) && connection.retry !== undefined) void this.#reconnect(error);
     else this.#failWaiting(error);
     this.#wake();
+  }
+
+  #dropUnanswered(error: ForebayError): void {
+    const unanswered = this.#unanswered;
+    const bytes = this.#unansweredBytes;
+    this.#unanswered = [];
+    this.#unansweredBytes = 0;
+    if (error.reason === "CONNECTION_FAILED") {
+      // There was no connection, so that nothing left.
+      this.#waiting = [...unanswered, ...this.#waiting];
+      this.#waitingBytes += bytes;
+    } else {
+      for (const { reject } of unanswered) reject(error);
+    }
   }
 
   async #reconnect(error: ForebayError): Promise<void> {

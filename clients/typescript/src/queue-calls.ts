@@ -14,7 +14,11 @@ export interface QueueContext {
   readonly isBatching: boolean;
   readonly isMd5Verified: boolean;
   readonly timeoutMs: number;
-  /** Has something closed together with the client; the returned function forgets it. */
+  /**
+   * Has something closed together with the client; the returned function forgets it.
+   *
+   * @throws ForebayError CLIENT_CLOSED.
+   */
   closeWithClient(closable: AsyncDisposable): () => void;
 }
 

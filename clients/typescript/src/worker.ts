@@ -14,12 +14,11 @@ import { Backoff, type BackoffBounds } from "./backoff.js";
 import { nowMs, sleep, startTimer } from "./clock.js";
 import { errorText } from "./consumed-message.js";
 import { ForebayError } from "./errors.js";
-import { goneReasons, Heartbeat, type Lease } from "./heartbeat.js";
+import { goneReasons, Heartbeat, type Lease, type LeasedQueue } from "./heartbeat.js";
 import { batchEntriesMax, visibilityTimeoutMaxMs, waitTimeMaxMs } from "./limits.js";
 import type { ReceivedMessage } from "./messages.js";
 import { Reject, Retry } from "./outcomes.js";
-import type { Queue } from "./queue.js";
-import type { QueueContext } from "./queue-calls.js";
+import type { QueueContext, ReceiveOptions } from "./queue-calls.js";
 import { between } from "./random.js";
 import { rejectMessage } from "./reject-message.js";
 
@@ -57,6 +56,12 @@ export interface WorkerOptions {
   readonly onError?: ((error: unknown, message: ReceivedMessage | undefined) => void) | undefined;
 }
 
+/** What a worker needs from its queue. */
+export interface WorkedQueue extends LeasedQueue {
+  readonly name: string;
+  receive(options: ReceiveOptions): Promise<ReceivedMessage[]>;
+}
+
 interface Work extends Lease {
   readonly message: ReceivedMessage;
   readonly abort: AbortController;
@@ -71,7 +76,7 @@ const receiveBackoff: BackoffBounds = { initialMs: 100, maxMs: 5_000 };
 export class Worker implements AsyncDisposable {
   /** Resolves when the worker has stopped. Never rejects. */
   readonly stopped: Promise<void>;
-  readonly #queue: Queue;
+  readonly #queue: WorkedQueue;
   readonly #handler: Handler;
   readonly #context: QueueContext;
   readonly #options: ReturnType<typeof withDefaults>;
@@ -87,7 +92,7 @@ export class Worker implements AsyncDisposable {
   #resolveStopped: () => void = () => undefined;
 
   /** Use `Queue.work`. */
-  constructor(queue: Queue, handler: Handler, context: QueueContext, options: WorkerOptions) {
+  constructor(queue: WorkedQueue, handler: Handler, context: QueueContext, options: WorkerOptions) {
     this.#queue = queue;
     this.#handler = handler;
     this.#context = context;

@@ -46,7 +46,7 @@ export interface Failure {
   readonly details?: readonly { readonly typeUrl: string; readonly value: Uint8Array }[];
 }
 
-type Unary = (request: never) => unknown;
+type Unary = (request: never, isCancelled: () => boolean) => unknown;
 
 interface Stored {
   readonly message: Message;
@@ -173,7 +173,7 @@ export class FakeServer {
       }
       const handler = this.#overrides.get(method) ?? this.#defaults[method] ?? (() => undefined);
       Promise.resolve()
-        .then(() => handler(call.request))
+        .then(() => handler(call.request, () => call.cancelled))
         .then(
           (response) => callback(null, response),
           (error: ServiceError) => callback(error),
@@ -192,7 +192,8 @@ export class FakeServer {
       failed: [],
       replayed: false,
     }),
-    receiveMessage: (request: ReceiveMessageRequest) => this.#receive(request),
+    receiveMessage: (request: ReceiveMessageRequest, isCancelled) =>
+      this.#receive(request, isCancelled),
     deleteMessage: ({ receiptHandle }: DeleteMessageRequest) => ({
       outcome: this.#delete(receiptHandle),
     }),
@@ -261,10 +262,14 @@ export class FakeServer {
     };
   }
 
-  async #receive(request: ReceiveMessageRequest): Promise<{ messages: Message[] }> {
+  async #receive(
+    request: ReceiveMessageRequest,
+    isCancelled: () => boolean,
+  ): Promise<{ messages: Message[] }> {
     const endsAtMs = Date.now() + Number(request.waitTime?.seconds ?? 0n) * 1_000;
     const timeoutMs = Number(request.visibilityTimeout?.seconds ?? 30n) * 1_000;
     for (;;) {
+      if (isCancelled()) return { messages: [] };
       const messages = this.visible()
         .slice(0, request.maxMessages ?? 1)
         .map((stored) => this.#lease(stored, timeoutMs));
@@ -300,7 +305,7 @@ export class FakeServer {
     let index = 0;
     stream.on("data", ({ entries }) => {
       if (!this.isAnswering) return;
-      const results = entries.map((entry) => ({
+      const results = entries.map((entry: SendMessageBatchRequestEntry) => ({
         result:
           entry.body?.value === "bad"
             ? { $case: "error" as const, value: statusOf({ code: 3, reason: "MESSAGE_TOO_LONG" }) }

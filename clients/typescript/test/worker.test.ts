@@ -1,0 +1,278 @@
+// The worker: acks what returned, gives back what threw, renews leases, stops without losing anything.
+
+import { status } from "@grpc/grpc-js";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type {
+  ChangeMessageVisibilityBatchRequest,
+  ChangeMessageVisibilityRequest,
+  ReceiveMessageRequest,
+} from "../gen/forebay/queue/v1/queue_service.js";
+import {
+  ForebayClient,
+  type Queue,
+  type ReceivedMessage,
+  Reject,
+  Retry,
+  type WorkerOptions,
+} from "../src/index.js";
+import { FakeServer } from "./support/fake-server.js";
+
+let server: FakeServer;
+let client: ForebayClient;
+let queue: Queue;
+let errors: { readonly error: unknown; readonly message: ReceivedMessage | undefined }[];
+let options: WorkerOptions;
+
+beforeEach(async () => {
+  server = await FakeServer.start();
+  client = new ForebayClient({ endpoint: server.endpoint });
+  queue = client.queue("orders");
+  errors = [];
+  options = { waitTimeMs: 1_000, onError: (error, message) => errors.push({ error, message }) };
+});
+
+afterEach(async () => {
+  await client.close();
+  server.kill();
+});
+
+test("what the handler returns from is deleted", async () => {
+  const bodies = Array.from({ length: 30 }, (_, index) => `${index}`);
+  await Promise.all(bodies.map((body) => queue.send(body)));
+  const seen: string[] = [];
+  const worker = queue.work((message) => {
+    seen.push(message.text);
+  }, options);
+  await until(() => server.stored.size === 0);
+  await worker.stop();
+  expect(seen.sort()).toEqual(bodies.sort());
+  expect(errors).toEqual([]);
+});
+
+test("at most `concurrency` handlers run at once, and no more is received", async () => {
+  await Promise.all(Array.from({ length: 20 }, (_, index) => queue.send(`${index}`)));
+  let running = 0;
+  let runningMax = 0;
+  const worker = queue.work(
+    async () => {
+      running += 1;
+      runningMax = Math.max(runningMax, running);
+      expect(worker.inHandCount).toBeLessThanOrEqual(20);
+      await sleep(10);
+      running -= 1;
+    },
+    { ...options, concurrency: 3 },
+  );
+  await until(() => server.stored.size === 0);
+  await worker.stop();
+  expect(runningMax).toBe(3);
+  for (const { request } of server.callsOf<ReceiveMessageRequest>("receiveMessage")) {
+    expect(request.maxMessages).toBeLessThanOrEqual(3);
+  }
+});
+
+test("what the handler throws on comes back, later with every receive, and is reported", async () => {
+  await queue.send("poison");
+  let runs = 0;
+  const worker = queue.work(
+    () => {
+      runs += 1;
+      throw new Error("cannot");
+    },
+    { ...options, backoff: { initialMs: 100, maxMs: 400 } },
+  );
+  await until(() => runs === 4);
+  await worker.stop();
+  const delays = server
+    .callsOf<ChangeMessageVisibilityRequest>("changeMessageVisibility")
+    .map(({ request }) => (request.visibilityTimeout?.nanos ?? 0) / 1e6);
+  // Half to all of 100, 200, 400 and again 400 ms.
+  for (const [index, fullMs] of [100, 200, 400, 400].entries()) {
+    expect(delays[index]).toBeGreaterThanOrEqual(fullMs / 2);
+    expect(delays[index]).toBeLessThanOrEqual(fullMs);
+  }
+  expect(errors[0]).toMatchObject({ error: { message: "cannot" }, message: { body: "poison" } });
+});
+
+test("Retry says itself when, and Reject keeps a reason", async () => {
+  await Promise.all([queue.send("later"), queue.send("never")]);
+  const worker = queue.work((message) => {
+    if (message.text === "later") throw new Retry(77_000);
+    throw new Reject("bad_invoice", { cause: new Error("no total") });
+  }, options);
+  await until(() => errors.length >= 2 && server.consumeRequests.length >= 2);
+  await worker.stop();
+  const [changed] = server.callsOf<ChangeMessageVisibilityRequest>("changeMessageVisibility");
+  expect(changed?.request.visibilityTimeout).toEqual({ seconds: 77n, nanos: 0 });
+  expect(server.consumeRequests.map(({ request }) => request)).toMatchObject([
+    { $case: "start", value: { credit: undefined } },
+    {
+      $case: "reject",
+      value: { reason: "bad_invoice", error: expect.stringContaining("no total") },
+    },
+  ]);
+});
+
+test("leases are renewed while handlers run, whatever happens to single renewals", async () => {
+  await queue.send("long");
+  server.fail(
+    "changeMessageVisibilityBatch",
+    { code: status.INTERNAL, reason: "RECORD_CORRUPT" },
+    { code: status.INTERNAL, reason: "RECORD_CORRUPT" },
+  );
+  let runs = 0;
+  const worker = queue.work(
+    async () => {
+      runs += 1;
+      await sleep(2_500);
+    },
+    { ...options, visibilityTimeoutMs: 1_000, heartbeatMs: 200 },
+  );
+  await until(() => server.stored.size === 0);
+  await worker.stop();
+  expect(runs).toBe(1);
+  const renewals = server.callsOf<ChangeMessageVisibilityBatchRequest>(
+    "changeMessageVisibilityBatch",
+  );
+  expect(renewals.length).toBeGreaterThan(8);
+  expect(errors).toMatchObject([
+    { error: { reason: "RECORD_CORRUPT" }, message: undefined },
+    { error: { reason: "RECORD_CORRUPT" }, message: undefined },
+  ]);
+});
+
+test("a handler is told when its lease is gone", async () => {
+  await queue.send("x");
+  let reason: unknown;
+  const worker = queue.work(
+    async (_, { signal }) => {
+      server.stored.clear();
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      reason = signal.reason;
+    },
+    { ...options, heartbeatMs: 100 },
+  );
+  await until(() => reason !== undefined);
+  expect(reason).toMatchObject({ reason: "MESSAGE_NOT_FOUND" });
+  await worker.stop();
+});
+
+test("stop waits for what runs and receives nothing more", async () => {
+  await Promise.all(["1", "2"].map((body) => queue.send(body)));
+  let done = 0;
+  const worker = queue.work(
+    async () => {
+      await sleep(300);
+      done += 1;
+    },
+    { ...options, concurrency: 1 },
+  );
+  await until(() => worker.inHandCount === 1);
+  await worker.stop();
+  expect(done).toBe(1);
+  expect(server.stored.size).toBe(1);
+  await worker.stopped;
+});
+
+test("stop gives back what takes longer than it waits, and tells its handler", async () => {
+  await queue.send("slow");
+  let wasTold = false;
+  const worker = queue.work(
+    (_, { signal }) =>
+      new Promise<void>((resolve) => {
+        signal.addEventListener("abort", () => {
+          wasTold = true;
+          resolve();
+        });
+      }),
+    { ...options, stopTimeoutMs: 100 },
+  );
+  await until(() => worker.inHandCount === 1);
+  await worker.stop();
+  expect(wasTold).toBe(true);
+  await sleep(50);
+  // The handler returned after the message was given back, which must not delete it.
+  expect(server.visible()).toHaveLength(1);
+});
+
+test("a waiting receive does not hold up a stop, nor does a signal", async () => {
+  const abort = new AbortController();
+  const worker = queue.work(() => undefined, {
+    ...options,
+    waitTimeMs: 20_000,
+    signal: abort.signal,
+  });
+  await until(() => server.callsOf("receiveMessage").length === 1);
+  const startedMs = Date.now();
+  abort.abort();
+  await worker.stopped;
+  expect(Date.now() - startedMs).toBeLessThan(1_000);
+  expect(errors).toEqual([]);
+});
+
+test("a restart of the server is survived: what is in hand is deleted, what is left is received", async () => {
+  await Promise.all(Array.from({ length: 20 }, (_, index) => queue.send(`${index}`)));
+  const seen: string[] = [];
+  const worker = queue.work(
+    async (message) => {
+      seen.push(message.text);
+      await sleep(100);
+    },
+    { ...options, concurrency: 5 },
+  );
+  await until(() => seen.length >= 5);
+  server.kill();
+  await sleep(500);
+  await server.listen();
+  await until(() => server.stored.size === 0);
+  await worker.stop();
+  expect(seen.length).toBe(20);
+  expect(errors.length).toBeGreaterThan(0);
+});
+
+test("a worker started before its server waits for it", async () => {
+  const { port } = server;
+  server.kill();
+  let seen = 0;
+  const worker = queue.work(() => {
+    seen += 1;
+  }, options);
+  await until(() => errors.length > 0);
+  await server.listen(port);
+  await queue.send("x");
+  await until(() => seen === 1);
+  await worker.stop();
+});
+
+test("a hook that throws stops nothing", async () => {
+  await Promise.all(["1", "2"].map((body) => queue.send(body)));
+  const seen: string[] = [];
+  const worker = queue.work(
+    (message) => {
+      seen.push(message.text);
+      if (message.text === "1") throw new Error("cannot");
+    },
+    {
+      ...options,
+      onError: () => {
+        throw new Error("the hook is broken too");
+      },
+    },
+  );
+  await until(() => seen.includes("2") && server.stored.size === 1);
+  await worker.stop();
+});
+
+test("options out of range are refused with their range", () => {
+  expect(() => queue.work(() => undefined, { concurrency: 0 })).toThrow("1 to 10000");
+  expect(() => queue.work(() => undefined, { visibilityTimeoutMs: 999 })).toThrow("1000");
+  expect(() => queue.work(() => undefined, { heartbeatMs: 60_000 })).toThrow("30000");
+});
+
+function sleep(delayMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, delayMs));
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await sleep(5);
+}
