@@ -4,13 +4,9 @@
 import { createServer, type Socket, type Server as TcpServer } from "node:net";
 import { Server, ServerCredentials, type ServerOptions } from "@grpc/grpc-js";
 import { type Clock, sleep } from "../base/clock.js";
+import { type Address, addressText } from "../config/address.js";
 import { type Protocol, recogniseProtocol } from "./doors.js";
 import type { Metrics } from "./metrics.js";
-
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
 
 export interface ConnectionServerOptions {
   /** The label in metrics, as `data`. */
@@ -90,10 +86,11 @@ export function createConnectionServer(options: ConnectionServerOptions): Connec
   };
 }
 
-function listen(tcp: TcpServer, { host, port }: Address): Promise<Address> {
+function listen(tcp: TcpServer, address: Address): Promise<Address> {
+  const { host, port } = address;
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException): void => {
-      reject(new ListenFault(whyNot(error, `${host}:${port}`), { cause: error }));
+      reject(new ListenFault(whyNot(error, addressText(address)), { cause: error }));
     };
     tcp.once("error", onError);
     tcp.listen({ host, port }, () => {
