@@ -29,8 +29,11 @@ export interface SystemClockSources {
   readonly monotonicMs: () => number;
 }
 
+/** The wall clock as it is, steps and all: only for deadlines that somebody else keeps in wall time. */
+export const wallMs = (): number => Date.now();
+
 const systemSources: SystemClockSources = {
-  wallMs: () => Date.now(),
+  wallMs,
   monotonicMs: () => performance.now(),
 };
 

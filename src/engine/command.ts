@@ -26,20 +26,29 @@ interface CommandBase {
   readonly bytes: number;
   /** True when it stores something new: refused while the storage is full. Receives, deletes and clean-up are not. */
   readonly isGrowing: boolean;
+  /** True for clean-up of our own that callers rely on, as giving messages back: never refused while the store works. */
+  readonly isOwed?: boolean;
 }
 
 export interface Command<Outcome, Rejection> extends CommandBase {
   decide(transaction: QueueTransaction, stamp: Stamp): Decision<Outcome, Rejection>;
 }
 
-/** A command that may wait. */
+/** Where and how long a command waits. */
+export interface Waited {
+  /** By number, so that a wait never carries over to a queue recreated under the same name. */
+  readonly queue: QueueNumber;
+  /** 0: not at all. */
+  readonly waitMs: number;
+}
+
+/** A command that may wait for something to be there. */
 export interface WaitingCommand<Outcome, Rejection> extends CommandBase {
-  /** The queue it waits for, by number, so that it never carries over to a recreated one; or why it cannot. */
-  locate(transaction: QueueTransaction): Decision<QueueNumber, Rejection>;
+  locate(transaction: QueueTransaction, stamp: Stamp): Decision<Waited, Rejection>;
   decide(
     transaction: QueueTransaction,
     stamp: Stamp,
-    queue: QueueNumber,
+    waited: Waited,
   ): Decision<Outcome, Rejection> | NothingYet;
   /** The answer when the wait ends with nothing. */
   empty(): Outcome;

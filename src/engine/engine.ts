@@ -14,7 +14,7 @@ import type { EpochMs, QueueNumber } from "../base/brands.js";
 import type { Clock, Timer } from "../base/clock.js";
 import type { Ids } from "../base/ids.js";
 import type { Stamp } from "../queue/stamp.js";
-import { type Store, StorageFull, type StoreSpace } from "../store/environment.js";
+import { StorageFull, type Store, type StoreSpace } from "../store/environment.js";
 import { nodeKey } from "../store/keys.js";
 import { QueueState } from "../store/queue-state.js";
 import { tables } from "../store/tables.js";
@@ -108,6 +108,7 @@ export class Engine {
   #availableBytes = Number.MAX_SAFE_INTEGER;
   #spaceTimer: Timer | undefined;
   #state: "running" | "stopping" | "failed" = "running";
+  #mayWait = true;
   #idle: (() => void) | undefined;
 
   private constructor(parts: EngineParts) {
@@ -151,7 +152,10 @@ export class Engine {
     command: Command<Outcome, Rejection>,
   ): Promise<Decision<Outcome, Rejection>> {
     return new Promise((resolve, reject) => {
-      const refusal = this.#refusal(command.isGrowing, command.bytes);
+      const refusal =
+        command.isOwed === true && this.#state !== "failed"
+          ? undefined
+          : this.#refusal(command.isGrowing, command.bytes);
       if (refusal !== undefined) {
         reject(refusal);
         return;
@@ -174,10 +178,21 @@ export class Engine {
     });
   }
 
-  /** As `execute`, for a command that may wait up to `waitMs` for something to be there. */
+  /** As `execute`, for work that can wait for another day; undefined when the engine is at its bound or stopping. */
+  async executeIfIdle<Outcome, Rejection>(
+    command: Command<Outcome, Rejection>,
+  ): Promise<Decision<Outcome, Rejection> | undefined> {
+    try {
+      return await this.execute(command);
+    } catch (error) {
+      if (error instanceof EngineRefusal) return undefined;
+      throw error;
+    }
+  }
+
+  /** As `execute`, for a command that may wait for something to be there. */
   executeOrWait<Outcome, Rejection>(
     command: WaitingCommand<Outcome, Rejection>,
-    waitMs: number,
   ): Wait<Outcome, Rejection> {
     let cancel = (): boolean => false;
     const decision = new Promise<Decision<Outcome, Rejection>>((resolve, reject) => {
@@ -186,16 +201,18 @@ export class Engine {
         reject(refusal);
         return;
       }
-      const located = this.#decide(() => command.locate(this.#transaction), reject);
+      const located = this.#decide((stamp) => command.locate(this.#transaction, stamp), reject);
       if (located === undefined) return;
       if (located.kind === "rejected") {
         this.#answerWhenSafe(command, () => resolve(located), reject);
         return;
       }
-      const queue = located.outcome;
+      const waited = located.outcome;
+      const { queue, waitMs } = waited;
       const startWaiting = (place: "front" | "back"): void => {
-        const endTimer = this.#parts.clock.setTimer(Math.max(0, endsAt - this.#parts.clock.now()), () =>
-          waiter.end(),
+        const endTimer = this.#parts.clock.setTimer(
+          Math.max(0, endsAt - this.#parts.clock.now()),
+          () => waiter.end(),
         );
         const waiter: Waiter = {
           attempt,
@@ -220,7 +237,10 @@ export class Engine {
         };
       };
       const attempt = (): NothingYet | undefined => {
-        const found = this.#decide((stamp) => command.decide(this.#transaction, stamp, queue), reject);
+        const found = this.#decide(
+          (stamp) => command.decide(this.#transaction, stamp, waited),
+          reject,
+        );
         if (found === undefined) return undefined;
         if (found.kind === "nothing_yet") {
           this.#keepChanges();
@@ -231,7 +251,7 @@ export class Engine {
           isGrowing: command.isGrowing,
           // Its record was dropped with the disk full: it takes its place in front again.
           decideAgain: () => {
-            if (this.#state !== "running") {
+            if (!this.#mayWait) {
               resolve({ kind: "accepted", outcome: command.empty() });
               return;
             }
@@ -249,14 +269,14 @@ export class Engine {
       if (this.#waiters.list(queue) !== undefined) {
         // Others came first. A call that does not wait still looks, after they have.
         this.#serve(queue);
-        if (waitMs > 0 && this.#waiters.list(queue) !== undefined) {
+        if (waitMs > 0 && this.#mayWait && this.#waiters.list(queue) !== undefined) {
           startWaiting("back");
           return;
         }
       }
       const nothing = attempt();
       if (nothing === undefined) return;
-      if (waitMs <= 0 || this.#state !== "running") {
+      if (waitMs <= 0 || !this.#mayWait) {
         this.#answerWhenSafe(
           command,
           () => resolve({ kind: "accepted", outcome: command.empty() }),
@@ -288,7 +308,11 @@ export class Engine {
 
   #refusal(isGrowing: boolean, bytes: number): EngineRefusal | undefined {
     if (this.#state !== "running") {
-      return new EngineRefusal("shutting_down", "The server is stopping; call another node or retry when it is back.", 1_000);
+      return new EngineRefusal(
+        "shutting_down",
+        "The server is stopping; call another node or retry when it is back.",
+        1_000,
+      );
     }
     if (isGrowing && this.#isFull) {
       return new EngineRefusal(
@@ -304,7 +328,11 @@ export class Engine {
       (this.#inFlight !== undefined &&
         clock.monotonicMs() - this.#inFlight.openedAtMs > limits.commitAgeMsMax);
     return isBehind
-      ? new EngineRefusal("commit_backlog", "More is waiting for the disk than the server's bound; retry after the hint.", backlogRetryMs)
+      ? new EngineRefusal(
+          "commit_backlog",
+          "More is waiting for the disk than the server's bound; retry after the hint.",
+          backlogRetryMs,
+        )
       : undefined;
   }
 
@@ -425,7 +453,11 @@ export class Engine {
       await store.commit(changes);
       this.#inFlight = undefined;
       this.#view.committed(number);
-      observer.recordCommitted(changes.length, record.pendings.length, clock.monotonicMs() - startedAtMs);
+      observer.recordCommitted(
+        changes.length,
+        record.pendings.length,
+        clock.monotonicMs() - startedAtMs,
+      );
     } catch (error) {
       this.#inFlight = undefined;
       if (error instanceof StorageFull) await this.#decideAgain(record);
@@ -500,6 +532,12 @@ export class Engine {
     this.#parts.observer.failed(error);
   }
 
+  /** From now on nothing waits: what would have to is answered empty. For draining. */
+  refuseWaits(): void {
+    this.#mayWait = false;
+    this.endWaits();
+  }
+
   /** Ends every wait with nothing; what is decided still commits and answers. */
   endWaits(): void {
     for (const queue of [...this.#waiters.queues()]) {
@@ -510,14 +548,17 @@ export class Engine {
   /** Refuses newcomers, ends waits, and resolves when the last record is flushed. */
   async stop(): Promise<void> {
     if (this.#state === "running") this.#state = "stopping";
-    this.endWaits();
+    this.refuseWaits();
     this.#spaceTimer?.cancel();
     if (this.#inFlight !== undefined || this.#open.hasChanges) {
       await new Promise<void>((resolve) => {
         this.#idle = resolve;
       });
     }
-    assert(this.#view.overlay.size === 0 || this.#state === "failed", "nothing is uncommitted when the engine is idle");
+    assert(
+      this.#view.overlay.size === 0 || this.#state === "failed",
+      "nothing is uncommitted when the engine is idle",
+    );
   }
 }
 

@@ -27,7 +27,8 @@ interface JournalEntry {
 }
 
 // Keys of a segment share their first 10 bytes and have the table's letter at 10; others have their table at 0.
-const groupOf = (key: string): string => (key.charCodeAt(0) < 0x80 ? key.slice(0, 11) : key[0] ?? "");
+const groupOf = (key: string): string =>
+  key.charCodeAt(0) < 0x80 ? key.slice(0, 11) : (key[0] ?? "");
 
 export class Overlay {
   readonly #entries = new Map<string, OverlayEntry>();
@@ -48,12 +49,17 @@ export class Overlay {
     const previous = this.#entries.get(key);
     this.#journal.push({ key, previous });
     // A row made and removed within one record never reaches the store.
-    if (entry.row === undefined && previous?.isInsert === true && previous.record === entry.record) {
+    if (
+      entry.row === undefined &&
+      previous?.isInsert === true &&
+      previous.record === entry.record
+    ) {
       this.#entries.delete(key);
       return;
     }
     this.#entries.set(key, entry);
-    if (entry.table.isOrdered && entry.row !== undefined && previous?.row === undefined) this.#insertOrdered(key);
+    if (entry.table.isOrdered && entry.row !== undefined && previous?.row === undefined)
+      this.#insertOrdered(key);
   }
 
   #insertOrdered(key: string): void {

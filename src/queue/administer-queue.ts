@@ -60,7 +60,8 @@ export function decideSetQueueSettings(
 ): Decided<Queue> {
   const queue = findQueue(transaction, command.address);
   if (queue === undefined) return notFound(command.address);
-  if (command.etag !== "" && command.etag !== etagOf(queue)) return etagMismatch(command.address, queue);
+  if (command.etag !== "" && command.etag !== etagOf(queue))
+    return etagMismatch(command.address, queue);
   const changed: Queue = {
     ...queue,
     settings: { ...queue.settings, ...command.settings },
@@ -87,7 +88,8 @@ export function decideDeleteQueue(
 ): Decided<{ readonly number: Queue["number"] }> {
   const queue = findQueue(transaction, command.address);
   if (queue === undefined) return notFound(command.address);
-  if (command.etag !== "" && command.etag !== etagOf(queue)) return etagMismatch(command.address, queue);
+  if (command.etag !== "" && command.etag !== etagOf(queue))
+    return etagMismatch(command.address, queue);
   transaction.removeQueue(queue);
   transaction.addGarbage({ slot: queue.slot, segment: queue.segment });
   transaction.wake(queue.number);
@@ -146,7 +148,12 @@ export function decideTagQueue(
   if (queue === undefined) return notFound(address);
   const all = new Map([...queue.tags, ...tags]);
   if (all.size > limits.tagsMax) {
-    return reject({ kind: "tag_limit", queue: address.given, count: all.size, limit: limits.tagsMax });
+    return reject({
+      kind: "tag_limit",
+      queue: address.given,
+      count: all.size,
+      limit: limits.tagsMax,
+    });
   }
   const tagged: Queue = { ...queue, tags: all };
   transaction.putQueue(tagged);

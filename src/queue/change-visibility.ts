@@ -23,6 +23,8 @@ export interface VisibilityEntry {
 export interface ChangeVisibility {
   readonly address: QueueAddress;
   readonly entries: readonly VisibilityEntry[];
+  /** True for a stream, which speaks of its own leases only: a message received again since is refused, whatever the policy. */
+  readonly isOwnLeaseOnly?: boolean;
   /** Set by a reject: kept with the messages, which go behind all others. */
   readonly rejected?: { readonly reason: string; readonly error: string };
 }
@@ -69,14 +71,16 @@ function changeOne(
 ): Changed {
   const { receipt, timeoutMs } = entry;
   const given = command.address.given;
-  if (!isReceiptOf(receipt, queue.number)) return refused({ kind: "receipt_handle_invalid", queue: given });
+  if (!isReceiptOf(receipt, queue.number))
+    return refused({ kind: "receipt_handle_invalid", queue: given });
   const delivery =
     receipt.segment === queue.segment ? transaction.delivery(queue, receipt.sequence) : undefined;
   if (delivery === undefined || isGone(transaction, queue, delivery, now)) {
     return refused({ kind: "message_not_found", queue: given });
   }
   const { state } = delivery;
-  if (queue.settings.receiptPolicy === "strict" && receipt.ordinal !== delivery.ordinal) {
+  const isNewestOnly = command.isOwnLeaseOnly === true || queue.settings.receiptPolicy === "strict";
+  if (isNewestOnly && receipt.ordinal !== delivery.ordinal) {
     return refused({ kind: "receipt_handle_expired", queue: given, now });
   }
   if (state.kind !== "leased" || state.until <= now) {

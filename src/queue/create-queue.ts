@@ -1,12 +1,12 @@
 // CreateQueue. Creating a queue that exists is OK when every attribute given equals the current value (not the original
 // one); tags play no part (SQS API reference, and recorded behaviour).
 
-import { slotOfName } from "./slots.js";
 import { sequence } from "../base/brands.js";
 import { defaultSettings, limits, type QueueSettings } from "./limits.js";
 import type { Counters, Queue } from "./model.js";
 import { findQueue, type QueueAddress } from "./queue-name.js";
 import { accept, type Decided, reject } from "./rejections.js";
+import { slotOfName } from "./slots.js";
 import type { Stamp } from "./stamp.js";
 import type { QueueTransaction } from "./view.js";
 
@@ -34,7 +34,12 @@ export function decideCreateQueue(
       : reject({ kind: "queue_already_exists", queue: address.given, attribute });
   }
   if (tags.size > limits.tagsMax) {
-    return reject({ kind: "tag_limit", queue: address.given, count: tags.size, limit: limits.tagsMax });
+    return reject({
+      kind: "tag_limit",
+      queue: address.given,
+      count: tags.size,
+      limit: limits.tagsMax,
+    });
   }
   const queue: Queue = {
     number: stamp.ids.queueNumber(stamp.now),

@@ -73,9 +73,7 @@ function deleteOne(
 }
 
 /** False for garbage, another queue's handle and one of an earlier queue of this name. */
-export const isReceiptOf = (
-  receipt: Receipt | undefined,
-  queue: QueueNumber,
-): receipt is Receipt => receipt !== undefined && receipt.queue === queue;
+export const isReceiptOf = (receipt: Receipt | undefined, queue: QueueNumber): receipt is Receipt =>
+  receipt !== undefined && receipt.queue === queue;
 
 const refused = (rejection: QueueRejection): DeleteResult => ({ kind: "refused", rejection });

@@ -31,25 +31,61 @@ export function decideOnce<Outcome>(
   codec: OutcomeCodec<Outcome>,
   decide: () => Decided<Outcome>,
 ): Decided<OnceOutcome<Outcome>> {
-  if (identity === undefined) return fresh(decide());
-  const kept = transaction.requestResult(identity.key);
-  if (kept !== undefined && kept.keepUntil > stamp.now) {
-    return kept.payloadHash.equals(identity.payloadHash)
-      ? accept({ outcome: codec.decode(kept.result), isReplayed: true })
-      : reject({ kind: "request_id_reused" });
-  }
-  const decided = decide();
-  if (decided.kind === "rejected") return decided;
-  if (kept !== undefined) transaction.removeRequestResult(identity.key, kept.keepUntil);
-  transaction.putRequestResult(identity.key, {
-    payloadHash: identity.payloadHash,
-    result: codec.encode(decided.outcome),
-    keepUntil: after(stamp.now, identity.keepMs),
-  });
-  return fresh(decided);
+  return (
+    replay(transaction, stamp, identity, codec) ??
+    keep(transaction, stamp, identity, codec, decide())
+  );
 }
 
-const fresh = <Outcome>(decided: Decided<Outcome>): Decided<OnceOutcome<Outcome>> =>
-  decided.kind === "rejected"
-    ? decided
-    : accept({ outcome: decided.outcome, isReplayed: false });
+/** As `decideOnce`, for a decision that may also find nothing yet; that is not a result to keep. */
+export function decideOnceOrWait<Outcome, Nothing extends { readonly kind: "nothing_yet" }>(
+  transaction: QueueTransaction,
+  stamp: Stamp,
+  identity: RequestIdentity | undefined,
+  codec: OutcomeCodec<Outcome>,
+  decide: () => Decided<Outcome> | Nothing,
+): Decided<OnceOutcome<Outcome>> | Nothing {
+  const replayed = replay(transaction, stamp, identity, codec);
+  if (replayed !== undefined) return replayed;
+  const decided = decide();
+  return isNothing(decided) ? decided : keep(transaction, stamp, identity, codec, decided);
+}
+
+const isNothing = <Outcome, Nothing extends { readonly kind: "nothing_yet" }>(
+  decided: Decided<Outcome> | Nothing,
+): decided is Nothing => decided.kind === "nothing_yet";
+
+function replay<Outcome>(
+  transaction: QueueTransaction,
+  stamp: Stamp,
+  identity: RequestIdentity | undefined,
+  codec: OutcomeCodec<Outcome>,
+): Decided<OnceOutcome<Outcome>> | undefined {
+  if (identity === undefined) return undefined;
+  const kept = transaction.requestResult(identity.key);
+  if (kept === undefined || kept.keepUntil <= stamp.now) return undefined;
+  return kept.payloadHash.equals(identity.payloadHash)
+    ? accept({ outcome: codec.decode(kept.result), isReplayed: true })
+    : reject({ kind: "request_id_reused" });
+}
+
+function keep<Outcome>(
+  transaction: QueueTransaction,
+  stamp: Stamp,
+  identity: RequestIdentity | undefined,
+  codec: OutcomeCodec<Outcome>,
+  decided: Decided<Outcome>,
+): Decided<OnceOutcome<Outcome>> {
+  if (decided.kind === "rejected") return decided;
+  const { outcome } = decided;
+  if (identity !== undefined) {
+    const old = transaction.requestResult(identity.key);
+    if (old !== undefined) transaction.removeRequestResult(identity.key, old.keepUntil);
+    transaction.putRequestResult(identity.key, {
+      payloadHash: identity.payloadHash,
+      result: codec.encode(outcome),
+      keepUntil: after(stamp.now, identity.keepMs),
+    });
+  }
+  return accept({ outcome, isReplayed: false });
+}

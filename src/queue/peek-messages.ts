@@ -63,7 +63,10 @@ export function decidePeekMessages(
     const delivery = transaction.delivery(queue, message.sequence);
     const peeked = describe(queue, message, delivery, stamp.now);
     if (!matches(peeked, command)) continue;
-    const size = Math.min(message.sizeBytes, message.sizeBytes - message.content.body.length + command.bodyBytesMax);
+    const size = Math.min(
+      message.sizeBytes,
+      message.sizeBytes - message.content.body.length + command.bodyBytesMax,
+    );
     if (messages.length > 0 && bytes + size > command.bytesMax) {
       return accept({ queue, messages, next: message.sequence });
     }

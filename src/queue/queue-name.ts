@@ -1,8 +1,8 @@
 // How a queue is named: `orders` in the caller's namespace, `billing/orders` in another.
 
 import type { Namespace, QueueName } from "../base/brands.js";
-import { type Decided, reject } from "./rejections.js";
 import type { Queue } from "./model.js";
+import { type Decided, reject } from "./rejections.js";
 import type { QueueView } from "./view.js";
 
 export interface QueueAddress {

@@ -4,9 +4,18 @@
 // and those never received, from the queue's `freshFrom` on, which need no index. The two are merged by place. A receive
 // costs two short range reads, however deep the queue is.
 
-import { after, type DurationMs, type EpochMs, type QueueNumber, type Sequence, sequence } from "../base/brands.js";
+import { assert } from "../base/assert.js";
+import {
+  after,
+  type DurationMs,
+  type EpochMs,
+  type QueueNumber,
+  type Sequence,
+  sequence,
+} from "../base/brands.js";
 import { backOfQueueReceiveCount } from "./limits.js";
 import type { Counters, Delivery, Message, Queue } from "./model.js";
+import type { OutcomeCodec } from "./once.js";
 import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
 import { accept, type Decided, reject } from "./rejections.js";
 import { endLeasesAndDelays, expireMessage, isExpired } from "./settle.js";
@@ -20,6 +29,8 @@ export interface ReceiveMessages {
   readonly bytesMax: number;
   /** Undefined: the queue's. */
   readonly visibilityTimeoutMs: DurationMs | undefined;
+  /** The shortest lease, where the queue's default is shorter. */
+  readonly visibilityTimeoutMsMin?: DurationMs;
   /** True when a full queue (`max_in_flight`) is refused instead of waited for. */
   readonly isShortPoll: boolean;
 }
@@ -55,7 +66,11 @@ export function decideReceiveMessages(
   const countMax = Math.min(command.countMax, queue.settings.inFlightMax - settled.inFlight);
   if (countMax <= 0) {
     return command.isShortPoll
-      ? reject({ kind: "in_flight_limit", queue: command.address.given, limit: queue.settings.inFlightMax })
+      ? reject({
+          kind: "in_flight_limit",
+          queue: command.address.given,
+          limit: queue.settings.inFlightMax,
+        })
       : nothingYet(transaction, queue, settled, before);
   }
   const picked = pickVisible(transaction, queue, settled, { ...command, countMax }, stamp.now);
@@ -82,7 +97,10 @@ function nothingYet(
 
 interface Picked {
   readonly counters: Counters;
-  readonly messages: readonly { readonly message: Message; readonly previous: Delivery | undefined }[];
+  readonly messages: readonly {
+    readonly message: Message;
+    readonly previous: Delivery | undefined;
+  }[];
 }
 
 function pickVisible(
@@ -99,30 +117,36 @@ function pickVisible(
 
   const fresh = freshMessages(transaction, queue, before)[Symbol.iterator]();
   const returned = returnedMessages(transaction, queue, before)[Symbol.iterator]();
-  let nextFresh = fresh.next();
-  let nextReturned = returned.next();
-  while (nextFresh.done !== true || nextReturned.done !== true) {
-    const isFresh =
-      nextReturned.done === true ||
-      (nextFresh.done !== true && nextFresh.value.order < nextReturned.value.order);
-    const candidate = (isFresh ? nextFresh.value : nextReturned.value) as Candidate;
-    const { message } = candidate;
-    if (message === undefined) {
-      // Delayed: its delivery says where it stands.
-    } else if (isExpired(message, queue.settings.retentionMs, now)) {
-      expired.push(message);
-    } else {
-      if (messages.length > 0 && bytes + message.sizeBytes > bounds.bytesMax) break;
-      bytes += message.sizeBytes;
-      messages.push({ message, previous: candidate.delivery });
+  try {
+    let nextFresh = fresh.next();
+    let nextReturned = returned.next();
+    while (nextFresh.done !== true || nextReturned.done !== true) {
+      const isFresh =
+        nextReturned.done === true ||
+        (nextFresh.done !== true && nextFresh.value.order < nextReturned.value.order);
+      const candidate = (isFresh ? nextFresh.value : nextReturned.value) as Candidate;
+      const { message } = candidate;
+      if (message === undefined) {
+        // Delayed: its delivery says where it stands.
+      } else if (isExpired(message, queue.settings.retentionMs, now)) {
+        expired.push(message);
+      } else {
+        if (messages.length > 0 && bytes + message.sizeBytes > bounds.bytesMax) break;
+        bytes += message.sizeBytes;
+        messages.push({ message, previous: candidate.delivery });
+      }
+      if (isFresh) freshFrom = sequence(candidate.order + 1);
+      // Before the next is read: a message may be a megabyte.
+      if (messages.length === bounds.countMax || expired.length === expiredInPassingMax) break;
+      if (isFresh) nextFresh = fresh.next();
+      else nextReturned = returned.next();
     }
-    if (isFresh) freshFrom = sequence(candidate.order + 1);
-    // Before the next is read: a message may be a megabyte.
-    if (messages.length === bounds.countMax || expired.length === expiredInPassingMax) break;
-    if (isFresh) nextFresh = fresh.next();
-    else nextReturned = returned.next();
+    if (nextFresh.done === true) freshFrom = before.nextSequence;
+  } finally {
+    // Read by hand, so closed by hand: an open range holds a reader of the store, and with it every page freed since.
+    fresh.return?.();
+    returned.return?.();
   }
-  if (nextFresh.done === true) freshFrom = before.nextSequence;
 
   let counters = freshFrom === before.freshFrom ? before : { ...before, freshFrom };
   for (const message of expired) counters = expireMessage(transaction, queue, counters, message);
@@ -179,7 +203,10 @@ function leaseAll(
   command: ReceiveMessages,
   stamp: Stamp,
 ): MessagesReceived {
-  const timeoutMs = command.visibilityTimeoutMs ?? queue.settings.visibilityTimeoutMs;
+  const timeoutMs = Math.max(
+    command.visibilityTimeoutMs ?? queue.settings.visibilityTimeoutMs,
+    command.visibilityTimeoutMsMin ?? 0,
+  ) as DurationMs;
   const { now } = stamp;
   let { nextSequence } = picked.counters;
   const messages: ReceivedMessage[] = [];
@@ -215,11 +242,52 @@ function leaseAll(
   return { queue, messages };
 }
 
+/**
+ * What is kept of a receive with a request id: which receives they were. A repeat finds those whose lease still runs; the
+ * others have been deleted, or belong to somebody else by now.
+ */
+export function receiveResultCodec(
+  transaction: QueueTransaction,
+  address: QueueAddress,
+  now: EpochMs,
+): OutcomeCodec<MessagesReceived | undefined> {
+  return {
+    encode: (outcome) => {
+      assert(outcome !== undefined, "a receive that found its queue has an outcome");
+      const bytes = Buffer.alloc(8 + outcome.messages.length * 12);
+      bytes.writeBigUInt64BE(BigInt(outcome.queue.segment));
+      outcome.messages.forEach(({ delivery }, index) => {
+        bytes.writeBigUInt64BE(BigInt(delivery.sequence), 8 + index * 12);
+        bytes.writeUInt32BE(delivery.ordinal, 16 + index * 12);
+      });
+      return bytes;
+    },
+    decode: (bytes) => {
+      const queue = findQueue(transaction, address);
+      if (queue === undefined) return undefined;
+      const messages: ReceivedMessage[] = [];
+      if (bytes.readBigUInt64BE(0) === BigInt(queue.segment)) {
+        for (let at = 8; at < bytes.length; at += 12) {
+          const place = sequence(Number(bytes.readBigUInt64BE(at)));
+          const delivery = transaction.delivery(queue, place);
+          const message = transaction.message(queue, place);
+          if (message === undefined || delivery?.ordinal !== bytes.readUInt32BE(at + 8)) continue;
+          const isHeld = delivery.state.kind === "leased" && delivery.state.until > now;
+          if (isHeld) messages.push({ message, delivery, previous: undefined });
+        }
+      }
+      return { queue, messages };
+    },
+  };
+}
+
 /** A receive whose answer could not be handed over: everything is as it was before it, save that handles are used up. */
 export interface UndoReceive {
   readonly address: QueueAddress;
   readonly number: QueueNumber;
   readonly messages: readonly ReceivedMessage[];
+  /** The kept result of the receive, which must not be repeated. */
+  readonly requestKey: string | undefined;
 }
 
 export function decideUndoReceive(
@@ -252,6 +320,10 @@ export function decideUndoReceive(
       received: counters.received - 1,
     };
     undoneCount += 1;
+  }
+  if (command.requestKey !== undefined) {
+    const kept = transaction.requestResult(command.requestKey);
+    if (kept !== undefined) transaction.removeRequestResult(command.requestKey, kept.keepUntil);
   }
   if (undoneCount > 0) {
     transaction.putCounters(queue, counters);

@@ -11,8 +11,17 @@ export type QueueRejection =
       readonly attribute: string;
     }
   | { readonly kind: "etag_mismatch"; readonly queue: string; readonly etag: string }
-  | { readonly kind: "purge_in_progress"; readonly queue: string; readonly retryAfterMs: DurationMs }
-  | { readonly kind: "tag_limit"; readonly queue: string; readonly count: number; readonly limit: number }
+  | {
+      readonly kind: "purge_in_progress";
+      readonly queue: string;
+      readonly retryAfterMs: DurationMs;
+    }
+  | {
+      readonly kind: "tag_limit";
+      readonly queue: string;
+      readonly count: number;
+      readonly limit: number;
+    }
   | {
       readonly kind: "message_too_long";
       readonly queue: string;
@@ -29,11 +38,23 @@ export type QueueRejection =
       readonly queue: string;
       readonly remainingMs: DurationMs;
     }
+  | {
+      readonly kind: "unsupported_for_queue_type";
+      readonly queue: string;
+      /** The field of the request that this type of queue does not have. */
+      readonly field: string;
+    }
   | { readonly kind: "request_id_reused" };
 
 export type Decided<Outcome> =
   | { readonly kind: "accepted"; readonly outcome: Outcome }
   | { readonly kind: "rejected"; readonly rejection: QueueRejection };
 
-export const accept = <Outcome>(outcome: Outcome): Decided<Outcome> => ({ kind: "accepted", outcome });
-export const reject = (rejection: QueueRejection): Decided<never> => ({ kind: "rejected", rejection });
+export const accept = <Outcome>(outcome: Outcome): Decided<Outcome> => ({
+  kind: "accepted",
+  outcome,
+});
+export const reject = (rejection: QueueRejection): Decided<never> => ({
+  kind: "rejected",
+  rejection,
+});

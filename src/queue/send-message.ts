@@ -3,7 +3,7 @@
 import { after, type DurationMs, sequence } from "../base/brands.js";
 import type { Counters, Message, MessageContent, Queue } from "./model.js";
 import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
-import { accept, type Decided, type QueueRejection } from "./rejections.js";
+import { accept, type Decided, type QueueRejection, reject } from "./rejections.js";
 import type { Stamp } from "./stamp.js";
 import type { QueueTransaction } from "./view.js";
 
@@ -23,6 +23,8 @@ export type SendResult =
 export interface SendMessages {
   readonly address: QueueAddress;
   readonly entries: readonly SendEntry[];
+  /** A field that standard queues do not have, if one was given. */
+  readonly unsupportedField: string | undefined;
 }
 
 /** Appends the entries in order as one step. An entry over the queue's limit is refused by itself. */
@@ -33,6 +35,10 @@ export function decideSendMessages(
 ): Decided<readonly SendResult[]> {
   const queue = findQueue(transaction, command.address);
   if (queue === undefined) return notFound(command.address);
+  if (command.unsupportedField !== undefined) {
+    const field = command.unsupportedField;
+    return reject({ kind: "unsupported_for_queue_type", queue: command.address.given, field });
+  }
   let counters = transaction.counters(queue);
   const results: SendResult[] = [];
   for (const entry of command.entries) {

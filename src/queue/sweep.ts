@@ -1,7 +1,7 @@
 // Clean-up in small steps: what time has ended, results kept for request ids, and the rows of purged and deleted queues.
 // Nothing depends on it for being right, only for giving the space back and for numbers nobody asks for to be current.
 
-import type { Namespace, QueueName } from "../base/brands.js";
+import { between, type Namespace, type QueueName, sequence } from "../base/brands.js";
 import { limits } from "./limits.js";
 import { accept, type Decided } from "./rejections.js";
 import { settleQueue } from "./settle.js";
@@ -70,9 +70,7 @@ export function decideSweepRequests(
 }
 
 /** Removes rows of one segment that nobody can reach any more. */
-export function decideReap(
-  transaction: QueueTransaction,
-): Decided<{ readonly hasMore: boolean }> {
+export function decideReap(transaction: QueueTransaction): Decided<{ readonly hasMore: boolean }> {
   for (const garbage of transaction.garbage()) {
     const rows = transaction.garbageRows(garbage, limits.reapMax);
     for (const row of rows) transaction.removeGarbageRow(row);
@@ -80,4 +78,40 @@ export function decideReap(
     return accept({ hasMore: true });
   }
   return accept({ hasMore: false });
+}
+
+/** A queue's numbers as metrics show them: settled up to the last command or sweep, not for this instant. */
+export interface ObservedQueue {
+  readonly queue: string;
+  readonly visible: number;
+  readonly inFlight: number;
+  readonly delayed: number;
+  readonly oldestAgeMs?: number;
+}
+
+export function decideObserveQueues(
+  transaction: QueueTransaction,
+  countMax: number,
+  stamp: Stamp,
+): Decided<readonly ObservedQueue[]> {
+  const observed: ObservedQueue[] = [];
+  for (const queue of transaction.queuesAfter("", "")) {
+    if (observed.length === countMax) break;
+    const { stored, inFlight, delayed } = transaction.counters(queue);
+    const numbers = {
+      queue: `${queue.namespace}/${queue.name}`,
+      visible: stored - inFlight - delayed,
+      inFlight,
+      delayed,
+    };
+    let oldestAgeMs: number | undefined;
+    if (stored > 0) {
+      for (const message of transaction.messagesFrom(queue, sequence(0))) {
+        oldestAgeMs = between(message.sentAt, stamp.now);
+        break;
+      }
+    }
+    observed.push(oldestAgeMs === undefined ? numbers : { ...numbers, oldestAgeMs });
+  }
+  return accept(observed);
 }

@@ -4,9 +4,11 @@
 export class RecordCorrupt extends Error {
   override readonly name = "RecordCorrupt";
   readonly key: string;
+  readonly what: string;
   constructor(key: string, what: string) {
     super(`Stored value at key ${Buffer.from(key, "latin1").toString("hex")} is corrupt: ${what}.`);
     this.key = key;
+    this.what = what;
   }
 }
 

@@ -47,6 +47,17 @@ export interface StoredRow {
   readonly bytes: Buffer;
 }
 
+/** A stored value as a check meets it: a corrupt one is reported, not thrown, and chunks are seen for what they are. */
+export type ScannedRow =
+  | {
+      readonly kind: "row";
+      readonly key: string;
+      readonly bytes: Buffer;
+      readonly chunkCount: number;
+    }
+  | { readonly kind: "chunk"; readonly key: string; readonly bytes: Buffer }
+  | { readonly kind: "corrupt"; readonly key: string; readonly what: string };
+
 export interface StoreSpace {
   /** Bytes the disk has left for us, plus pages inside the file that are free for reuse. */
   readonly availableBytes: number;
@@ -59,6 +70,8 @@ export interface Store {
   /** Rows from `from` (inclusive) to `to` (exclusive) in key order. Consume it within the same turn. */
   range(from: string, to: string): Iterable<StoredRow>;
   keys(from: string, to: string, limit: number): readonly string[];
+  /** As `range`, for checking: every stored value, chunks and corrupt ones included. */
+  scan(from: string, to: string): Iterable<ScannedRow>;
   /** Resolves when every change is flushed to disk. One at a time. Throws StorageFull or StoreFailed. */
   commit(changes: readonly RowChange[]): Promise<void>;
   /** Forgets the reader of this turn, so that the next read sees the last commit. */
@@ -95,7 +108,9 @@ const firstChunkHeaderBytes = frameHeaderBytes + 6;
 export function isExpectedStoreRejection(reason: unknown): boolean {
   return (
     reason instanceof Error &&
-    (/^Commit failed/.test(reason.message) || (reason as { commitError?: unknown }).commitError !== undefined || failedCommitCauses.has(reason))
+    (/^Commit failed/.test(reason.message) ||
+      (reason as { commitError?: unknown }).commitError !== undefined ||
+      failedCommitCauses.has(reason))
   );
 }
 const failedCommitCauses = new WeakSet<Error>();
@@ -106,9 +121,17 @@ export function openStore(options: StoreOptions): Store {
   refuseForeignFile(join(directory, "data.mdb"));
   const root = openRoot(options);
   try {
-    const meta = root.openDB<Buffer, Buffer>({ name: "meta", encoding: "binary", keyEncoding: "binary" });
+    const meta = root.openDB<Buffer, Buffer>({
+      name: "meta",
+      encoding: "binary",
+      keyEncoding: "binary",
+    });
     const secret = stampOrRefuse(root, meta, options);
-    const state = root.openDB<Buffer, Buffer>({ name: "state", encoding: "binary", keyEncoding: "binary" });
+    const state = root.openDB<Buffer, Buffer>({
+      name: "state",
+      encoding: "binary",
+      keyEncoding: "binary",
+    });
     return new LmdbStore(root, state, options, secret);
   } catch (error) {
     void root.close();
@@ -173,7 +196,9 @@ function stampOrRefuse(
       throw new StoreRefused(`There is no Forebay store in ${options.directory}.`);
     }
     // A new LMDB environment has only the two databases just made in its root.
-    const names = [...root.getKeys()].map(String).filter((name) => name !== "meta" && name !== "state");
+    const names = [...root.getKeys()]
+      .map((key) => key.toString("utf8").replace(/\0$/, ""))
+      .filter((name) => name !== "meta" && name !== "state");
     if (names.length > 0) {
       throw new StoreRefused(
         `The LMDB store in ${options.directory} belongs to another program (it holds ${names.slice(0, 3).join(", ")}), ` +
@@ -189,7 +214,10 @@ function stampOrRefuse(
     refuseOtherFormat(stamp, options.directory);
   }
   const secret = meta.get(secretKey);
-  if (secret === undefined) throw new StoreRefused(`The store in ${options.directory} has no secret; restore it from a copy.`);
+  if (secret === undefined)
+    throw new StoreRefused(
+      `The store in ${options.directory} has no secret; restore it from a copy.`,
+    );
   return secret;
 }
 
@@ -257,7 +285,10 @@ class LmdbStore implements Store {
   }
 
   *range(from: string, to: string): Iterable<StoredRow> {
-    for (const { key, value } of this.#state.getRange({ start: keyBytes(from), end: keyBytes(to) })) {
+    for (const { key, value } of this.#state.getRange({
+      start: keyBytes(from),
+      end: keyBytes(to),
+    })) {
       const text = key.toString("latin1");
       yield { key: text, bytes: this.#payload(text, value) };
     }
@@ -271,18 +302,46 @@ class LmdbStore implements Store {
     return found;
   }
 
+  *scan(from: string, to: string): Iterable<ScannedRow> {
+    for (const { key, value } of this.#state.getRange({
+      start: keyBytes(from),
+      end: keyBytes(to),
+    })) {
+      yield this.#scanned(key.toString("latin1"), value);
+    }
+  }
+
+  #scanned(key: string, framed: Buffer): ScannedRow {
+    try {
+      if (framed[0] === valueKinds.chunk) {
+        unseal(key, framed);
+        return { kind: "chunk", key, bytes: framed.subarray(frameHeaderBytes) };
+      }
+      const bytes = this.#payload(key, framed);
+      const chunkCount = framed[0] === valueKinds.first ? framed.readUInt16BE(frameHeaderBytes) : 0;
+      return { kind: "row", key, bytes, chunkCount };
+    } catch (error) {
+      // The row is what cannot be read, also when it is one of its chunks that is broken.
+      if (error instanceof RecordCorrupt) return { kind: "corrupt", key, what: error.what };
+      throw error;
+    }
+  }
+
   #payload(key: string, framed: Buffer): Buffer {
     const kind = unseal(key, framed);
     if (kind === valueKinds.whole) return framed.subarray(frameHeaderBytes);
-    if (kind !== valueKinds.first) throw new RecordCorrupt(key, "a chunk stands where a row should");
+    if (kind !== valueKinds.first)
+      throw new RecordCorrupt(key, "a chunk stands where a row should");
     const chunkCount = framed.readUInt16BE(frameHeaderBytes);
     const whole = Buffer.allocUnsafe(framed.readUInt32BE(frameHeaderBytes + 2));
     let at = framed.copy(whole, 0, firstChunkHeaderBytes);
     for (let index = 1; index <= chunkCount; index += 1) {
       const at_ = chunkKey(key, index);
       const chunk = this.#state.getBinary(keyBytes(at_));
-      if (chunk === undefined) throw new RecordCorrupt(key, `chunk ${index} of ${chunkCount} is missing`);
-      if (unseal(at_, chunk) !== valueKinds.chunk) throw new RecordCorrupt(at_, "it is not a chunk");
+      if (chunk === undefined)
+        throw new RecordCorrupt(key, `chunk ${index} of ${chunkCount} is missing`);
+      if (unseal(at_, chunk) !== valueKinds.chunk)
+        throw new RecordCorrupt(at_, "it is not a chunk");
       at += chunk.copy(whole, at, frameHeaderBytes);
     }
     if (at !== whole.length) throw new RecordCorrupt(key, "its chunks do not add up");
@@ -316,7 +375,8 @@ class LmdbStore implements Store {
     const key = keyBytes(change.key);
     assert(key.length > 0 && key.length <= keyBytesMax, "keys have 1 to 1,024 bytes");
     const { framed } = change;
-    const chunkCount = framed === undefined || framed.length <= valueBytesMax ? 0 : chunksOf(framed.length);
+    const chunkCount =
+      framed === undefined || framed.length <= valueBytesMax ? 0 : chunksOf(framed.length);
     if (change.mayReplaceChunks) {
       for (let index = this.#storedChunks(key); index > chunkCount; index -= 1) {
         removes.push(keyBytes(chunkKey(change.key, index)));
@@ -364,7 +424,9 @@ class LmdbStore implements Store {
       available = Number.MAX_SAFE_INTEGER; // a disk that cannot even be asked is not merely full
     }
     // "Input/output error" also comes from a write that ran out of space half way, so the disk decides, not the text.
-    const isFull = /No space left|MDB_MAP_FULL|mapsize limit|Disk quota/i.test(cause) || available < fullDiskBytes;
+    const isFull =
+      /No space left|MDB_MAP_FULL|mapsize limit|Disk quota/i.test(cause) ||
+      available < fullDiskBytes;
     return isFull
       ? new StorageFull(`The store has no room left: ${cause}.`)
       : new StoreFailed(`A commit failed with space left on the disk: ${cause}.`);
@@ -431,4 +493,3 @@ async function commitCause(error: unknown): Promise<string> {
     return thrown instanceof Error ? thrown.message : String(thrown);
   }
 }
-

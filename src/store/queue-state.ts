@@ -68,7 +68,11 @@ export class QueueState implements QueueTransaction {
 
   *messagesFrom(queue: Queue, from: Sequence): Iterable<Message> {
     const prefix = prefixOf(queue);
-    for (const { row } of this.#rows.range(tables.message, messageKey(prefix, from), `${prefix}n`)) {
+    for (const { row } of this.#rows.range(
+      tables.message,
+      messageKey(prefix, from),
+      `${prefix}n`,
+    )) {
       yield row;
     }
   }

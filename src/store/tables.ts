@@ -30,7 +30,10 @@ export interface Table<Row> {
   readonly isChunked: boolean;
 }
 
-const table = <Row>(name: string, codec: Pick<Table<Row>, "encode" | "decode"> & Partial<Table<Row>>): Table<Row> => ({
+const table = <Row>(
+  name: string,
+  codec: Pick<Table<Row>, "encode" | "decode"> & Partial<Table<Row>>,
+): Table<Row> => ({
   name,
   isCached: false,
   isOrdered: false,
@@ -333,5 +336,8 @@ export const tables = {
     decode: (key, bytes) => versioned(key, bytes, 1).u64(),
   }),
   /** Rows whose meaning does not matter to whoever removes them: the reaper's view of a dead segment. */
-  raw: table<true>("raw", { encode: () => Buffer.allocUnsafe(frameHeaderBytes), decode: () => true }),
+  raw: table<true>("raw", {
+    encode: () => Buffer.allocUnsafe(frameHeaderBytes),
+    decode: () => true,
+  }),
 } as const;

@@ -1,0 +1,107 @@
+// Clean-up in the background: small steps, one at a time, with pauses, so that it never competes with callers.
+//
+// Each round settles every queue (ended leases and delays, expired messages), forgets old results of request ids, and reaps
+// purged and deleted segments. Nothing depends on when it runs; see `queue/sweep.ts`.
+
+import type { Clock, Timer } from "../base/clock.js";
+import type { Stamp } from "../queue/stamp.js";
+import {
+  decideReap,
+  decideSweepQueues,
+  decideSweepRequests,
+  type QueuesSwept,
+  type SweepQueues,
+} from "../queue/sweep.js";
+import type { QueueTransaction } from "../queue/view.js";
+import type { Decision } from "./command.js";
+import type { Engine } from "./engine.js";
+
+/** Between two rounds. */
+const roundMs = 1_000;
+/** Between two steps of a round that has more to do: leaves most of the time to callers. */
+const stepMs = 5;
+/** Queues looked at in one step. */
+const queuesPerStep = 100;
+
+export interface SweeperParts {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  /** A bug or a corrupt row; the round is given up, the next one tries again. */
+  readonly failed: (error: unknown) => void;
+}
+
+export class Sweeper {
+  readonly #parts: SweeperParts;
+  #timer: Timer | undefined;
+  #resume: (() => void) | undefined;
+  #isStopped = false;
+  #round: Promise<void> = Promise.resolve();
+
+  constructor(parts: SweeperParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#schedule(roundMs);
+  }
+
+  /** Resolves when the step under way is done. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    this.#resume?.();
+    await this.#round;
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#isStopped) return;
+    this.#timer = this.#parts.clock.setTimer(delayMs, () => {
+      this.#round = this.sweepOnce()
+        .catch(this.#parts.failed)
+        .finally(() => this.#schedule(roundMs));
+    });
+  }
+
+  /** One whole round. */
+  async sweepOnce(): Promise<void> {
+    await this.#sweepQueues();
+    while (!this.#isStopped && (await this.#step("SweepRequests", decideSweepRequests))?.hasMore) {
+      await this.#pause();
+    }
+    while (!this.#isStopped && (await this.#step("Reap", decideReap))?.hasMore) await this.#pause();
+  }
+
+  async #sweepQueues(): Promise<void> {
+    let after: SweepQueues["after"] = { namespace: "", name: "" };
+    while (!this.#isStopped) {
+      const command: SweepQueues = { after, countMax: queuesPerStep };
+      const swept: QueuesSwept | undefined = await this.#step("SweepQueues", (transaction, stamp) =>
+        decideSweepQueues(transaction, command, stamp),
+      );
+      if (swept?.last === undefined) return;
+      after = swept.last;
+      await this.#pause();
+    }
+  }
+
+  /** Undefined when the engine had no room for it: the round ends, callers come first. */
+  async #step<Outcome>(
+    name: string,
+    decide: (transaction: QueueTransaction, stamp: Stamp) => Decision<Outcome, unknown>,
+  ): Promise<Outcome | undefined> {
+    const decision = await this.#parts.engine.executeIfIdle({
+      name,
+      bytes: 0,
+      isGrowing: false,
+      decide,
+    });
+    return decision?.kind === "accepted" ? decision.outcome : undefined;
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#resume = resolve;
+      this.#timer = this.#parts.clock.setTimer(stepMs, resolve);
+    });
+  }
+}

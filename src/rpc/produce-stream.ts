@@ -1,0 +1,279 @@
+// Produce: many sends over one stream. Each request is one command; results leave in the order of the entries once their
+// record is flushed. The server stops reading while too much waits for the disk, which stops the caller through HTTP/2.
+
+import { status } from "@grpc/grpc-js";
+import type { Namespace } from "../base/brands.js";
+import { uuidText } from "../base/ids.js";
+import type { Engine } from "../engine/engine.js";
+import type {
+  ProduceRequest,
+  ProduceResponse,
+  ProduceResult,
+} from "../gen/forebay/queue/v1/queue_service.js";
+import { decideFindQueue } from "../queue/administer-queue.js";
+import { limits } from "../queue/limits.js";
+import type { QueueAddress } from "../queue/queue-name.js";
+import { decideSendMessages, type SendEntry } from "../queue/send-message.js";
+import type { CallContext, MessageStream, StreamHandler } from "./call.js";
+import { OrderedResults } from "./ordered-results.js";
+import { type ParsedMessage, parseMessage } from "./parse-message.js";
+import { parseAddress } from "./parse-queue.js";
+import { statusOf, WireFault } from "./status-details.js";
+import { traceParentOf } from "./trace-parent.js";
+import { Violations } from "./violations.js";
+import { faultOf, translateFault } from "./wire-errors.js";
+
+export interface ProduceParts {
+  readonly engine: Engine;
+  readonly namespace: Namespace;
+  readonly senderId: string;
+  readonly draining: AbortSignal;
+}
+
+type Stream = MessageStream<ProduceRequest, ProduceResponse>;
+
+export const shuttingDown = (): WireFault =>
+  new WireFault({
+    code: status.UNAVAILABLE,
+    reason: "SHUTTING_DOWN",
+    message:
+      "The server is stopping. Open the stream again, here or on another node; what has no result yet was not stored.",
+    retryAfterMs: 1_000,
+  });
+
+export function createProduceHandler(
+  parts: ProduceParts,
+): StreamHandler<ProduceRequest, ProduceResponse> {
+  return (stream, context) => {
+    new ProduceStream(parts, stream, context).start();
+  };
+}
+
+class ProduceStream {
+  readonly #parts: ProduceParts;
+  readonly #stream: Stream;
+  readonly #context: CallContext;
+  readonly #results: OrderedResults<ProduceResult>;
+  #address: QueueAddress | undefined;
+  #writtenCount = 0n;
+  #waitingEntries = 0;
+  #waitingBytes = 0;
+  #isPaused = false;
+  #isClosing = false;
+
+  constructor(parts: ProduceParts, stream: Stream, context: CallContext) {
+    this.#parts = parts;
+    this.#stream = stream;
+    this.#context = context;
+    this.#results = new OrderedResults(limits.produceEntriesMax, (results) => this.#write(results));
+  }
+
+  start(): void {
+    const drain = (): void => this.#closeWith(shuttingDown());
+    const { draining } = this.#parts;
+    if (draining.aborted) {
+      this.#stream.fail(shuttingDown());
+      return;
+    }
+    draining.addEventListener("abort", drain, { once: true });
+    this.#context.onCancelled(() => {
+      this.#isClosing = true;
+      draining.removeEventListener("abort", drain);
+    });
+    this.#stream.onRequestsEnd(() => {
+      draining.removeEventListener("abort", drain);
+      if (this.#isClosing) return;
+      this.#isClosing = true;
+      this.#results.whenIdle(() => this.#stream.end());
+    });
+    this.#stream.onRequest((request) => this.#take(request));
+  }
+
+  /** Reads no more; when everything read is answered, the stream ends with `fault`. */
+  #closeWith(fault: WireFault): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.#stream.pauseRequests();
+    this.#results.whenIdle(() => this.#stream.fail(fault));
+  }
+
+  #take(request: ProduceRequest): void {
+    if (this.#isClosing) return;
+    const refusal = this.#checkRequest(request);
+    if (refusal !== undefined) {
+      this.#closeWith(refusal);
+      return;
+    }
+    const fill = this.#results.reserve();
+    const traceParent = traceParentOf(this.#context);
+    const refused = new Map<number, WireFault>();
+    const parsed: { readonly index: number; readonly message: ParsedMessage }[] = [];
+    let bytes = 0;
+    request.entries.forEach((entry, index) => {
+      const violations = new Violations();
+      const message = parseMessage(violations, "", entry, {
+        senderId: this.#parts.senderId,
+        traceParent,
+      });
+      if (message === undefined) refused.set(index, violations.fault() as WireFault);
+      else {
+        parsed.push({ index, message });
+        bytes += message.entry.sizeBytes;
+      }
+    });
+    this.#admit(request.entries.length, bytes);
+    this.#send(
+      parsed.map(({ message }) => message.entry),
+      bytes,
+    ).then(
+      (sent) => {
+        const results: ProduceResult[] = request.entries.map((_, index) => ({
+          result: refused.has(index)
+            ? { $case: "error", value: statusOf(refused.get(index) as WireFault) }
+            : undefined,
+        }));
+        parsed.forEach(({ index, message }, place) => {
+          results[index] = this.#render(request.entries[index]?.id ?? "", message, sent[place]);
+        });
+        this.#leave(request.entries.length, bytes);
+        fill(results);
+      },
+      (error: unknown) => {
+        this.#leave(request.entries.length, bytes);
+        const fault = error instanceof WireFault ? error : translateFault(error);
+        if (fault === undefined) {
+          fill([]);
+          this.#stream.fail(error);
+          return;
+        }
+        const ends = fault.code === status.NOT_FOUND;
+        fill(
+          ends
+            ? []
+            : request.entries.map((_, index) => ({
+                result: { $case: "error", value: statusOf(refused.get(index) ?? fault) },
+              })),
+        );
+        if (ends) this.#closeWith(fault);
+      },
+    );
+  }
+
+  #checkRequest(request: ProduceRequest): WireFault | undefined {
+    const violations = new Violations();
+    if (this.#address === undefined) {
+      this.#address = parseAddress(violations, request.queue, this.#parts.namespace);
+    } else if (request.queue !== "" && request.queue !== this.#address.given) {
+      violations.add(
+        "INVALID_PARAMETER",
+        "queue",
+        `this stream is for "${this.#address.given}"; open another for "${request.queue.slice(0, 100)}"`,
+      );
+    }
+    if (request.entries.length > limits.produceEntriesMax) {
+      violations.add(
+        "TOO_MANY_ENTRIES",
+        "entries",
+        `a request has at most ${limits.produceEntriesMax} entries, not ${request.entries.length}`,
+      );
+    }
+    return violations.fault();
+  }
+
+  /** Runs the sends; also with none, so that a stream to a missing queue is told so. */
+  async #send(
+    entries: readonly SendEntry[],
+    bytes: number,
+  ): Promise<readonly ({ readonly messageId: Buffer } | { readonly fault: WireFault })[]> {
+    const address = this.#address as QueueAddress;
+    const { engine } = this.#parts;
+    if (entries.length === 0) {
+      const found = await engine.execute({
+        name: "Produce",
+        bytes: 0,
+        isGrowing: false,
+        decide: (transaction) => decideFindQueue(transaction, address),
+      });
+      if (found.kind === "rejected") throw faultOf(found.rejection);
+      return [];
+    }
+    const decision = await engine.execute({
+      name: "Produce",
+      bytes: bytes + 256,
+      isGrowing: true,
+      decide: (transaction, stamp) =>
+        decideSendMessages(transaction, { address, entries, unsupportedField: undefined }, stamp),
+    });
+    if (decision.kind === "rejected") throw faultOf(decision.rejection);
+    return decision.outcome.map((result) =>
+      result.kind === "sent"
+        ? { messageId: result.messageId }
+        : { fault: faultOf(result.rejection) },
+    );
+  }
+
+  #render(
+    id: string,
+    message: ParsedMessage,
+    sent: { readonly messageId: Buffer } | { readonly fault: WireFault } | undefined,
+  ): ProduceResult {
+    if (sent === undefined || "fault" in sent) {
+      return sent === undefined
+        ? { result: undefined }
+        : { result: { $case: "error", value: statusOf(sent.fault) } };
+    }
+    return {
+      result: {
+        $case: "sent",
+        value: {
+          id,
+          messageId: uuidText(sent.messageId),
+          md5OfBody: message.md5OfBody,
+          md5OfAttributes: message.md5OfAttributes,
+          md5OfSystemAttributes: message.md5OfSystemAttributes,
+          sequenceNumber: "",
+          duplicate: false,
+        },
+      },
+    };
+  }
+
+  #write(results: readonly ProduceResult[]): void {
+    const isTaken = this.#stream.write({ firstIndex: this.#writtenCount, results: [...results] });
+    this.#writtenCount += BigInt(results.length);
+    if (isTaken || this.#isPaused) return;
+    // A caller that sends but does not read its results is not read from either.
+    this.#pause();
+    void this.#stream.drained().then(() => this.#resumeIfRoom());
+  }
+
+  #admit(entries: number, bytes: number): void {
+    this.#waitingEntries += entries;
+    this.#waitingBytes += bytes;
+    const isMuch =
+      this.#waitingEntries >= limits.produceWaitingEntriesMax ||
+      this.#waitingBytes >= limits.produceWaitingBytesMax;
+    if (isMuch) this.#pause();
+  }
+
+  #leave(entries: number, bytes: number): void {
+    this.#waitingEntries -= entries;
+    this.#waitingBytes -= bytes;
+    this.#resumeIfRoom();
+  }
+
+  #pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#stream.pauseRequests();
+  }
+
+  #resumeIfRoom(): void {
+    const hasRoom =
+      this.#waitingEntries < limits.produceWaitingEntriesMax / 2 &&
+      this.#waitingBytes < limits.produceWaitingBytesMax / 2;
+    if (!this.#isPaused || !hasRoom || this.#isClosing) return;
+    this.#isPaused = false;
+    this.#stream.resumeRequests();
+  }
+}

@@ -1,0 +1,96 @@
+// The receive as a command of the engine: shared by ReceiveMessage and the Consume stream.
+
+import type { DurationMs } from "../base/brands.js";
+import type { WaitingCommand } from "../engine/command.js";
+import type { Engine } from "../engine/engine.js";
+import { decideOnceOrWait, type OnceOutcome, type RequestIdentity } from "../queue/once.js";
+import { findQueue, notFound, type QueueAddress } from "../queue/queue-name.js";
+import {
+  decideReceiveMessages,
+  decideUndoReceive,
+  type MessagesReceived,
+  type NothingReceivable,
+  receiveResultCodec,
+} from "../queue/receive-messages.js";
+import { accept, type QueueRejection, reject } from "../queue/rejections.js";
+
+export interface ReceiveOrder {
+  readonly address: QueueAddress;
+  readonly countMax: number;
+  readonly bytesMax: number;
+  /** Undefined: the queue's. */
+  readonly visibilityTimeoutMs: DurationMs | undefined;
+  /** The shortest lease, where the queue's default is shorter. */
+  readonly visibilityTimeoutMsMin?: DurationMs;
+  /** Undefined: the queue's. */
+  readonly waitMs: number | undefined;
+  /** Server time by which to answer; undefined: only the wait counts. */
+  readonly endsBy: number | undefined;
+  readonly identity: RequestIdentity | undefined;
+  readonly unsupportedField: string | undefined;
+}
+
+/** Undefined: nothing came. */
+export type ReceiveOutcome = OnceOutcome<MessagesReceived | undefined>;
+
+export function receiveCommand(
+  order: ReceiveOrder,
+): WaitingCommand<ReceiveOutcome, QueueRejection> {
+  const { address } = order;
+  return {
+    name: "ReceiveMessage",
+    bytes: 256 * order.countMax,
+    isGrowing: false,
+    locate: (transaction, stamp) => {
+      const queue = findQueue(transaction, address);
+      if (queue === undefined) return notFound(address);
+      if (order.unsupportedField !== undefined) {
+        return reject({
+          kind: "unsupported_for_queue_type",
+          queue: address.given,
+          field: order.unsupportedField,
+        });
+      }
+      const waitMs = order.waitMs ?? queue.settings.receiveWaitMs;
+      const leftMs = order.endsBy === undefined ? waitMs : order.endsBy - stamp.now;
+      return accept({ queue: queue.number, waitMs: Math.max(0, Math.min(waitMs, leftMs)) });
+    },
+    decide: (transaction, stamp, waited) =>
+      decideOnceOrWait<MessagesReceived | undefined, NothingReceivable>(
+        transaction,
+        stamp,
+        order.identity,
+        receiveResultCodec(transaction, address, stamp.now),
+        () =>
+          decideReceiveMessages(
+            transaction,
+            { ...order, isShortPoll: waited.waitMs === 0 },
+            stamp,
+            waited.queue,
+          ),
+      ),
+    empty: () => ({ outcome: undefined, isReplayed: false }),
+  };
+}
+
+/** Gives back what a receive leased and could not hand over. */
+export async function undoReceive(
+  engine: Engine,
+  address: QueueAddress,
+  received: MessagesReceived,
+  requestKey?: string,
+): Promise<void> {
+  await engine.execute({
+    name: "UndoReceive",
+    bytes: 256 * received.messages.length,
+    isGrowing: false,
+    isOwed: true,
+    decide: (transaction) =>
+      decideUndoReceive(transaction, {
+        address,
+        number: received.queue.number,
+        messages: received.messages,
+        requestKey,
+      }),
+  });
+}

@@ -1,0 +1,195 @@
+// The one table from what went wrong to what a caller is told: rejections of the rules, refusals of the engine, faults of the
+// store. `tsc` demands a row for every kind. Messages say what to do; every variable in them is also metadata.
+
+import { status } from "@grpc/grpc-js";
+import { EngineRefusal, type RefusalKind } from "../engine/command.js";
+import type { QueueRejection } from "../queue/rejections.js";
+import { RecordCorrupt } from "../store/bytes.js";
+import { WireFault, type WireFaultFields } from "./status-details.js";
+
+export function faultOf(rejection: QueueRejection): WireFault {
+  return new WireFault(fieldsOf(rejection));
+}
+
+const queueResource = (name: string) => ({ type: "queue", name });
+
+function fieldsOf(rejection: QueueRejection): WireFaultFields {
+  switch (rejection.kind) {
+    case "queue_not_found":
+      return {
+        code: status.NOT_FOUND,
+        reason: "QUEUE_NOT_FOUND",
+        message: `There is no queue "${rejection.queue}". Create it, or check the name: names are case-sensitive.`,
+        metadata: { queue: rejection.queue },
+        resource: queueResource(rejection.queue),
+      };
+    case "queue_already_exists":
+      return {
+        code: status.ALREADY_EXISTS,
+        reason: "QUEUE_ALREADY_EXISTS",
+        message: `Queue "${rejection.queue}" exists with another ${rejection.attribute}. Leave the attribute out, give its current value, or change it with SetQueueAttributes.`,
+        metadata: { queue: rejection.queue, attribute: rejection.attribute },
+        resource: queueResource(rejection.queue),
+      };
+    case "etag_mismatch":
+      return {
+        code: status.ABORTED,
+        reason: "ETAG_MISMATCH",
+        message: `Queue "${rejection.queue}" was changed since: its etag is now ${rejection.etag}. Read it again and decide anew.`,
+        metadata: { queue: rejection.queue, etag: rejection.etag },
+      };
+    case "purge_in_progress":
+      return {
+        code: status.FAILED_PRECONDITION,
+        reason: "PURGE_IN_PROGRESS",
+        message: `Queue "${rejection.queue}" was purged less than 60 s ago; with sqs_timing=strict wait ${rejection.retryAfterMs} ms more.`,
+        metadata: { queue: rejection.queue, retry_after_ms: String(rejection.retryAfterMs) },
+        retryAfterMs: rejection.retryAfterMs,
+      };
+    case "tag_limit":
+      return {
+        code: status.RESOURCE_EXHAUSTED,
+        reason: "TAG_LIMIT",
+        message: `Queue "${rejection.queue}" would have ${rejection.count} tags; the limit is ${rejection.limit}. Remove some first; nothing was changed.`,
+        metadata: {
+          queue: rejection.queue,
+          count: String(rejection.count),
+          limit: String(rejection.limit),
+        },
+        quota: [
+          { subject: `queue:${rejection.queue}`, description: `at most ${rejection.limit} tags` },
+        ],
+        retryAfterMs: "never",
+      };
+    case "message_too_long":
+      return {
+        code: status.INVALID_ARGUMENT,
+        reason: "MESSAGE_TOO_LONG",
+        message: `The message has ${rejection.sizeBytes} bytes with its attributes; queue "${rejection.queue}" takes at most ${rejection.limitBytes}. Send less, or raise maximum_message_bytes (at most 1048576).`,
+        metadata: {
+          queue: rejection.queue,
+          size: String(rejection.sizeBytes),
+          limit: String(rejection.limitBytes),
+        },
+        violations: [
+          {
+            field: "body",
+            description: `body and attributes are ${rejection.sizeBytes} bytes, the limit is ${rejection.limitBytes}`,
+          },
+        ],
+      };
+    case "in_flight_limit":
+      return {
+        code: status.RESOURCE_EXHAUSTED,
+        reason: "IN_FLIGHT_LIMIT",
+        message: `Queue "${rejection.queue}" has ${rejection.limit} messages in flight, its max_in_flight. Delete what is done, wait (wait_time), or raise the limit.`,
+        metadata: { queue: rejection.queue, limit: String(rejection.limit) },
+        quota: [
+          { subject: `queue:${rejection.queue}`, description: `max_in_flight ${rejection.limit}` },
+        ],
+        retryAfterMs: 1_000,
+      };
+    case "receipt_handle_invalid":
+      return {
+        code: status.INVALID_ARGUMENT,
+        reason: "RECEIPT_HANDLE_INVALID",
+        message: `The receipt handle is not one of queue "${rejection.queue}" as it exists now. Use the handle of the newest receive, unchanged, with the queue it came from.`,
+        metadata: { queue: rejection.queue },
+        violations: [
+          { field: "receipt_handle", description: "not a receipt handle of this queue" },
+        ],
+      };
+    case "receipt_handle_expired":
+      return {
+        code: status.FAILED_PRECONDITION,
+        reason: "RECEIPT_HANDLE_EXPIRED",
+        message: `The message was received again since, and queue "${rejection.queue}" has receipt_policy STRICT: only the newest handle acts. Extend the visibility timeout of long work.`,
+        metadata: { queue: rejection.queue, now_ms: String(rejection.now) },
+      };
+    case "message_not_found":
+      return {
+        code: status.NOT_FOUND,
+        reason: "MESSAGE_NOT_FOUND",
+        message: `The message is no longer in queue "${rejection.queue}": deleted, expired, purged or moved. There is nothing to do.`,
+        metadata: { queue: rejection.queue },
+        resource: { type: "message", name: rejection.queue },
+      };
+    case "message_not_in_flight":
+      return {
+        code: status.FAILED_PRECONDITION,
+        reason: "MESSAGE_NOT_IN_FLIGHT",
+        message: `The lease has ended: the message is visible in queue "${rejection.queue}" again and stays so. Receive it again.`,
+        metadata: { queue: rejection.queue },
+      };
+    case "visibility_limit_exceeded":
+      return {
+        code: status.INVALID_ARGUMENT,
+        reason: "VISIBILITY_LIMIT_EXCEEDED",
+        message: `A lease ends at most 12 h after its receive; ${rejection.remainingMs / 1_000}s are left in queue "${rejection.queue}". The lease was not changed.`,
+        metadata: { queue: rejection.queue, remaining: `${rejection.remainingMs / 1_000}s` },
+        violations: [
+          {
+            field: "visibility_timeout",
+            description: `at most ${rejection.remainingMs / 1_000}s are left of the 12 h`,
+          },
+        ],
+      };
+    case "unsupported_for_queue_type":
+      return {
+        code: status.INVALID_ARGUMENT,
+        reason: "UNSUPPORTED_FOR_QUEUE_TYPE",
+        message: `${rejection.field} is for FIFO queues, and "${rejection.queue}" is a standard queue. Leave it out.`,
+        metadata: { queue: rejection.queue, field: rejection.field },
+        violations: [{ field: rejection.field, description: "not valid for a standard queue" }],
+      };
+    case "request_id_reused":
+      return {
+        code: status.FAILED_PRECONDITION,
+        reason: "REQUEST_ID_REUSED",
+        message:
+          "This request id was used with another payload within its window. Make a new id for every new request; keep it only for retries.",
+        violations: [{ field: "request_id", description: "already used with another payload" }],
+      };
+  }
+}
+
+const refusals = {
+  commit_backlog: { code: status.RESOURCE_EXHAUSTED, reason: "COMMIT_BACKLOG" },
+  storage_full: { code: status.RESOURCE_EXHAUSTED, reason: "STORAGE_FULL" },
+  shutting_down: { code: status.UNAVAILABLE, reason: "SHUTTING_DOWN" },
+} as const satisfies Record<RefusalKind, Pick<WireFaultFields, "code" | "reason">>;
+
+/** What callers are told of faults below the rules; undefined: a bug. */
+export function translateFault(error: unknown): WireFault | undefined {
+  if (error instanceof WireFault) return error;
+  if (error instanceof EngineRefusal) {
+    return new WireFault({
+      ...refusals[error.kind],
+      message: error.message,
+      retryAfterMs: error.retryAfterMs,
+      ...(error.kind === "shutting_down"
+        ? {}
+        : { quota: [{ subject: "server", description: refusals[error.kind].reason }] }),
+    });
+  }
+  if (error instanceof RecordCorrupt) {
+    return new WireFault({
+      code: status.INTERNAL,
+      reason: "RECORD_CORRUPT",
+      message:
+        "Stored bytes failed their checksum and were not served. Run `forebay check` on this node's data directory.",
+      cause: error,
+    });
+  }
+  return undefined;
+}
+
+/** For parts of the contract that this release does not have yet. */
+export function notYet(what: string, field?: string): WireFault {
+  return new WireFault({
+    code: status.UNIMPLEMENTED,
+    reason: "UNSUPPORTED_OPERATION",
+    message: `${what} not available in this release. Everything else of the contract works; see the CHANGELOG for what comes next.`,
+    ...(field === undefined ? {} : { metadata: { field } }),
+  });
+}

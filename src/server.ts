@@ -1,0 +1,294 @@
+// The composition root: builds everything by hand, in order, and stops it in reverse.
+//
+// Up: lock the directory, open the store, start clock and engine, then listen. Down (SIGTERM): readiness says no, waits end
+// empty, streams end, what is decided is flushed, connections close, the store closes, the lock goes. Nothing here decides
+// anything about queues.
+
+import { mkdirSync } from "node:fs";
+import { type DurationMs, seconds } from "./base/brands.js";
+import { type Clock, createSystemClock, wallMs } from "./base/clock.js";
+import { type DirectoryLock, lockDirectory } from "./base/directory-lock.js";
+import { createIds, type Ids, systemRandom } from "./base/ids.js";
+import type { Log } from "./base/log.js";
+import { type Address, addressText } from "./config/address.js";
+import type { Config } from "./config/settings.js";
+import { createDataListener } from "./edge/data-listener.js";
+import type { Readiness } from "./edge/health.js";
+import type { Listener } from "./edge/listener.js";
+import { createManagementListener, type ManagementListener } from "./edge/management-listener.js";
+import { createMetrics, type Metrics, type QueueCounts } from "./edge/metrics.js";
+import { noopHandlers, noopServiceDefinition } from "./edge/noop-service.js";
+import { Engine, type EngineObserver } from "./engine/engine.js";
+import { Sweeper } from "./engine/sweeper.js";
+import { QueueServiceDefinition } from "./gen/forebay/queue/v1/queue_service.js";
+import { ReceiptCodec } from "./queue/receipt.js";
+import { decideObserveQueues } from "./queue/sweep.js";
+import { PageTokens } from "./rpc/page-token.js";
+import { createQueueHandlers } from "./rpc/queue-handlers.js";
+import { translateFault } from "./rpc/wire-errors.js";
+import { openStore, type Store, type StoreSpace } from "./store/environment.js";
+import { version } from "./version.js";
+
+export interface RunningServer {
+  readonly dataAddress: Address;
+  readonly managementAddress: Address;
+  /** Drains and closes everything; resolves when the store is closed. A second call waits for the first. */
+  stop(): Promise<void>;
+}
+
+/** What a test may put in the place of the real thing. */
+export interface ServerParts {
+  readonly clock?: (notBefore: ReturnType<typeof Engine.lastInstant>) => Clock;
+  readonly ids?: Ids;
+  /** Called when the store failed or an invariant broke; the process must end. */
+  readonly failed: (error: Error) => void;
+}
+
+/** How often the directory's lock is looked after and gauges of the store are refreshed. */
+const watchMs = 1_000;
+/** Queues whose numbers are published, as many as there are labels for. */
+const observedQueuesMax = 1_000;
+
+export async function startServer(
+  config: Config,
+  log: Log,
+  parts: ServerParts,
+): Promise<RunningServer> {
+  mkdirSync(config.dataDir, { recursive: true });
+  // The lock comes before the store, and the store knows the last instant handed out: the lock measures time by the wall.
+  const lock = await lockDirectory(config.dataDir, createSystemClock());
+  try {
+    const store = openStore({
+      directory: config.dataDir,
+      mapSizeBytes: config.mapSizeBytes,
+      freshSecret: freshSecret(),
+    });
+    try {
+      return await startOver(store, lock, config, log, parts);
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function startOver(
+  store: Store,
+  lock: DirectoryLock,
+  config: Config,
+  log: Log,
+  parts: ServerParts,
+): Promise<RunningServer> {
+  const lastInstant = Engine.lastInstant(store);
+  const clock = parts.clock?.(lastInstant) ?? createSystemClock(lastInstant);
+  const metrics = createMetrics(version);
+  const watch = new StoreWatch(store);
+  const engine = await Engine.start({
+    store,
+    clock,
+    ids: parts.ids ?? createIds(systemRandom),
+    limits: {
+      commandsPendingMax: config.commandsPendingMax,
+      uncommittedBytesMax: config.uncommittedBytesMax,
+      commitAgeMsMax: config.commitBacklogAgeMaxMs,
+      storageReserveBytes: config.storageReserveBytes,
+    },
+    observer: observeEngine(metrics, log, parts.failed),
+  });
+  const sweeper = new Sweeper({
+    engine,
+    clock,
+    failed: (error) => log.error({ err: error }, "sweep failed"),
+  });
+  const draining = new AbortController();
+  const data = createDataListener({
+    clock,
+    wallMs,
+    log,
+    metrics,
+    translateError: translateFault,
+    hasReflection: config.reflection,
+    managementAddress: () => managementAddress,
+  });
+  data.add(
+    QueueServiceDefinition,
+    createQueueHandlers({
+      engine,
+      clock,
+      receipts: new ReceiptCodec(store.secret),
+      pageTokens: new PageTokens(store.secret),
+      isStrictTiming: config.sqsTiming === "strict",
+      requestKeepMs: seconds(config.requestIdWindowSeconds),
+      draining: draining.signal,
+    }),
+  );
+  if (config.noopService) data.add(noopServiceDefinition, noopHandlers);
+  const management = createManagementListener({
+    clock,
+    wallMs,
+    log,
+    metrics,
+    services: [QueueServiceDefinition.fullName],
+    dataAddress: () => dataAddress,
+    readiness: () => readinessOf(engine, draining.signal),
+  });
+  metrics.observe({
+    queues: () => watch.counts,
+    store: () => ({
+      ...watch.state(),
+      commandsWaiting: engine.pendingCount,
+      uncommittedBytes: engine.pendingBytes,
+    }),
+    waiters: () => ({ receive: engine.waiterCount }),
+  });
+  const managementAddress = await management.listen(config.managementListen);
+  const dataAddress: Address = await data.listen(config.listen).catch(async (error: unknown) => {
+    await management.close(0);
+    throw error;
+  });
+  sweeper.start();
+  watch.start(clock, lock, engine, parts.failed);
+  log.info(
+    {
+      version,
+      dataDir: config.dataDir,
+      listen: addressText(dataAddress),
+      managementListen: addressText(managementAddress),
+    },
+    "serving",
+  );
+
+  let stopped: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    log.info({ drainGraceMs: config.drainGraceMs }, "draining");
+    draining.abort();
+    management.readinessChanged();
+    if (config.drainGraceMs > 0) await pause(clock, config.drainGraceMs);
+    await sweeper.stop();
+    await closeInOrder(engine, data, management, config.drainTimeoutMs as DurationMs);
+    watch.stop();
+    metrics.close();
+    await store.close();
+    await lock.release();
+    log.info({}, "stopped");
+  };
+  return {
+    dataAddress,
+    managementAddress,
+    stop: () => {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+}
+
+function readinessOf(engine: Engine, draining: AbortSignal): Readiness {
+  return {
+    isReady: !draining.aborted,
+    checks: [
+      {
+        name: "serving",
+        isPassed: !draining.aborted,
+        ...(draining.aborted && { detail: "draining" }),
+      },
+      // Receives and deletes go on with the storage full, so the node stays in service.
+      {
+        name: "storage",
+        isPassed: !engine.isStorageFull,
+        ...(engine.isStorageFull && { detail: "full: sends are refused" }),
+      },
+    ],
+  };
+}
+
+/** Calls under way finish against a working engine; then the engine flushes; the management listener goes last. */
+async function closeInOrder(
+  engine: Engine,
+  data: Listener,
+  management: ManagementListener,
+  timeoutMs: DurationMs,
+): Promise<void> {
+  engine.refuseWaits();
+  await data.drain(timeoutMs);
+  await engine.stop();
+  await management.close(0);
+}
+
+/** Made for every start, kept by the first. */
+function freshSecret(): Buffer {
+  const secret = Buffer.alloc(32);
+  systemRandom.fill(secret);
+  return secret;
+}
+
+const pause = (clock: Clock, delayMs: number): Promise<void> =>
+  new Promise((resolve) => {
+    clock.setTimer(delayMs, resolve);
+  });
+
+function observeEngine(metrics: Metrics, log: Log, failed: (error: Error) => void): EngineObserver {
+  return {
+    recordCommitted: (changeCount, _commandCount, elapsedMs) =>
+      metrics.committed(elapsedMs, changeCount),
+    storageChanged: (isFull, space) => {
+      const fields = { availableBytes: space.availableBytes, fileBytes: space.fileBytes };
+      if (isFull) log.error(fields, "storage full: sends are refused, receives and deletes go on");
+      else log.info(fields, "storage has room again");
+    },
+    failed,
+  };
+}
+
+/** Keeps an eye on what can change behind our back: the lock of the directory, the room on the disk. */
+class StoreWatch {
+  readonly #store: Store;
+  #space: StoreSpace | undefined;
+  #counts: readonly QueueCounts[] = [];
+  #isStopped = false;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  start(clock: Clock, lock: DirectoryLock, engine: Engine, failed: (error: Error) => void): void {
+    const look = async (): Promise<void> => {
+      if (this.#isStopped) return;
+      if (!lock.isHeld()) {
+        failed(new Error("another process has taken the data directory"));
+        return;
+      }
+      if (this.#isStopped) return;
+      this.#space = await this.#store.space();
+      const observed = await engine.executeIfIdle({
+        name: "ObserveQueues",
+        bytes: 0,
+        isGrowing: false,
+        decide: (transaction, stamp) => decideObserveQueues(transaction, observedQueuesMax, stamp),
+      });
+      if (observed?.kind === "accepted") this.#counts = observed.outcome;
+      clock.setTimer(watchMs, () => void look().catch(failed));
+    };
+    void look().catch(failed);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  get counts(): readonly QueueCounts[] {
+    return this.#counts;
+  }
+
+  state() {
+    const space = this.#space;
+    if (space === undefined) return {};
+    return {
+      mapUsedRatio: space.fileBytes / space.mapBytes,
+      mapSizeBytes: space.mapBytes,
+      diskFreeBytes: space.availableBytes,
+    };
+  }
+}
