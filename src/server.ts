@@ -10,6 +10,7 @@ import { type Clock, createSystemClock, wallMs } from "./base/clock.js";
 import { type DirectoryLock, lockDirectory } from "./base/directory-lock.js";
 import { createIds, type Ids, systemRandom } from "./base/ids.js";
 import type { Log } from "./base/log.js";
+import { version } from "./base/version.js";
 import { type Address, addressText } from "./config/address.js";
 import type { Config } from "./config/settings.js";
 import { createDataListener } from "./edge/data-listener.js";
@@ -27,7 +28,6 @@ import { PageTokens } from "./rpc/page-token.js";
 import { createQueueHandlers } from "./rpc/queue-handlers.js";
 import { translateFault } from "./rpc/wire-errors.js";
 import { openStore, type Store, type StoreSpace } from "./store/environment.js";
-import { version } from "./version.js";
 
 export interface RunningServer {
   readonly dataAddress: Address;

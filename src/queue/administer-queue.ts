@@ -194,7 +194,8 @@ export function decideListQueues(
 ): Decided<QueuePage> {
   const { namespace, prefix, afterName, countMax } = command;
   const names: string[] = [];
-  const from = afterName > prefix ? afterName : prefix;
+  let from = prefix;
+  if (afterName > prefix) from = afterName;
   for (const { name } of transaction.queuesFrom(namespace, from)) {
     if (!name.startsWith(prefix)) break;
     if (name === afterName) continue;

@@ -113,40 +113,23 @@ function pickVisible(
   const messages: { message: Message; previous: Delivery | undefined }[] = [];
   const expired: Message[] = [];
   let bytes = 0;
-  let freshFrom = before.freshFrom;
-
-  const fresh = freshMessages(transaction, queue, before)[Symbol.iterator]();
-  const returned = returnedMessages(transaction, queue, before)[Symbol.iterator]();
-  try {
-    let nextFresh = fresh.next();
-    let nextReturned = returned.next();
-    while (nextFresh.done !== true || nextReturned.done !== true) {
-      const isFresh =
-        nextReturned.done === true ||
-        (nextFresh.done !== true && nextFresh.value.order < nextReturned.value.order);
-      const candidate = (isFresh ? nextFresh.value : nextReturned.value) as Candidate;
-      const { message } = candidate;
-      if (message === undefined) {
-        // Delayed: its delivery says where it stands.
-      } else if (isExpired(message, queue.settings.retentionMs, now)) {
-        expired.push(message);
-      } else {
-        if (messages.length > 0 && bytes + message.sizeBytes > bounds.bytesMax) break;
-        bytes += message.sizeBytes;
-        messages.push({ message, previous: candidate.delivery });
-      }
-      if (isFresh) freshFrom = sequence(candidate.order + 1);
-      // Before the next is read: a message may be a megabyte.
-      if (messages.length === bounds.countMax || expired.length === expiredInPassingMax) break;
-      if (isFresh) nextFresh = fresh.next();
-      else nextReturned = returned.next();
+  let { freshFrom } = before;
+  let isStopped = false;
+  for (const { message, delivery, order, isFresh } of candidates(transaction, queue, before)) {
+    if (message !== undefined && isExpired(message, queue.settings.retentionMs, now)) {
+      expired.push(message);
+    } else if (message !== undefined) {
+      isStopped = messages.length > 0 && bytes + message.sizeBytes > bounds.bytesMax;
+      if (isStopped) break;
+      bytes += message.sizeBytes;
+      messages.push({ message, previous: delivery });
     }
-    if (nextFresh.done === true) freshFrom = before.nextSequence;
-  } finally {
-    // Read by hand, so closed by hand: an open range holds a reader of the store, and with it every page freed since.
-    fresh.return?.();
-    returned.return?.();
+    if (isFresh) freshFrom = sequence(order + 1);
+    // Before the next is read: a message may be a megabyte.
+    isStopped = messages.length === bounds.countMax || expired.length === expiredInPassingMax;
+    if (isStopped) break;
   }
+  if (!isStopped) freshFrom = before.nextSequence;
 
   let counters = freshFrom === before.freshFrom ? before : { ...before, freshFrom };
   for (const message of expired) counters = expireMessage(transaction, queue, counters, message);
@@ -162,6 +145,34 @@ interface Candidate {
   /** Undefined: a place that need not be looked at again. */
   readonly message: Message | undefined;
   readonly delivery: Delivery | undefined;
+  readonly isFresh: boolean;
+}
+
+/** Fresh and returned messages merged by place. Nothing is read before it is asked for. */
+function* candidates(
+  transaction: QueueTransaction,
+  queue: Queue,
+  counters: Counters,
+): Iterable<Candidate> {
+  const fresh = freshMessages(transaction, queue, counters)[Symbol.iterator]();
+  const returned = returnedMessages(transaction, queue, counters)[Symbol.iterator]();
+  try {
+    let nextFresh = fresh.next();
+    let nextReturned = returned.next();
+    for (;;) {
+      if (nextFresh.done !== true && !(nextReturned.value?.order < nextFresh.value.order)) {
+        yield nextFresh.value;
+        nextFresh = fresh.next();
+      } else if (nextReturned.done !== true) {
+        yield nextReturned.value;
+        nextReturned = returned.next();
+      } else return;
+    }
+  } finally {
+    // Read by hand, so closed by hand: an open range holds a reader of the store, and with it every page freed since.
+    fresh.return?.();
+    returned.return?.();
+  }
 }
 
 /** Messages not received since they were sent; a delayed one is only a place to pass, once. */
@@ -176,6 +187,7 @@ function* freshMessages(
       order: message.sequence,
       message: message.isDelayed ? undefined : message,
       delivery: undefined,
+      isFresh: true,
     };
   }
 }
@@ -192,6 +204,7 @@ function* returnedMessages(
       order,
       message: transaction.message(queue, place),
       delivery: transaction.delivery(queue, place),
+      isFresh: false,
     };
   }
 }

@@ -1,8 +1,9 @@
 // Clean-up in small steps: what time has ended, results kept for request ids, and the rows of purged and deleted queues.
 // Nothing depends on it for being right, only for giving the space back and for numbers nobody asks for to be current.
 
-import { between, type Namespace, type QueueName, sequence } from "../base/brands.js";
+import { between, type EpochMs, type Namespace, type QueueName, sequence } from "../base/brands.js";
 import { limits } from "./limits.js";
+import type { Queue } from "./model.js";
 import { accept, type Decided } from "./rejections.js";
 import { settleQueue } from "./settle.js";
 import type { Stamp } from "./stamp.js";
@@ -26,7 +27,7 @@ export function decideSweepQueues(
   command: SweepQueues,
   stamp: Stamp,
 ): Decided<QueuesSwept> {
-  const queues = [];
+  const queues: Queue[] = [];
   let isEnd = true;
   for (const queue of transaction.queuesAfter(command.after.namespace, command.after.name)) {
     if (queues.length === command.countMax) {
@@ -55,7 +56,7 @@ export function decideSweepRequests(
   transaction: QueueTransaction,
   stamp: Stamp,
 ): Decided<{ readonly hasMore: boolean }> {
-  const due = [];
+  const due: { readonly key: string; readonly keepUntil: EpochMs }[] = [];
   let hasMore = false;
   for (const entry of transaction.requestResultsDue()) {
     if (entry.keepUntil > stamp.now) break;

@@ -22,7 +22,10 @@ export interface CallContext {
 export interface MessageStream<Request, Response> extends ResponseStream<Response> {
   /** Calls `receive` for each request in order. Requests flow from the moment this is called. */
   onRequest(receive: (request: Request) => void): void;
-  /** Calls `react` once when the caller has half-closed and all its requests were received. */
+  /**
+   * Calls `react` once when the caller has half-closed and all its requests were received. Node's clients cancel by
+   * half-closing first and resetting a moment later, so this may be followed by a cancellation.
+   */
   onRequestsEnd(react: () => void): void;
   /** Stops reading, which after a few messages stops the caller (HTTP/2 flow control). */
   pauseRequests(): void;

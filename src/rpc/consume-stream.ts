@@ -529,7 +529,7 @@ class ConsumeStream {
         .slice(from, from + limits.settleMax)
         .map(({ receipt }) => ({ receipt, timeoutMs: milliseconds(0) }));
       // Nobody is left to tell. If the queue is gone there is nothing to give back; if the store failed, the process ends.
-      this.#change({ address: started.address, entries }, true).catch(() => {});
+      this.#change({ address: started.address, entries }, true).catch(() => undefined);
     }
   }
 }

@@ -2,9 +2,9 @@
 // store. `tsc` demands a row for every kind. Messages say what to do; every variable in them is also metadata.
 
 import { status } from "@grpc/grpc-js";
+import { RecordCorrupt } from "../base/record-corrupt.js";
 import { EngineRefusal, type RefusalKind } from "../engine/command.js";
 import type { QueueRejection } from "../queue/rejections.js";
-import { RecordCorrupt } from "../store/bytes.js";
 import { WireFault, type WireFaultFields } from "./status-details.js";
 
 export function faultOf(rejection: QueueRejection): WireFault {

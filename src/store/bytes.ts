@@ -1,16 +1,6 @@
 // Writing and reading the bytes of stored values. Numbers are big-endian; texts and byte strings carry their length first.
 
-/** Thrown when stored bytes are not what their checksum or layout says: never served, never skipped silently. */
-export class RecordCorrupt extends Error {
-  override readonly name = "RecordCorrupt";
-  readonly key: string;
-  readonly what: string;
-  constructor(key: string, what: string) {
-    super(`Stored value at key ${Buffer.from(key, "latin1").toString("hex")} is corrupt: ${what}.`);
-    this.key = key;
-    this.what = what;
-  }
-}
+import { RecordCorrupt } from "../base/record-corrupt.js";
 
 /** Bytes every encoded row leaves free in front, where the store writes its kind and checksum without copying the row. */
 export const frameHeaderBytes = 5;

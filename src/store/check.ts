@@ -6,8 +6,8 @@
 // two slices would look like a contradiction.
 
 import type { EpochMs } from "../base/brands.js";
+import { RecordCorrupt } from "../base/record-corrupt.js";
 import type { Counters, Delivery, Message, Queue } from "../queue/model.js";
-import { RecordCorrupt } from "./bytes.js";
 import type { ScannedRow, Store } from "./environment.js";
 import {
   countersKey,

@@ -15,7 +15,8 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { type Database, open, type RootDatabase } from "lmdb";
 import { assert } from "../base/assert.js";
-import { frameHeaderBytes, RecordCorrupt } from "./bytes.js";
+import { RecordCorrupt } from "../base/record-corrupt.js";
+import { frameHeaderBytes } from "./bytes.js";
 import { chunkKey } from "./keys.js";
 
 /** The disk or the map has no room for this batch. Nothing of it was stored. */
@@ -207,8 +208,8 @@ function stampOrRefuse(
     }
     // Start-up is the only time a synchronous transaction is used: nothing else is in flight.
     root.transactionSync(() => {
-      meta.put(formatKey, Buffer.from(JSON.stringify(format)));
-      meta.put(secretKey, options.freshSecret);
+      void meta.put(formatKey, Buffer.from(JSON.stringify(format)));
+      void meta.put(secretKey, options.freshSecret);
     });
   } else {
     refuseOtherFormat(stamp, options.directory);

@@ -10,9 +10,10 @@ import type {
   SegmentNumber,
   Sequence,
 } from "../base/brands.js";
+import { RecordCorrupt } from "../base/record-corrupt.js";
 import type { Counters, Delivery, Message, MessageAttribute, Queue } from "../queue/model.js";
 import type { RequestResult } from "../queue/view.js";
-import { ByteReader, ByteWriter, frameHeaderBytes, RecordCorrupt } from "./bytes.js";
+import { ByteReader, ByteWriter, frameHeaderBytes } from "./bytes.js";
 import { u64At } from "./keys.js";
 
 /** How rows of one kind are written and read. */
