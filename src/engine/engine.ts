@@ -18,15 +18,10 @@ import { StorageFull, type Store, type StoreSpace } from "../store/environment.j
 import { nodeKey } from "../store/keys.js";
 import { QueueState } from "../store/queue-state.js";
 import { tables } from "../store/tables.js";
-import {
-  type Command,
-  type Decision,
-  EngineRefusal,
-  type NothingYet,
-  type WaitingCommand,
-} from "./command.js";
+import { type Command, type Decision, EngineRefusal, type WaitingCommand } from "./command.js";
 import { StateView } from "./state-view.js";
 import { Waiters } from "./waiters.js";
+import { WaitingCall, type WaitingRoom } from "./waiting-call.js";
 
 export interface EngineLimits {
   /** Commands decided and not yet answered. */
@@ -83,13 +78,6 @@ export interface Wait<Outcome, Rejection> {
   cancel(): boolean;
 }
 
-interface Waiter {
-  /** Tries once; false: nothing yet. */
-  readonly attempt: () => NothingYet | undefined;
-  readonly end: () => void;
-  readonly endTimer: Timer | undefined;
-}
-
 const spaceCheckMs = 1_000;
 const backlogRetryMs = 200;
 const storageRetryMs = 1_000;
@@ -98,7 +86,9 @@ export class Engine {
   readonly #parts: EngineParts;
   readonly #view: StateView;
   readonly #transaction: QueueState;
-  readonly #waiters = new Waiters<Waiter>();
+  readonly #waiters = new Waiters();
+  readonly #room: WaitingRoom;
+  #arrivals = 0;
   #open: Record = emptyRecord();
   #inFlight: Record | undefined;
   #isFlushScheduled = false;
@@ -107,7 +97,7 @@ export class Engine {
   #isFull = false;
   #availableBytes = Number.MAX_SAFE_INTEGER;
   #spaceTimer: Timer | undefined;
-  #state: "running" | "stopping" | "failed" = "running";
+  #state: "running" | "stopping" | "stopped" | "failed" = "running";
   #mayWait = true;
   #idle: (() => void) | undefined;
 
@@ -115,6 +105,7 @@ export class Engine {
     this.#parts = parts;
     this.#view = new StateView(parts.store);
     this.#transaction = new QueueState(this.#view);
+    this.#room = this.#makeRoom();
   }
 
   /** An engine over an open store, once it knows how much room there is. */
@@ -153,7 +144,7 @@ export class Engine {
   ): Promise<Decision<Outcome, Rejection>> {
     return new Promise((resolve, reject) => {
       const refusal =
-        command.isOwed === true && this.#state !== "failed"
+        command.isOwed === true && (this.#state === "running" || this.#state === "stopping")
           ? undefined
           : this.#refusal(command.isGrowing, command.bytes);
       if (refusal !== undefined) {
@@ -194,7 +185,7 @@ export class Engine {
   executeOrWait<Outcome, Rejection>(
     command: WaitingCommand<Outcome, Rejection>,
   ): Wait<Outcome, Rejection> {
-    let cancel = (): boolean => false;
+    let call: WaitingCall<Outcome, Rejection> | undefined;
     const decision = new Promise<Decision<Outcome, Rejection>>((resolve, reject) => {
       const refusal = this.#refusal(command.isGrowing, command.bytes);
       if (refusal !== undefined) {
@@ -204,106 +195,59 @@ export class Engine {
       const located = this.#decide((stamp) => command.locate(this.#transaction, stamp), reject);
       if (located === undefined) return;
       if (located.kind === "rejected") {
-        this.#answerWhenSafe(command, () => resolve(located), reject);
-        return;
-      }
-      const waited = located.outcome;
-      const { queue, waitMs } = waited;
-      const startWaiting = (place: "front" | "back"): void => {
-        const endTimer = this.#parts.clock.setTimer(
-          Math.max(0, endsAt - this.#parts.clock.now()),
-          () => waiter.end(),
-        );
-        const waiter: Waiter = {
-          attempt,
-          endTimer,
-          end: () => {
-            if (!this.#waiters.remove(queue, waiter)) return;
-            endTimer.cancel();
-            // Nothing may be known of a change that is not durable, not even that there is nothing.
-            this.#answerWhenSafe(
-              command,
-              () => resolve({ kind: "accepted", outcome: command.empty() }),
-              reject,
-            );
-          },
-        };
-        this.#waiters.add(queue, waiter, place);
-        cancel = () => {
-          if (!this.#waiters.remove(queue, waiter)) return false;
-          endTimer.cancel();
-          resolve({ kind: "accepted", outcome: command.empty() });
-          return true;
-        };
-      };
-      const attempt = (): NothingYet | undefined => {
-        const found = this.#decide(
-          (stamp) => command.decide(this.#transaction, stamp, waited),
-          reject,
-        );
-        if (found === undefined) return undefined;
-        if (found.kind === "nothing_yet") {
-          this.#keepChanges();
-          return found;
-        }
-        const pending: Pending = {
-          bytes: command.bytes,
-          isGrowing: command.isGrowing,
-          // Its record was dropped with the disk full: it takes its place in front again.
-          decideAgain: () => {
-            if (!this.#mayWait) {
-              resolve({ kind: "accepted", outcome: command.empty() });
-              return;
-            }
-            startWaiting("front");
-            this.#serve(queue);
-          },
-          reply: () => resolve(found),
-          refuse: reject,
-          hasFailedOnce: false,
-        };
-        this.#settle(pending, found.kind === "accepted");
-        return undefined;
-      };
-      const endsAt = this.#parts.clock.now() + waitMs;
-      if (this.#waiters.list(queue) !== undefined) {
-        // Others came first. A call that does not wait still looks, after they have.
-        this.#serve(queue);
-        if (waitMs > 0 && this.#mayWait && this.#waiters.list(queue) !== undefined) {
-          startWaiting("back");
-          return;
-        }
-      }
-      const nothing = attempt();
-      if (nothing === undefined) return;
-      if (waitMs <= 0 || !this.#mayWait) {
-        this.#answerWhenSafe(
+        this.#room.settle(
           command,
-          () => resolve({ kind: "accepted", outcome: command.empty() }),
+          { isAccepted: false, decideAgain: () => resolve(located) },
+          () => resolve(located),
           reject,
         );
         return;
       }
-      startWaiting("back");
-      this.#lookAgainAt(queue, nothing.until);
+      this.#arrivals += 1;
+      call = new WaitingCall({
+        room: this.#room,
+        arrival: this.#arrivals,
+        command,
+        waited: located.outcome,
+        resolve,
+        fail: reject,
+        refuseFull: () => reject(storageFull()),
+      });
+      call.begin();
     });
-    return { decision, cancel: () => cancel() };
+    return { decision, cancel: () => call?.cancel() ?? false };
   }
 
-  #answerWhenSafe(
-    command: { readonly bytes: number; readonly isGrowing: boolean },
-    reply: () => void,
-    refuse: (error: Error) => void,
-  ): void {
-    const pending: Pending = {
-      bytes: command.bytes,
-      isGrowing: command.isGrowing,
-      decideAgain: () => this.#settle(pending, false),
-      reply,
-      refuse,
-      hasFailedOnce: false,
+  /** What waiting calls may ask of the engine. */
+  #makeRoom(): WaitingRoom {
+    const engine = this;
+    const { clock } = this.#parts;
+    return {
+      get now() {
+        return clock.now();
+      },
+      get mayWait() {
+        return engine.#mayWait;
+      },
+      decide: (command, waited, fail) => {
+        const found = this.#decide(
+          (stamp) => command.decide(this.#transaction, stamp, waited),
+          fail,
+        );
+        if (found?.kind === "nothing_yet") this.#keepChanges();
+        return found;
+      },
+      settle: ({ bytes, isGrowing }, { isAccepted, decideAgain }, reply, refuse) => {
+        const pending = { bytes, isGrowing, decideAgain, reply, refuse, hasFailedOnce: false };
+        this.#settle(pending, isAccepted);
+      },
+      hasWaiters: (queue) => this.#waiters.list(queue) !== undefined,
+      join: (queue, call) => this.#waiters.add(queue, call),
+      leave: (queue, call) => this.#waiters.remove(queue, call),
+      serve: (queue) => this.#serve(queue),
+      lookAgainAt: (queue, until) => this.#lookAgainAt(queue, until),
+      setTimer: (delayMs, fire) => clock.setTimer(delayMs, fire),
     };
-    this.#settle(pending, false);
   }
 
   #refusal(isGrowing: boolean, bytes: number): EngineRefusal | undefined {
@@ -315,11 +259,7 @@ export class Engine {
       );
     }
     if (isGrowing && this.#isFull) {
-      return new EngineRefusal(
-        "storage_full",
-        "The storage is full: receive and delete messages, or free disk space. Receives and deletes go on working.",
-        storageRetryMs,
-      );
+      return storageFull();
     }
     const { limits, clock } = this.#parts;
     const isBehind =
@@ -349,7 +289,7 @@ export class Engine {
     } catch (error) {
       overlay.rollBack();
       this.#view.woken.clear();
-      const fault = error instanceof Error ? error : new Error(String(error));
+      const fault = asError(error);
       fail(fault);
       if (fault instanceof InvariantViolation) this.#fail(fault);
       return undefined;
@@ -404,7 +344,6 @@ export class Engine {
         this.#lookAgainAt(queue, nothing.until);
         return;
       }
-      waiter.endTimer?.cancel();
       this.#waiters.remove(queue, waiter);
       list = this.#waiters.list(queue);
     }
@@ -461,7 +400,7 @@ export class Engine {
     } catch (error) {
       this.#inFlight = undefined;
       if (error instanceof StorageFull) await this.#decideAgain(record);
-      else this.#fail(error instanceof Error ? error : new Error(String(error)));
+      else this.#fail(asError(error));
       return;
     }
     this.#availableBytes -= record.bytes * 2;
@@ -470,7 +409,7 @@ export class Engine {
     this.#release(record.pendings);
     for (const pending of record.pendings) pending.reply();
     if (this.#availableBytes < this.#parts.limits.storageReserveBytes) this.#scheduleSpaceCheck(0);
-    if (this.#inFlight === undefined && !this.#open.hasChanges) this.#idle?.();
+    this.#reportIdle();
   }
 
   #release(pendings: readonly Pending[]): void {
@@ -484,22 +423,21 @@ export class Engine {
     this.#open = emptyRecord();
     this.#release(again);
     this.#view.discard();
-    this.#setFull(true, await this.#parts.store.space());
+    // From here on newcomers that would grow the store are refused; the rest is told once the room is known.
+    this.#isFull = true;
+    this.#parts.observer.storageChanged(true, await this.#parts.store.space());
     this.#scheduleSpaceCheck(spaceCheckMs);
     for (const pending of again) {
-      if (pending.isGrowing || pending.hasFailedOnce) {
-        pending.refuse(
-          new EngineRefusal(
-            "storage_full",
-            "The storage is full: nothing of this call was stored. Receive and delete messages, or free disk space.",
-            storageRetryMs,
-          ),
-        );
-      } else {
+      if (pending.isGrowing || pending.hasFailedOnce) pending.refuse(storageFull());
+      else {
         pending.hasFailedOnce = true;
         pending.decideAgain();
       }
     }
+    this.#reportIdle();
+  }
+
+  #reportIdle(): void {
     if (this.#inFlight === undefined && !this.#open.hasChanges) this.#idle?.();
   }
 
@@ -508,12 +446,12 @@ export class Engine {
     else if (this.#spaceTimer !== undefined) return;
     this.#spaceTimer = this.#parts.clock.setTimer(delayMs, () => {
       this.#spaceTimer = undefined;
-      void this.#checkSpace();
+      this.#checkSpace().catch((error: unknown) => this.#fail(asError(error)));
     });
   }
 
   async #checkSpace(): Promise<void> {
-    if (this.#state === "failed") return;
+    if (this.#state === "failed" || this.#state === "stopped") return;
     const space = await this.#parts.store.space();
     this.#availableBytes = space.availableBytes;
     this.#setFull(space.availableBytes < this.#parts.limits.storageReserveBytes, space);
@@ -559,8 +497,19 @@ export class Engine {
       this.#view.overlay.size === 0 || this.#state === "failed",
       "nothing is uncommitted when the engine is idle",
     );
+    if (this.#state === "stopping") this.#state = "stopped";
   }
 }
 
 /** Stands in until a decision says what to reply. */
 const ignore = (): void => undefined;
+
+const asError = (error: unknown): Error =>
+  error instanceof Error ? error : new Error(String(error));
+
+const storageFull = (): EngineRefusal =>
+  new EngineRefusal(
+    "storage_full",
+    "The storage is full and nothing of this call was stored. Receive and delete messages, which go on working, or free disk space.",
+    storageRetryMs,
+  );

@@ -4,23 +4,24 @@
 
 import type { QueueNumber } from "../base/brands.js";
 import type { Timer } from "../base/clock.js";
+import type { Waiter } from "./waiting-call.js";
 
-export interface WaiterList<Waiter> {
+export interface WaiterList {
   readonly waiters: Waiter[];
   /** Fires when the next lease or delay of the queue ends. */
   dueTimer: Timer | undefined;
   dueAt: number;
 }
 
-export class Waiters<Waiter> {
-  readonly #lists = new Map<QueueNumber, WaiterList<Waiter>>();
+export class Waiters {
+  readonly #lists = new Map<QueueNumber, WaiterList>();
   #count = 0;
 
   get count(): number {
     return this.#count;
   }
 
-  list(queue: QueueNumber): WaiterList<Waiter> | undefined {
+  list(queue: QueueNumber): WaiterList | undefined {
     return this.#lists.get(queue);
   }
 
@@ -28,16 +29,17 @@ export class Waiters<Waiter> {
     return this.#lists.keys();
   }
 
-  add(queue: QueueNumber, waiter: Waiter, place: "front" | "back"): WaiterList<Waiter> {
+  add(queue: QueueNumber, waiter: Waiter): void {
     let list = this.#lists.get(queue);
     if (list === undefined) {
       list = { waiters: [], dueTimer: undefined, dueAt: 0 };
       this.#lists.set(queue, list);
     }
-    if (place === "front") list.waiters.unshift(waiter);
-    else list.waiters.push(waiter);
+    // At the end, but for one whose record was dropped with the disk full: it has its old place.
+    let at = list.waiters.length;
+    while (at > 0 && (list.waiters[at - 1]?.arrival ?? 0) > waiter.arrival) at -= 1;
+    list.waiters.splice(at, 0, waiter);
     this.#count += 1;
-    return list;
   }
 
   /** Removes it if it still waits; says whether it did. */
@@ -51,6 +53,7 @@ export class Waiters<Waiter> {
       list.dueTimer?.cancel();
       this.#lists.delete(queue);
     }
+    waiter.left();
     return true;
   }
 }
