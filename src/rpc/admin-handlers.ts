@@ -1,0 +1,242 @@
+import type { Engine } from "../engine/engine.js";
+import { CreateQueueRequest, PurgeQueueRequest } from "../gen/forebay/queue/v1/queue_service.js";
+import {
+  decideDeleteQueue,
+  decideFindQueue,
+  decideListQueues,
+  decidePurgeQueue,
+  decideReportQueue,
+  decideSetQueueSettings,
+  decideTagQueue,
+  decideUntagQueue,
+  type QueueReport,
+} from "../queue/administer-queue.js";
+import { decideCreateQueue, type QueueCreated } from "../queue/create-queue.js";
+import { limits } from "../queue/limits.js";
+import { decideOnce } from "../queue/once.js";
+import { etagOf, type QueueAddress } from "../queue/queue-name.js";
+import {
+  commandBytes,
+  createTools,
+  localCaller,
+  outcomeOf,
+  parsePageToken,
+  type QueueHandlerParts,
+  type QueueHandlers,
+  run,
+} from "./handler-context.js";
+import {
+  applyMask,
+  checkStandard,
+  checkTagKey,
+  checkTags,
+  findLaterAttribute,
+  parseAttributeNames,
+  parseNewAddress,
+  parseSettings,
+} from "./parse-queue.js";
+import { renderAttributes, renderCounters, timestamp } from "./render.js";
+import { jsonCodec } from "./request-ids.js";
+import { parseCount, Violations } from "./violations.js";
+import { notYet } from "./wire-errors.js";
+
+export function createAdminHandlers(
+  parts: QueueHandlerParts,
+): Pick<
+  QueueHandlers,
+  | "createQueue"
+  | "getQueueUrl"
+  | "getQueueAttributes"
+  | "setQueueAttributes"
+  | "listQueues"
+  | "deleteQueue"
+  | "purgeQueue"
+  | "tagQueue"
+  | "untagQueue"
+  | "listQueueTags"
+> {
+  const { engine, pageTokens } = parts;
+  const { namespace } = localCaller;
+  const { identify, address, addressOnly } = createTools(parts);
+  return {
+    createQueue: async (request) => {
+      const violations = new Violations();
+      const isFifo = request.attributes?.fifoQueue === true;
+      const target = parseNewAddress(violations, request.queue, isFifo, namespace);
+      if (!isFifo && request.attributes !== undefined)
+        checkStandard(violations, request.attributes);
+      const settings = parseSettings(violations, request.attributes);
+      checkTags(violations, "tags", request.tags);
+      const identity = identify(violations, request.requestId, "CreateQueue", () =>
+        CreateQueueRequest.encode({ ...request, requestId: "" }).finish(),
+      );
+      violations.throwIfAny();
+      if (isFifo) throw notYet("FIFO queues are", "attributes.fifo_queue");
+      const later = findLaterAttribute(request.attributes);
+      if (later !== undefined) throw later;
+      const { outcome, isReplayed } = outcomeOf(
+        await engine.execute({
+          name: "CreateQueue",
+          bytes: commandBytes,
+          isGrowing: true,
+          decide: (transaction, stamp) =>
+            decideOnce(transaction, stamp, identity, jsonCodec<QueueCreated>(), () =>
+              decideCreateQueue(
+                transaction,
+                { address: target, settings, tags: request.tags },
+                stamp,
+              ),
+            ),
+        }),
+      );
+      return { queue: target.name, created: outcome.isNew, replayed: isReplayed };
+    },
+
+    getQueueUrl: async (request) => {
+      const target = addressOnly(request.queue);
+      await run(engine, "GetQueueUrl", (transaction) => decideFindQueue(transaction, target));
+      return { queue: target.given };
+    },
+
+    getQueueAttributes: async (request) => {
+      const violations = new Violations();
+      const target = address(violations, request.queue);
+      const wanted = parseAttributeNames(violations, request.names);
+      violations.throwIfAny();
+      const report = await exactReport(engine, target);
+      return {
+        queue: target.given,
+        attributes: renderAttributes(report.queue.settings, wanted),
+        counters: renderCounters(report),
+        etag: etagOf(report.queue),
+        createTime: timestamp(report.queue.createdAt),
+        updateTime: timestamp(report.queue.updatedAt),
+      };
+    },
+
+    setQueueAttributes: async (request) => {
+      const violations = new Violations();
+      const target = address(violations, request.queue);
+      if (request.attributes !== undefined) checkStandard(violations, request.attributes);
+      const given = parseSettings(violations, request.attributes);
+      const settings = applyMask(violations, request.updateMask, given);
+      violations.throwIfAny();
+      const later = findLaterAttribute(request.attributes);
+      if (later !== undefined) throw later;
+      const queue = await run(engine, "SetQueueAttributes", (transaction, stamp) =>
+        decideSetQueueSettings(
+          transaction,
+          { address: target, settings, etag: request.etag },
+          stamp,
+        ),
+      );
+      return { attributes: renderAttributes(queue.settings, undefined), etag: etagOf(queue) };
+    },
+
+    listQueues: async (request) => {
+      const violations = new Violations();
+      const countMax =
+        parseCount(violations, "page_size", request.pageSize, {
+          min: 1,
+          max: limits.listPageMax,
+        }) ?? limits.listPageMax;
+      const scope = `queues ${namespace} ${request.prefix}`;
+      const afterName = parsePageToken(violations, pageTokens, scope, request.pageToken);
+      violations.throwIfAny();
+      const { names, hasMore } = await run(engine, "ListQueues", (transaction) =>
+        decideListQueues(transaction, { namespace, prefix: request.prefix, afterName, countMax }),
+      );
+      const last = names.at(-1);
+      return {
+        queues: [...names],
+        nextPageToken: hasMore && last !== undefined ? pageTokens.encode(scope, last) : "",
+      };
+    },
+
+    deleteQueue: async (request) => {
+      const target = addressOnly(request.queue);
+      await run(engine, "DeleteQueue", (transaction) =>
+        decideDeleteQueue(transaction, { address: target, etag: request.etag }),
+      );
+      return {};
+    },
+
+    purgeQueue: async (request) => {
+      const violations = new Violations();
+      const target = address(violations, request.queue);
+      const identity = identify(violations, request.requestId, "PurgeQueue", () =>
+        PurgeQueueRequest.encode({ ...request, requestId: "" }).finish(),
+      );
+      violations.throwIfAny();
+      const { outcome, isReplayed } = await run(engine, "PurgeQueue", (transaction, stamp) =>
+        decideOnce(
+          transaction,
+          stamp,
+          identity,
+          jsonCodec<{ readonly purgedCount: number }>(),
+          () =>
+            decidePurgeQueue(
+              transaction,
+              { address: target, isStrict: parts.isStrictTiming },
+              stamp,
+            ),
+        ),
+      );
+      return { purgedCount: BigInt(outcome.purgedCount), replayed: isReplayed };
+    },
+
+    tagQueue: async (request) => {
+      const violations = new Violations();
+      const target = address(violations, request.queue);
+      if (request.tags.size === 0)
+        violations.add("MISSING_PARAMETER", "tags", "at least one tag is needed");
+      checkTags(violations, "tags", request.tags);
+      violations.throwIfAny();
+      await run(engine, "TagQueue", (transaction) =>
+        decideTagQueue(transaction, target, request.tags),
+      );
+      return {};
+    },
+
+    untagQueue: async (request) => {
+      const violations = new Violations();
+      const target = address(violations, request.queue);
+      if (request.keys.length === 0)
+        violations.add("MISSING_PARAMETER", "keys", "at least one key is needed");
+      if (request.keys.length > limits.tagsMax) {
+        violations.add(
+          "INVALID_PARAMETER",
+          "keys",
+          `at most ${limits.tagsMax} keys, not ${request.keys.length}`,
+        );
+      }
+      request.keys.slice(0, limits.tagsMax).forEach((key, index) => {
+        checkTagKey(violations, `keys[${index}]`, key);
+      });
+      violations.throwIfAny();
+      await run(engine, "UntagQueue", (transaction) =>
+        decideUntagQueue(transaction, target, request.keys),
+      );
+      return {};
+    },
+
+    listQueueTags: async (request) => {
+      const target = addressOnly(request.queue);
+      const queue = await run(engine, "ListQueueTags", (transaction) =>
+        decideFindQueue(transaction, target),
+      );
+      return { tags: new Map(queue.tags) };
+    },
+  };
+}
+
+/** Counters exact at the instant of the answer, however much time had to be caught up with. */
+export async function exactReport(engine: Engine, address: QueueAddress): Promise<QueueReport> {
+  for (;;) {
+    const report = await run(engine, "GetQueueAttributes", (transaction, stamp) =>
+      decideReportQueue(transaction, address, stamp),
+    );
+    // Each turn settles up to limits.settleMax rows, so this ends.
+    if (!report.hasMore) return report;
+  }
+}
