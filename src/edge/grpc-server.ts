@@ -60,7 +60,7 @@ export function createConnectionServer(options: ConnectionServerOptions): Connec
     };
     recogniseProtocol(socket, clock, decide, onSilent);
   };
-  const tcp = createServer({ noDelay: true, allowHalfOpen: true }, accept);
+  const tcp = createServer({ noDelay: true }, accept);
   tcp.maxConnections = connectionCountMax;
   tcp.on("drop", () => metrics.connectionRejected("too_many"));
 

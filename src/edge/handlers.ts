@@ -165,7 +165,7 @@ function bidiCall(shell: CallShell, handle: StreamHandler<unknown, unknown>) {
 /** The decoded request; throws when there is none, or when nobody waits for the answer any more. */
 function checkRequest(request: Decoded<unknown>, context: GrpcCallContext): unknown {
   if (request === malformedRequest) throw malformedFault();
-  if (context.isExpired) throw deadlineFault();
+  if (context.isCancelled) throw nobodyWaits();
   return request;
 }
 
@@ -176,11 +176,11 @@ const malformedFault = (): WireFault =>
     message: "The bytes of the request are not a message of the type that this method takes.",
   });
 
-const deadlineFault = (): WireFault =>
+const nobodyWaits = (): WireFault =>
   new WireFault({
     code: status.DEADLINE_EXCEEDED,
     reason: "DEADLINE_EXCEEDED",
-    message: "The deadline had passed before the call was begun; nothing was done.",
+    message: "The call was cancelled or its deadline passed before it was begun; nothing was done.",
   });
 
 class GrpcResponseStream implements ResponseStream<unknown> {
@@ -267,7 +267,7 @@ class GrpcMessageStream extends GrpcResponseStream implements MessageStream<unkn
 
   onRequestsEnd(react: () => void): void {
     this.#readable.once("end", () => {
-      if (this.isOver) return;
+      if (this.isOver || this.context.isCancelled) return;
       try {
         react();
       } catch (error) {
