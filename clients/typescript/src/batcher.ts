@@ -5,6 +5,7 @@
 // only while fewer than `partialBatchesInFlightMax` are, else it waits for more entries or for an answer (Nagle's idea: under
 // load batches fill by themselves, and a lone caller never waits). Entries leave in the order they came.
 
+import { onAbort } from "./abort.js";
 import { backlogError } from "./errors.js";
 import {
   batchBytesMax,
@@ -92,8 +93,7 @@ export class Batcher<Entry, Result> {
       this.#takeBack(abortable);
       waiting.reject(signal.reason);
     };
-    signal.addEventListener("abort", abort, { once: true });
-    const forget = (): void => signal.removeEventListener("abort", abort);
+    const forget = onAbort(signal, abort);
     const abortable = {
       ...waiting,
       resolve: (result: Result): void => {

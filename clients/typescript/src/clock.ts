@@ -1,5 +1,7 @@
 // Time, read in one file: the wall clock for deadlines (grpc takes instants), and timers that an AbortSignal ends.
 
+import { onAbort } from "./abort.js";
+
 /** Milliseconds since 1970. */
 export function nowMs(): number {
   return Date.now();
@@ -19,14 +21,13 @@ export function sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
       reject(signal.reason);
       return;
     }
-    const abort = (): void => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
     const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", abort);
+      forget();
       resolve();
     }, delayMs);
-    signal?.addEventListener("abort", abort, { once: true });
+    const forget = onAbort(signal, () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    });
   });
 }

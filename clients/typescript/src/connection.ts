@@ -14,6 +14,7 @@ import {
   type ServiceError,
   status as StatusCode,
 } from "@grpc/grpc-js";
+import { onAbort } from "./abort.js";
 import { Backoff, type BackoffBounds } from "./backoff.js";
 import { nowMs, sleep } from "./clock.js";
 import { describeLostConnection } from "./connection-errors.js";
@@ -182,13 +183,12 @@ export class Connection {
         noMetadata,
         { deadline: deadlineMs },
         (error, response) => {
-          signal?.removeEventListener("abort", cancel);
+          forget();
           if (error === null && response !== undefined) resolve(response);
           else reject(error);
         },
       );
-      const cancel = (): void => call.cancel();
-      signal?.addEventListener("abort", cancel, { once: true });
+      const forget = onAbort(signal, () => call.cancel());
     });
   }
 

@@ -16,6 +16,7 @@ import {
   type ConsumeResult,
   QueueServiceDefinition,
 } from "../gen/forebay/queue/v1/queue_service.js";
+import { onAbort } from "./abort.js";
 import { Backoff } from "./backoff.js";
 import { nowMs, sleep, startTimer } from "./clock.js";
 import {
@@ -89,7 +90,7 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
   readonly #maxMessages: number;
   readonly #maxBytes: number;
   readonly #forget: () => void;
-  readonly #stopWithSignal = (): void => void this.close();
+  readonly #forgetSignal: () => void;
   #stream: Stream | undefined;
   /** Arrived and not handed out. */
   #ready: ConsumedMessage[] = [];
@@ -116,7 +117,7 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
     this.#maxMessages = inRange("maxMessages", options.maxMessages ?? messagesDefault, messagesMax);
     this.#maxBytes = inRange("maxBytes", options.maxBytes ?? bytesDefault, bytesMax);
     this.#forget = context.closeWithClient(this);
-    options.signal?.addEventListener("abort", this.#stopWithSignal, { once: true });
+    this.#forgetSignal = onAbort(options.signal, () => void this.close());
     if (options.signal?.aborted) void this.close();
   }
 
@@ -170,7 +171,7 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
   }
 
   async #close(): Promise<void> {
-    this.#options.signal?.removeEventListener("abort", this.#stopWithSignal);
+    this.#forgetSignal();
     this.#ready = [];
     if (this.#unconfirmed.size > 0) {
       await new Promise<void>((resolve) => {

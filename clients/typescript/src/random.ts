@@ -1,10 +1,10 @@
 // Chance, in one file: request ids that nobody else makes, and the jitter of waits.
 
-import { randomBytes } from "node:crypto";
+import { randomUUID } from "node:crypto";
 
-/** 16 random bytes in hexadecimal: a request id. */
+/** A random UUID: a request id. */
 export function newRequestId(): string {
-  return randomBytes(16).toString("hex");
+  return randomUUID();
 }
 
 /** A number between `low` and `high`, evenly spread. */

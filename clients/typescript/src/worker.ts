@@ -10,6 +10,7 @@
 //   settling    the handler is done; it is being deleted or given back; still renewed, holds no slot
 //   given back  the worker stopped before the handler was done; what the handler still does is not heard
 
+import { onAbort } from "./abort.js";
 import { Backoff, type BackoffBounds } from "./backoff.js";
 import { nowMs, sleep, startTimer } from "./clock.js";
 import { errorText } from "./consumed-message.js";
@@ -83,7 +84,8 @@ export class Worker implements AsyncDisposable {
   readonly #heartbeat: Heartbeat;
   readonly #inHand = new Set<Work>();
   readonly #polling = new AbortController();
-  readonly #stopWithSignal = (): void => void this.stop();
+  readonly #forget: () => void;
+  readonly #forgetSignal: () => void;
   #freeSlots: number;
   #slotWaiters: (() => void)[] = [];
   #emptyWaker: (() => void) | undefined;
@@ -112,11 +114,9 @@ export class Worker implements AsyncDisposable {
       Math.ceil(this.#options.concurrency / batchEntriesMax),
     );
     this.#pollers = Promise.all(Array.from({ length: pollerCount }, () => this.#poll()));
-    options.signal?.addEventListener("abort", this.#stopWithSignal, { once: true });
+    this.#forgetSignal = onAbort(options.signal, () => void this.stop());
     if (options.signal?.aborted) void this.stop();
   }
-
-  readonly #forget: () => void;
 
   /** Messages received and neither deleted nor given back yet. */
   get inHandCount(): number {
@@ -235,8 +235,8 @@ export class Worker implements AsyncDisposable {
   }
 
   async #stop(): Promise<void> {
-    const { signal, stopTimeoutMs } = this.#options;
-    signal?.removeEventListener("abort", this.#stopWithSignal);
+    const { stopTimeoutMs } = this.#options;
+    this.#forgetSignal();
     const startedMs = nowMs();
     this.#polling.abort();
     for (const wake of this.#slotWaiters.splice(0)) wake();
@@ -314,7 +314,6 @@ function withDefaults(options: WorkerOptions) {
       maxMs: inRange("backoff.maxMs", backoff.maxMs, 0, visibilityTimeoutMaxMs),
     },
     stopTimeoutMs: inRange("stopTimeoutMs", options.stopTimeoutMs ?? 30_000, 0, 2 ** 31 - 1),
-    signal: options.signal,
     onError: options.onError,
   };
 }

@@ -170,6 +170,21 @@ describe("deadlines and signals", () => {
     await expect(attributes).rejects.toBe(reason);
   });
 
+  test("one signal may end any number of calls, without a warning", async () => {
+    const warnings: Error[] = [];
+    const listener = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", listener);
+    server.override("receiveMessage", () => new Promise(() => undefined));
+    const abort = new AbortController();
+    const queue = connect().queue("orders");
+    const calls = Array.from({ length: 30 }, () => queue.receive({ signal: abort.signal }));
+    const ended = Promise.allSettled(calls);
+    setTimeout(() => abort.abort(new Error("enough")), 50);
+    expect((await ended).every(({ status }) => status === "rejected")).toBe(true);
+    process.off("warning", listener);
+    expect(warnings).toEqual([]);
+  });
+
   test("an aborted signal makes no call at all", async () => {
     const signal = AbortSignal.abort(new Error("too late"));
     await expect(connect().queue("orders").send("x", { signal })).rejects.toThrow("too late");
@@ -187,7 +202,7 @@ describe("repetition", () => {
       .map(({ request }) => request.requestId);
     expect(ids).toHaveLength(3);
     expect(new Set(ids).size).toBe(1);
-    expect(ids[0]).toMatch(/^[0-9a-f]{32}$/);
+    expect(ids[0]).toMatch(/^[0-9a-f-]{36}$/);
   });
 
   test("two sends have two request ids", async () => {
