@@ -1,0 +1,94 @@
+// A command that fails says three things on stderr: the reason, what happened, and what to do next. And it exits with the
+// code of exit-codes.ts.
+
+import { exitCodeOfStatus, exitCodes } from "./exit-codes.js";
+
+/** A failure of the command itself, before or beside any call. */
+export class CliFailure extends Error {
+  override readonly name = "CliFailure";
+  readonly exitCode: number;
+  readonly next: string | undefined;
+
+  constructor(message: string, options: { readonly exitCode: number; readonly next?: string }) {
+    super(message);
+    this.exitCode = options.exitCode;
+    this.next = options.next;
+  }
+}
+
+/** A command that was not written right. */
+export function usageFailure(message: string, next?: string): CliFailure {
+  return new CliFailure(message, {
+    exitCode: exitCodes.usage.code,
+    ...(next === undefined ? {} : { next }),
+  });
+}
+
+export interface FailureReport {
+  readonly text: string;
+  readonly exitCode: number;
+}
+
+/** What to print for a failure, and the code to exit with. */
+export function reportOf(error: unknown): FailureReport {
+  if (error instanceof CliFailure) {
+    return { text: lines(error.message, error.next), exitCode: error.exitCode };
+  }
+  if (isForebayError(error)) {
+    const fields = error.fieldViolations.map(
+      ({ field, description }) => `  ${field}: ${description}`,
+    );
+    const message = [`${error.reason}: ${error.message}`, ...fields].join("\n");
+    return { text: lines(message, adviceFor(error)), exitCode: exitCodeOfStatus(error.status) };
+  }
+  if (error instanceof RangeError || error instanceof TypeError) {
+    return { text: lines(error.message, undefined), exitCode: exitCodes.usage.code };
+  }
+  const text = error instanceof Error ? error.message : String(error);
+  return { text: lines(text, undefined), exitCode: exitCodes.failed.code };
+}
+
+/** The parts of the client's ForebayError that are told. Known by shape, as the client is loaded only when it is needed. */
+interface ForebayErrorShape {
+  readonly reason: string;
+  readonly message: string;
+  readonly status: string;
+  readonly retryAfterMs: number | undefined;
+  readonly fieldViolations: readonly { readonly field: string; readonly description: string }[];
+}
+
+function isForebayError(error: unknown): error is ForebayErrorShape {
+  return (
+    error instanceof Error && "reason" in error && "status" in error && "fieldViolations" in error
+  );
+}
+
+const adviceByReason: Readonly<Record<string, string>> = {
+  QUEUE_NOT_FOUND:
+    "See which queues there are with `forebay queue ls`, or make it with `forebay queue create`.",
+  QUEUE_ALREADY_EXISTS:
+    "Compare with `forebay queue info`, and change it with `forebay queue set`.",
+  ETAG_MISMATCH: "Look again with `forebay queue info`, and repeat with the etag shown there.",
+  STORAGE_FULL: "Free some disk, or purge or receive messages; receives and deletes go on working.",
+  MESSAGE_TOO_LONG:
+    "Shorten the message, or raise the queue's limit with `forebay queue set --max-bytes` (at most 1048576).",
+  INVALID_MESSAGE_CONTENTS: "Send the body as bytes, with --binary.",
+  IN_FLIGHT_LIMIT:
+    "Delete messages that are in flight, or raise the limit with `forebay queue set --max-in-flight`.",
+  UNSUPPORTED_OPERATION: "This release of the server cannot do that yet.",
+};
+
+const adviceByStatus: Readonly<Record<string, string>> = {
+  INVALID_ARGUMENT: "Correct the value; `forebay help` shows what each option takes.",
+  DEADLINE_EXCEEDED: "Try again, or give it longer with --timeout.",
+};
+
+function adviceFor({ reason, status, retryAfterMs }: ForebayErrorShape): string | undefined {
+  const advice = adviceByReason[reason] ?? adviceByStatus[status];
+  if (advice !== undefined) return advice;
+  return retryAfterMs === undefined ? undefined : `Try again in ${retryAfterMs} ms.`;
+}
+
+function lines(message: string, next: string | undefined): string {
+  return next === undefined ? `${message}\n` : `${message}\nNext: ${next}\n`;
+}
