@@ -3,7 +3,7 @@
 // Deleting and purging never walk the messages: the segment that holds them becomes garbage in one row, unreachable at once,
 // and is removed in the background in small steps.
 
-import { after, between, type DurationMs, type Namespace, seconds } from "../base/brands.js";
+import { after, between, type DurationMs, type Namespace } from "../base/brands.js";
 import { limits, type QueueSettings } from "./limits.js";
 import type { Counters, Queue } from "./model.js";
 import { etagOf, findQueue, notFound, type QueueAddress } from "./queue-name.js";
@@ -80,17 +80,22 @@ const etagMismatch = (address: QueueAddress, queue: Queue): Decided<never> =>
 export interface DeleteQueue {
   readonly address: QueueAddress;
   readonly etag: string;
+  /** `sqs_timing=strict`: the name cannot be used again for 60 s, as with SQS. */
+  readonly isStrict: boolean;
 }
 
 export function decideDeleteQueue(
   transaction: QueueTransaction,
   command: DeleteQueue,
+  stamp: Stamp,
 ): Decided<{ readonly number: Queue["number"] }> {
   const queue = findQueue(transaction, command.address);
   if (queue === undefined) return notFound(command.address);
   if (command.etag !== "" && command.etag !== etagOf(queue))
     return etagMismatch(command.address, queue);
   transaction.removeQueue(queue);
+  const { namespace, name } = queue;
+  if (command.isStrict) transaction.putDeletedQueue({ namespace, name, deletedAt: stamp.now });
   transaction.addGarbage({ slot: queue.slot, segment: queue.segment });
   transaction.wake(queue.number);
   return accept({ number: queue.number });
@@ -102,8 +107,6 @@ export interface PurgeQueue {
   readonly isStrict: boolean;
 }
 
-const purgeIntervalMs = seconds(60);
-
 export function decidePurgeQueue(
   transaction: QueueTransaction,
   command: PurgeQueue,
@@ -112,7 +115,7 @@ export function decidePurgeQueue(
   const queue = findQueue(transaction, command.address);
   if (queue === undefined) return notFound(command.address);
   if (command.isStrict && queue.purgedAt !== undefined) {
-    const retryAfterMs = between(stamp.now, after(queue.purgedAt, purgeIntervalMs));
+    const retryAfterMs = between(stamp.now, after(queue.purgedAt, limits.strictWaitMs));
     if (retryAfterMs > 0) {
       return reject({ kind: "purge_in_progress", queue: command.address.given, retryAfterMs });
     }

@@ -1,7 +1,7 @@
 // CreateQueue. Creating a queue that exists is OK when every attribute given equals the current value (not the original
 // one); tags play no part (SQS API reference, and recorded behaviour).
 
-import { sequence } from "../base/brands.js";
+import { after, between, milliseconds, sequence } from "../base/brands.js";
 import { defaultSettings, limits, type QueueSettings } from "./limits.js";
 import type { Counters, Queue } from "./model.js";
 import { findQueue, type QueueAddress } from "./queue-name.js";
@@ -14,6 +14,8 @@ export interface CreateQueue {
   readonly address: QueueAddress;
   readonly settings: Partial<QueueSettings>;
   readonly tags: ReadonlyMap<string, string>;
+  /** `sqs_timing=strict`: a name is free again 60 s after its queue was deleted. */
+  readonly isStrict: boolean;
 }
 
 export interface QueueCreated {
@@ -40,6 +42,18 @@ export function decideCreateQueue(
       count: tags.size,
       limit: limits.tagsMax,
     });
+  }
+  if (command.isStrict) {
+    const deletedAt = transaction.deletedAt(address.namespace, address.name);
+    const retryAfterMs =
+      deletedAt === undefined ? 0 : between(stamp.now, after(deletedAt, limits.strictWaitMs));
+    if (retryAfterMs > 0) {
+      return reject({
+        kind: "queue_deleted_recently",
+        queue: address.given,
+        retryAfterMs: milliseconds(retryAfterMs),
+      });
+    }
   }
   const queue: Queue = {
     number: stamp.ids.queueNumber(stamp.now),

@@ -34,6 +34,9 @@ export const limits = {
   requestIdBytesMax: 64,
   receiptHandleCharactersMax: 1_024,
 
+  /** With `sqs_timing=strict`: between two purges, and before a deleted queue may be created again. */
+  strictWaitMs: seconds(60),
+
   tagsMax: 50,
   tagKeyCharactersMax: 128,
   tagValueCharactersMax: 256,

@@ -10,6 +10,11 @@ export type QueueRejection =
       /** The first attribute that differs, by its field name in QueueAttributes. */
       readonly attribute: string;
     }
+  | {
+      readonly kind: "queue_deleted_recently";
+      readonly queue: string;
+      readonly retryAfterMs: DurationMs;
+    }
   | { readonly kind: "etag_mismatch"; readonly queue: string; readonly etag: string }
   | {
       readonly kind: "purge_in_progress";

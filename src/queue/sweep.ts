@@ -1,7 +1,14 @@
 // Clean-up in small steps: what time has ended, results kept for request ids, and the rows of purged and deleted queues.
 // Nothing depends on it for being right, only for giving the space back and for numbers nobody asks for to be current.
 
-import { between, type EpochMs, type Namespace, type QueueName, sequence } from "../base/brands.js";
+import {
+  after,
+  between,
+  type EpochMs,
+  type Namespace,
+  type QueueName,
+  sequence,
+} from "../base/brands.js";
 import { limits } from "./limits.js";
 import type { Queue } from "./model.js";
 import { accept, type Decided } from "./rejections.js";
@@ -51,7 +58,7 @@ const previous = (command: SweepQueues): QueuesSwept["last"] => ({
   name: command.after.name as QueueName,
 });
 
-/** Forgets results whose window has ended. */
+/** Forgets what was remembered for a while: results of request ids, names of deleted queues. */
 export function decideSweepRequests(
   transaction: QueueTransaction,
   stamp: Stamp,
@@ -67,6 +74,11 @@ export function decideSweepRequests(
     due.push(entry);
   }
   for (const { key, keepUntil } of due) transaction.removeRequestResult(key, keepUntil);
+  for (const deleted of [...transaction.deletedQueues()]) {
+    if (after(deleted.deletedAt, limits.strictWaitMs) <= stamp.now) {
+      transaction.removeDeletedQueue(deleted);
+    }
+  }
   return accept({ hasMore });
 }
 

@@ -27,6 +27,13 @@ export interface RequestResult {
   readonly keepUntil: EpochMs;
 }
 
+/** A queue that was deleted a short while ago. */
+export interface DeletedQueue {
+  readonly namespace: Namespace;
+  readonly name: QueueName;
+  readonly deletedAt: EpochMs;
+}
+
 /** A segment nobody can reach any more, waiting to be removed row by row. */
 export interface Garbage {
   readonly slot: number;
@@ -48,6 +55,9 @@ export interface QueueView {
   dueEntries(queue: Queue): Iterable<DueEntry>;
   /** Messages visible again, in the order a receive takes them. */
   returnedEntries(queue: Queue): Iterable<ReturnedEntry>;
+  /** When a queue of this name was deleted, if that is remembered. */
+  deletedAt(namespace: Namespace, name: QueueName): EpochMs | undefined;
+  deletedQueues(): Iterable<DeletedQueue>;
   requestResult(key: string): RequestResult | undefined;
   /** Kept results in the order they may go. */
   requestResultsDue(): Iterable<{ readonly key: string; readonly keepUntil: EpochMs }>;
@@ -65,6 +75,8 @@ export interface QueueChanges {
   /** `previous` is the delivery it replaces, whose index row goes. */
   putDelivery(queue: Queue, delivery: Delivery, previous: Delivery | undefined): void;
   removeDelivery(queue: Queue, delivery: Delivery): void;
+  putDeletedQueue(deleted: DeletedQueue): void;
+  removeDeletedQueue(deleted: DeletedQueue): void;
   putRequestResult(key: string, result: RequestResult): void;
   removeRequestResult(key: string, keepUntil: EpochMs): void;
   addGarbage(garbage: Garbage): void;

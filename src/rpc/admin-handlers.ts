@@ -83,7 +83,7 @@ export function createAdminHandlers(
             decideOnce(transaction, stamp, identity, jsonCodec<QueueCreated>(), () =>
               decideCreateQueue(
                 transaction,
-                { address: target, settings, tags: request.tags },
+                { address: target, settings, tags: request.tags, isStrict: parts.isStrictTiming },
                 stamp,
               ),
             ),
@@ -155,8 +155,12 @@ export function createAdminHandlers(
 
     deleteQueue: async (request) => {
       const target = addressOnly(request.queue);
-      await run(engine, "DeleteQueue", (transaction) =>
-        decideDeleteQueue(transaction, { address: target, etag: request.etag }),
+      await run(engine, "DeleteQueue", (transaction, stamp) =>
+        decideDeleteQueue(
+          transaction,
+          { address: target, etag: request.etag, isStrict: parts.isStrictTiming },
+          stamp,
+        ),
       );
       return {};
     },

@@ -31,6 +31,14 @@ function fieldsOf(rejection: QueueRejection): WireFaultFields {
         metadata: { queue: rejection.queue, attribute: rejection.attribute },
         resource: queueResource(rejection.queue),
       };
+    case "queue_deleted_recently":
+      return {
+        code: status.FAILED_PRECONDITION,
+        reason: "QUEUE_DELETED_RECENTLY",
+        message: `Queue "${rejection.queue}" was deleted less than 60 s ago; with sqs_timing=strict wait ${rejection.retryAfterMs} ms more.`,
+        metadata: { queue: rejection.queue, retry_after_ms: String(rejection.retryAfterMs) },
+        retryAfterMs: rejection.retryAfterMs,
+      };
     case "etag_mismatch":
       return {
         code: status.ABORTED,

@@ -290,7 +290,15 @@ class StoreCheck {
       this.#read(scanned, tables.node, () => `node fact ${keyName(scanned.key.slice(1))}`);
       return undefined;
     });
-    await this.#walk("\x85", "\xff", (scanned) => {
+    await this.#walk("\x85", "\x86", (scanned) => {
+      this.#read(
+        scanned,
+        tables.deletedQueue,
+        () => `deleted queue ${keyName(scanned.key.slice(1))}`,
+      );
+      return undefined;
+    });
+    await this.#walk("\x86", "\xff", (scanned) => {
       this.#report(keyName(scanned.key), "No table has this letter.");
       return undefined;
     });

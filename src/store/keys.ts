@@ -16,6 +16,7 @@
 //   0x82 hash                            kept result of a request id
 //   0x83 until hash                      kept results in the order they may go
 //   0x84 name                            facts about the node, such as the last time handed out
+//   0x85 namespace 00 name               when a queue was deleted, kept for a minute with sqs_timing=strict
 //   0xff <key> u16                       further chunks of a row above
 
 import type { EpochMs, Sequence } from "../base/brands.js";
@@ -80,6 +81,8 @@ export const garbageKey = (slot: number, segment: number): string =>
 export const requestKey = (hash: string): string => `\x82${hash}`;
 export const requestDueKey = (until: EpochMs, hash: string): string =>
   `\x83${u64Text(until)}${hash}`;
+export const deletedQueueKey = (namespace: string, name: string): string =>
+  `\x85${namespace}\x00${name}`;
 export const nodeKey = (name: string): string => `\x84${name}`;
 
 /** The key of chunk `index` (from 1) of the value at `key`. */

@@ -4,6 +4,7 @@
 import type { EpochMs, Namespace, QueueName, QueueNumber, Sequence } from "../base/brands.js";
 import type { Counters, Delivery, Message, Queue } from "../queue/model.js";
 import type {
+  DeletedQueue,
   DueEntry,
   Garbage,
   QueueTransaction,
@@ -12,6 +13,7 @@ import type {
 } from "../queue/view.js";
 import {
   countersKey,
+  deletedQueueKey,
   deliveryKey,
   dueKey,
   endOfPrefix,
@@ -101,6 +103,23 @@ export class QueueState implements QueueTransaction {
     }
   }
 
+  deletedAt(namespace: Namespace, name: QueueName): EpochMs | undefined {
+    return this.#rows.get(tables.deletedQueue, deletedQueueKey(namespace, name)) as
+      | EpochMs
+      | undefined;
+  }
+
+  *deletedQueues(): Iterable<DeletedQueue> {
+    for (const { key, row } of this.#rows.range(tables.deletedQueue, "\x85", "\x86")) {
+      const split = key.indexOf("\x00");
+      yield {
+        namespace: key.slice(1, split) as Namespace,
+        name: key.slice(split + 1) as QueueName,
+        deletedAt: row as EpochMs,
+      };
+    }
+  }
+
   requestResult(key: string): RequestResult | undefined {
     return this.#rows.get(tables.request, requestKey(key));
   }
@@ -173,6 +192,14 @@ export class QueueState implements QueueTransaction {
     } else {
       this.#rows.remove(tables.due, dueKey(prefix, state.until, sequence), false);
     }
+  }
+
+  putDeletedQueue({ namespace, name, deletedAt }: DeletedQueue): void {
+    this.#rows.put(tables.deletedQueue, deletedQueueKey(namespace, name), deletedAt);
+  }
+
+  removeDeletedQueue({ namespace, name }: DeletedQueue): void {
+    this.#rows.remove(tables.deletedQueue, deletedQueueKey(namespace, name), false);
   }
 
   putRequestResult(key: string, result: RequestResult): void {

@@ -336,6 +336,11 @@ export const tables = {
     encode: (row) => writer.u8(1).u64(row).finish(),
     decode: (key, bytes) => versioned(key, bytes, 1).u64(),
   }),
+  deletedQueue: table<number>("deleted queue", {
+    encode: (row) => writer.u8(1).u64(row).finish(),
+    decode: (key, bytes) => versioned(key, bytes, 1).u64(),
+    isOrdered: true,
+  }),
   /** Rows whose meaning does not matter to whoever removes them: the reaper's view of a dead segment. */
   raw: table<true>("raw", {
     encode: () => Buffer.allocUnsafe(frameHeaderBytes),

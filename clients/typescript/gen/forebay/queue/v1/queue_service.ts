@@ -8588,6 +8588,7 @@ export const QueueServiceDefinition = {
      *   INVALID_ARGUMENT / UNKNOWN_ATTRIBUTE: an attribute that this type of queue does not have.
      *   INVALID_ARGUMENT / INVALID_ATTRIBUTE_VALUE: an attribute out of its range.
      *   RESOURCE_EXHAUSTED / TAG_LIMIT: more than 50 tags.
+     *   FAILED_PRECONDITION / QUEUE_DELETED_RECENTLY: deleted less than 60 s ago, with `sqs_timing=strict` only.
      *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
      *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: an attribute of a part that this release does not have yet.
      */
@@ -8971,6 +8972,7 @@ export const QueueServiceService = {
    *   INVALID_ARGUMENT / UNKNOWN_ATTRIBUTE: an attribute that this type of queue does not have.
    *   INVALID_ARGUMENT / INVALID_ATTRIBUTE_VALUE: an attribute out of its range.
    *   RESOURCE_EXHAUSTED / TAG_LIMIT: more than 50 tags.
+   *   FAILED_PRECONDITION / QUEUE_DELETED_RECENTLY: deleted less than 60 s ago, with `sqs_timing=strict` only.
    *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
    *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: an attribute of a part that this release does not have yet.
    */
@@ -9410,6 +9412,7 @@ export interface QueueServiceServer extends UntypedServiceImplementation {
    *   INVALID_ARGUMENT / UNKNOWN_ATTRIBUTE: an attribute that this type of queue does not have.
    *   INVALID_ARGUMENT / INVALID_ATTRIBUTE_VALUE: an attribute out of its range.
    *   RESOURCE_EXHAUSTED / TAG_LIMIT: more than 50 tags.
+   *   FAILED_PRECONDITION / QUEUE_DELETED_RECENTLY: deleted less than 60 s ago, with `sqs_timing=strict` only.
    *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
    *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: an attribute of a part that this release does not have yet.
    */
@@ -9611,6 +9614,7 @@ export interface QueueServiceClient extends Client {
    *   INVALID_ARGUMENT / UNKNOWN_ATTRIBUTE: an attribute that this type of queue does not have.
    *   INVALID_ARGUMENT / INVALID_ATTRIBUTE_VALUE: an attribute out of its range.
    *   RESOURCE_EXHAUSTED / TAG_LIMIT: more than 50 tags.
+   *   FAILED_PRECONDITION / QUEUE_DELETED_RECENTLY: deleted less than 60 s ago, with `sqs_timing=strict` only.
    *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
    *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: an attribute of a part that this release does not have yet.
    */
