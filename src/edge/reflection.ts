@@ -4,15 +4,15 @@
 //
 // The index is built at the first question; most servers are never asked.
 
-import {
-  createFileRegistry,
-  type DescFile,
-  type FileRegistry,
-  fromBinary,
-} from "@bufbuild/protobuf";
-import { nestedTypes } from "@bufbuild/protobuf/reflect";
+import { fromBinary } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
-import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import {
+  type DescriptorProto,
+  type EnumDescriptorProto,
+  type FieldDescriptorProto,
+  FileDescriptorSetSchema,
+  type ServiceDescriptorProto,
+} from "@bufbuild/protobuf/wkt";
 import { status } from "@grpc/grpc-js";
 import { descriptorSetBase64 } from "../gen/descriptor.js";
 import {
@@ -93,7 +93,7 @@ function answer(
   }
 }
 
-function files(file: DescFile | undefined, otherwise: string): Answer {
+function files(file: IndexedFile | undefined, otherwise: string): Answer {
   if (file === undefined) return notFound(otherwise);
   return {
     $case: "fileDescriptorResponse",
@@ -115,73 +115,89 @@ const index = (): DescriptorIndex => {
 
 /** Finds files by their names and by what they define. */
 class DescriptorIndex {
-  readonly #registry: FileRegistry;
-  /** The files as the compiler wrote them, by name. */
-  readonly #bytes = new Map<string, Uint8Array>();
-  readonly #symbols = new Map<string, DescFile>();
-  readonly #extensions = new Map<string, Map<number, DescFile>>();
+  readonly #files = new Map<string, IndexedFile>();
+  readonly #symbols = new Map<string, IndexedFile>();
+  readonly #extensions = new Map<string, Map<number, IndexedFile>>();
 
   constructor(set: Uint8Array) {
-    const decoded = fromBinary(FileDescriptorSetSchema, set);
     const rawFiles = split(set);
-    decoded.file.forEach(({ name }, position) => {
-      this.#bytes.set(name, rawFiles[position] ?? new Uint8Array());
+    const { file: decoded } = fromBinary(FileDescriptorSetSchema, set);
+    decoded.forEach(({ name, package: scope, dependency, ...content }, position) => {
+      const file = { bytes: rawFiles[position] ?? new Uint8Array(), imports: dependency };
+      this.#files.set(name, file);
+      const symbols = [
+        ...content.messageType.flatMap((message) => symbolsOf(message, scope)),
+        ...content.enumType.flatMap((type) => symbolsOfEnum(type, scope)),
+        ...content.service.flatMap((service) => symbolsOfService(service, scope)),
+        ...content.extension.map((extension) => `${scope}.${extension.name}`),
+      ];
+      for (const symbol of symbols) this.#symbols.set(symbol, file);
+      const extensions = [...content.extension, ...content.messageType.flatMap(extensionsIn)];
+      for (const { extendee, number } of extensions) {
+        const numbers = this.#extensions.get(extendee) ?? new Map<number, IndexedFile>();
+        this.#extensions.set(extendee, numbers.set(number, file));
+      }
     });
-    this.#registry = createFileRegistry(decoded);
-    for (const file of this.#registry.files) this.#indexSymbols(file);
   }
 
-  fileByName(name: string): DescFile | undefined {
-    return this.#registry.getFile(name);
+  fileByName(name: string): IndexedFile | undefined {
+    return this.#files.get(name);
   }
 
-  fileOf(symbol: string): DescFile | undefined {
+  fileOf(symbol: string): IndexedFile | undefined {
     return this.#symbols.get(symbol);
   }
 
-  /** Files by the number of the extension they define; undefined when there is no such message. */
-  extensionsOf(message: string): ReadonlyMap<number, DescFile> | undefined {
-    if (this.#registry.getMessage(message) === undefined) return undefined;
-    return this.#extensions.get(message) ?? new Map();
+  /** Files by the number of the extension they define; undefined when nothing has this name. */
+  extensionsOf(type: string): ReadonlyMap<number, IndexedFile> | undefined {
+    if (!this.#symbols.has(type)) return undefined;
+    // Descriptors write the names of types with a leading dot.
+    return this.#extensions.get(`.${type}`) ?? new Map();
   }
 
   /** The file itself first, then whatever it imports, directly or not. */
-  withImports(file: DescFile): Uint8Array[] {
+  withImports(file: IndexedFile): Uint8Array[] {
     const wanted = new Set([file]);
     // A set yields what is added while it is walked.
-    for (const one of wanted) for (const imported of one.dependencies) wanted.add(imported);
-    return [...wanted].flatMap((one) => this.#bytes.get(one.proto.name) ?? []);
-  }
-
-  #indexSymbols(file: DescFile): void {
-    for (const type of nestedTypes(file)) {
-      this.#symbols.set(type.typeName, file);
-      switch (type.kind) {
-        case "message":
-          for (const member of [...type.fields, ...type.oneofs]) {
-            this.#symbols.set(`${type.typeName}.${member.name}`, file);
-          }
-          break;
-        case "enum": {
-          // The values of an enum are its siblings.
-          const scope = type.typeName.slice(0, type.typeName.lastIndexOf(".") + 1);
-          for (const value of type.values) this.#symbols.set(`${scope}${value.name}`, file);
-          break;
-        }
-        case "service":
-          for (const method of type.methods) {
-            this.#symbols.set(`${type.typeName}.${method.name}`, file);
-          }
-          break;
-        case "extension": {
-          const extended = type.extendee.typeName;
-          const numbers = this.#extensions.get(extended) ?? new Map<number, DescFile>();
-          this.#extensions.set(extended, numbers.set(type.number, file));
-          break;
-        }
+    for (const one of wanted) {
+      for (const name of one.imports) {
+        const imported = this.#files.get(name);
+        if (imported !== undefined) wanted.add(imported);
       }
     }
+    return [...wanted].map(({ bytes }) => bytes);
   }
+}
+
+interface IndexedFile {
+  /** As the compiler wrote it. */
+  readonly bytes: Uint8Array;
+  readonly imports: readonly string[];
+}
+
+function symbolsOf(message: DescriptorProto, scope: string): string[] {
+  const name = `${scope}.${message.name}`;
+  const members = [...message.field, ...message.oneofDecl, ...message.extension];
+  return [
+    name,
+    ...members.map((member) => `${name}.${member.name}`),
+    ...message.nestedType.flatMap((nested) => symbolsOf(nested, name)),
+    ...message.enumType.flatMap((type) => symbolsOfEnum(type, name)),
+  ];
+}
+
+/** The values of an enum are its siblings. */
+function symbolsOfEnum(type: EnumDescriptorProto, scope: string): string[] {
+  return [type, ...type.value].map(({ name }) => `${scope}.${name}`);
+}
+
+function symbolsOfService(service: ServiceDescriptorProto, scope: string): string[] {
+  const name = `${scope}.${service.name}`;
+  return [name, ...service.method.map((method) => `${name}.${method.name}`)];
+}
+
+function extensionsIn(message: DescriptorProto): FieldDescriptorProto[] {
+  return [...message.extension, ...message.nestedType.flatMap(extensionsIn)];
 }
 
 /** The bytes of each file of a FileDescriptorSet, whose only field, number 1, repeats. */
