@@ -230,6 +230,7 @@ const pause = (clock: Clock, delayMs: number): Promise<void> =>
   });
 
 function observeEngine(metrics: Metrics, log: Log, failed: (error: Error) => void): EngineObserver {
+  const told = new Set<string>();
   return {
     recordCommitted: (changeCount, _commandCount, elapsedMs) =>
       metrics.committed(elapsedMs, changeCount),
@@ -238,9 +239,17 @@ function observeEngine(metrics: Metrics, log: Log, failed: (error: Error) => voi
       if (isFull) log.error(fields, "storage full: sends are refused, receives and deletes go on");
       else log.info(fields, "storage has room again");
     },
+    corruptRowPassed: (corrupt) => {
+      if (told.size >= toldRowsMax || told.has(corrupt.key)) return;
+      told.add(corrupt.key);
+      log.error({ err: corrupt }, "stored value is corrupt and is not served; run `forebay check`");
+    },
     failed,
   };
 }
+
+/** Corrupt rows that get a line of their own in the log. */
+const toldRowsMax = 1_000;
 
 /** Keeps an eye on what can change behind our back: the lock of the directory, the room on the disk. */
 class StoreWatch {

@@ -13,6 +13,7 @@ import { assert, InvariantViolation } from "../base/assert.js";
 import type { EpochMs, QueueNumber } from "../base/brands.js";
 import type { Clock, Timer } from "../base/clock.js";
 import type { Ids } from "../base/ids.js";
+import type { RecordCorrupt } from "../base/record-corrupt.js";
 import type { Stamp } from "../queue/stamp.js";
 import { StorageFull, type Store, type StoreSpace } from "../store/environment.js";
 import { nodeKey } from "../store/keys.js";
@@ -37,6 +38,8 @@ export interface EngineLimits {
 export interface EngineObserver {
   recordCommitted(changeCount: number, commandCount: number, elapsedMs: number): void;
   storageChanged(isFull: boolean, space: StoreSpace): void;
+  /** A stored row could not be read and was passed over. May be called for the same row often. */
+  corruptRowPassed(corrupt: RecordCorrupt): void;
   /** The store failed or an invariant broke: the process must end. */
   failed(error: Error): void;
 }
@@ -103,7 +106,7 @@ export class Engine {
 
   private constructor(parts: EngineParts) {
     this.#parts = parts;
-    this.#view = new StateView(parts.store);
+    this.#view = new StateView(parts.store, (corrupt) => parts.observer.corruptRowPassed(corrupt));
     this.#transaction = new QueueState(this.#view);
     this.#room = this.#makeRoom();
   }

@@ -3,7 +3,8 @@
 
 import { assert } from "../base/assert.js";
 import type { QueueNumber } from "../base/brands.js";
-import type { Store } from "../store/environment.js";
+import type { RecordCorrupt } from "../base/record-corrupt.js";
+import { orPassOver, type Store } from "../store/environment.js";
 import type { KeyedRow, RowAccess } from "../store/row-access.js";
 import type { Table } from "../store/tables.js";
 import { Overlay, type OverlayEntry } from "./overlay.js";
@@ -19,8 +20,12 @@ export class StateView implements RowAccess {
   readonly #cache = new Map<string, unknown>();
   #record = 1;
 
-  constructor(store: Store) {
+  readonly #passOver: (corrupt: RecordCorrupt) => void;
+
+  /** `passOver` is told of rows that cannot be read; without it they are thrown. */
+  constructor(store: Store, passOver: (corrupt: RecordCorrupt) => void = rethrow) {
     this.#store = store;
+    this.#passOver = passOver;
   }
 
   /** The record that takes what is decided now. */
@@ -50,11 +55,15 @@ export class StateView implements RowAccess {
     return row;
   }
 
+  getReadable<Row>(table: Table<Row>, key: string): Row | undefined {
+    return orPassOver(this.#passOver, () => this.get(table, key));
+  }
+
   *range<Row>(table: Table<Row>, from: string, to: string): Iterable<KeyedRow<Row>> {
     assert(table.isOrdered, "only ordered tables are read as ranges");
     const uncommitted = this.overlay.entries(from, to)[Symbol.iterator]();
     let next = uncommitted.next();
-    for (const { key, bytes } of this.#store.range(from, to)) {
+    for (const { key, bytes } of this.#store.range(from, to, this.#passOver)) {
       while (next.done !== true && next.value.key < key) {
         yield { key: next.value.key, row: next.value.row as Row };
         next = uncommitted.next();
@@ -63,7 +72,8 @@ export class StateView implements RowAccess {
         yield { key, row: next.value.row as Row };
         next = uncommitted.next();
       } else if (this.overlay.find(key) === undefined) {
-        yield { key, row: table.decode(key, bytes) };
+        const row = orPassOver(this.#passOver, () => table.decode(key, bytes));
+        if (row !== undefined) yield { key, row };
       }
     }
     while (next.done !== true) {
@@ -140,3 +150,7 @@ export class StateView implements RowAccess {
     this.#record += 1;
   }
 }
+
+const rethrow = (corrupt: RecordCorrupt): never => {
+  throw corrupt;
+};

@@ -60,7 +60,7 @@ export function decidePeekMessages(
     }
     examined += 1;
     if (isExpired(message, queue.settings.retentionMs, stamp.now)) continue;
-    const delivery = transaction.delivery(queue, message.sequence);
+    const delivery = transaction.readableDelivery(queue, message.sequence);
     const peeked = describe(queue, message, delivery, stamp.now);
     if (!matches(peeked, command)) continue;
     const size = Math.min(

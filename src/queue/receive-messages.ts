@@ -200,12 +200,10 @@ function* returnedMessages(
   // Every message is fresh, in flight, delayed or returned; with none stored besides the first three there is none.
   if (counters.stored === counters.inFlight + counters.delayed) return;
   for (const { order, sequence: place } of transaction.returnedEntries(queue)) {
-    yield {
-      order,
-      message: transaction.message(queue, place),
-      delivery: transaction.delivery(queue, place),
-      isFresh: false,
-    };
+    const delivery = transaction.readableDelivery(queue, place);
+    // Without its delivery a message's count is not known: it is not served.
+    const message = delivery === undefined ? undefined : transaction.readableMessage(queue, place);
+    yield { order, message, delivery, isFresh: false };
   }
 }
 

@@ -42,7 +42,7 @@ export function endLeasesAndDelays(
   }
   let counters = before;
   for (const place of due) {
-    const delivery = transaction.delivery(queue, place);
+    const delivery = transaction.readableDelivery(queue, place);
     if (delivery === undefined || delivery.state.kind === "returned") continue;
     counters =
       delivery.state.kind === "leased"

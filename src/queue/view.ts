@@ -47,10 +47,14 @@ export interface QueueView {
   /** Every queue of every namespace, in order, strictly after the one given. For sweeping. */
   queuesAfter(namespace: string, name: string): Iterable<Queue>;
   counters(queue: Queue): Counters;
+  /** Throws RecordCorrupt when it cannot be read; so does `delivery`. */
   message(queue: Queue, sequence: Sequence): Message | undefined;
-  /** All stored messages in send order, whatever their state, from the first at or after `from`. */
+  /** As `message`, for those who pass by many: a corrupt one is reported and skipped, not served. So is `readableDelivery`. */
+  readableMessage(queue: Queue, sequence: Sequence): Message | undefined;
+  /** All stored messages that can be read, in send order, whatever their state, from the first at or after `from`. */
   messagesFrom(queue: Queue, from: Sequence): Iterable<Message>;
   delivery(queue: Queue, sequence: Sequence): Delivery | undefined;
+  readableDelivery(queue: Queue, sequence: Sequence): Delivery | undefined;
   /** Leases and delays in the order they end. */
   dueEntries(queue: Queue): Iterable<DueEntry>;
   /** Messages visible again, in the order a receive takes them. */

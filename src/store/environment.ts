@@ -68,8 +68,11 @@ export interface StoreSpace {
 
 export interface Store {
   get(key: string): Buffer | undefined;
-  /** Rows from `from` (inclusive) to `to` (exclusive) in key order. Consume it within the same turn. */
-  range(from: string, to: string): Iterable<StoredRow>;
+  /**
+   * Rows from `from` (inclusive) to `to` (exclusive) in key order. Consume it within the same turn. A corrupt row goes to
+   * `passOver` if it is given and ends the range with a RecordCorrupt if not.
+   */
+  range(from: string, to: string, passOver?: (corrupt: RecordCorrupt) => void): Iterable<StoredRow>;
   keys(from: string, to: string, limit: number): readonly string[];
   /** As `range`, for checking: every stored value, chunks and corrupt ones included. */
   scan(from: string, to: string): Iterable<ScannedRow>;
@@ -285,13 +288,21 @@ class LmdbStore implements Store {
     return framed === undefined ? undefined : this.#payload(key, framed);
   }
 
-  *range(from: string, to: string): Iterable<StoredRow> {
+  *range(
+    from: string,
+    to: string,
+    passOver?: (corrupt: RecordCorrupt) => void,
+  ): Iterable<StoredRow> {
     for (const { key, value } of this.#state.getRange({
       start: keyBytes(from),
       end: keyBytes(to),
     })) {
       const text = key.toString("latin1");
-      yield { key: text, bytes: this.#payload(text, value) };
+      const bytes =
+        passOver === undefined
+          ? this.#payload(text, value)
+          : orPassOver(passOver, () => this.#payload(text, value));
+      if (bytes !== undefined) yield { key: text, bytes };
     }
   }
 
@@ -492,5 +503,19 @@ async function commitCause(error: unknown): Promise<string> {
   } catch (thrown) {
     if (thrown instanceof Error) failedCommitCauses.add(thrown);
     return thrown instanceof Error ? thrown.message : String(thrown);
+  }
+}
+
+/** What `read` gives; undefined when it is corrupt and was passed over. */
+export function orPassOver<Value>(
+  passOver: (corrupt: RecordCorrupt) => void,
+  read: () => Value,
+): Value | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof RecordCorrupt)) throw error;
+    passOver(error);
+    return undefined;
   }
 }

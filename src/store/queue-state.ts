@@ -68,6 +68,10 @@ export class QueueState implements QueueTransaction {
     return this.#rows.get(tables.message, messageKey(prefixOf(queue), sequence));
   }
 
+  readableMessage(queue: Queue, sequence: Sequence): Message | undefined {
+    return this.#rows.getReadable(tables.message, messageKey(prefixOf(queue), sequence));
+  }
+
   *messagesFrom(queue: Queue, from: Sequence): Iterable<Message> {
     const prefix = prefixOf(queue);
     for (const { row } of this.#rows.range(
@@ -81,6 +85,10 @@ export class QueueState implements QueueTransaction {
 
   delivery(queue: Queue, sequence: Sequence): Delivery | undefined {
     return this.#rows.get(tables.delivery, deliveryKey(prefixOf(queue), sequence));
+  }
+
+  readableDelivery(queue: Queue, sequence: Sequence): Delivery | undefined {
+    return this.#rows.getReadable(tables.delivery, deliveryKey(prefixOf(queue), sequence));
   }
 
   *dueEntries(queue: Queue): Iterable<DueEntry> {

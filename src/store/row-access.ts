@@ -11,7 +11,12 @@ export interface KeyedRow<Row> {
 
 export interface RowAccess {
   get<Row>(table: Table<Row>, key: string): Row | undefined;
-  /** Rows from `from` (inclusive) to `to` (exclusive) in key order. Nothing may be written while it is consumed. */
+  /** As `get`; undefined, and reported, when the stored row is corrupt. */
+  getReadable<Row>(table: Table<Row>, key: string): Row | undefined;
+  /**
+   * Rows from `from` (inclusive) to `to` (exclusive) in key order. Nothing may be written while it is consumed. Corrupt rows
+   * are reported and passed over: one of them must not stop a whole queue.
+   */
   range<Row>(table: Table<Row>, from: string, to: string): Iterable<KeyedRow<Row>>;
   /** Keys of committed rows of any table, in order. */
   committedKeys(from: string, to: string, limit: number): readonly string[];

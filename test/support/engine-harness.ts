@@ -189,6 +189,7 @@ export class EngineHarness {
       observer: {
         recordCommitted: () => undefined,
         storageChanged: (isFull: boolean, _space: StoreSpace) => harness()?.fullness.push(isFull),
+        corruptRowPassed: () => undefined,
         failed: (error) => {
           harness()?.failures.push(error);
           const started = harness();
