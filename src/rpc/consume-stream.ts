@@ -95,6 +95,7 @@ class ConsumeStream {
   #receive: Wait<ReceiveOutcome, QueueRejection> | undefined;
   #renewal: Timer | undefined;
   #renewMs = 0;
+  #renewAtMs = 0;
   #waitingHandles = 0;
   #isPaused = false;
   #isWritable = true;
@@ -312,9 +313,15 @@ class ConsumeStream {
     });
   }
 
+  /** Renews in time for a lease of this length, given now: the earlier of this and what is scheduled already. */
   #scheduleRenewal(leaseMs: number): void {
+    const { clock } = this.#parts;
     this.#renewMs = leaseMs / renewalsPerLease;
-    this.#renewal ??= this.#parts.clock.setTimer(this.#renewMs, () => {
+    const renewAtMs = clock.monotonicMs() + this.#renewMs;
+    if (this.#renewal !== undefined && this.#renewAtMs <= renewAtMs) return;
+    this.#renewal?.cancel();
+    this.#renewAtMs = renewAtMs;
+    this.#renewal = clock.setTimer(this.#renewMs, () => {
       this.#renewal = undefined;
       void this.#renew();
     });
