@@ -3,7 +3,7 @@
 import { after, type DurationMs, sequence } from "../base/brands.js";
 import type { Counters, Message, MessageContent, Queue } from "./model.js";
 import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
-import { accept, type Decided, type QueueRejection, reject } from "./rejections.js";
+import { accept, type Decided, type QueueRejection } from "./rejections.js";
 import type { Stamp } from "./stamp.js";
 import type { QueueTransaction } from "./view.js";
 
@@ -13,6 +13,8 @@ export interface SendEntry {
   readonly sizeBytes: number;
   /** Undefined: the queue's. */
   readonly delayMs: DurationMs | undefined;
+  /** A field that standard queues do not have, if one was given. */
+  readonly unsupportedField?: string | undefined;
 }
 
 /** What became of one entry. */
@@ -23,11 +25,9 @@ export type SendResult =
 export interface SendMessages {
   readonly address: QueueAddress;
   readonly entries: readonly SendEntry[];
-  /** A field that standard queues do not have, if one was given. */
-  readonly unsupportedField: string | undefined;
 }
 
-/** Appends the entries in order as one step. An entry over the queue's limit is refused by itself. */
+/** Appends the entries in order as one step. One that the queue does not take is refused by itself. */
 export function decideSendMessages(
   transaction: QueueTransaction,
   command: SendMessages,
@@ -35,15 +35,12 @@ export function decideSendMessages(
 ): Decided<readonly SendResult[]> {
   const queue = findQueue(transaction, command.address);
   if (queue === undefined) return notFound(command.address);
-  if (command.unsupportedField !== undefined) {
-    const field = command.unsupportedField;
-    return reject({ kind: "unsupported_for_queue_type", queue: command.address.given, field });
-  }
   let counters = transaction.counters(queue);
   const results: SendResult[] = [];
   for (const entry of command.entries) {
-    if (entry.sizeBytes > queue.settings.messageBytesMax) {
-      results.push({ kind: "refused", rejection: tooLong(command.address, queue, entry) });
+    const rejection = refusalOf(command.address, queue, entry);
+    if (rejection !== undefined) {
+      results.push({ kind: "refused", rejection });
       continue;
     }
     const message = newMessage(queue, counters, entry, stamp);
@@ -55,12 +52,19 @@ export function decideSendMessages(
   return accept(results);
 }
 
-const tooLong = (address: QueueAddress, queue: Queue, entry: SendEntry): QueueRejection => ({
-  kind: "message_too_long",
-  queue: address.given,
-  sizeBytes: entry.sizeBytes,
-  limitBytes: queue.settings.messageBytesMax,
-});
+function refusalOf(
+  address: QueueAddress,
+  queue: Queue,
+  { sizeBytes, unsupportedField: field }: SendEntry,
+): QueueRejection | undefined {
+  if (field !== undefined) {
+    return { kind: "unsupported_for_queue_type", queue: address.given, field };
+  }
+  const limitBytes = queue.settings.messageBytesMax;
+  return sizeBytes > limitBytes
+    ? { kind: "message_too_long", queue: address.given, sizeBytes, limitBytes }
+    : undefined;
+}
 
 const delayOf = (queue: Queue, entry: SendEntry): DurationMs =>
   entry.delayMs ?? queue.settings.delayMs;

@@ -33,8 +33,6 @@ export interface ParsedMessage {
   readonly md5OfBody: string;
   readonly md5OfAttributes: string;
   readonly md5OfSystemAttributes: string;
-  /** A field that standard queues do not have, if given: refused after the queue was found. */
-  readonly unsupportedField: string | undefined;
 }
 
 export interface Sender {
@@ -89,11 +87,11 @@ export function parseMessage(
       sizeBytes:
         attributes === noAttributes ? body.length : body.length + attributesSize(attributes),
       delayMs,
+      unsupportedField: fields.dedupId === "" ? undefined : `${prefix}dedup_id`,
     },
     md5OfBody: bodyMd5.toString("hex"),
     md5OfAttributes: attributes === noAttributes ? "" : md5OfAttributes(attributes),
     md5OfSystemAttributes: given === "" ? "" : md5OfTraceHeader(given),
-    unsupportedField: fields.dedupId === "" ? undefined : `${prefix}dedup_id`,
   };
 }
 

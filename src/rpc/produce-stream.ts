@@ -201,8 +201,7 @@ class ProduceStream {
       name: "Produce",
       bytes: bytes + 256,
       isGrowing: true,
-      decide: (transaction, stamp) =>
-        decideSendMessages(transaction, { address, entries, unsupportedField: undefined }, stamp),
+      decide: (transaction, stamp) => decideSendMessages(transaction, { address, entries }, stamp),
     });
     if (decision.kind === "rejected") throw faultOf(decision.rejection);
     return decision.outcome.map((result) =>

@@ -51,15 +51,7 @@ export function createSendHandlers(
           isGrowing: true,
           decide: (transaction, stamp) =>
             decideOnce(transaction, stamp, identity, sendResultsCodec, () =>
-              decideSendMessages(
-                transaction,
-                {
-                  address: target,
-                  entries: [parsed.entry],
-                  unsupportedField: parsed.unsupportedField,
-                },
-                stamp,
-              ),
+              decideSendMessages(transaction, { address: target, entries: [parsed.entry] }, stamp),
             ),
         })
         .then((decision): SendMessageResponse => {
@@ -118,13 +110,7 @@ export function createSendHandlers(
             decideOnce(transaction, stamp, identity, sendResultsCodec, () =>
               decideSendMessages(
                 transaction,
-                {
-                  address: target,
-                  entries: parsed.map(({ message }) => message.entry),
-                  unsupportedField: parsed.find(
-                    ({ message }) => message.unsupportedField !== undefined,
-                  )?.message.unsupportedField,
-                },
+                { address: target, entries: parsed.map(({ message }) => message.entry) },
                 stamp,
               ),
             ),

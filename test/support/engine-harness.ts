@@ -298,7 +298,7 @@ export class EngineHarness {
       (transaction, stamp) =>
         decideSendMessages(
           transaction,
-          { address: addressOf(name), entries, unsupportedField: undefined },
+          { address: addressOf(name), entries },
           stamp,
         ),
       true,
