@@ -1,0 +1,100 @@
+// The benchmark of Forebay: `npm run bench`. Every figure that counts is a ratio to something measured in the same run, in
+// turn with it (rounds.ts): a no-op on the same server, an empty queue, one call after another, or RabbitMQ. Server and load
+// are processes of their own. A target that is missed is reported as such and is no failure; the exit code is 1 only when
+// something broke.
+//
+//   npm run bench                          everything, about six minutes
+//   npm run bench -- --smoke               everything, small, under a minute: that it works, not how fast
+//   npm run bench -- --only unary,batch    some of it
+//   npm run bench -- --json bench.json     the same as JSON
+//   npm run bench -- --profile             where the server's time goes while it sends
+//   npm run bench -- --server other/dist/main.js, --dir /mnt/disk   another build, another disk
+
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cpus, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import type { BenchContext, Measurement } from "./measurement.js";
+import { measureBatching } from "./measures/batching.js";
+import { measureDeepQueue } from "./measures/deep-queue.js";
+import { measureFullCycle } from "./measures/full-cycle.js";
+import { measureLatency } from "./measures/latency.js";
+import { batchShape, measureShape, produceShape, unaryShape } from "./measures/sends.js";
+import { profileSends } from "./profile/profile.js";
+import { jsonOf, type Measured, tableOf } from "./report.js";
+
+const measurements: Readonly<Record<string, Measurement>> = {
+  unary: measureShape(unaryShape),
+  batch: measureShape(batchShape),
+  produce: measureShape(produceShape),
+  batching: measureBatching,
+  cycle: measureFullCycle,
+  deep: measureDeepQueue,
+  latency: measureLatency,
+};
+
+const builtServer = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
+
+const { values: options } = parseArgs({
+  options: {
+    smoke: { type: "boolean", default: false },
+    profile: { type: "boolean", default: false },
+    only: { type: "string", default: "" },
+    json: { type: "string" },
+    dir: { type: "string", default: tmpdir() },
+    server: { type: "string", default: builtServer },
+  },
+});
+
+async function main(): Promise<void> {
+  const names = chosen(options.only);
+  const directory = await mkdtemp(join(options.dir, "forebay-bench-"));
+  const context: BenchContext = {
+    directory,
+    serverEntry: resolve(options.server),
+    isSmoke: options.smoke,
+    say: (line) => console.error(line),
+  };
+  try {
+    if (options.profile) {
+      await profileSends(context, names);
+      return;
+    }
+    const all: Measured[] = [];
+    for (const name of names) {
+      const startedMs = performance.now();
+      const measured = await measurements[name]?.(context);
+      if (measured !== undefined) all.push(measured);
+      context.say(`${name} took ${((performance.now() - startedMs) / 1_000).toFixed(1)} s`);
+    }
+    console.log(tableOf(all));
+    for (const note of all.flatMap(({ notes }) => notes)) console.log(note);
+    if (options.json !== undefined) await writeFile(options.json, jsonOf(all, aboutRun()));
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function chosen(only: string): string[] {
+  const known = Object.keys(measurements);
+  if (only === "") return known;
+  const names = only.split(",");
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length > 0) {
+    throw new Error(
+      `There is no measurement ${unknown.join(", ")}; there are ${known.join(", ")}.`,
+    );
+  }
+  return names;
+}
+
+const aboutRun = () => ({
+  isSmoke: options.smoke,
+  node: process.versions.node,
+  processors: cpus().length,
+  processor: cpus()[0]?.model ?? "unknown",
+});
+
+await main();
+process.exit(0);
