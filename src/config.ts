@@ -2,11 +2,13 @@
 // before, into one frozen object. Names that are not in the table are refused with the nearest one that is, since a misspelt
 // setting that is silently ignored is worse than a server that does not start. All problems are reported at once.
 //
-// This is the only place that reads the environment.
+// Nothing else reads settings from the environment.
 
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { extname, join, resolve } from "node:path";
 import { parse as parseYaml } from "yaml";
+import { OperatorFault } from "./base/operator-fault.js";
+import { type Environment, processEnvironment } from "./config/environment.js";
 import { nearestName } from "./config/nearest-name.js";
 import {
   type Config,
@@ -25,7 +27,7 @@ export type { Config } from "./config/settings.js";
 export interface ConfigSources {
   /** The flags, as `["--listen", "127.0.0.1:0"]`. */
   readonly args: readonly string[];
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
   /** Where relative paths begin and where `forebay.yaml` is looked for. */
   readonly workingDirectory: string;
 }
@@ -44,7 +46,7 @@ export interface SettingOrigin {
 }
 
 /** The configuration cannot be used; the message has one sentence a problem, saying what to write instead. */
-export class ConfigFault extends Error {
+export class ConfigFault extends OperatorFault {
   override readonly name = "ConfigFault";
   readonly problems: readonly string[];
 
@@ -64,7 +66,7 @@ const rows = Object.entries(settings) as [SettingName, Setting<unknown>][];
 
 /** The sources of this process; `args` are what follows `serve`. */
 export function processSources(args: readonly string[]): ConfigSources {
-  return { args, env: process.env, workingDirectory: process.cwd() };
+  return { args, env: processEnvironment(), workingDirectory: process.cwd() };
 }
 
 export function loadConfig(sources: ConfigSources): LoadedConfig {
@@ -270,4 +272,21 @@ export function settingsTable(): string {
     return `| ${cells.join(" | ")} |`;
   });
   return ["| Setting | Default | Range | Effect |", "|---|---|---|---|", ...lines].join("\n");
+}
+
+/** The settings as lines of help. */
+export function settingsHelp(): string {
+  const lines = rows.flatMap(([name, row]) => [
+    `  ${flagName(name)}, ${environmentName(name)}`,
+    `      ${row.effect}`,
+    `      It must be ${row.range}. Default: ${row.toText(row.default)}`,
+  ]);
+  return [
+    "Usage: forebay serve [--config <file>] [--<setting> <value>]...",
+    "",
+    "Settings come from a file (--config, FOREBAY_CONFIG, or forebay.yaml or forebay.json here), then the environment,",
+    "then flags; the later one counts. In a file they are called as below without FOREBAY_, in lower case.",
+    "",
+    ...lines,
+  ].join("\n");
 }

@@ -11,6 +11,7 @@ import { createConnection, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Clock, sleep } from "./clock.js";
+import { OperatorFault } from "./operator-fault.js";
 
 export interface DirectoryLock {
   /**
@@ -22,7 +23,7 @@ export interface DirectoryLock {
 }
 
 /** Another process has the directory; the message says which. */
-export class DirectoryLockedFault extends Error {
+export class DirectoryLockedFault extends OperatorFault {
   override readonly name = "DirectoryLockedFault";
 }
 

@@ -3,6 +3,7 @@
 
 import { type Address, addressText } from "../config/address.js";
 import { turnAway } from "./doors.js";
+import { redirectGrpcLog } from "./grpc-log.js";
 import type { HandlerOptions } from "./handlers.js";
 import { createListener, type Listener } from "./listener.js";
 import { addReflection } from "./reflection.js";
@@ -17,7 +18,8 @@ export interface DataListenerOptions extends HandlerOptions {
 const connectionCountMax = 10_000;
 
 export function createDataListener(options: DataListenerOptions): Listener {
-  const { metrics, hasReflection, managementAddress } = options;
+  const { log, metrics, hasReflection, managementAddress } = options;
+  redirectGrpcLog(log);
   const listener = createListener({
     ...options,
     listener: "data",

@@ -4,6 +4,7 @@
 import { createServer, type Socket, type Server as TcpServer } from "node:net";
 import { Server, ServerCredentials, type ServerOptions } from "@grpc/grpc-js";
 import { type Clock, sleep } from "../base/clock.js";
+import { OperatorFault } from "../base/operator-fault.js";
 import { type Address, addressText } from "../config/address.js";
 import { type Protocol, recogniseProtocol } from "./doors.js";
 import type { Metrics } from "./metrics.js";
@@ -31,7 +32,7 @@ export interface ConnectionServer {
 }
 
 /** A listener could not be opened; the message says what to do about it. */
-export class ListenFault extends Error {
+export class ListenFault extends OperatorFault {
   override readonly name = "ListenFault";
 }
 

@@ -504,6 +504,20 @@ test("of many calls on one connection none starves", async () => {
   expect(oldestOvertakenBy).toBeLessThan(1_500);
 });
 
+test("metadata that grpc-js cannot take is not quoted in any log", async () => {
+  const { session, stream } = openRawCall(unaryPath, urlRequest("orders"), {
+    authorization: "Bearer s\u00e9cret",
+  });
+  await once(stream.resume(), "close");
+  session.close();
+  expect(edge.logged).toContainEqual({
+    level: "warn",
+    message: "grpc-js complained",
+    fields: { text: expect.stringContaining("metadata entry authorization") },
+  });
+  expect(JSON.stringify(edge.logged)).not.toContain("cret");
+});
+
 describe("what is reached for inside grpc-js is there", () => {
   test("so that the gate, the windows and the look at a stream work", async () => {
     expect(edge.logged.filter(({ level }) => level === "warn")).toEqual([]);

@@ -6,18 +6,17 @@ import { existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync } fro
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createSystemClock } from "../../src/base/clock.js";
 import { DirectoryLockedFault, lockDirectory } from "../../src/base/directory-lock.js";
+import { builtModule } from "../support/built.js";
 
 const clock = createSystemClock();
-const built = (path: string) => JSON.stringify(pathToFileURL(join("dist", path)).href);
 
 // Locks the directory it is told and says "held", or why it may not; releases when told.
 const program = `
-  import { createSystemClock } from ${built("base/clock.js")};
-  import { lockDirectory } from ${built("base/directory-lock.js")};
+  import { createSystemClock } from ${builtModule("base/clock.js")};
+  import { lockDirectory } from ${builtModule("base/directory-lock.js")};
   const clock = createSystemClock();
   let lock;
   process.on("message", async ({ kind, directory, atMs }) => {
