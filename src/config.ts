@@ -21,7 +21,6 @@ import {
   settings,
 } from "./config/settings.js";
 
-export { type Address, addressText } from "./config/address.js";
 export type { Config } from "./config/settings.js";
 
 export interface ConfigSources {

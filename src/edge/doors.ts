@@ -9,7 +9,7 @@ import type { Clock } from "../base/clock.js";
 
 export type Protocol = "grpc" | "http1" | "tls" | "resp" | "amqp" | "unknown";
 
-export const silentConnectionMsMax = 10_000;
+const silentConnectionMsMax = 10_000;
 
 // Enough to tell `PRI ` from `PUT ` and `POST`.
 const headBytesMin = 4;

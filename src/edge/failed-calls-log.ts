@@ -21,7 +21,7 @@ export interface FailedCallsLog {
   write(call: FailedCall): void;
 }
 
-export const failedCallLinesPerSecondMax = 100;
+const failedCallLinesPerSecondMax = 100;
 
 const windowMs = 1_000;
 

@@ -10,9 +10,9 @@ import type { ServerHttp2Session } from "node:http2";
 import type { Server } from "@grpc/grpc-js";
 
 /** A stream that produces may have this much under way; more than it adds nothing on a local network. */
-export const streamWindowBytes = 1_048_576;
+const streamWindowBytes = 1_048_576;
 /** Bounds what a connection can make the server hold unread. Above 256 callers' 64 KiB, so that calls do not starve. */
-export const connectionWindowBytes = 16 * 1_048_576;
+const connectionWindowBytes = 16 * 1_048_576;
 
 /** False when this version of grpc-js cannot be told. To be called before the server gets connections. */
 export function widenWindows(server: Server): boolean {

@@ -14,7 +14,7 @@ export function redirectGrpcLog(log: Log): void {
 }
 
 /** `Failed to add metadata entry authorization: Bearer …` up to the colon. */
-export function withoutValues(text: string): string {
+function withoutValues(text: string): string {
   const [beforeColon = ""] = text.split(":", 1);
   return beforeColon.slice(0, 200);
 }

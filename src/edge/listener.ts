@@ -29,9 +29,9 @@ export interface Listener {
   drain(graceMs: number): Promise<void>;
 }
 
-export const messageInBytesMax = 4 * 1_048_576;
+const messageInBytesMax = 4 * 1_048_576;
 /** Above the inbound limit, so that whatever could be sent can be received with its envelope. */
-export const messageOutBytesMax = messageInBytesMax + 65_536;
+const messageOutBytesMax = messageInBytesMax + 65_536;
 
 const limits: ServerOptions = {
   // Channelz costs a record per connection and a counter per call, and serves nobody here.

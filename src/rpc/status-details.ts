@@ -17,7 +17,7 @@ import {
 import { Status } from "../gen/google/rpc/status.js";
 
 /** The domain of every ErrorInfo: reasons are unique within it. */
-export const errorDomain = "forebay";
+const errorDomain = "forebay";
 
 export interface FieldViolation {
   /** The path of the field, as in `entries[3].delay`. */

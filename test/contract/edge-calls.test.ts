@@ -6,17 +6,13 @@ import {
   type ClientHttp2Session,
   type ClientHttp2Stream,
   connect as connectHttp2,
-  constants,
   type OutgoingHttpHeaders,
 } from "node:http2";
-import { Server, status } from "@grpc/grpc-js";
+import { type handleUnaryCall, Server, ServerCredentials, status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createMetrics } from "../../src/edge/metrics.js";
 import { timeoutMsOf } from "../../src/edge/stream-gate.js";
-import type {
-  GetQueueUrlResponse,
-  ProduceResponse,
-} from "../../src/gen/forebay/queue/v1/queue_service.js";
+import type { ProduceResponse } from "../../src/gen/forebay/queue/v1/queue_service.js";
 import { GetQueueUrlRequest } from "../../src/gen/forebay/queue/v1/queue_service.js";
 import type { CallContext } from "../../src/rpc/call.js";
 import { statusObjectOf, statusOf, WireFault } from "../../src/rpc/status-details.js";
@@ -528,20 +524,28 @@ describe("what is reached for inside grpc-js is there", () => {
     expect(typeof server["commonServerOptions"]).toBe("object");
   });
 
-  test("and a reset is seen in the turn in which it arrives", async () => {
-    let context: CallContext | undefined;
-    const cancelledAt: string[] = [];
-    edge.handlers.unary = (_, given) => {
-      context = given;
-      given.onCancelled(() => cancelledAt.push("event"));
-      return new Promise<GetQueueUrlResponse>(() => undefined);
-    };
-    const { session, stream } = openRawCall(unaryPath, urlRequest("orders"));
-    await expect.poll(() => context).toBeDefined();
-    stream.close(constants.NGHTTP2_CANCEL);
-    // The context must not be later than the event; where it reads the stream itself, it is earlier.
-    await expect.poll(() => context?.isCancelled).toBe(true);
-    session.close();
+  test("and a call knows its stream, by which a reset is seen before the event that tells of it", async () => {
+    const server = new Server();
+    const seen = new Promise<unknown>((resolve) => {
+      const decode = (bytes: Buffer): Buffer => bytes;
+      const handle: handleUnaryCall<Buffer, Buffer> = (call, respond) => {
+        resolve((call as unknown as { call: { stream: unknown } }).call.stream);
+        respond(null, call.request);
+      };
+      server.register("/s/M", handle, decode, decode, "unary");
+    });
+    const port = await new Promise<number>((resolve, reject) => {
+      const insecure = ServerCredentials.createInsecure();
+      server.bindAsync("127.0.0.1:0", insecure, (error, bound) =>
+        error === null ? resolve(bound) : reject(error),
+      );
+    });
+    const session = connectHttp2(`http://127.0.0.1:${port}`);
+    const headers = { ":method": "POST", ":path": "/s/M", "content-type": "application/grpc" };
+    session.request(headers).end(Buffer.from([0, 0, 0, 0, 1, 7]));
+    expect(await seen).toMatchObject({ closed: false, destroyed: false });
+    session.destroy();
+    server.forceShutdown();
   });
 });
 
