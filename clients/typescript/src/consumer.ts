@@ -57,7 +57,7 @@ export interface ConsumeOptions {
   readonly visibilityTimeoutMs?: number | undefined;
   /** What the server keeps for a message and should send along. Default: all. */
   readonly systemAttributeNames?: readonly SystemAttributeName[] | undefined;
-  /** Ends the loop, quietly, once the messages already handed out are dealt with by whoever has them. */
+  /** Ends the loop, quietly, as leaving it does. */
   readonly signal?: AbortSignal | undefined;
 }
 

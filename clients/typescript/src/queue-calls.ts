@@ -1,12 +1,9 @@
 // What the calls of a queue take and give, and what a queue shares with the client it belongs to.
 
-import type { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js";
 import type { CallOptions, Connection } from "./connection.js";
 import type { ForebayError } from "./errors.js";
 import type { MessageState, SystemAttributeName } from "./messages.js";
 import type { Body, MessageOptions } from "./outgoing.js";
-
-export type { QueueServiceDefinition };
 
 /** What a queue shares with its client. */
 export interface QueueContext {

@@ -39,7 +39,7 @@ export interface WorkerOptions {
   readonly visibilityTimeoutMs?: number | undefined;
   /** How often leases are renewed, in milliseconds; at least 100. Default: a third of the visibility timeout. */
   readonly heartbeatMs?: number | undefined;
-  /** How long a receive waits for messages, in milliseconds. Range: 0 to 20000, the default. */
+  /** How long a receive waits for messages, in milliseconds. Range: 100, lest an idle worker spins, to 20000, the default. */
   readonly waitTimeMs?: number | undefined;
   /**
    * How long a message whose handler threw stays invisible: from `initialMs`, doubled with every receive of the message, to
@@ -308,7 +308,7 @@ function withDefaults(options: WorkerOptions) {
       100,
       visibilityTimeoutMs,
     ),
-    waitTimeMs: inRange("waitTimeMs", options.waitTimeMs ?? waitTimeMaxMs, 0, waitTimeMaxMs),
+    waitTimeMs: inRange("waitTimeMs", options.waitTimeMs ?? waitTimeMaxMs, 100, waitTimeMaxMs),
     backoff: {
       initialMs: inRange("backoff.initialMs", backoff.initialMs, 0, visibilityTimeoutMaxMs),
       maxMs: inRange("backoff.maxMs", backoff.maxMs, 0, visibilityTimeoutMaxMs),

@@ -389,7 +389,7 @@ interface Held {
 }
 
 /** A Status as a Forebay server attaches it. */
-export function statusOf({ code, reason = "", message = reason, details = [] }: Failure): Status {
+function statusOf({ code, reason = "", message = reason, details = [] }: Failure): Status {
   const metadata = new Map<string, string>();
   const info = ErrorInfo.encode({ reason, domain: "forebay", metadata }).finish();
   const typeUrl = "type.googleapis.com/google.rpc.ErrorInfo";
