@@ -27,10 +27,14 @@ export interface CliDependencies {
 }
 
 /** The options that every command which calls a server has. */
-export interface CommonOptions {
+export interface CallOptions {
   readonly endpoint?: string;
-  readonly output: OutputFormat;
   readonly timeout: number;
+}
+
+/** The options of those that print results too. */
+export interface CommonOptions extends CallOptions {
+  readonly output: OutputFormat;
 }
 
 const timeoutDefaultMs = 30_000;
@@ -66,7 +70,7 @@ export class CliContext {
 
   /** Runs `use` with a client, which is closed afterwards. */
   async withClient(
-    options: CommonOptions,
+    options: CallOptions,
     use: (client: ForebayClient) => Promise<void>,
   ): Promise<void> {
     const { ForebayClient } = await import("@forebay/client");
@@ -84,7 +88,7 @@ export class CliContext {
   /** Runs `use` with a queue. */
   withQueue(
     name: string,
-    options: CommonOptions,
+    options: CallOptions,
     use: (queue: Queue, client: ForebayClient) => Promise<void>,
   ): Promise<void> {
     return this.withClient(options, (client) => use(client.queue(name), client));
@@ -92,19 +96,23 @@ export class CliContext {
 }
 
 /** Gives a command the options of all commands that call a server. */
-export function withCommonOptions(command: Command): Command {
+export function withCallOptions(command: Command): Command {
   return command
     .option(
       "--endpoint <host:port>",
       "where the server listens (FOREBAY_ENDPOINT, else 127.0.0.1:7400)",
     )
-    .option(
-      "-o, --output <format>",
-      `how to print: ${outputFormats.join(", ")}`,
-      outputFormat,
-      "table",
-    )
     .option("--timeout <span>", "how long each call may take", duration, timeoutDefaultMs);
+}
+
+/** Gives a command those, and the choice of a format. */
+export function withCommonOptions(command: Command): Command {
+  return withCallOptions(command).option(
+    "-o, --output <format>",
+    `how to print: ${outputFormats.join(", ")}`,
+    outputFormat,
+    "table",
+  );
 }
 
 /** Reads an option that is a span of time. */

@@ -73,6 +73,11 @@ export class Output {
     return count;
   }
 
+  /** Whether results have nowhere to go any more. */
+  get isStdoutGone(): boolean {
+    return this.#isStdoutGone;
+  }
+
   /** Says something to the person at the terminal. */
   note(text: string): void {
     this.#stderr.write(text.endsWith("\n") ? text : `${text}\n`);

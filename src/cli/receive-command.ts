@@ -41,16 +41,22 @@ export function addReceiveCommand(program: Command, context: CliContext): void {
     .option("--ack", "delete them once printed");
   withCommonOptions(receive).action(async (name: string, options: ReceiveOptions) => {
     await context.withQueue(name, options, async (queue) => {
-      let count = 0;
+      const received: ReceivedMessage[] = [];
+      // A table and a JSON array are printed when all have come, the other formats as they come; either way only what was
+      // printed is deleted.
+      const isPrintedAtOnce = options.output === "jsonl" || options.output === "raw";
       async function* rows() {
         for await (const message of receiveUpTo(queue, options, context.interrupted)) {
-          count += 1;
+          received.push(message);
           yield receivedRow(message);
-          // The row was taken, so it is printed; in a table and in JSON it will be.
-          if (options.ack === true) await message.delete();
+          if (context.output.isStdoutGone) return;
+          if (options.ack === true && isPrintedAtOnce) await message.delete();
         }
       }
-      await context.output.many(options.output, receivedHeadings, rows());
+      const count = await context.output.many(options.output, receivedHeadings, rows());
+      if (options.ack === true && !isPrintedAtOnce && !context.output.isStdoutGone) {
+        await Promise.all(received.map((message) => message.delete()));
+      }
       if (count === 0) context.output.note(`${name} has no visible messages.`);
       else if (options.ack !== true) {
         context.output.note(

@@ -4,11 +4,11 @@ import { spawn } from "node:child_process";
 import type { ReceivedMessage } from "@forebay/client";
 import type { Command } from "commander";
 import {
+  type CallOptions,
   type CliContext,
-  type CommonOptions,
   duration,
   wholeNumber,
-  withCommonOptions,
+  withCallOptions,
 } from "./context.js";
 import { usageFailure } from "./failure.js";
 
@@ -29,7 +29,7 @@ Its exit code says what becomes of the message:
   else failed: it comes back, later with every receive
 Its lease is renewed while the program runs. If it is lost, the program gets SIGTERM.`;
 
-interface WorkOptions extends CommonOptions {
+interface WorkOptions extends CallOptions {
   readonly concurrency: number;
   readonly visibility: number;
   readonly retry: number;
@@ -55,7 +55,7 @@ export function addWorkCommand(program: Command, context: CliContext): void {
       30_000,
     )
     .addHelpText("after", handlerHelp);
-  withCommonOptions(work).action(async (name: string, line: string[], options: WorkOptions) => {
+  withCallOptions(work).action(async (name: string, line: string[], options: WorkOptions) => {
     const [command, ...args] = line;
     if (command === undefined) throw usageFailure("Name a program to run.");
     await context.withQueue(name, options, async (queue) => {
@@ -122,7 +122,11 @@ function runHandler({
       detached: true,
     });
     const stop = (): void => {
-      if (child.pid !== undefined) process.kill(-child.pid, "SIGTERM");
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, "SIGTERM");
+      } catch {
+        // It has just ended by itself.
+      }
     };
     signal.addEventListener("abort", stop, { once: true });
     let stderr = "";

@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Writable } from "node:stream";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { cliScenario, forebay } from "./harness.js";
 
@@ -193,6 +194,19 @@ describe("receive", () => {
     const { stdout } = await run("receive orders --max 23 --ack -o raw");
     expect(stdout.trimEnd().split("\n")).toHaveLength(23);
     expect(await t.counts()).toBe("2/0/0");
+  });
+
+  test("deletes nothing that could not be printed", async () => {
+    const { run, t } = await cliScenario();
+    for (let index = 0; index < 3; index += 1) await t.send(`message ${index}`);
+    for (const format of ["table", "json", "jsonl", "raw"]) {
+      const stdout = new Writable({
+        write: (_chunk, _encoding, done) => done(new Error("the reader has gone")),
+      });
+      const line = `receive orders --max 3 --ack --visibility 0s -o ${format}`;
+      expect((await run(line, { dependencies: { stdout } })).exitCode).toBe(0);
+      expect(await t.counts()).toBe("3/0/0");
+    }
   });
 
   test("waits for a message", async () => {

@@ -3,7 +3,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { type CliScenario, cliScenario } from "./harness.js";
 
 function folder(): string {
@@ -108,13 +108,17 @@ test("a program that takes longer than --stop-timeout is ended, and its message 
   const { run, t } = await cliScenario();
   await t.send("endless");
   const stop = new AbortController();
-  const line = ["work", "orders", "--stop-timeout", "100ms", "--", "sh", "-c", "sleep 60"];
+  const path = join(folder(), "pid");
+  const script = `echo $$ > ${path}; exec sleep 60`;
+  const line = ["work", "orders", "--stop-timeout", "100ms", "--", "sh", "-c", script];
   const working = run(line, { interrupted: stop.signal, env: { PATH: process.env["PATH"] ?? "" } });
   while ((await t.counts()) !== "0/1/0") await new Promise((resolve) => setTimeout(resolve, 20));
   await new Promise((resolve) => setTimeout(resolve, 100));
   stop.abort();
   await working;
   expect(await t.counts()).toBe("1/0/0");
+  const pid = Number(readFileSync(path, "utf8"));
+  await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow("ESRCH"));
 });
 
 test("a program that does not exist is said to", async () => {
