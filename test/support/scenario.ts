@@ -174,13 +174,19 @@ export class Scenario {
   }
 
   async start(): Promise<void> {
+    const { server, client } = await this.#serve(this.#directory);
+    this.#server = server;
+    this.#client = client;
+  }
+
+  async #serve(dataDir: string): Promise<{ server: RunningServer; client: QueueClient }> {
     const { config } = loadConfig({ args: [], env: {}, workingDirectory: this.#root });
     const server = await startServer(
       {
         ...config,
         mapSizeBytes,
         ...this.#config,
-        dataDir: this.#directory,
+        dataDir,
         listen: { host: "127.0.0.1", port: 0 },
         managementListen: { host: "127.0.0.1", port: 0 },
       },
@@ -191,8 +197,13 @@ export class Scenario {
       },
     );
     this.#servers.push(server);
-    this.#server = server;
-    this.#client = this.newClient();
+    return { server, client: this.#connect(server) };
+  }
+
+  #connect(server: RunningServer): QueueClient {
+    const client = new QueueClient(server.dataAddress);
+    this.#clients.push(client);
+    return client;
   }
 
   /** A restarted server goes on where the clock stands; it must never begin before what the store has seen. */
@@ -216,10 +227,7 @@ export class Scenario {
 
   /** Another connection to the server that runs now. */
   newClient(): QueueClient {
-    if (this.#server === undefined) throw new Error("The server has not been started.");
-    const client = new QueueClient(this.#server.dataAddress);
-    this.#clients.push(client);
-    return client;
+    return this.#connect(this.server);
   }
 
   get client(): QueueClient {
@@ -258,6 +266,15 @@ export class Scenario {
   async skip(spanMs: number): Promise<void> {
     await this.clock.skip(spanMs);
     await this.settle();
+  }
+
+  /**
+   * Time stands later at once, and not one timer has fired: what the next call finds was not settled by anybody before. The
+   * timers that are due fire with the next move.
+   */
+  async leap(spanMs: number): Promise<void> {
+    await this.settle();
+    this.clock.leap(spanMs);
   }
 
   /**
@@ -401,6 +418,21 @@ export class Scenario {
     return numbers;
   }
 
+  /** The bodies of the visible messages in the order in which receives return them; asked of a copy, so nothing changes. */
+  async order(): Promise<string[]> {
+    await this.settle();
+    const { server, client } = await this.#serve(this.#copyFiles());
+    const order: string[] = [];
+    for (;;) {
+      const answer = await client.call("receiveMessage", this.receiveRequest({ max: 10 }));
+      if (answer.messages.length === 0) break;
+      order.push(...bodiesOf(answer.messages.map(receivedOf)));
+    }
+    client.close();
+    await this.#stopServer(server);
+    return order;
+  }
+
   /** What a peek shows, each as `state body xcount`. */
   async peek(request: Omit<RequestPart<"peekMessages">, "queue"> = {}): Promise<string[]> {
     const { messages } = await this.call("peekMessages", { queue: this.queue, ...request });
@@ -433,7 +465,10 @@ export class Scenario {
 
   /** Stops the server cleanly; calls under way are answered as a drain answers them. */
   async stop(): Promise<void> {
-    const { server } = this;
+    await this.#stopServer(this.server);
+  }
+
+  async #stopServer(server: RunningServer): Promise<void> {
     let isStopped = false;
     const stopped = server.stop().then(() => {
       isStopped = true;
@@ -463,18 +498,20 @@ export class Scenario {
    */
   async crash(): Promise<void> {
     await this.settle();
-    const files = this.#directory;
-    this.#directory = this.#newDirectory();
-    copyFileSync(join(files, "data.mdb"), join(this.#directory, "data.mdb"));
+    this.#directory = this.#copyFiles();
     await this.start();
+  }
+
+  /** The files as they are on disk; whole only when nothing is being written. */
+  #copyFiles(): string {
+    const copy = this.#newDirectory();
+    copyFileSync(join(this.#directory, "data.mdb"), join(copy, "data.mdb"));
+    return copy;
   }
 
   async finish(): Promise<void> {
     for (const client of this.#clients) client.close();
-    for (const server of this.#servers) {
-      this.#server = server;
-      await this.stop();
-    }
+    for (const server of this.#servers) await this.#stopServer(server);
     rmSync(this.#root, { recursive: true, force: true });
     const [failure] = this.#failures;
     if (failure !== undefined && !this.#areErrorsExpected) throw failure;
