@@ -95,6 +95,20 @@ test("a preface that arrives byte by byte is understood", async () => {
   socket.destroy();
 });
 
+test("bytes that begin as HTTP/2 and go on as nonsense harm nobody else", async () => {
+  const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+  const frames = [
+    "PRI nonsense that is long enough for a preface",
+    `${preface}${"\xff".repeat(64)}`,
+    // A DATA frame on a stream that nobody opened, then a HEADERS frame that cannot be decoded.
+    `${preface}\0\0\0\x04\0\0\0\0\0\0\0\x01\0\x01\0\0\0\x07x`,
+    `${preface}\0\0\0\x04\0\0\0\0\0\0\0\x03\x01\x05\0\0\0\x01\xff\xff\xff`,
+  ];
+  for (const frame of frames) open().write(Buffer.from(frame, "latin1"));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(await edge.client().unary("unharmed")).toEqual({ queue: "unharmed" });
+});
+
 test("a connection that stays silent is cut after ten seconds", async () => {
   const clock = new ManualClock();
   const slow = await startEdge({ clock });
