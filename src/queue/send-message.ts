@@ -3,7 +3,7 @@
 import { after, type DurationMs, sequence } from "../base/brands.js";
 import type { Counters, Message, MessageContent, Queue } from "./model.js";
 import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
-import { accept, type Decided, type QueueRejection } from "./rejections.js";
+import { accept, type Decided, type QueueRejection, reject } from "./rejections.js";
 import type { Stamp } from "./stamp.js";
 import type { QueueTransaction } from "./view.js";
 
@@ -25,6 +25,18 @@ export type SendResult =
 export interface SendMessages {
   readonly address: QueueAddress;
   readonly entries: readonly SendEntry[];
+}
+
+/** Appends one message. Refused, it leaves no trace, so that its request id may be used again. */
+export function decideSendMessage(
+  transaction: QueueTransaction,
+  command: { readonly address: QueueAddress; readonly entry: SendEntry },
+  stamp: Stamp,
+): Decided<readonly SendResult[]> {
+  const { address, entry } = command;
+  const decided = decideSendMessages(transaction, { address, entries: [entry] }, stamp);
+  const [result] = decided.kind === "accepted" ? decided.outcome : [];
+  return result?.kind === "refused" ? reject(result.rejection) : decided;
 }
 
 /** Appends the entries in order as one step. One that the queue does not take is refused by itself. */

@@ -8,7 +8,7 @@ import {
 } from "../gen/forebay/queue/v1/queue_service.js";
 import { limits } from "../queue/limits.js";
 import { decideOnce } from "../queue/once.js";
-import { decideSendMessages } from "../queue/send-message.js";
+import { decideSendMessage, decideSendMessages } from "../queue/send-message.js";
 import { checkBatch, type FailedEntry, failedEntry } from "./batches.js";
 import {
   commandBytes,
@@ -51,7 +51,7 @@ export function createSendHandlers(
           isGrowing: true,
           decide: (transaction, stamp) =>
             decideOnce(transaction, stamp, identity, sendResultsCodec, () =>
-              decideSendMessages(transaction, { address: target, entries: [parsed.entry] }, stamp),
+              decideSendMessage(transaction, { address: target, entry: parsed.entry }, stamp),
             ),
         })
         .then((decision): SendMessageResponse => {
