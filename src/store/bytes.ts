@@ -5,7 +5,7 @@ import { RecordCorrupt } from "../base/record-corrupt.js";
 /** Bytes every encoded row leaves free in front, where the store writes its kind and checksum without copying the row. */
 export const frameHeaderBytes = 5;
 
-/** Appends to a growing buffer. One instance may be reused: `finish` copies what was written out. */
+/** Appends to a growing buffer. One instance may be reused: `start` begins a row, `finish` copies it out. */
 export class ByteWriter {
   #bytes = Buffer.allocUnsafe(512);
   #at = 0;
@@ -20,6 +20,11 @@ export class ByteWriter {
     }
     this.#at = end;
     return at;
+  }
+  /** Forgets what a row that threw half way has left behind. */
+  start(): this {
+    this.#at = 0;
+    return this;
   }
   u8(value: number): this {
     const at = this.#reserve(1);

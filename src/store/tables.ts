@@ -64,6 +64,7 @@ function encodeMessage(row: Message): Buffer {
     (content.groupId === undefined ? 0 : messageFlags.group) |
     (content.traceHeader === undefined ? 0 : messageFlags.trace);
   writer
+    .start()
     .u8(1)
     .u8(flags)
     .u64(row.sentAt)
@@ -125,6 +126,7 @@ const deliveryFlags = { received: 1, rejection: 2 } as const;
 function encodeDelivery(row: Delivery): Buffer {
   const { state } = row;
   writer
+    .start()
     .u8(1)
     .u8(
       (row.firstReceivedAt === undefined ? 0 : deliveryFlags.received) |
@@ -197,6 +199,7 @@ function decodeDeliveryState(key: string, reader: ByteReader): Delivery["state"]
 function encodeQueue(row: Queue): Buffer {
   const { settings } = row;
   writer
+    .start()
     .u8(1)
     .u64(row.number)
     .u64(row.segment)
@@ -255,6 +258,7 @@ function decodeQueue(key: string, bytes: Buffer): Queue {
 
 function encodeCounters(row: Counters): Buffer {
   return writer
+    .start()
     .u8(1)
     .u64(row.nextSequence)
     .u64(row.freshFrom)
@@ -296,7 +300,7 @@ const presence = (name: string): Table<true> =>
   });
 
 const encodeRequest = (row: RequestResult): Buffer =>
-  writer.u8(1).bytes(row.payloadHash).u64(row.keepUntil).bytes(row.result).finish();
+  writer.start().u8(1).bytes(row.payloadHash).u64(row.keepUntil).bytes(row.result).finish();
 
 function decodeRequest(key: string, bytes: Buffer): RequestResult {
   const reader = versioned(key, bytes, 1);
@@ -333,11 +337,11 @@ export const tables = {
   }),
   requestDue: presence("request due"),
   node: table<number>("node", {
-    encode: (row) => writer.u8(1).u64(row).finish(),
+    encode: (row) => writer.start().u8(1).u64(row).finish(),
     decode: (key, bytes) => versioned(key, bytes, 1).u64(),
   }),
   deletedQueue: table<number>("deleted queue", {
-    encode: (row) => writer.u8(1).u64(row).finish(),
+    encode: (row) => writer.start().u8(1).u64(row).finish(),
     decode: (key, bytes) => versioned(key, bytes, 1).u64(),
     isOrdered: true,
   }),
