@@ -7,6 +7,9 @@ import type { QueueNumber } from "../base/brands.js";
 import type { Timer } from "../base/clock.js";
 import type { Decision, NothingYet, Waited, WaitingCommand } from "./command.js";
 
+/** After so many a call that waits leaves the rest to a timer, and one that does not is answered empty. */
+const attemptsAtOnceMax = 10;
+
 /** What the engine does for a waiting call. */
 export interface WaitingRoom {
   readonly now: number;
@@ -81,7 +84,7 @@ export class WaitingCall<Outcome, Rejection> implements Waiter {
         return;
       }
     }
-    const nothing = this.attempt();
+    const nothing = this.#attemptAtOnce();
     if (nothing === undefined) return;
     if (!canWait) {
       this.#answerEmpty();
@@ -89,6 +92,16 @@ export class WaitingCall<Outcome, Rejection> implements Waiter {
     }
     this.#join();
     room.lookAgainAt(queue, nothing.until);
+  }
+
+  /** A decision that stopped half way, so as not to hold up others for long, asks to look again at once. */
+  #attemptAtOnce(): NothingYet | undefined {
+    let nothing = this.attempt();
+    for (let count = 1; count < attemptsAtOnceMax; count += 1) {
+      if (nothing?.until === undefined || nothing.until > this.#parts.room.now) break;
+      nothing = this.attempt();
+    }
+    return nothing;
   }
 
   attempt(): NothingYet | undefined {

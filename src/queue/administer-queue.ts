@@ -62,6 +62,8 @@ export function decideSetQueueSettings(
   if (queue === undefined) return notFound(command.address);
   if (command.etag !== "" && command.etag !== etagOf(queue))
     return etagMismatch(command.address, queue);
+  // What the old settings have ended is over: a longer retention brings nothing back.
+  settleQueue(transaction, queue, stamp.now);
   const changed: Queue = {
     ...queue,
     settings: { ...queue.settings, ...command.settings },

@@ -6,7 +6,7 @@
 import { after, between, type DurationMs, type EpochMs } from "../base/brands.js";
 import { isReceiptOf } from "./delete-messages.js";
 import { limits } from "./limits.js";
-import type { Counters, Delivery, Queue } from "./model.js";
+import type { Counters, Queue } from "./model.js";
 import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
 import type { Receipt } from "./receipt.js";
 import { accept, type Decided, type QueueRejection } from "./rejections.js";
@@ -75,7 +75,7 @@ function changeOne(
     return refused({ kind: "receipt_handle_invalid", queue: given });
   const delivery =
     receipt.segment === queue.segment ? transaction.delivery(queue, receipt.sequence) : undefined;
-  if (delivery === undefined || isGone(transaction, queue, delivery, now)) {
+  if (delivery === undefined || isExpired(delivery, queue.settings.retentionMs, now)) {
     return refused({ kind: "message_not_found", queue: given });
   }
   const { state } = delivery;
@@ -107,16 +107,6 @@ function changeOne(
     delivery,
   );
   return { kind: "changed", visibleAt, counters };
-}
-
-function isGone(
-  transaction: QueueTransaction,
-  queue: Queue,
-  delivery: Delivery,
-  now: EpochMs,
-): boolean {
-  const message = transaction.message(queue, delivery.sequence);
-  return message === undefined || isExpired(message, queue.settings.retentionMs, now);
 }
 
 const refused = (rejection: QueueRejection): Changed => ({ kind: "refused", rejection });

@@ -5,7 +5,7 @@ import type { Counters, Queue } from "./model.js";
 import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
 import type { Receipt } from "./receipt.js";
 import { accept, type Decided, type QueueRejection } from "./rejections.js";
-import { removeMessage } from "./settle.js";
+import { isExpired, removeMessage } from "./settle.js";
 import type { Stamp } from "./stamp.js";
 import type { QueueTransaction } from "./view.js";
 
@@ -58,7 +58,10 @@ function deleteOne(
   // Purged since: the segment the handle points into is gone.
   if (receipt.segment !== queue.segment) return { counters, result: { kind: "already_gone" } };
   const delivery = transaction.delivery(queue, receipt.sequence);
-  if (delivery === undefined) return { counters, result: { kind: "already_gone" } };
+  // Expired, whether or not the sweeper has come by: it is counted as expired when it does.
+  if (delivery === undefined || isExpired(delivery, queue.settings.retentionMs, now)) {
+    return { counters, result: { kind: "already_gone" } };
+  }
   if (queue.settings.receiptPolicy === "strict" && receipt.ordinal !== delivery.ordinal) {
     return {
       counters,

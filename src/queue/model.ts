@@ -99,6 +99,8 @@ export interface Delivery {
   /** Receives ever, undone ones included: tells handles apart. */
   readonly ordinal: number;
   readonly firstReceivedAt: EpochMs | undefined;
+  /** The message's, so that deleting it and judging its age need not read it. */
+  readonly sentAt: EpochMs;
   readonly sizeBytes: number;
   readonly rejection: Rejection | undefined;
 }

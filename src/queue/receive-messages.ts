@@ -18,7 +18,7 @@ import type { Counters, Delivery, Message, Queue } from "./model.js";
 import type { OutcomeCodec } from "./once.js";
 import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
 import { accept, type Decided, reject } from "./rejections.js";
-import { endLeasesAndDelays, expireMessage, isExpired } from "./settle.js";
+import { endLeasesAndDelays, expireMessage, expireOldest, isExpired } from "./settle.js";
 import type { Stamp } from "./stamp.js";
 import type { QueueTransaction } from "./view.js";
 
@@ -62,7 +62,7 @@ export function decideReceiveMessages(
   const queue = findQueue(transaction, command.address);
   if (queue === undefined || queue.number !== number) return notFound(command.address);
   const before = transaction.counters(queue);
-  const settled = endLeasesAndDelays(transaction, queue, before, stamp.now).counters;
+  const settled = settleForReceive(transaction, queue, before, command.countMax, stamp.now);
   const countMax = Math.min(command.countMax, queue.settings.inFlightMax - settled.inFlight);
   if (countMax <= 0) {
     return command.isShortPoll
@@ -74,8 +74,25 @@ export function decideReceiveMessages(
       : nothingYet(transaction, queue, settled, before);
   }
   const picked = pickVisible(transaction, queue, settled, { ...command, countMax }, stamp.now);
-  if (picked.messages.length === 0) return nothingYet(transaction, queue, picked.counters, before);
+  if (picked.messages.length === 0) {
+    const nothing = nothingYet(transaction, queue, picked.counters, before);
+    return picked.isCutShort ? { ...nothing, until: stamp.now } : nothing;
+  }
   return accept(leaseAll(transaction, queue, picked, command, stamp));
+}
+
+/** Ends leases and delays; near the in-flight limit it also expires messages, whose leases would count otherwise. */
+function settleForReceive(
+  transaction: QueueTransaction,
+  queue: Queue,
+  before: Counters,
+  countMax: number,
+  now: EpochMs,
+): Counters {
+  const { counters } = endLeasesAndDelays(transaction, queue, before, now);
+  return counters.inFlight + countMax <= queue.settings.inFlightMax
+    ? counters
+    : expireOldest(transaction, queue, counters, now).counters;
 }
 
 function nothingYet(
@@ -97,6 +114,8 @@ function nothingYet(
 
 interface Picked {
   readonly counters: Counters;
+  /** True when it passed as much as one receive may; there may be visible messages behind. */
+  readonly isCutShort: boolean;
   readonly messages: readonly {
     readonly message: Message;
     readonly previous: Delivery | undefined;
@@ -114,6 +133,8 @@ function pickVisible(
   const expired: Message[] = [];
   let bytes = 0;
   let { freshFrom } = before;
+  let passedCount = 0;
+  let isCutShort = false;
   let isStopped = false;
   for (const { message, delivery, order, isFresh } of candidates(transaction, queue, before)) {
     if (message !== undefined && isExpired(message, queue.settings.retentionMs, now)) {
@@ -126,18 +147,22 @@ function pickVisible(
     }
     if (isFresh) freshFrom = sequence(order + 1);
     // Before the next is read: a message may be a megabyte.
-    isStopped = messages.length === bounds.countMax || expired.length === expiredInPassingMax;
+    passedCount += 1;
+    isCutShort = expired.length === expiredInPassingMax || passedCount === passedMax;
+    isStopped = messages.length === bounds.countMax || isCutShort;
     if (isStopped) break;
   }
   if (!isStopped) freshFrom = before.nextSequence;
 
   let counters = freshFrom === before.freshFrom ? before : { ...before, freshFrom };
   for (const message of expired) counters = expireMessage(transaction, queue, counters, message);
-  return { counters, messages };
+  return { counters, messages, isCutShort };
 }
 
 /** Expired messages one receive removes on its way; the sweeper does the rest. */
 const expiredInPassingMax = 100;
+/** Places one receive looks at, delayed messages among fresh ones for the most part; some 20 ms. */
+const passedMax = 10_000;
 
 interface Candidate {
   /** Its place among visible messages. */
@@ -238,6 +263,7 @@ function leaseAll(
       receiveCount,
       ordinal: (previous?.ordinal ?? 0) + 1,
       firstReceivedAt: previous?.firstReceivedAt ?? now,
+      sentAt: message.sentAt,
       sizeBytes: message.sizeBytes,
       rejection: previous?.rejection,
     };
@@ -284,12 +310,21 @@ export function receiveResultCodec(
           const message = transaction.message(queue, place);
           if (message === undefined || delivery?.ordinal !== bytes.readUInt32BE(at + 8)) continue;
           const isHeld = delivery.state.kind === "leased" && delivery.state.until > now;
-          if (isHeld) messages.push({ message, delivery, previous: undefined });
+          if (!isHeld || isExpired(message, queue.settings.retentionMs, now)) continue;
+          messages.push({ message, delivery, previous: beforeReceive(delivery) });
         }
       }
       return { queue, messages };
     },
   };
+}
+
+/** What a receive found, as far as its delivery tells; enough to undo it. */
+function beforeReceive(delivery: Delivery): Delivery | undefined {
+  const { receiveCount, sequence: order } = delivery;
+  return receiveCount === 1
+    ? undefined
+    : { ...delivery, receiveCount: receiveCount - 1, state: { kind: "returned", order } };
 }
 
 /** A receive whose answer could not be handed over: everything is as it was before it, save that handles are used up. */
@@ -311,7 +346,10 @@ export function decideUndoReceive(
   let undoneCount = 0;
   for (const { delivery: given, previous } of command.messages) {
     const current = transaction.delivery(queue, given.sequence);
-    if (current === undefined || current.ordinal !== given.ordinal) continue;
+    // Gone, received again, or undone before.
+    const isSameReceive =
+      current?.ordinal === given.ordinal && current.receiveCount === given.receiveCount;
+    if (current === undefined || !isSameReceive) continue;
     transaction.putDelivery(
       queue,
       {

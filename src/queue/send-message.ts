@@ -110,6 +110,7 @@ function appendMessage(
         receiveCount: 0,
         ordinal: 0,
         firstReceivedAt: undefined,
+        sentAt: message.sentAt,
         sizeBytes: message.sizeBytes,
         rejection: undefined,
       },

@@ -76,11 +76,15 @@ export function returnMessage(
   return goesBack ? { ...counters, nextSequence: sequence(counters.nextSequence + 1) } : counters;
 }
 
-export const isExpired = (message: Message, retentionMs: DurationMs, now: EpochMs): boolean =>
-  after(message.sentAt, retentionMs) <= now;
+/** Of a message, or of its delivery, which knows as well when it was sent. */
+export const isExpired = (
+  message: Pick<Message, "sentAt">,
+  retentionMs: DurationMs,
+  now: EpochMs,
+): boolean => after(message.sentAt, retentionMs) <= now;
 
 /** Expires messages from the oldest on. Send order is sent-time order, so the first that is young enough ends it. */
-function expireOldest(
+export function expireOldest(
   transaction: QueueTransaction,
   queue: Queue,
   before: Counters,

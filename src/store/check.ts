@@ -529,6 +529,12 @@ class StoreCheck {
         `It has ${message.sizeBytes} bytes and its delivery says ${delivery.sizeBytes}.`,
       );
     }
+    if (message !== undefined && message.sentAt !== delivery.sentAt) {
+      this.#report(
+        name(),
+        `It was sent at ${message.sentAt} and its delivery says ${delivery.sentAt}.`,
+      );
+    }
     this.#checkReceives(delivery, name);
     if (state.kind === "returned") {
       if (this.#find(tables.returned, returnedKey(prefix, state.order, sequence)) === undefined) {

@@ -134,6 +134,7 @@ function encodeDelivery(row: Delivery): Buffer {
     )
     .u32(row.receiveCount)
     .u32(row.ordinal)
+    .u64(row.sentAt)
     .u32(row.sizeBytes)
     .u8(deliveryStates[state.kind]);
   switch (state.kind) {
@@ -159,6 +160,7 @@ function decodeDelivery(key: string, bytes: Buffer): Delivery {
   const flags = reader.u8();
   const receiveCount = reader.u32();
   const ordinal = reader.u32();
+  const sentAt = reader.u64() as EpochMs;
   const sizeBytes = reader.u32();
   const state = decodeDeliveryState(key, reader);
   const firstReceivedAt =
@@ -173,6 +175,7 @@ function decodeDelivery(key: string, bytes: Buffer): Delivery {
     receiveCount,
     ordinal,
     firstReceivedAt,
+    sentAt,
     sizeBytes,
     rejection,
   };

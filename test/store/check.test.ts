@@ -263,6 +263,15 @@ const cases: readonly (readonly [
     [/message 1: It has 1 bytes and its delivery says 7/],
   ],
   [
+    "a delivery that tells another time of sending",
+    async ({ store, prefix, delivery }) =>
+      await putRow(store, tables.delivery, deliveryKey(prefix, place(1)), {
+        ...delivery(1),
+        sentAt: 7 as EpochMs,
+      }),
+    [/message 1: It was sent at \d+ and its delivery says 7/],
+  ],
+  [
     "receives that do not add up",
     async ({ store, prefix, delivery }) => {
       await putRow(store, tables.delivery, deliveryKey(prefix, place(1)), {

@@ -39,7 +39,7 @@ import type { Stamp } from "../../src/queue/stamp.js";
 import { decideReap, decideSweepQueues, decideSweepRequests } from "../../src/queue/sweep.js";
 import type { QueueTransaction } from "../../src/queue/view.js";
 import { checkStore, renderCheckReport } from "../../src/store/check.js";
-import type { Store, StoreSpace } from "../../src/store/environment.js";
+import type { Store } from "../../src/store/environment.js";
 import { ManualClock } from "./manual-clock.js";
 import { MemoryStore } from "./memory-store.js";
 import { WatchedStore } from "./watched-store.js";
@@ -89,7 +89,7 @@ export interface Waiting {
 const roomy: EngineLimits = {
   commandsPendingMax: 100_000,
   uncommittedBytesMax: 1_000_000_000,
-  commitAgeMsMax: 60_000,
+  commitAgeMsMax: Number.MAX_SAFE_INTEGER,
   storageReserveBytes: 1_000_000,
 };
 
@@ -139,18 +139,12 @@ export class EngineHarness {
   #fail: (error: Error) => void = () => undefined;
   readonly fullness: boolean[] = [];
   #store: WatchedStore;
-  #engine: Engine;
+  #engine: Engine | undefined;
 
-  private constructor(
-    clock: ManualClock,
-    limits: EngineLimits,
-    store: WatchedStore,
-    engine: Engine,
-  ) {
+  private constructor(clock: ManualClock, limits: EngineLimits, store: WatchedStore) {
     this.clock = clock;
     this.#limits = limits;
     this.#store = store;
-    this.#engine = engine;
     this.#failed = new Promise<never>((_, reject) => {
       this.#fail = reject;
     });
@@ -159,47 +153,36 @@ export class EngineHarness {
   }
 
   static async start(options: HarnessOptions = {}): Promise<EngineHarness> {
-    const clock = options.clock ?? new ManualClock();
-    const limits = { ...roomy, ...options.limits };
-    const store = new WatchedStore(options.store ?? new MemoryStore());
-    let harness: EngineHarness | undefined;
-    const engine = await EngineHarness.#engineOver(
-      store,
-      clock,
-      limits,
-      createIds(countingRandom()),
-      () => harness,
+    const harness = new EngineHarness(
+      options.clock ?? new ManualClock(),
+      { ...roomy, ...options.limits },
+      new WatchedStore(options.store ?? new MemoryStore()),
     );
-    harness = new EngineHarness(clock, limits, store, engine);
+    await harness.#startEngine();
     return harness;
   }
 
-  static async #engineOver(
-    store: WatchedStore,
-    clock: ManualClock,
-    limits: EngineLimits,
-    ids: ReturnType<typeof createIds>,
-    harness: () => EngineHarness | undefined,
-  ): Promise<Engine> {
-    return await Engine.start({
-      store,
-      clock,
-      ids,
-      limits,
+  async #startEngine(): Promise<void> {
+    this.#engine = await Engine.start({
+      store: this.#store,
+      clock: this.clock,
+      // The same over a restart: time may stand still here, and no number may come twice.
+      ids: this.#ids,
+      limits: this.#limits,
       observer: {
         recordCommitted: () => undefined,
-        storageChanged: (isFull: boolean, _space: StoreSpace) => harness()?.fullness.push(isFull),
+        storageChanged: (isFull) => this.fullness.push(isFull),
         corruptRowPassed: () => undefined,
         failed: (error) => {
-          harness()?.failures.push(error);
-          const started = harness();
-          if (started !== undefined) started.#fail(error);
+          this.failures.push(error);
+          this.#fail(error);
         },
       },
     });
   }
 
   get engine(): Engine {
+    if (this.#engine === undefined) throw new Error("The engine was not started.");
     return this.#engine;
   }
   get store(): WatchedStore {
@@ -208,22 +191,16 @@ export class EngineHarness {
 
   /** Stops the engine and starts another over the same store, or over one opened anew. */
   async restart(reopen?: () => Promise<Store>): Promise<void> {
-    await this.#engine.stop();
+    await this.engine.stop();
     if (reopen !== undefined) {
       await this.#store.close();
       this.#store = new WatchedStore(await reopen());
     }
-    this.#engine = await EngineHarness.#engineOver(
-      this.#store,
-      this.clock,
-      this.#limits,
-      this.#ids,
-      () => this,
-    );
+    await this.#startEngine();
   }
 
   async stop(): Promise<void> {
-    await this.#engine.stop();
+    await this.engine.stop();
     await this.#store.close();
   }
 
@@ -238,7 +215,7 @@ export class EngineHarness {
     isGrowing = false,
   ): Promise<Decision<Outcome, QueueRejection>> {
     const decision = await this.#orFailed(
-      this.#engine.execute({ name, bytes: 100, isGrowing, decide }),
+      this.engine.execute({ name, bytes: 100, isGrowing, decide }),
     );
     if (this.#store.openRangeCount > 0) throw new Error(`${name} left a range open.`);
     return decision;
@@ -253,7 +230,7 @@ export class EngineHarness {
       (transaction, stamp) =>
         decideCreateQueue(
           transaction,
-          { address: addressOf(name), settings, tags: new Map() },
+          { address: addressOf(name), settings, tags: new Map(), isStrict: false },
           stamp,
         ),
       true,
@@ -267,8 +244,12 @@ export class EngineHarness {
   }
 
   async deleteQueue(name: string): Promise<void> {
-    await this.run("DeleteQueue", (transaction) =>
-      decideDeleteQueue(transaction, { address: addressOf(name), etag: "" }),
+    await this.run("DeleteQueue", (transaction, stamp) =>
+      decideDeleteQueue(
+        transaction,
+        { address: addressOf(name), etag: "", isStrict: false },
+        stamp,
+      ),
     );
   }
 
@@ -296,11 +277,7 @@ export class EngineHarness {
     return await this.run(
       "SendMessage",
       (transaction, stamp) =>
-        decideSendMessages(
-          transaction,
-          { address: addressOf(name), entries },
-          stamp,
-        ),
+        decideSendMessages(transaction, { address: addressOf(name), entries }, stamp),
       true,
     );
   }
@@ -309,7 +286,7 @@ export class EngineHarness {
   receiveOrWait(name: string, options: Receive = {}): Waiting {
     const address = addressOf(name);
     const { countMax = 10, bytesMax = 4_000_000, waitMs = 0, visibilityTimeoutMs } = options;
-    const wait: Wait<MessagesReceived | undefined, QueueRejection> = this.#engine.executeOrWait({
+    const wait: Wait<MessagesReceived | undefined, QueueRejection> = this.engine.executeOrWait({
       name: "ReceiveMessage",
       bytes: 1_000,
       isGrowing: false,
