@@ -15,6 +15,7 @@ const steps = [
   ["contract: format", "proto:format"],
   ["contract: no breaking change", "proto:breaking"],
   ["generated code is current", "proto:current"],
+  ["settings in the README are current", "settings:current"],
   ["tests", "test", "--", "--quick"],
 ];
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The program `forebay`: the command line, and behind `serve` the server. Reads the settings, starts, waits for a signal,
-// stops. A first SIGTERM or SIGINT drains (calls end, clients are told to go); a second one ends the process at once, which
-// loses nothing that was acknowledged.
+// stops. A first SIGTERM or SIGINT drains (calls end, clients are told to go); a second one cuts
+// the draining short and still closes the store.
 //
 // What only the server needs is loaded when it serves, so that the other commands start quickly.
 
@@ -44,10 +44,14 @@ async function serve(args: readonly string[]): Promise<number> {
       process.stdout.write(`\n${bannerText({ ...config, ...server, isColoured })}\n`);
     }
     const signal = await signalled;
-    log.info({ signal }, "stopping; a second signal ends the process at once");
-    void nextSignal().then(() => process.exit(interruptedExitCode));
+    log.info({ signal }, "stopping; a second signal cuts calls off");
+    let exitCode: number = exitCodes.ok;
+    void nextSignal().then(() => {
+      exitCode = interruptedExitCode;
+      server.hurry();
+    });
     await server.stop();
-    return exitCodes.ok;
+    return exitCode;
   } catch (error) {
     if (!isForOperator(error)) log.fatal({ err: error }, "the server did not start");
     return complain(error);

@@ -6,7 +6,7 @@
 
 import { mkdirSync } from "node:fs";
 import { type DurationMs, seconds } from "./base/brands.js";
-import { type Clock, createSystemClock, wallMs } from "./base/clock.js";
+import { type Clock, createSystemClock, sleep, wallMs } from "./base/clock.js";
 import { type DirectoryLock, lockDirectory } from "./base/directory-lock.js";
 import { createIds, type Ids, systemRandom } from "./base/ids.js";
 import type { Log } from "./base/log.js";
@@ -34,6 +34,8 @@ export interface RunningServer {
   readonly managementAddress: Address;
   /** Drains and closes everything; resolves when the store is closed. A second call waits for the first. */
   stop(): Promise<void>;
+  /** Ends the draining now: calls under way are cut off, what is decided is flushed, the store is closed. */
+  hurry(): void;
 }
 
 /** What a test may put in the place of the real thing. */
@@ -162,11 +164,13 @@ async function startOver(
   );
 
   let stopped: Promise<void> | undefined;
+  const hurried = signalOf();
   const stop = async (): Promise<void> => {
     log.info({ drainGraceMs: config.drainGraceMs }, "draining");
     draining.abort();
     management.readinessChanged();
-    if (config.drainGraceMs > 0) await pause(clock, config.drainGraceMs);
+    if (config.drainGraceMs > 0)
+      await Promise.race([sleep(clock, config.drainGraceMs), hurried.promise]);
     await sweeper.stop();
     await closeInOrder(engine, data, management, config.drainTimeoutMs as DurationMs);
     watch.stop();
@@ -181,6 +185,10 @@ async function startOver(
     stop: () => {
       stopped ??= stop();
       return stopped;
+    },
+    hurry: () => {
+      hurried.resolve();
+      data.drain(0).catch((error: unknown) => log.error({ err: error }, "closing failed"));
     },
   };
 }
@@ -224,10 +232,14 @@ function freshSecret(): Buffer {
   return secret;
 }
 
-const pause = (clock: Clock, delayMs: number): Promise<void> =>
-  new Promise((resolve) => {
-    clock.setTimer(delayMs, resolve);
+/** A promise resolved from outside. */
+function signalOf(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
   });
+  return { promise, resolve: () => resolve() };
+}
 
 function observeEngine(metrics: Metrics, log: Log, failed: (error: Error) => void): EngineObserver {
   const told = new Set<string>();

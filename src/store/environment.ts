@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { type Database, open, type RootDatabase } from "lmdb";
 import { assert } from "../base/assert.js";
+import { OperatorFault } from "../base/operator-fault.js";
 import { RecordCorrupt } from "../base/record-corrupt.js";
 import { frameHeaderBytes } from "./bytes.js";
 import { chunkKey } from "./keys.js";
@@ -30,7 +31,7 @@ export class StoreFailed extends Error {
 }
 
 /** The directory holds something this program must not open; the message is a sentence for the operator. */
-export class StoreRefused extends Error {
+export class StoreRefused extends OperatorFault {
   override readonly name = "StoreRefused";
 }
 

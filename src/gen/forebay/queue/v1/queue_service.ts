@@ -655,13 +655,13 @@ export interface ConsumeCredit {
   bytes: bigint;
 }
 
-/** Deletes messages the stream holds. */
+/** Deletes messages: those of this stream, or by any handle that DeleteMessage would take. */
 export interface ConsumeAck {
   /** Their handles, 1 to 1000. */
   receiptHandles: string[];
 }
 
-/** Gives messages back. */
+/** Gives messages back: those of this stream, or of another receive whose lease is the newest. */
 export interface ConsumeNack {
   /** Their handles, 1 to 1000. */
   receiptHandles: string[];
@@ -670,7 +670,7 @@ export interface ConsumeNack {
 }
 
 /**
- * Gives messages back that cannot be processed. The reason is kept with them and shown by receives and peeks. They become
+ * Gives messages back that cannot be processed, of this stream or of another receive whose lease is the newest. The reason is kept with them and shown by receives and peeks. They become
  * visible behind all others; a queue with a dead-letter queue will move them there.
  */
 export interface ConsumeReject {
