@@ -100,6 +100,10 @@ export class Engine {
   #isFull = false;
   #availableBytes = Number.MAX_SAFE_INTEGER;
   #spaceTimer: Timer | undefined;
+  /** The look at the disk that is under way, if one is; never fails. */
+  #spaceCheck: Promise<void> = Promise.resolve();
+  /** True while a dropped record waits to be decided anew. */
+  #isDecidingAgain = false;
   #state: "running" | "stopping" | "stopped" | "failed" = "running";
   #mayWait = true;
   #idle: (() => void) | undefined;
@@ -375,8 +379,12 @@ export class Engine {
     // After the event loop has handed over every request that arrived with this one.
     setImmediate(() => {
       this.#isFlushScheduled = false;
-      void this.#flush();
+      this.#startFlush();
     });
+  }
+
+  #startFlush(): void {
+    this.#flush().catch((error: unknown) => this.#fail(asError(error)));
   }
 
   async #flush(): Promise<void> {
@@ -408,7 +416,7 @@ export class Engine {
     }
     this.#availableBytes -= record.bytes * 2;
     // The next batch goes to its thread before the replies are written, so that disk and wire work side by side.
-    void this.#flush();
+    this.#startFlush();
     this.#release(record.pendings);
     for (const pending of record.pendings) pending.reply();
     if (this.#availableBytes < this.#parts.limits.storageReserveBytes) this.#scheduleSpaceCheck(0);
@@ -428,7 +436,9 @@ export class Engine {
     this.#view.discard();
     // From here on newcomers that would grow the store are refused; the rest is told once the room is known.
     this.#isFull = true;
+    this.#isDecidingAgain = true;
     this.#parts.observer.storageChanged(true, await this.#parts.store.space());
+    this.#isDecidingAgain = false;
     this.#scheduleSpaceCheck(spaceCheckMs);
     for (const pending of again) {
       if (pending.isGrowing || pending.hasFailedOnce) pending.refuse(storageFull());
@@ -441,7 +451,11 @@ export class Engine {
   }
 
   #reportIdle(): void {
-    if (this.#inFlight === undefined && !this.#open.hasChanges) this.#idle?.();
+    if (this.#isIdle) this.#idle?.();
+  }
+
+  get #isIdle(): boolean {
+    return this.#inFlight === undefined && !this.#open.hasChanges && !this.#isDecidingAgain;
   }
 
   #scheduleSpaceCheck(delayMs: number): void {
@@ -449,7 +463,7 @@ export class Engine {
     else if (this.#spaceTimer !== undefined) return;
     this.#spaceTimer = this.#parts.clock.setTimer(delayMs, () => {
       this.#spaceTimer = undefined;
-      this.#checkSpace().catch((error: unknown) => this.#fail(asError(error)));
+      this.#spaceCheck = this.#checkSpace().catch((error: unknown) => this.#fail(asError(error)));
     });
   }
 
@@ -490,8 +504,7 @@ export class Engine {
   async stop(): Promise<void> {
     if (this.#state === "running") this.#state = "stopping";
     this.refuseWaits();
-    this.#spaceTimer?.cancel();
-    if (this.#inFlight !== undefined || this.#open.hasChanges) {
+    if (!this.#isIdle) {
       await new Promise<void>((resolve) => {
         this.#idle = resolve;
       });
@@ -501,6 +514,9 @@ export class Engine {
       "nothing is uncommitted when the engine is idle",
     );
     if (this.#state === "stopping") this.#state = "stopped";
+    // Whoever stops the engine closes the store next.
+    this.#spaceTimer?.cancel();
+    await this.#spaceCheck;
   }
 }
 

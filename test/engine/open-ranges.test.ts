@@ -21,16 +21,16 @@ test("a receive that takes fewer messages than there are leaves no range open", 
   expect(harness.store.openRangeCount).toBe(0);
 });
 
-test("thousands of small receives from a deep queue never run out of readers", async () => {
+test("hundreds of small receives from a deep queue never run out of readers", async () => {
   const directory = mkdtempSync(join(tmpdir(), "forebay-ranges-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   const store = openStore({ directory, mapSizeBytes: 2 ** 30, freshSecret: Buffer.alloc(32) });
   const harness = await EngineHarness.start({ store });
   await harness.createQueue("orders");
-  for (let batch = 0; batch < 200; batch += 1) {
+  for (let batch = 0; batch < 60; batch += 1) {
     await harness.send("orders", ...Array.from({ length: 10 }, (_, at) => `${batch}-${at}`));
   }
-  for (let taken = 0; taken < 1_000; taken += 1) {
+  for (let taken = 0; taken < 300; taken += 1) {
     expect(await harness.receiveAll("orders", { countMax: 1 })).toHaveLength(1);
   }
   await harness.check();
