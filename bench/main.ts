@@ -8,7 +8,9 @@
 //   npm run bench -- --only unary,batch    some of it
 //   npm run bench -- --json bench.json     the same as JSON
 //   npm run bench -- --profile             where the server's time goes while it sends
-//   npm run bench -- --server other/dist/main.js, --dir /mnt/disk   another build, another disk
+//   npm run bench -- --server other/dist/main.js    another build
+//   npm run bench -- --dir /mnt/disk                another disk than that of temporary files
+//   npm run bench -- --node-flags=--max-semi-space-size=64
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
@@ -43,6 +45,7 @@ const { values: options } = parseArgs({
     only: { type: "string", default: "" },
     json: { type: "string" },
     dir: { type: "string", default: tmpdir() },
+    "node-flags": { type: "string", default: "" },
     server: { type: "string", default: builtServer },
   },
 });
@@ -52,6 +55,7 @@ async function main(): Promise<void> {
   const directory = await mkdtemp(join(options.dir, "forebay-bench-"));
   const context: BenchContext = {
     directory,
+    nodeFlags: options["node-flags"].split(" ").filter((flag) => flag !== ""),
     serverEntry: resolve(options.server),
     isSmoke: options.smoke,
     say: (line) => console.error(line),

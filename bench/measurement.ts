@@ -14,6 +14,8 @@ export interface BenchContext {
   readonly directory: string;
   /** The compiled entry of the server. */
   readonly serverEntry: string;
+  /** Flags for the server's node, as `--max-semi-space-size=64`. */
+  readonly nodeFlags: readonly string[];
   readonly isSmoke: boolean;
   /** One line about what happens now. */
   say(line: string): void;
@@ -39,13 +41,24 @@ export function freshDirectory(context: BenchContext, name: string): string {
   return join(context.directory, `${name}-${directoryCount}`);
 }
 
+/** A server over a data directory; a fresh one unless it is given. */
+export const startServer = (
+  context: BenchContext,
+  dataDir: string = freshDirectory(context, "data"),
+  nodeFlags: readonly string[] = [],
+): Promise<ForebayServer> =>
+  startForebay({
+    entry: context.serverEntry,
+    dataDir,
+    nodeFlags: [...context.nodeFlags, ...nodeFlags],
+  });
+
 /** Runs `work` against a fresh server with one queue and a connected load process. */
 export async function withBench<Result>(
   context: BenchContext,
   work: (bench: Bench) => Promise<Result>,
 ): Promise<Result> {
-  const dataDir = freshDirectory(context, "data");
-  await using server = await startForebay({ entry: context.serverEntry, dataDir });
+  await using server = await startServer(context);
   await using load = startLoad<WireHandlers>("wire");
   await load.order("connect", { address: server.address });
   await load.order("createQueue", { queue });
@@ -62,7 +75,7 @@ export interface RoundPlan {
 
 export const planOf = ({ isSmoke }: BenchContext): RoundPlan =>
   isSmoke
-    ? { roundCount: 3, until: { kind: "time", forMs: 400 } }
+    ? { roundCount: 3, until: { kind: "time", forMs: 500 } }
     : { roundCount: 9, until: { kind: "time", forMs: 2_000 } };
 
 /** A side whose rate is that of the load, with the server's CPU time for each operation. */
@@ -74,9 +87,7 @@ export function sideOf(server: ForebayServer, runLoad: () => Promise<LoadResult>
     return {
       perSecond: (result.count / result.elapsedMs) * 1_000,
       cpuMicros:
-        before === undefined || after === undefined
-          ? undefined
-          : (after - before) / result.totalCount,
+        before === undefined || after === undefined ? undefined : (after - before) / result.count,
     };
   };
 }

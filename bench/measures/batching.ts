@@ -3,23 +3,14 @@
 
 import type { ClientHandlers, ClientSendOrder } from "../load/client.worker.js";
 import { startLoad } from "../load/orders.js";
-import {
-  bodyBytes,
-  freshDirectory,
-  type Measurement,
-  planOf,
-  queue,
-  sideOf,
-} from "../measurement.js";
-import { startForebay } from "../processes/forebay.js";
+import { bodyBytes, type Measurement, planOf, queue, sideOf, startServer } from "../measurement.js";
 import { rateRow } from "../report.js";
 import { compare, inTurns, type Side } from "../rounds.js";
 
 const concurrent = 256;
 
 export const measureBatching: Measurement = async (context) => {
-  const dataDir = freshDirectory(context, "data");
-  await using server = await startForebay({ entry: context.serverEntry, dataDir });
+  await using server = await startServer(context);
   await using load = startLoad<ClientHandlers>("client");
   await load.order("connect", { address: server.address, queue });
   const { roundCount, until } = planOf(context);

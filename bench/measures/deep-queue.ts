@@ -8,9 +8,10 @@ import {
   freshDirectory,
   type Measurement,
   sideOf,
+  startServer,
   type WireLoad,
 } from "../measurement.js";
-import { type ForebayServer, startForebay } from "../processes/forebay.js";
+import type { ForebayServer } from "../processes/forebay.js";
 import type { Memory } from "../processes/process-usage.js";
 import { type Measured, type Row, rateRow } from "../report.js";
 import { compare, inTurns, median } from "../rounds.js";
@@ -38,7 +39,7 @@ const messagesPerReceive = 10;
 export const measureDeepQueue: Measurement = async (context): Promise<Measured> => {
   const size = sizeOf(context);
   const dataDir = freshDirectory(context, "data");
-  await using server = await startForebay({ entry: context.serverEntry, dataDir });
+  await using server = await startServer(context, dataDir);
   await using load = startLoad<WireHandlers>("wire");
   await load.order("connect", { address: server.address });
   for (const queue of [deep, shallow]) await load.order("createQueue", { queue });
@@ -139,7 +140,7 @@ async function restartRow(
   const seconds: number[] = [];
   for (let round = 0; round < (context.isSmoke ? 1 : 5); round += 1) {
     const startedMs = performance.now();
-    await using server = await startForebay({ entry: context.serverEntry, dataDir });
+    await using server = await startServer(context, dataDir);
     await load.order("connect", { address: server.address });
     const found = await load.order("storedCount", { queue: deep });
     seconds.push((performance.now() - startedMs) / 1_000);

@@ -5,8 +5,7 @@
 import type { ClientHandlers } from "../load/client.worker.js";
 import { startLoad } from "../load/orders.js";
 import type { AmqpHandlers } from "../load/rabbitmq.worker.js";
-import { bodyBytes, freshDirectory, type Measurement, queue } from "../measurement.js";
-import { startForebay } from "../processes/forebay.js";
+import { bodyBytes, freshDirectory, type Measurement, queue, startServer } from "../measurement.js";
 import { findRabbitmq, startRabbitmq } from "../processes/rabbitmq.js";
 import { type Measured, type Row, rateRow } from "../report.js";
 import { compare, inTurns, median, type Round, type Side } from "../rounds.js";
@@ -20,10 +19,7 @@ const acksTogether = 100;
 
 export const measureFullCycle: Measurement = async (context) => {
   const roundCount = context.isSmoke ? 2 : 7;
-  await using server = await startForebay({
-    entry: context.serverEntry,
-    dataDir: freshDirectory(context, "data"),
-  });
+  await using server = await startServer(context);
   await using load = startLoad<ClientHandlers>("client");
   await load.order("connect", { address: server.address, queue });
   const order = { queue, bodyBytes, messageCount: context.isSmoke ? 5_000 : 60_000, ...windows };

@@ -71,7 +71,7 @@ export const measureShape =
         {
           ours: sideOf(bench.server, async () => {
             const result = await shape.run(bench, "queue", context);
-            acknowledgedCount += result.totalCount;
+            acknowledgedCount += result.count;
             return result;
           }),
           noop: sideOf(bench.server, () => shape.run(bench, "noop", context)),

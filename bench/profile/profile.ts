@@ -5,9 +5,8 @@
 import Table from "cli-table3";
 import { startLoad } from "../load/orders.js";
 import type { Service, WireHandlers } from "../load/wire.worker.js";
-import { type BenchContext, freshDirectory, queue } from "../measurement.js";
+import { type BenchContext, freshDirectory, queue, startServer } from "../measurement.js";
 import { batchShape, produceShape, type Shape, unaryShape } from "../measures/sends.js";
-import { startForebay } from "../processes/forebay.js";
 import { type ProfileSummary, readProfile, type SelfTime } from "./cpu-profile.js";
 
 const functionsShown = 30;
@@ -33,17 +32,17 @@ export async function profileSends(context: BenchContext, only: readonly string[
 
 async function profileOf(context: BenchContext, shape: Shape, service: Service): Promise<Profiled> {
   const directory = freshDirectory(context, "profile");
-  await using server = await startForebay({
-    entry: context.serverEntry,
-    dataDir: freshDirectory(context, "data"),
-    nodeFlags: ["--cpu-prof", `--cpu-prof-dir=${directory}`, "--cpu-prof-interval=200"],
-  });
+  await using server = await startServer(context, freshDirectory(context, "data"), [
+    "--cpu-prof",
+    `--cpu-prof-dir=${directory}`,
+    "--cpu-prof-interval=200",
+  ]);
   await using load = startLoad<WireHandlers>("wire");
   await load.order("connect", { address: server.address });
   await load.order("createQueue", { queue });
   let messageCount = 0;
   for (let round = 0; round < (context.isSmoke ? 1 : 4); round += 1) {
-    messageCount += (await shape.run({ server, load }, service, context)).totalCount;
+    messageCount += (await shape.run({ server, load }, service, context)).count;
   }
   await server.stop();
   return { summary: await readProfile(directory), messageCount };
