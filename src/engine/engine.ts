@@ -504,7 +504,8 @@ export class Engine {
   async stop(): Promise<void> {
     if (this.#state === "running") this.#state = "stopping";
     this.refuseWaits();
-    if (!this.#isIdle) {
+    // Again and again: what a reply set off, as giving back a lease, is decided before this goes on.
+    while (!this.#isIdle && this.#state !== "failed") {
       await new Promise<void>((resolve) => {
         this.#idle = resolve;
       });

@@ -88,7 +88,7 @@ const newCounters: Counters = {
 };
 
 /** The name on the wire of each setting, in the order they are compared. */
-export const settingNames = {
+const settingNames = {
   visibilityTimeoutMs: "visibility_timeout",
   retentionMs: "message_retention_period",
   delayMs: "delay",

@@ -1,3 +1,6 @@
+// The queue as a resource at the wire: create, describe, change, list, delete, purge and tag. Every handler reads the same
+// way: parse what was given, refuse it if anything is wrong, run one command, render its outcome.
+
 import type { Engine } from "../engine/engine.js";
 import { CreateQueueRequest, PurgeQueueRequest } from "../gen/forebay/queue/v1/queue_service.js";
 import {
@@ -235,7 +238,7 @@ export function createAdminHandlers(
 }
 
 /** Counters exact at the instant of the answer, however much time had to be caught up with. */
-export async function exactReport(engine: Engine, address: QueueAddress): Promise<QueueReport> {
+async function exactReport(engine: Engine, address: QueueAddress): Promise<QueueReport> {
   for (;;) {
     const report = await run(engine, "GetQueueAttributes", (transaction, stamp) =>
       decideReportQueue(transaction, address, stamp),

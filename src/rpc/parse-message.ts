@@ -3,7 +3,7 @@
 // Texts are checked by code point and counted in UTF-8 bytes. Nothing is changed on the way: what comes out of a receive is
 // byte for byte what went in.
 
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import type {
   MessageAttributeValue,
   SendSystemAttributes,
@@ -72,7 +72,7 @@ export function parseMessage(
     );
   }
   if (body === undefined || !violations.isEmpty) return undefined;
-  const bodyMd5 = createHash("md5").update(body).digest();
+  const bodyMd5 = hash("md5", body, "buffer");
   return {
     entry: {
       content: {
@@ -131,7 +131,7 @@ const plainText = /^[\t\n\r\x20-\x7e]*$/;
 const forbiddenCharacter = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/u;
 
 /** The first character a text may not hold, at its offset in UTF-16 units. */
-export function findForbidden(
+function findForbidden(
   text: string,
 ): { readonly offset: number; readonly codePoint: number } | undefined {
   if (plainText.test(text)) return undefined;
@@ -247,7 +247,7 @@ function parseAttribute(
 }
 
 /** Decimal text within SQS's bounds: 38 significant digits, magnitude from 1e-128 to 1e126, or 0. */
-export function isNumber(text: string): boolean {
+function isNumber(text: string): boolean {
   const match = /^[+-]?(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,6}))?$/.exec(text);
   if (match === null || text.length > 512) return false;
   const [, whole = "", fraction = "", exponent = "0"] = match;

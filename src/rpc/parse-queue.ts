@@ -200,7 +200,7 @@ const settingOfAttribute = {
 } as const satisfies Record<string, keyof QueueSettings>;
 
 export type AttributeName = keyof typeof settingOfAttribute;
-export const attributeNames = Object.keys(settingOfAttribute) as readonly AttributeName[];
+const attributeNames = Object.keys(settingOfAttribute) as readonly AttributeName[];
 
 /** Every field of QueueAttributes, known to the contract though perhaps not to this type of queue. */
 const contractAttributes = new Set<string>([

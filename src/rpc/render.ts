@@ -37,7 +37,7 @@ export const timestamp = (instant: EpochMs): Timestamp => ({
   nanos: (instant % 1_000) * 1_000_000,
 });
 
-export const duration = (milliseconds: number): Duration => ({
+const duration = (milliseconds: number): Duration => ({
   seconds: BigInt(Math.floor(milliseconds / 1_000)),
   nanos: (milliseconds % 1_000) * 1_000_000,
 });

@@ -133,7 +133,7 @@ export function createSendHandlers(
 }
 
 /** A stored entry of a batch or a stream. */
-export const renderSent = (id: string, messageId: Buffer, message: ParsedMessage) => ({
+const renderSent = (id: string, messageId: Buffer, message: ParsedMessage) => ({
   id,
   messageId: uuidText(messageId),
   md5OfBody: message.md5OfBody,

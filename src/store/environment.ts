@@ -26,12 +26,12 @@ export class StorageFull extends Error {
 }
 
 /** The store can no longer be trusted; the process must end. */
-export class StoreFailed extends Error {
+class StoreFailed extends Error {
   override readonly name = "StoreFailed";
 }
 
 /** The directory holds something this program must not open; the message is a sentence for the operator. */
-export class StoreRefused extends OperatorFault {
+class StoreRefused extends OperatorFault {
   override readonly name = "StoreRefused";
 }
 
