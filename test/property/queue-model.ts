@@ -259,6 +259,11 @@ export class ModelQueue {
     };
   }
 
+  /** When leases and delays end that have not been looked at since. */
+  dueInstants(): number[] {
+    return this.#messages.flatMap(({ state }) => (state.kind === "visible" ? [] : [state.until]));
+  }
+
   /** Every message in send order with where it stands. */
   peek(now: number): string[] {
     this.#expire(now);
