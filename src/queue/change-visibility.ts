@@ -4,6 +4,7 @@
 // its receive; a change past that is refused, not clamped (SQS API reference).
 
 import { after, between, type DurationMs, type EpochMs } from "../base/brands.js";
+import { changeCounters } from "./counters.js";
 import { isReceiptOf } from "./delete-messages.js";
 import { limits } from "./limits.js";
 import type { Counters, Queue } from "./model.js";
@@ -93,7 +94,7 @@ function changeOne(
   const rejection =
     command.rejected === undefined ? delivery.rejection : { ...command.rejected, at: now };
   if (timeoutMs === 0) {
-    const left = { ...counters, inFlight: counters.inFlight - 1 };
+    const left = changeCounters(counters, { inFlight: -1 });
     return {
       kind: "changed",
       visibleAt: now,

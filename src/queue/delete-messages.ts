@@ -1,6 +1,7 @@
 // DeleteMessage and its batch. Idempotent: a message that is gone is ALREADY_GONE, any number of times.
 
 import type { EpochMs, QueueNumber } from "../base/brands.js";
+import { changeCounters } from "./counters.js";
 import type { Counters, Queue } from "./model.js";
 import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
 import type { Receipt } from "./receipt.js";
@@ -70,7 +71,7 @@ function deleteOne(
   }
   const removed = removeMessage(transaction, queue, counters, receipt.sequence, delivery.sizeBytes);
   return {
-    counters: { ...removed, deleted: removed.deleted + 1 },
+    counters: changeCounters(removed, { deleted: 1 }),
     result: { kind: "deleted" },
   };
 }

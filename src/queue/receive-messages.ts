@@ -13,6 +13,7 @@ import {
   type Sequence,
   sequence,
 } from "../base/brands.js";
+import { type CountersChange, changeCounters } from "./counters.js";
 import { backOfQueueReceiveCount } from "./limits.js";
 import type { Counters, Delivery, Message, Queue } from "./model.js";
 import type { OutcomeCodec } from "./once.js";
@@ -154,7 +155,7 @@ function pickVisible(
   }
   if (!isStopped) freshFrom = before.nextSequence;
 
-  let counters = freshFrom === before.freshFrom ? before : { ...before, freshFrom };
+  let counters = freshFrom === before.freshFrom ? before : changeCounters(before, { freshFrom });
   for (const message of expired) counters = expireMessage(transaction, queue, counters, message);
   return { counters, messages, isCutShort };
 }
@@ -270,12 +271,12 @@ function leaseAll(
     transaction.putDelivery(queue, delivery, previous);
     messages.push({ message, delivery, previous });
   }
-  transaction.putCounters(queue, {
-    ...picked.counters,
+  const change: CountersChange = {
     nextSequence,
-    inFlight: picked.counters.inFlight + (timeoutMs > 0 ? messages.length : 0),
-    received: picked.counters.received + messages.length,
-  });
+    inFlight: timeoutMs > 0 ? messages.length : 0,
+    received: messages.length,
+  };
+  transaction.putCounters(queue, changeCounters(picked.counters, change));
   return { queue, messages };
 }
 
@@ -363,11 +364,10 @@ export function decideUndoReceive(
       },
       current,
     );
-    counters = {
-      ...counters,
-      inFlight: counters.inFlight - (current.state.kind === "leased" ? 1 : 0),
-      received: counters.received - 1,
-    };
+    counters = changeCounters(counters, {
+      inFlight: current.state.kind === "leased" ? -1 : 0,
+      received: -1,
+    });
     undoneCount += 1;
   }
   if (command.requestKey !== undefined) {

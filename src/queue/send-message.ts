@@ -1,6 +1,7 @@
 // SendMessage and its batch: one row a message, at the next place in the queue.
 
 import { after, type DurationMs, sequence } from "../base/brands.js";
+import { changeCounters } from "./counters.js";
 import type { Counters, Message, MessageContent, Queue } from "./model.js";
 import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
 import { accept, type Decided, type QueueRejection, reject } from "./rejections.js";
@@ -120,13 +121,12 @@ function appendMessage(
   const next = sequence(message.sequence + 1);
   // With nothing fresh before it, a delayed message need not be passed by later receives.
   const isSkipped = message.isDelayed && counters.freshFrom === message.sequence;
-  return {
-    ...counters,
+  return changeCounters(counters, {
     nextSequence: next,
     freshFrom: isSkipped ? next : counters.freshFrom,
-    stored: counters.stored + 1,
-    storedBytes: counters.storedBytes + message.sizeBytes,
-    delayed: counters.delayed + (message.isDelayed ? 1 : 0),
-    sent: counters.sent + 1,
-  };
+    stored: 1,
+    storedBytes: message.sizeBytes,
+    delayed: message.isDelayed ? 1 : 0,
+    sent: 1,
+  });
 }

@@ -4,6 +4,7 @@
 // a timer for that: whoever looks settles first, a bounded number of rows a command, and the sweeper passes by.
 
 import { after, type DurationMs, type EpochMs, type Sequence, sequence } from "../base/brands.js";
+import { changeCounters } from "./counters.js";
 import { backOfQueueReceiveCount, limits } from "./limits.js";
 import type { Counters, Delivery, Message, Queue, Rejection } from "./model.js";
 import type { QueueTransaction } from "./view.js";
@@ -44,10 +45,8 @@ export function endLeasesAndDelays(
   for (const place of due) {
     const delivery = transaction.readableDelivery(queue, place);
     if (delivery === undefined || delivery.state.kind === "returned") continue;
-    counters =
-      delivery.state.kind === "leased"
-        ? { ...counters, inFlight: counters.inFlight - 1 }
-        : { ...counters, delayed: counters.delayed - 1 };
+    const change = delivery.state.kind === "leased" ? { inFlight: -1 } : { delayed: -1 };
+    counters = changeCounters(counters, change);
     counters = returnMessage(transaction, queue, counters, delivery);
   }
   return { counters, hasMore };
@@ -73,7 +72,9 @@ export function returnMessage(
     { ...delivery, state: { kind: "returned", order }, rejection },
     delivery,
   );
-  return goesBack ? { ...counters, nextSequence: sequence(counters.nextSequence + 1) } : counters;
+  return goesBack
+    ? changeCounters(counters, { nextSequence: sequence(counters.nextSequence + 1) })
+    : counters;
 }
 
 /** Of a message, or of its delivery, which knows as well when it was sent. */
@@ -112,7 +113,7 @@ export function expireMessage(
   message: Message,
 ): Counters {
   const removed = removeMessage(transaction, queue, counters, message.sequence, message.sizeBytes);
-  return { ...removed, expired: removed.expired + 1 };
+  return changeCounters(removed, { expired: 1 });
 }
 
 /** Takes a message out of the queue in whatever state it is. The caller counts why. */
@@ -126,11 +127,10 @@ export function removeMessage(
   const delivery = transaction.delivery(queue, place);
   transaction.removeMessage(queue, place, sizeBytes);
   if (delivery !== undefined) transaction.removeDelivery(queue, delivery);
-  return {
-    ...counters,
-    stored: counters.stored - 1,
-    storedBytes: counters.storedBytes - sizeBytes,
-    inFlight: counters.inFlight - (delivery?.state.kind === "leased" ? 1 : 0),
-    delayed: counters.delayed - (delivery?.state.kind === "delayed" ? 1 : 0),
-  };
+  return changeCounters(counters, {
+    stored: -1,
+    storedBytes: -sizeBytes,
+    inFlight: delivery?.state.kind === "leased" ? -1 : 0,
+    delayed: delivery?.state.kind === "delayed" ? -1 : 0,
+  });
 }
