@@ -65,7 +65,9 @@ export function returnMessage(
 ): Counters {
   // A rejected message goes to the back as well: the others should not wait for it.
   const goesBack =
-    delivery.receiveCount >= backOfQueueReceiveCount || rejection !== delivery.rejection;
+    delivery.receiveCount >= backOfQueueReceiveCount ||
+    rejection !== delivery.rejection ||
+    wasRejectedWithDelay(delivery);
   const order = goesBack ? counters.nextSequence : delivery.sequence;
   transaction.putDelivery(
     queue,
@@ -76,6 +78,10 @@ export function returnMessage(
     ? changeCounters(counters, { nextSequence: sequence(counters.nextSequence + 1) })
     : counters;
 }
+
+/** Whether what ends is the delay of a reject: one that came during this lease, not during an earlier one. */
+const wasRejectedWithDelay = ({ state, rejection }: Delivery): boolean =>
+  state.kind === "leased" && rejection !== undefined && rejection.at >= state.leasedAt;
 
 /** Of a message, or of its delivery, which knows as well when it was sent. */
 export const isExpired = (
