@@ -4,6 +4,7 @@
 // empty, streams end, what is decided is flushed, connections close, the store closes, the lock goes. Nothing here decides
 // anything about queues.
 
+import { setMaxListeners } from "node:events";
 import { mkdirSync } from "node:fs";
 import { type DurationMs, seconds } from "./base/brands.js";
 import { type Clock, createSystemClock, sleep, wallMs } from "./base/clock.js";
@@ -106,6 +107,8 @@ async function startOver(
     failed: (error) => log.error({ err: error }, "sweep failed"),
   });
   const draining = new AbortController();
+  // Every open stream listens.
+  setMaxListeners(0, draining.signal);
   const data = createDataListener({
     clock,
     wallMs,
@@ -173,7 +176,7 @@ async function startOver(
       await Promise.race([sleep(clock, config.drainGraceMs), hurried.promise]);
     await sweeper.stop();
     await closeInOrder(engine, data, management, config.drainTimeoutMs as DurationMs);
-    watch.stop();
+    await watch.stop();
     metrics.close();
     await store.close();
     await lock.release();
@@ -268,6 +271,7 @@ class StoreWatch {
   readonly #store: Store;
   #space: StoreSpace | undefined;
   #counts: readonly QueueCounts[] = [];
+  #look: Promise<void> = Promise.resolve();
   #isStopped = false;
 
   constructor(store: Store) {
@@ -276,12 +280,10 @@ class StoreWatch {
 
   start(clock: Clock, lock: DirectoryLock, engine: Engine, failed: (error: Error) => void): void {
     const look = async (): Promise<void> => {
-      if (this.#isStopped) return;
       if (!lock.isHeld()) {
         failed(new Error("another process has taken the data directory"));
         return;
       }
-      if (this.#isStopped) return;
       this.#space = await this.#store.space();
       const observed = await engine.executeIfIdle({
         name: "ObserveQueues",
@@ -290,13 +292,18 @@ class StoreWatch {
         decide: (transaction, stamp) => decideObserveQueues(transaction, observedQueuesMax, stamp),
       });
       if (observed?.kind === "accepted") this.#counts = observed.outcome;
-      clock.setTimer(watchMs, () => void look().catch(failed));
+      clock.setTimer(watchMs, begin);
     };
-    void look().catch(failed);
+    const begin = (): void => {
+      if (!this.#isStopped) this.#look = look().catch(failed);
+    };
+    begin();
   }
 
-  stop(): void {
+  /** Resolves when no look is under way: the store is closed next. */
+  async stop(): Promise<void> {
     this.#isStopped = true;
+    await this.#look;
   }
 
   get counts(): readonly QueueCounts[] {
