@@ -85,6 +85,13 @@ export class GrpcCallContext implements CallContext {
     this.#isFinished = true;
   }
 
+  /** As `finish`, for a stream: whoever reacts to its cancellation lets go of what it held, however it ended. */
+  finishStream(): void {
+    if (this.#isFinished) return;
+    this.#isFinished = true;
+    for (const reaction of this.#reactions ?? []) this.#run(reaction);
+  }
+
   get isFinished(): boolean {
     return this.#isFinished;
   }

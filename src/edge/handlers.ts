@@ -196,6 +196,7 @@ class GrpcResponseStream implements ResponseStream<unknown> {
     this.context = context;
     this.#startedMs = shell.begin();
     context.onCancelled(() => {
+      if (context.isFinished) return;
       context.finish();
       shell.abandoned(context, this.#startedMs);
     });
@@ -221,14 +222,14 @@ class GrpcResponseStream implements ResponseStream<unknown> {
 
   end(): void {
     if (this.isOver) return;
-    this.context.finish();
+    this.context.finishStream();
     this.call.end();
     this.shell.succeeded(this.#startedMs);
   }
 
   fail(error: unknown): void {
     if (this.isOver) return;
-    this.context.finish();
+    this.context.finishStream();
     // grpc-js ends a stream with the status of the error that is emitted, after what was written.
     this.call.emit("error", this.shell.failed(error, this.context, this.#startedMs));
   }

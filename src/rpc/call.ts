@@ -12,7 +12,10 @@ export interface CallContext {
    * up afresh, so reading it right before an answer is returned tells whether the answer can still leave.
    */
   readonly isCancelled: boolean;
-  /** Calls `react` once when the call is cancelled before it ends; at once if it already is. */
+  /**
+   * Calls `react` once when the call is cancelled before it ends; at once if it already is. Of a stream also when it ends in
+   * any other way, as over bytes that are no request: then what it held must go back just the same.
+   */
   onCancelled(react: () => void): void;
   /** The first value of a metadata key of the request; undefined when absent or binary. */
   metadata(key: string): string | undefined;

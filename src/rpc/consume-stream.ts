@@ -278,7 +278,9 @@ class ConsumeStream {
 
   #deliver(started: Started, received: MessagesReceived): void {
     if (this.#isOver || this.#context.isCancelled) {
-      void undoReceive(this.#parts.engine, started.address, received);
+      undoReceive(this.#parts.engine, started.address, received).catch(() => {
+        // Nobody is left to tell, as in `#release`.
+      });
       return;
     }
     const { queue, messages } = received;

@@ -470,7 +470,7 @@ export class Scenario {
 
   async #stopServer(server: RunningServer): Promise<void> {
     let isStopped = false;
-    const stopped = server.stop().then(() => {
+    const stopped = server.stop().finally(() => {
       isStopped = true;
     });
     // The drain's own bound is a timer of the clock: it must pass for calls that hang.

@@ -1,0 +1,126 @@
+// A Consume stream as a test drives it: started with credit, read by hand, its messages and results in the test's words.
+
+import type { ConsumeResult } from "../../src/gen/forebay/queue/v1/queue_service.js";
+import { type CallError, callErrorOfStatus } from "./call-error.js";
+import type { ConsumeCall, QueueClient } from "./queue-client.js";
+import { durationOf, type Received, receivedOf, type Scenario } from "./scenario.js";
+
+export interface ConsumerOptions {
+  readonly queue?: string;
+  readonly visibilityTimeoutMs?: number;
+  /** Ten if not given. */
+  readonly messages?: number;
+  readonly bytes?: number;
+  readonly client?: QueueClient;
+}
+
+export class Consumer {
+  readonly stream: ConsumeCall;
+  readonly #t: Scenario;
+  #readCount = 0;
+
+  constructor(t: Scenario, stream: ConsumeCall) {
+    this.#t = t;
+    this.stream = stream;
+  }
+
+  get ended(): Promise<CallError | undefined> {
+    return this.stream.ended;
+  }
+
+  async #newResponses() {
+    await this.#t.settle();
+    const responses = this.stream.responses.slice(this.#readCount);
+    this.#readCount = this.stream.responses.length;
+    return responses.map(({ response }) => response);
+  }
+
+  /** The messages that came since the last reading; fails on anything else. */
+  async messages(): Promise<Received[]> {
+    return (await this.#newResponses()).flatMap((response) => {
+      if (response?.$case !== "messages") throw new Error(`Expected messages: ${shown(response)}`);
+      return response.value.messages.map(receivedOf);
+    });
+  }
+
+  /** What became of acks, nacks and rejects since the last reading; fails on anything else. */
+  async results(): Promise<ConsumeResult[]> {
+    return (await this.#newResponses()).flatMap((response) => {
+      if (response?.$case !== "results") throw new Error(`Expected results: ${shown(response)}`);
+      return response.value.results;
+    });
+  }
+
+  /** Results in words: `deleted 1`, `visible <instant>`, `CODE REASON`. */
+  async outcomes(): Promise<string[]> {
+    return (await this.results()).map(({ result }) => {
+      switch (result?.$case) {
+        case "deleted":
+          return result.value === 1 ? "DELETED" : "ALREADY_GONE";
+        case "visibleTime": {
+          const at = Number(result.value.seconds) * 1_000 + result.value.nanos / 1_000_000;
+          return `visible in ${at - this.#t.now}`;
+        }
+        case "error": {
+          const { code, reason } = callErrorOfStatus(result.value);
+          return `${code} ${reason}`;
+        }
+        default:
+          return "nothing";
+      }
+    });
+  }
+
+  /** The handles reported as lost since the last reading; fails on anything else. */
+  async lost(): Promise<string[]> {
+    return (await this.#newResponses()).flatMap((response) => {
+      if (response?.$case !== "lost") throw new Error(`Expected lost leases: ${shown(response)}`);
+      return response.value.receiptHandles;
+    });
+  }
+
+  credit(messages: number, bytes = 0): void {
+    this.stream.write({
+      request: { $case: "credit", value: { messages, bytes: BigInt(bytes) } },
+    });
+  }
+
+  ack(...receiptHandles: string[]): void {
+    this.stream.write({ request: { $case: "ack", value: { receiptHandles } } });
+  }
+
+  nack(receiptHandles: string[], delayMs?: number): void {
+    const delay = delayMs === undefined ? undefined : durationOf(delayMs);
+    this.stream.write({ request: { $case: "nack", value: { receiptHandles, delay } } });
+  }
+
+  reject(receiptHandles: string[], reason: string, error = "", delayMs?: number): void {
+    const delay = delayMs === undefined ? undefined : durationOf(delayMs);
+    this.stream.write({
+      request: { $case: "reject", value: { receiptHandles, reason, error, delay } },
+    });
+  }
+}
+
+/** A stream that has been started; the server has it when this resolves. */
+export async function consumer(t: Scenario, options: ConsumerOptions = {}): Promise<Consumer> {
+  const stream = (options.client ?? t.client).consume();
+  const { visibilityTimeoutMs: timeoutMs } = options;
+  stream.write({
+    request: {
+      $case: "start",
+      value: {
+        queue: options.queue ?? t.queue,
+        visibilityTimeout: timeoutMs === undefined ? undefined : durationOf(timeoutMs),
+        credit: { messages: options.messages ?? 10, bytes: BigInt(options.bytes ?? 0) },
+        systemAttributeNames: [1],
+        messageAttributeNames: ["All"],
+      },
+    },
+  });
+  await t.settle();
+  return new Consumer(t, stream);
+}
+
+const shown = (value: unknown): string =>
+  JSON.stringify(value, (_, each: unknown) => (typeof each === "bigint" ? String(each) : each));
