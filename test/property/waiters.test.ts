@@ -50,7 +50,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
       delaysMs: fc.array(fc.constantFrom(0, 0, 500, 2_000), { minLength: 1, maxLength: 4 }),
     }),
   },
-  { weight: 3, arbitrary: fc.record({ act: constantly("delete"), handle: at }) },
+  { weight: 6, arbitrary: fc.record({ act: constantly("delete"), handle: at }) },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -61,8 +61,8 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ act: constantly("give back"), receive: at }) },
   {
-    weight: 1,
-    arbitrary: fc.record({ act: constantly("limit"), inFlightMax: fc.constantFrom(1, 2, 100) }),
+    weight: 3,
+    arbitrary: fc.record({ act: constantly("limit"), inFlightMax: fc.constantFrom(1, 1, 2, 100) }),
   },
   { weight: 1, arbitrary: fc.record({ act: constantly("purge") }) },
   { weight: 1, arbitrary: fc.record({ act: constantly("recreate"), isAtOnce: fc.boolean() }) },
