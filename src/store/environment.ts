@@ -98,6 +98,9 @@ export interface StoreOptions {
 /** Stamped into every store. `minReader` is the oldest program format that may open it. */
 const format = { magic: "forebay", version: 1, minReader: 1 } as const;
 
+const metaName = "meta";
+const stateName = "state";
+
 const pageBytes = 16_384;
 /** With 16 KiB pages LMDB keeps key and value up to 8,170 bytes in a leaf page (measured); larger ones stall the writer. */
 const valueBytesMax = 8_000;
@@ -122,18 +125,22 @@ const failedCommitCauses = new WeakSet<Error>();
 
 export function openStore(options: StoreOptions): Store {
   const { directory } = options;
-  mkdirSync(directory, { recursive: true });
-  refuseForeignFile(join(directory, "data.mdb"));
+  const isNew = !holdsLmdbFile(join(directory, "data.mdb"));
+  if (isNew && options.isReadOnly === true) {
+    throw new StoreRefused(`There is no Forebay store in ${directory}.`);
+  }
+  if (isNew) mkdirSync(directory, { recursive: true });
   const root = openRoot(options);
   try {
+    refuseForeignRoot(root, directory);
     const meta = root.openDB<Buffer, Buffer>({
-      name: "meta",
+      name: metaName,
       encoding: "binary",
       keyEncoding: "binary",
     });
     const secret = stampOrRefuse(root, meta, options);
     const state = root.openDB<Buffer, Buffer>({
-      name: "state",
+      name: stateName,
       encoding: "binary",
       keyEncoding: "binary",
     });
@@ -166,15 +173,18 @@ function openRoot(options: StoreOptions): RootDatabase<Buffer, Buffer> {
   }
 }
 
-/** LMDB may crash on a file that is not its own, so its magic number is looked at first. */
-function refuseForeignFile(path: string): void {
+/**
+ * True when there is a file to open. LMDB may crash on one that is not its own, so its magic number is looked at first; an
+ * empty one is what a crash before the first write leaves.
+ */
+function holdsLmdbFile(path: string): boolean {
   let size: number;
   try {
     size = statSync(path).size;
   } catch {
-    return; // no file: a new store
+    return false;
   }
-  if (size === 0) return;
+  if (size === 0) return false;
   const head = Buffer.alloc(64);
   const descriptor = openSync(path, "r");
   readSync(descriptor, head, 0, head.length, 0);
@@ -186,7 +196,21 @@ function refuseForeignFile(path: string): void {
       `${path} is not a Forebay store, and it is left untouched. Set FOREBAY_DATA_DIR to another directory.`,
     );
   }
+  return true;
 }
+
+/** Before anything is made in it: opening a database by name would write into another program's store. */
+function refuseForeignRoot(root: RootDatabase<Buffer, Buffer>, directory: string): void {
+  const names = [...root.getKeys()].map((key) => key.toString("utf8").replace(/\0$/, ""));
+  const strangers = names.filter((name) => name !== metaName && name !== stateName);
+  if (strangers.length > 0) throw belongsToAnother(directory, strangers.slice(0, 3).join(", "));
+}
+
+const belongsToAnother = (directory: string, what: string): StoreRefused =>
+  new StoreRefused(
+    `The LMDB store in ${directory} belongs to another program (it holds ${what}), and it is left untouched. ` +
+      "Set FOREBAY_DATA_DIR to another directory.",
+  );
 
 function stampOrRefuse(
   root: RootDatabase<Buffer, Buffer>,
@@ -197,18 +221,13 @@ function stampOrRefuse(
   const secretKey = Buffer.from("secret");
   const stamp = meta.get(formatKey);
   if (stamp === undefined) {
+    // A crash before the first commit leaves both databases without a row; anything else is not ours.
+    const [key] = meta.getKeys({ limit: 1 });
+    if (key !== undefined) {
+      throw belongsToAnother(options.directory, `${metaName} without a stamp`);
+    }
     if (options.isReadOnly === true) {
       throw new StoreRefused(`There is no Forebay store in ${options.directory}.`);
-    }
-    // A new LMDB environment has only the two databases just made in its root.
-    const names = [...root.getKeys()]
-      .map((key) => key.toString("utf8").replace(/\0$/, ""))
-      .filter((name) => name !== "meta" && name !== "state");
-    if (names.length > 0) {
-      throw new StoreRefused(
-        `The LMDB store in ${options.directory} belongs to another program (it holds ${names.slice(0, 3).join(", ")}), ` +
-          "and it is left untouched. Set FOREBAY_DATA_DIR to another directory.",
-      );
     }
     // Start-up is the only time a synchronous transaction is used: nothing else is in flight.
     root.transactionSync(() => {
@@ -229,7 +248,7 @@ function stampOrRefuse(
 function refuseOtherFormat(stamp: Buffer, directory: string): void {
   let found: { magic?: unknown; version?: unknown; minReader?: unknown };
   try {
-    found = JSON.parse(stamp.toString("utf8")) as typeof found;
+    found = (JSON.parse(stamp.toString("utf8")) ?? {}) as typeof found;
   } catch {
     found = {};
   }
