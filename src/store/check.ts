@@ -493,22 +493,19 @@ class StoreCheck {
     name: () => string,
   ): void {
     const isBeforeFresh = counters !== undefined && place < counters.freshFrom;
+    // A message that cannot be read was passed over by receives, which says enough.
+    if (message === undefined) return;
     if (!hasDelivery && isBeforeFresh) {
       this.#report(
         name(),
         `It stands before the first fresh place ${counters.freshFrom} and has no delivery: no receive would find it.`,
       );
-    } else if (!hasDelivery && message?.isDelayed === true) {
+    } else if (!hasDelivery && message.isDelayed) {
       this.#report(
         name(),
         "It was sent with a delay and has no delivery: no receive would find it.",
       );
-    } else if (
-      hasDelivery &&
-      counters !== undefined &&
-      !isBeforeFresh &&
-      message?.isDelayed === false
-    ) {
+    } else if (hasDelivery && counters !== undefined && !isBeforeFresh && !message.isDelayed) {
       this.#report(
         name(),
         `It stands at or after the first fresh place ${counters.freshFrom} and has a delivery: it would be received twice.`,

@@ -4,6 +4,7 @@
 import type { QueueName, Sequence } from "../../src/base/brands.js";
 import { type DurationMs, milliseconds, type Namespace } from "../../src/base/brands.js";
 import { createIds, type Random } from "../../src/base/ids.js";
+import type { RecordCorrupt } from "../../src/base/record-corrupt.js";
 import type { Decision } from "../../src/engine/command.js";
 import { Engine, type EngineLimits, type Wait } from "../../src/engine/engine.js";
 import {
@@ -138,6 +139,7 @@ export class EngineHarness {
   readonly #failed: Promise<never>;
   #fail: (error: Error) => void = () => undefined;
   readonly fullness: boolean[] = [];
+  readonly corruptRowsPassed: RecordCorrupt[] = [];
   #store: WatchedStore;
   #engine: Engine | undefined;
 
@@ -172,7 +174,7 @@ export class EngineHarness {
       observer: {
         recordCommitted: () => undefined,
         storageChanged: (isFull) => this.fullness.push(isFull),
-        corruptRowPassed: () => undefined,
+        corruptRowPassed: (corrupt) => this.corruptRowsPassed.push(corrupt),
         failed: (error) => {
           this.failures.push(error);
           this.#fail(error);

@@ -1,6 +1,7 @@
 // A store that watches its user: every range that is opened must be closed in the same turn. An open range holds a reader,
 // and with it every page that commits have freed since; a hundred of them and the store cannot be read at all.
 
+import type { RecordCorrupt } from "../../src/base/record-corrupt.js";
 import type {
   RowChange,
   ScannedRow,
@@ -26,10 +27,14 @@ export class WatchedStore implements Store {
   get(key: string): Buffer | undefined {
     return this.#store.get(key);
   }
-  *range(from: string, to: string): Iterable<StoredRow> {
+  *range(
+    from: string,
+    to: string,
+    passOver?: (corrupt: RecordCorrupt) => void,
+  ): Iterable<StoredRow> {
     this.#openRangeCount += 1;
     try {
-      yield* this.#store.range(from, to);
+      yield* this.#store.range(from, to, passOver);
     } finally {
       this.#openRangeCount -= 1;
     }
