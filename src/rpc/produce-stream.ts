@@ -172,7 +172,7 @@ class ProduceStream {
     }
     if (request.entries.length > limits.produceEntriesMax) {
       violations.add(
-        "TOO_MANY_ENTRIES",
+        "INVALID_PARAMETER",
         "entries",
         `a request has at most ${limits.produceEntriesMax} entries, not ${request.entries.length}`,
       );

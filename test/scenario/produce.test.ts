@@ -200,6 +200,7 @@ test("a request has at most 1000 entries", async () => {
   tooMany.write({ queue: t.queue, entries: entriesOf(1_001) });
   expect(await tooMany.ended).toMatchObject({
     code: "INVALID_ARGUMENT",
+    reason: "INVALID_PARAMETER",
     violations: ["entries"],
   });
   expect(await t.counts()).toBe("1000/0/0");
