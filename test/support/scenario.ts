@@ -9,7 +9,7 @@
 // Everything is taken down when the test ends. A test fails by itself when the server logs an error, says that it must end,
 // or leaves a promise rejected.
 
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
@@ -147,7 +147,7 @@ export class Scenario {
   readonly queue: string;
   readonly logged: LogLine[] = [];
   readonly #clock: ManualClock | undefined;
-  readonly #config: Partial<Config>;
+  readonly #config: { -readonly [Name in keyof Config]?: Config[Name] };
   readonly #root = mkdtempSync(join(tmpdir(), "forebay-scenario-"));
   readonly #servers: RunningServer[] = [];
   readonly #clients: QueueClient[] = [];
@@ -160,7 +160,7 @@ export class Scenario {
 
   constructor({ queue = "orders", time = "manual", config = {} }: ScenarioOptions) {
     this.queue = queue;
-    this.#config = config;
+    this.#config = { ...config };
     this.#clock =
       time === "manual" ? new ManualClock({ settle: async () => await this.settle() }) : undefined;
     this.#directory = this.#newDirectory();
@@ -484,11 +484,29 @@ export class Scenario {
     await stopped;
   }
 
-  /** Stops cleanly and starts again on the same directory. */
-  async restart(): Promise<void> {
+  /** Stops cleanly and starts again on the same directory, with other settings if given. */
+  async restart(config: Partial<Config> = {}): Promise<void> {
     await this.settle();
     this.client.close();
     await this.stop();
+    Object.assign(this.#config, config);
+    await this.start();
+  }
+
+  /** Changes one byte on disk, behind the back of a server that is stopped meanwhile: the last one of the text, everywhere. */
+  async corrupt(text: string): Promise<void> {
+    this.client.close();
+    await this.stop();
+    const path = join(this.#directory, "data.mdb");
+    const bytes = readFileSync(path);
+    let count = 0;
+    for (let at = bytes.indexOf(text); at !== -1; at = bytes.indexOf(text, at + 1)) {
+      const last = at + Buffer.byteLength(text) - 1;
+      bytes.writeUInt8(bytes.readUInt8(last) ^ 1, last);
+      count += 1;
+    }
+    if (count === 0) throw new Error(`"${text}" is not on disk.`);
+    writeFileSync(path, bytes);
     await this.start();
   }
 

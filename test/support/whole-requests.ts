@@ -1,0 +1,98 @@
+// A request of every method with every field set to something that is taken: what tests of bad input spoil field by field,
+// and what tests of errors address to a queue that does not exist.
+
+import { ReceiptPolicy } from "../../src/gen/forebay/queue/v1/queue.js";
+import type { RequestPart, UnaryMethod } from "./queue-client.js";
+import { attributesOf, durationOf } from "./scenario.js";
+
+export type WholeRequests = { readonly [Method in UnaryMethod]: RequestPart<Method> };
+
+/** `handle` is of a message that is in flight in the queue. */
+export function wholeRequests(queue: string, handle: string): WholeRequests {
+  const message = {
+    body: { $case: "text" as const, value: "body" },
+    delay: durationOf(1_500),
+    attributes: attributesOf({ kind: "k" }),
+    systemAttributes: { traceHeader: "Root=1" },
+    groupId: "g1",
+  };
+  const attributes = {
+    visibilityTimeout: durationOf(30_000),
+    messageRetentionPeriod: durationOf(345_600_000),
+    delay: durationOf(0),
+    maximumMessageBytes: 1_048_576,
+    receiveMessageWaitTime: durationOf(0),
+    receiptPolicy: ReceiptPolicy.LENIENT,
+    maxInFlight: 120_000,
+  };
+  const tags = new Map([["team", "billing"]]);
+  return {
+    createQueue: { queue, attributes, tags, requestId: "r1" },
+    getQueueUrl: { queue },
+    getQueueAttributes: { queue, names: ["delay", "All"] },
+    setQueueAttributes: { queue, attributes, updateMask: ["delay"] },
+    listQueues: { prefix: "or", pageSize: 10 },
+    deleteQueue: { queue, etag: "" },
+    purgeQueue: { queue, requestId: "r1" },
+    tagQueue: { queue, tags },
+    untagQueue: { queue, keys: ["team"] },
+    listQueueTags: { queue },
+    listDeadLetterSourceQueues: { queue, pageSize: 10 },
+    sendMessage: { queue, ...message, requestId: "r1" },
+    sendMessageBatch: { queue, entries: [{ id: "a", ...message }], requestId: "r1" },
+    receiveMessage: {
+      queue,
+      maxMessages: 10,
+      visibilityTimeout: durationOf(1_000),
+      waitTime: durationOf(0),
+      systemAttributeNames: [1],
+      messageAttributeNames: ["All"],
+      maxBytes: 1_000,
+      requestId: "r1",
+    },
+    deleteMessage: { queue, receiptHandle: handle },
+    deleteMessageBatch: { queue, entries: [{ id: "a", receiptHandle: handle }] },
+    changeMessageVisibility: {
+      queue,
+      receiptHandle: handle,
+      visibilityTimeout: durationOf(30_000),
+    },
+    changeMessageVisibilityBatch: {
+      queue,
+      entries: [{ id: "a", receiptHandle: handle, visibilityTimeout: durationOf(30_000) }],
+    },
+    peekMessages: {
+      queue,
+      states: [1, 2, 3],
+      groupId: "g1",
+      attributes: new Map([["kind", "k"]]),
+      bodyContains: "o",
+      pageSize: 10,
+      bodyBytesMax: 100,
+    },
+    startMessageMoveTask: { source: queue, destination: queue, maxPerSecond: 1, requestId: "r1" },
+    cancelMessageMoveTask: { taskHandle: "t1" },
+    listMessageMoveTasks: { source: queue, pageSize: 1 },
+    addPermission: {
+      queue,
+      label: "l1",
+      principals: ["p1"],
+      actions: ["SendMessage"],
+      requestId: "r1",
+    },
+    removePermission: { queue, label: "l1" },
+  };
+}
+
+/** Methods that this release answers with UNIMPLEMENTED. */
+export const laterMethods: ReadonlySet<string> = new Set([
+  "ListDeadLetterSourceQueues",
+  "StartMessageMoveTask",
+  "CancelMessageMoveTask",
+  "ListMessageMoveTasks",
+  "AddPermission",
+  "RemovePermission",
+]);
+
+export const keyOf = (methodName: string): UnaryMethod =>
+  (methodName.charAt(0).toLowerCase() + methodName.slice(1)) as UnaryMethod;
