@@ -1,0 +1,114 @@
+// What the clients of a crash test did and were told, one line of JSON an event, written by the client that knows. The
+// checker (checker.ts) judges the events of all clients together.
+//
+// Times are milliseconds of the machine's monotonic clock, the same in every process. An outcome is `ok` when the server
+// said so, `refused` when it said no, and `unknown` when nobody can tell: the call may or may not have taken effect.
+
+import { createHash } from "node:crypto";
+import { createWriteStream, readFileSync, type WriteStream } from "node:fs";
+import { Random } from "./random.js";
+
+export type Outcome = "ok" | "refused" | "unknown";
+
+interface Span {
+  readonly startedMs: number;
+  readonly endedMs: number;
+}
+
+/** One message that was sent, however often the call was repeated. */
+export interface Sent extends Span {
+  readonly kind: "sent";
+  readonly key: string;
+  readonly bodyHash: string;
+  readonly outcome: Outcome;
+  /** What the server named the message; with `ok` only. */
+  readonly messageId?: string;
+  readonly attemptCount: number;
+}
+
+/** A message that came to a client. */
+export interface Arrived extends Span {
+  readonly kind: "arrived";
+  readonly messageId: string;
+  readonly key: string;
+  readonly bodyHash: string;
+  readonly receiveCount: number;
+  /** By a receive, whose lease this is; or over a stream, which may have leased it long before it came. */
+  readonly lease:
+    | { readonly kind: "receive"; readonly visibilityTimeoutMs: number }
+    | { readonly kind: "stream" };
+}
+
+/** A delete, or the ack of a stream. */
+export interface Deleted extends Span {
+  readonly kind: "deleted";
+  readonly messageId: string;
+  readonly outcome: Outcome;
+  /** Whether this call was told that it removed the message; otherwise it was gone before. */
+  readonly hasRemoved: boolean;
+}
+
+/** Anything that may end a lease early: a change of visibility, a nack, a reject. */
+export interface GivenBack extends Span {
+  readonly kind: "given_back";
+  readonly messageId: string;
+  readonly outcome: Outcome;
+}
+
+/** An answer that no crash explains. */
+export interface Surprise {
+  readonly kind: "surprise";
+  readonly atMs: number;
+  readonly what: string;
+}
+
+export type Event = Sent | Arrived | Deleted | GivenBack | Surprise;
+
+export function nowMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+/** Appends events to a file. */
+export class History {
+  readonly #stream: WriteStream;
+
+  constructor(path: string) {
+    this.#stream = createWriteStream(path, { flags: "a" });
+  }
+
+  add(event: Event): void {
+    this.#stream.write(`${JSON.stringify(event)}\n`);
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#stream.once("error", reject);
+      this.#stream.end(resolve);
+    });
+  }
+}
+
+export function readHistory(path: string): Event[] {
+  return readFileSync(path, "utf8")
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line): Event => JSON.parse(line));
+}
+
+/** A body that names its key, followed by text that only this key has. Some are bytes, to try both kinds. */
+export function bodyOf(key: string, bodyBytes: number): string | Uint8Array {
+  const random = new Random(Number.parseInt(hashOf(key).slice(0, 8), 16));
+  let text = `${key} `;
+  while (text.length < bodyBytes) text += random.next().toString(36).slice(2);
+  const body = text.slice(0, Math.max(key.length + 1, bodyBytes));
+  return random.chance(0.3) ? Buffer.from(body) : body;
+}
+
+export function keyOf(body: string | Uint8Array): string {
+  const text = typeof body === "string" ? body : Buffer.from(body).toString("latin1");
+  return text.slice(0, text.indexOf(" "));
+}
+
+export function hashOf(body: string | Uint8Array): string {
+  return createHash("sha256").update(body).digest("hex").slice(0, 32);
+}
