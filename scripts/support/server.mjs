@@ -59,7 +59,7 @@ async function isReady(managementAddress) {
 }
 
 /** A port of this machine that nobody listens on right now. */
-export async function freePort() {
+async function freePort() {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
   const { port } = probe.address();

@@ -27,10 +27,14 @@ const everyKind: Readonly<Record<ClientKind, number>> = {
 const senders = { sender: 2, hasty_sender: 1, batch_sender: 1, producer: 1 };
 const receivers = { receiver: 2, consumer: 1 };
 
+function execute(command: string, args: readonly string[]): void {
+  execFileSync(command, args, { stdio: "pipe" });
+}
+
 /** Leaves the test out, with the reason, unless this is where it has to run. */
 function requireTool(context: TestContext, command: string, args: readonly string[]): void {
   try {
-    execFileSync(command, args, { stdio: "pipe" });
+    execute(command, args);
   } catch (error) {
     if (process.env["CI"] === "true") throw error;
     context.skip(`not possible here: ${command} ${args.join(" ")} failed`);
@@ -137,7 +141,7 @@ test("Q66 a full disk refuses sends and loses nothing, also when the server is k
       expect(summary.acknowledged).toBeGreaterThan(100);
     });
   } finally {
-    execFileSync("umount", ["-l", disk]);
+    execute("umount", ["-l", disk]);
     rmSync(disk, { recursive: true, force: true });
   }
 });
