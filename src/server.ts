@@ -18,17 +18,17 @@ import { createDataListener } from "./edge/data-listener.js";
 import type { Readiness } from "./edge/health.js";
 import type { Listener } from "./edge/listener.js";
 import { createManagementListener, type ManagementListener } from "./edge/management-listener.js";
-import { createMetrics, type Metrics, type QueueCounts } from "./edge/metrics.js";
+import { createMetrics, type Metrics } from "./edge/metrics.js";
 import { noopHandlers, noopServiceDefinition } from "./edge/noop-service.js";
 import { Engine, type EngineObserver } from "./engine/engine.js";
 import { Sweeper } from "./engine/sweeper.js";
 import { QueueServiceDefinition } from "./gen/forebay/queue/v1/queue_service.js";
 import { ReceiptCodec } from "./queue/receipt.js";
-import { decideObserveQueues } from "./queue/sweep.js";
 import { PageTokens } from "./rpc/page-token.js";
 import { createQueueHandlers } from "./rpc/queue-handlers.js";
 import { translateFault } from "./rpc/wire-errors.js";
-import { openStore, type Store, type StoreSpace } from "./store/environment.js";
+import { StoreWatch } from "./server/store-watch.js";
+import { openStore, type Store } from "./store/environment.js";
 
 export interface RunningServer {
   readonly dataAddress: Address;
@@ -46,11 +46,6 @@ export interface ServerParts {
   /** Called when the store failed or an invariant broke; the process must end. */
   readonly failed: (error: Error) => void;
 }
-
-/** How often the directory's lock is looked after and gauges of the store are refreshed. */
-const watchMs = 1_000;
-/** Queues whose numbers are published, as many as there are labels for. */
-const observedQueuesMax = 1_000;
 
 export async function startServer(
   config: Config,
@@ -96,6 +91,7 @@ async function startOver(
     limits: {
       commandsPendingMax: config.commandsPendingMax,
       uncommittedBytesMax: config.uncommittedBytesMax,
+      waitersMax: config.waitingReceivesMax,
       commitAgeMsMax: config.commitBacklogAgeMaxMs,
       storageReserveBytes: config.storageReserveBytes,
     },
@@ -106,6 +102,7 @@ async function startOver(
     clock,
     failed: (error) => log.error({ err: error }, "sweep failed"),
   });
+  let isLeaving = false;
   const draining = new AbortController();
   // Every open stream listens.
   setMaxListeners(0, draining.signal);
@@ -138,7 +135,7 @@ async function startOver(
     metrics,
     services: [QueueServiceDefinition.fullName],
     dataAddress: () => dataAddress,
-    readiness: () => readinessOf(engine, draining.signal),
+    readiness: () => readinessOf(engine, isLeaving),
   });
   metrics.observe({
     queues: () => watch.counts,
@@ -155,7 +152,7 @@ async function startOver(
     throw error;
   });
   sweeper.start();
-  watch.start(clock, lock, engine, parts.failed);
+  watch.start({ clock, lock, engine, log, failed: parts.failed });
   log.info(
     {
       version,
@@ -170,10 +167,12 @@ async function startOver(
   const hurried = signalOf();
   const stop = async (): Promise<void> => {
     log.info({ drainGraceMs: config.drainGraceMs }, "draining");
-    draining.abort();
+    // Balancers look elsewhere first; callers are served on meanwhile.
+    isLeaving = true;
     management.readinessChanged();
     if (config.drainGraceMs > 0)
       await Promise.race([sleep(clock, config.drainGraceMs), hurried.promise]);
+    draining.abort();
     await sweeper.stop();
     await closeInOrder(engine, data, management, config.drainTimeoutMs as DurationMs);
     await watch.stop();
@@ -196,14 +195,14 @@ async function startOver(
   };
 }
 
-function readinessOf(engine: Engine, draining: AbortSignal): Readiness {
+function readinessOf(engine: Engine, isLeaving: boolean): Readiness {
   return {
-    isReady: !draining.aborted,
+    isReady: !isLeaving,
     checks: [
       {
         name: "serving",
-        isPassed: !draining.aborted,
-        ...(draining.aborted && { detail: "draining" }),
+        isPassed: !isLeaving,
+        ...(isLeaving && { detail: "draining" }),
       },
       // Receives and deletes go on with the storage full, so the node stays in service.
       {
@@ -265,58 +264,3 @@ function observeEngine(metrics: Metrics, log: Log, failed: (error: Error) => voi
 
 /** Corrupt rows that get a line of their own in the log. */
 const toldRowsMax = 1_000;
-
-/** Keeps an eye on what can change behind our back: the lock of the directory, the room on the disk. */
-class StoreWatch {
-  readonly #store: Store;
-  #space: StoreSpace | undefined;
-  #counts: readonly QueueCounts[] = [];
-  #look: Promise<void> = Promise.resolve();
-  #isStopped = false;
-
-  constructor(store: Store) {
-    this.#store = store;
-  }
-
-  start(clock: Clock, lock: DirectoryLock, engine: Engine, failed: (error: Error) => void): void {
-    const look = async (): Promise<void> => {
-      if (!lock.isHeld()) {
-        failed(new Error("another process has taken the data directory"));
-        return;
-      }
-      this.#space = await this.#store.space();
-      const observed = await engine.executeIfIdle({
-        name: "ObserveQueues",
-        bytes: 0,
-        isGrowing: false,
-        decide: (transaction, stamp) => decideObserveQueues(transaction, observedQueuesMax, stamp),
-      });
-      if (observed?.kind === "accepted") this.#counts = observed.outcome;
-      clock.setTimer(watchMs, begin);
-    };
-    const begin = (): void => {
-      if (!this.#isStopped) this.#look = look().catch(failed);
-    };
-    begin();
-  }
-
-  /** Resolves when no look is under way: the store is closed next. */
-  async stop(): Promise<void> {
-    this.#isStopped = true;
-    await this.#look;
-  }
-
-  get counts(): readonly QueueCounts[] {
-    return this.#counts;
-  }
-
-  state() {
-    const space = this.#space;
-    if (space === undefined) return {};
-    return {
-      mapUsedRatio: space.fileBytes / space.mapBytes,
-      mapSizeBytes: space.mapBytes,
-      diskFreeBytes: space.availableBytes,
-    };
-  }
-}

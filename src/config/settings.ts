@@ -70,6 +70,12 @@ export const settings = {
     max: 4 * gibibyte,
     effect: "Bytes that may wait for the disk; beyond, calls are refused with COMMIT_BACKLOG.",
   }),
+  waiting_receives_max: integer({
+    default: 100_000,
+    min: 1,
+    max: 10_000_000,
+    effect: "Receives that may wait for a message; one more is refused with THROTTLED.",
+  }),
   commit_backlog_age_max_ms: integer({
     default: 2_000,
     min: 10,

@@ -55,7 +55,7 @@ export interface WaitingCommand<Outcome, Rejection> extends CommandBase {
 }
 
 /** Why the engine itself did not run a command. Before any effect. */
-export type RefusalKind = "commit_backlog" | "storage_full" | "shutting_down";
+export type RefusalKind = "commit_backlog" | "storage_full" | "shutting_down" | "too_many_waiting";
 
 export class EngineRefusal extends Error {
   override readonly name = "EngineRefusal";

@@ -28,6 +28,8 @@ export interface EngineLimits {
   /** Commands decided and not yet answered. */
   readonly commandsPendingMax: number;
   readonly uncommittedBytesMax: number;
+  /** Calls that may wait for a message at once, at some 2 KB each beside what their connections cost. */
+  readonly waitersMax: number;
   /** A commit older than this refuses newcomers: the disk has stopped answering. */
   readonly commitAgeMsMax: number;
   /** Free space below which commands that grow the store are refused. */
@@ -194,7 +196,10 @@ export class Engine {
   ): Wait<Outcome, Rejection> {
     let call: WaitingCall<Outcome, Rejection> | undefined;
     const decision = new Promise<Decision<Outcome, Rejection>>((resolve, reject) => {
-      const refusal = this.#refusal(command.isGrowing, command.bytes);
+      const refusal =
+        this.#waiters.count >= this.#parts.limits.waitersMax
+          ? tooManyWaiting(this.#parts.limits.waitersMax)
+          : this.#refusal(command.isGrowing, command.bytes);
       if (refusal !== undefined) {
         reject(refusal);
         return;
@@ -532,4 +537,11 @@ const storageFull = (): EngineRefusal =>
     "storage_full",
     "The storage is full and nothing of this call was stored. Receive and delete messages, which go on working, or free disk space.",
     storageRetryMs,
+  );
+
+const tooManyWaiting = (waitersMax: number): EngineRefusal =>
+  new EngineRefusal(
+    "too_many_waiting",
+    `${waitersMax} receives are waiting, which is the server's bound. Wait less, or receive through one Consume stream instead of many polls.`,
+    1_000,
   );

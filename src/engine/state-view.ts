@@ -5,12 +5,12 @@ import { assert } from "../base/assert.js";
 import type { QueueNumber } from "../base/brands.js";
 import type { RecordCorrupt } from "../base/record-corrupt.js";
 import { orPassOver, type Store } from "../store/environment.js";
-import type { KeyedRow, RowAccess } from "../store/row-access.js";
-import type { Table } from "../store/tables.js";
+import type { KeyedRow, RowAccess, RowHead } from "../store/row-access.js";
+import type { HeadedTable, Table } from "../store/tables.js";
 import { Overlay, type OverlayEntry } from "./overlay.js";
 
-/** Decoded rows kept; at about 1 KiB each this is 10 MiB. */
-const cachedRowsMax = 10_000;
+/** Decoded rows kept: some 300 bytes each, up to 77 KB for a queue with 50 long tags. */
+const cachedRowsMax = 4_000;
 
 export class StateView implements RowAccess {
   readonly overlay = new Overlay();
@@ -61,23 +61,57 @@ export class StateView implements RowAccess {
 
   *range<Row>(table: Table<Row>, from: string, to: string): Iterable<KeyedRow<Row>> {
     assert(table.isOrdered, "only ordered tables are read as ranges");
-    const uncommitted = this.overlay.entries(from, to)[Symbol.iterator]();
+    yield* this.#merge(
+      this.#store.range(from, to, this.#passOver),
+      this.overlay.entries(from, to),
+      ({ key, bytes }) => ({ key, row: table.decode(key, bytes) }),
+      ({ key, row }) => ({ key, row: row as Row }),
+    );
+  }
+
+  *heads<Row extends Head, Head>(
+    table: HeadedTable<Row, Head>,
+    from: string,
+    to: string,
+  ): Iterable<RowHead<Row, Head>> {
+    assert(table.isOrdered, "only ordered tables are read as ranges");
+    yield* this.#merge(
+      this.#store.heads(from, to, this.#passOver),
+      this.overlay.entries(from, to),
+      ({ key, bytes, isWhole }) => {
+        if (!isWhole) return { head: table.decodeHead(key, bytes), row: undefined };
+        const row = table.decode(key, bytes);
+        return { head: row, row };
+      },
+      ({ row }) => ({ head: row as Row, row: row as Row }),
+    );
+  }
+
+  /** Stored rows and uncommitted ones in one order, the uncommitted winning. */
+  *#merge<Stored extends { readonly key: string }, Result>(
+    stored: Iterable<Stored>,
+    entries: Iterable<OverlayEntry>,
+    ofStored: (stored: Stored) => Result,
+    ofEntry: (entry: OverlayEntry) => Result,
+  ): Iterable<Result> {
+    const uncommitted = entries[Symbol.iterator]();
     let next = uncommitted.next();
-    for (const { key, bytes } of this.#store.range(from, to, this.#passOver)) {
+    for (const candidate of stored) {
+      const { key } = candidate;
       while (next.done !== true && next.value.key < key) {
-        yield { key: next.value.key, row: next.value.row as Row };
+        yield ofEntry(next.value);
         next = uncommitted.next();
       }
       if (next.done !== true && next.value.key === key) {
-        yield { key, row: next.value.row as Row };
+        yield ofEntry(next.value);
         next = uncommitted.next();
       } else if (this.overlay.find(key) === undefined) {
-        const row = orPassOver(this.#passOver, () => table.decode(key, bytes));
-        if (row !== undefined) yield { key, row };
+        const result = orPassOver(this.#passOver, () => ofStored(candidate));
+        if (result !== undefined) yield result;
       }
     }
     while (next.done !== true) {
-      yield { key: next.value.key, row: next.value.row as Row };
+      yield ofEntry(next.value);
       next = uncommitted.next();
     }
   }

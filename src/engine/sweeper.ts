@@ -9,7 +9,6 @@ import {
   decideReap,
   decideSweepQueues,
   decideSweepRequests,
-  type QueuesSwept,
   type SweepQueues,
 } from "../queue/sweep.js";
 import type { QueueTransaction } from "../queue/view.js";
@@ -23,6 +22,9 @@ const stepMs = 5;
 /** Queues looked at in one step. */
 const queuesPerStep = 100;
 
+/** Before all queues. */
+const firstQueue: SweepQueues["after"] = { namespace: "", name: "" };
+
 export interface SweeperParts {
   readonly engine: Engine;
   readonly clock: Clock;
@@ -34,6 +36,7 @@ export class Sweeper {
   readonly #parts: SweeperParts;
   #timer: Timer | undefined;
   #resume: (() => void) | undefined;
+  #swept: SweepQueues["after"] = firstQueue;
   #isStopped = false;
   #round: Promise<void> = Promise.resolve();
 
@@ -62,26 +65,46 @@ export class Sweeper {
     });
   }
 
-  /** One whole round. */
+  /**
+   * One whole round: a step of each kind in turn until none has more to do, so that one queue with much to settle keeps
+   * nothing else waiting. A kind that fails, or finds the engine busy, is done for this round.
+   */
   async sweepOnce(): Promise<void> {
-    await this.#sweepQueues();
-    while (!this.#isStopped && (await this.#step("SweepRequests", decideSweepRequests))?.hasMore) {
-      await this.#pause();
+    const kinds = [
+      () => this.#sweepQueues(),
+      () => this.#step("SweepRequests", decideSweepRequests),
+      () => this.#step("Reap", decideReap),
+    ];
+    let left = kinds;
+    while (left.length > 0 && !this.#isStopped) {
+      const more: typeof kinds = [];
+      for (const step of left) {
+        if (await this.#hasMore(step)) more.push(step);
+        if (this.#isStopped) return;
+      }
+      left = more;
+      if (left.length > 0) await this.#pause();
     }
-    while (!this.#isStopped && (await this.#step("Reap", decideReap))?.hasMore) await this.#pause();
   }
 
-  async #sweepQueues(): Promise<void> {
-    let after: SweepQueues["after"] = { namespace: "", name: "" };
-    while (!this.#isStopped) {
-      const command: SweepQueues = { after, countMax: queuesPerStep };
-      const swept: QueuesSwept | undefined = await this.#step("SweepQueues", (transaction, stamp) =>
-        decideSweepQueues(transaction, command, stamp),
-      );
-      if (swept?.last === undefined) return;
-      after = swept.last;
-      await this.#pause();
+  async #hasMore(step: () => Promise<{ readonly hasMore: boolean } | undefined>): Promise<boolean> {
+    try {
+      return (await step())?.hasMore ?? false;
+    } catch (error) {
+      this.#parts.failed(error);
+      return false;
     }
+  }
+
+  /** The next queues after those swept last, also in the round before; at the end it starts over with the next round. */
+  async #sweepQueues(): Promise<{ readonly hasMore: boolean } | undefined> {
+    const command: SweepQueues = { after: this.#swept, countMax: queuesPerStep };
+    const swept = await this.#step("SweepQueues", (transaction, stamp) =>
+      decideSweepQueues(transaction, command, stamp),
+    );
+    if (swept === undefined) return undefined;
+    this.#swept = swept.last ?? firstQueue;
+    return { hasMore: swept.last !== undefined };
   }
 
   /** Undefined when the engine had no room for it: the round ends, callers come first. */

@@ -65,6 +65,7 @@ export class WaitingCall<Outcome, Rejection> implements Waiter {
   readonly #endsAt: number;
   #endTimer: Timer | undefined;
   #wasDropped = false;
+  #isCancelled = false;
 
   constructor(parts: WaitingCallParts<Outcome, Rejection>) {
     this.#parts = parts;
@@ -125,6 +126,7 @@ export class WaitingCall<Outcome, Rejection> implements Waiter {
   /** Ends the wait because nobody wants its answer any more; says whether it still waited. */
   cancel(): boolean {
     const { room, waited, command, resolve } = this.#parts;
+    this.#isCancelled = true;
     if (!room.leave(waited.queue, this)) return false;
     resolve({ kind: "accepted", outcome: command.empty() });
     return true;
@@ -148,7 +150,7 @@ export class WaitingCall<Outcome, Rejection> implements Waiter {
       return;
     }
     this.#wasDropped = true;
-    if (!room.mayWait) {
+    if (!room.mayWait || this.#isCancelled) {
       this.#answerEmpty();
       return;
     }

@@ -3,7 +3,7 @@
 // Deleting and purging never walk the messages: the segment that holds them becomes garbage in one row, unreachable at once,
 // and is removed in the background in small steps.
 
-import { after, between, type DurationMs, type Namespace } from "../base/brands.js";
+import { after, between, type DurationMs, type Namespace, sequence } from "../base/brands.js";
 import { limits, type QueueSettings } from "./limits.js";
 import type { Counters, Queue } from "./model.js";
 import { etagOf, findQueue, notFound, type QueueAddress } from "./queue-name.js";
@@ -39,8 +39,8 @@ export function decideReportQueue(
   if (queue === undefined) return notFound(address);
   const { counters, hasMore } = settleQueue(transaction, queue, stamp.now);
   let oldestAgeMs: DurationMs | undefined;
-  for (const message of transaction.messagesFrom(queue, 0 as Counters["freshFrom"])) {
-    oldestAgeMs = between(message.sentAt, stamp.now);
+  for (const { head } of transaction.messageHeadsFrom(queue, sequence(0))) {
+    oldestAgeMs = between(head.sentAt, stamp.now);
     break;
   }
   return accept({ queue, counters, oldestAgeMs, hasMore });
@@ -192,6 +192,8 @@ export interface QueuePage {
   readonly hasMore: boolean;
 }
 
+const namePrefix = new RegExp(`^[A-Za-z0-9_.-]{0,${limits.queueNameCharactersMax}}$`);
+
 /** A page resumes after its last name, so queues created or deleted meanwhile neither hide nor repeat others. */
 export function decideListQueues(
   transaction: QueueTransaction,
@@ -199,6 +201,8 @@ export function decideListQueues(
 ): Decided<QueuePage> {
   const { namespace, prefix, afterName, countMax } = command;
   const names: string[] = [];
+  // No queue's name starts with what no queue's name may hold.
+  if (!namePrefix.test(prefix)) return accept({ names, hasMore: false });
   let from = prefix;
   if (afterName > prefix) from = afterName;
   for (const { name } of transaction.queuesFrom(namespace, from)) {

@@ -44,11 +44,14 @@ export const limits = {
   listPageMax: 1_000,
   peekPageMax: 100,
   peekPageDefault: 10,
-  /** Rows one peek page may look at before it answers with what it has; about 20 ms (see bench). */
+  /** Messages one peek page may look at before it answers with what it has, and bytes of those it must read whole. */
   peekExaminedMax: 10_000,
+  peekExaminedBytesMax: 16 * 1_048_576,
 
   /** Rows one command settles (leases and delays that ended, messages that expired): keeps any single decision short. */
   settleMax: 1_000,
+  /** Bytes of messages one command expires: a megabyte is 132 chunks to remove. */
+  settleBytesMax: 8 * 1_048_576,
   /** Rows one reaping step removes of a purged or deleted queue. */
   reapMax: 2_000,
 

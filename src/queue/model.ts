@@ -48,8 +48,8 @@ export interface Counters {
   readonly purged: number;
 }
 
-/** A message as it is kept. `encoded` is the whole row: the other fields are read from it. */
-export interface Message {
+/** What there is to know of a message without reading its body. */
+export interface MessageHead {
   readonly sequence: Sequence;
   readonly messageId: Buffer;
   readonly sentAt: EpochMs;
@@ -57,6 +57,10 @@ export interface Message {
   readonly sizeBytes: number;
   /** True when it was sent with a delay: it then has a delivery from the start. */
   readonly isDelayed: boolean;
+}
+
+/** A message as it is kept. */
+export interface Message extends MessageHead {
   readonly content: MessageContent;
 }
 

@@ -64,9 +64,9 @@ function replay<Outcome>(
   if (identity === undefined) return undefined;
   const kept = transaction.requestResult(identity.key);
   if (kept === undefined || kept.keepUntil <= stamp.now) return undefined;
-  return kept.payloadHash.equals(identity.payloadHash)
-    ? accept({ outcome: codec.decode(kept.result), isReplayed: true })
-    : reject({ kind: "request_id_reused" });
+  if (!kept.payloadHash.equals(identity.payloadHash)) return reject({ kind: "request_id_reused" });
+  if (!kept.wasReplayed) transaction.putRequestResult(identity.key, { ...kept, wasReplayed: true });
+  return accept({ outcome: codec.decode(kept.result), isReplayed: true });
 }
 
 function keep<Outcome>(
@@ -85,6 +85,7 @@ function keep<Outcome>(
       payloadHash: identity.payloadHash,
       result: codec.encode(outcome),
       keepUntil: after(stamp.now, identity.keepMs),
+      wasReplayed: false,
     });
   }
   return accept({ outcome, isReplayed: false });

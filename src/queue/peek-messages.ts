@@ -1,6 +1,12 @@
 // PeekMessages: looks without touching. No lease, no count, no handle; a bounded number of messages is examined a page.
 
-import { after, type EpochMs, type Sequence, sequence } from "../base/brands.js";
+import {
+  after,
+  type EpochMs,
+  type SegmentNumber,
+  type Sequence,
+  sequence,
+} from "../base/brands.js";
 import { limits } from "./limits.js";
 import type { Delivery, Message, Queue } from "./model.js";
 import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
@@ -10,6 +16,12 @@ import type { Stamp } from "./stamp.js";
 import type { QueueTransaction } from "./view.js";
 
 export type PeekedState = "visible" | "in_flight" | "delayed";
+
+/** A place in a queue as it was when the page was read: a purge in between ends the listing. */
+export interface PeekPosition {
+  readonly segment: SegmentNumber;
+  readonly sequence: Sequence;
+}
 
 export interface PeekMessages {
   readonly address: QueueAddress;
@@ -24,8 +36,8 @@ export interface PeekMessages {
   readonly bytesMax: number;
   /** Bytes of each body that will be returned; what counts toward `bytesMax`. */
   readonly bodyBytesMax: number;
-  /** The place to go on from; with the queue's segment, so that a purge in between ends the listing. */
-  readonly from: Sequence;
+  /** Where to go on; undefined: at the start. */
+  readonly from: PeekPosition | undefined;
 }
 
 export interface PeekedMessage {
@@ -41,7 +53,7 @@ export interface MessagesPeeked {
   readonly queue: Queue;
   readonly messages: readonly PeekedMessage[];
   /** Undefined: nothing is left. */
-  readonly next: Sequence | undefined;
+  readonly next: PeekPosition | undefined;
 }
 
 export function decidePeekMessages(
@@ -51,56 +63,59 @@ export function decidePeekMessages(
 ): Decided<MessagesPeeked> {
   const queue = findQueue(transaction, command.address);
   if (queue === undefined) return notFound(command.address);
+  // A purge in between started a new segment: of the one that was listed nothing is left.
+  const { from } = command;
+  if (from !== undefined && from.segment !== queue.segment) {
+    return accept({ queue, messages: [], next: undefined });
+  }
   const messages: PeekedMessage[] = [];
   let examined = 0;
+  let examinedBytes = 0;
   let bytes = 0;
-  for (const message of transaction.messagesFrom(queue, command.from)) {
-    if (examined === limits.peekExaminedMax || messages.length === command.countMax) {
-      return accept({ queue, messages, next: message.sequence });
-    }
+  for (const passed of transaction.messageHeadsFrom(queue, from?.sequence ?? sequence(0))) {
+    const { head } = passed;
+    const next = { segment: queue.segment, sequence: head.sequence };
+    const isEnough =
+      examined === limits.peekExaminedMax ||
+      examinedBytes >= limits.peekExaminedBytesMax ||
+      messages.length === command.countMax;
+    if (isEnough) return accept({ queue, messages, next });
     examined += 1;
-    if (isExpired(message, queue.settings.retentionMs, stamp.now)) continue;
-    const delivery = transaction.readableDelivery(queue, message.sequence);
-    const peeked = describe(queue, message, delivery, stamp.now);
-    if (!matches(peeked, command)) continue;
-    const size = Math.min(
-      message.sizeBytes,
-      message.sizeBytes - message.content.body.length + command.bodyBytesMax,
-    );
+    if (isExpired(head, queue.settings.retentionMs, stamp.now)) continue;
+    const delivery = transaction.readableDelivery(queue, head.sequence);
+    const standing = standingOf(delivery, stamp.now);
+    if (command.states.size > 0 && !command.states.has(standing.state)) continue;
+    const message = passed.message ?? transaction.readableMessage(queue, head.sequence);
+    examinedBytes += head.sizeBytes;
+    if (message === undefined || !matches(message, command)) continue;
+    const size = head.sizeBytes - Math.max(0, message.content.body.length - command.bodyBytesMax);
     if (messages.length > 0 && bytes + size > command.bytesMax) {
-      return accept({ queue, messages, next: message.sequence });
+      return accept({ queue, messages, next });
     }
     bytes += size;
-    messages.push(peeked);
+    const expiresAt = after(head.sentAt, queue.settings.retentionMs);
+    messages.push({ message, delivery, expiresAt, ...standing });
   }
   return accept({ queue, messages, next: undefined });
 }
 
-function describe(
-  queue: Queue,
-  message: Message,
-  delivery: Delivery | undefined,
-  now: EpochMs,
-): PeekedMessage {
-  const common = {
-    message,
-    delivery,
-    expiresAt: after(message.sentAt, queue.settings.retentionMs),
-  };
-  // A lease or delay that has ended is visible, whether or not it was settled.
+interface Standing {
+  readonly state: PeekedState;
+  readonly visibleAt: EpochMs | undefined;
+}
+
+/** A lease or delay that has ended is visible, whether or not it was settled. */
+function standingOf(delivery: Delivery | undefined, now: EpochMs): Standing {
   if (delivery === undefined || delivery.state.kind === "returned" || delivery.state.until <= now) {
-    return { ...common, state: "visible", visibleAt: undefined };
+    return { state: "visible", visibleAt: undefined };
   }
   return {
-    ...common,
     state: delivery.state.kind === "leased" ? "in_flight" : "delayed",
     visibleAt: delivery.state.until,
   };
 }
 
-function matches({ message, state }: PeekedMessage, command: PeekMessages): boolean {
-  const { content } = message;
-  if (command.states.size > 0 && !command.states.has(state)) return false;
+function matches({ content }: Message, command: PeekMessages): boolean {
   if (command.groupId !== "" && content.groupId !== command.groupId) return false;
   for (const [name, value] of command.attributes) {
     const attribute = content.attributes.find((candidate) => candidate.name === name);
@@ -108,6 +123,3 @@ function matches({ message, state }: PeekedMessage, command: PeekMessages): bool
   }
   return command.bodyContains.length === 0 || content.body.includes(command.bodyContains);
 }
-
-/** The first place of a queue. */
-export const firstPlace: Sequence = sequence(0);

@@ -14,8 +14,8 @@ import {
   sequence,
 } from "../base/brands.js";
 import { type CountersChange, changeCounters } from "./counters.js";
-import { backOfQueueReceiveCount } from "./limits.js";
-import type { Counters, Delivery, Message, Queue } from "./model.js";
+import { backOfQueueReceiveCount, limits } from "./limits.js";
+import type { Counters, Delivery, Message, MessageHead, Queue } from "./model.js";
 import type { OutcomeCodec } from "./once.js";
 import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
 import { accept, type Decided, reject } from "./rejections.js";
@@ -131,33 +131,46 @@ function pickVisible(
   now: EpochMs,
 ): Picked {
   const messages: { message: Message; previous: Delivery | undefined }[] = [];
-  const expired: Message[] = [];
+  const expired: NonNullable<Candidate["head"]>[] = [];
   let bytes = 0;
+  let expiredBytes = 0;
   let { freshFrom } = before;
   let passedCount = 0;
   let isCutShort = false;
   let isStopped = false;
-  for (const { message, delivery, order, isFresh } of candidates(transaction, queue, before)) {
-    if (message !== undefined && isExpired(message, queue.settings.retentionMs, now)) {
-      expired.push(message);
-    } else if (message !== undefined) {
-      isStopped = messages.length > 0 && bytes + message.sizeBytes > bounds.bytesMax;
+  for (const { head, read, delivery, order, isFresh } of candidates(transaction, queue, before)) {
+    if (head !== undefined && isExpired(head, queue.settings.retentionMs, now)) {
+      expired.push(head);
+      expiredBytes += head.sizeBytes;
+    } else if (head !== undefined) {
+      isStopped = messages.length > 0 && bytes + head.sizeBytes > bounds.bytesMax;
       if (isStopped) break;
-      bytes += message.sizeBytes;
-      messages.push({ message, previous: delivery });
+      bytes += take(messages, read(), delivery);
     }
     if (isFresh) freshFrom = sequence(order + 1);
-    // Before the next is read: a message may be a megabyte.
     passedCount += 1;
-    isCutShort = expired.length === expiredInPassingMax || passedCount === passedMax;
+    isCutShort = isEnoughPassed(expired.length, expiredBytes, passedCount);
     isStopped = messages.length === bounds.countMax || isCutShort;
     if (isStopped) break;
   }
   if (!isStopped) freshFrom = before.nextSequence;
 
   let counters = freshFrom === before.freshFrom ? before : changeCounters(before, { freshFrom });
-  for (const message of expired) counters = expireMessage(transaction, queue, counters, message);
+  for (const head of expired) {
+    counters = expireMessage(transaction, queue, counters, head);
+  }
   return { counters, messages, isCutShort };
+}
+
+/** Takes a message that can be read; returns its size. */
+function take(
+  messages: { message: Message; previous: Delivery | undefined }[],
+  message: Message | undefined,
+  previous: Delivery | undefined,
+): number {
+  if (message === undefined) return 0;
+  messages.push({ message, previous });
+  return message.sizeBytes;
 }
 
 /** Expired messages one receive removes on its way; the sweeper does the rest. */
@@ -165,11 +178,18 @@ const expiredInPassingMax = 100;
 /** Places one receive looks at, delayed messages among fresh ones for the most part; some 20 ms. */
 const passedMax = 10_000;
 
+const isEnoughPassed = (expiredCount: number, expiredBytes: number, passedCount: number): boolean =>
+  expiredCount === expiredInPassingMax ||
+  expiredBytes >= limits.settleBytesMax ||
+  passedCount === passedMax;
+
 interface Candidate {
   /** Its place among visible messages. */
   readonly order: Sequence;
   /** Undefined: a place that need not be looked at again. */
-  readonly message: Message | undefined;
+  readonly head: Pick<MessageHead, "sequence" | "sentAt" | "sizeBytes"> | undefined;
+  /** The message itself; undefined when it cannot be read. */
+  readonly read: () => Message | undefined;
   readonly delivery: Delivery | undefined;
   readonly isFresh: boolean;
 }
@@ -208,10 +228,11 @@ function* freshMessages(
   counters: Counters,
 ): Iterable<Candidate> {
   if (counters.freshFrom >= counters.nextSequence) return;
-  for (const message of transaction.messagesFrom(queue, counters.freshFrom)) {
+  for (const { head, message } of transaction.messageHeadsFrom(queue, counters.freshFrom)) {
     yield {
-      order: message.sequence,
-      message: message.isDelayed ? undefined : message,
+      order: head.sequence,
+      head: head.isDelayed ? undefined : head,
+      read: () => message ?? transaction.readableMessage(queue, head.sequence),
       delivery: undefined,
       isFresh: true,
     };
@@ -226,10 +247,10 @@ function* returnedMessages(
   // Every message is fresh, in flight, delayed or returned; with none stored besides the first three there is none.
   if (counters.stored === counters.inFlight + counters.delayed) return;
   for (const { order, sequence: place } of transaction.returnedEntries(queue)) {
+    // Its delivery knows what a head would say. One that cannot be read has lost its count: the message is not served.
     const delivery = transaction.readableDelivery(queue, place);
-    // Without its delivery a message's count is not known: it is not served.
-    const message = delivery === undefined ? undefined : transaction.readableMessage(queue, place);
-    yield { order, message, delivery, isFresh: false };
+    const read = (): Message | undefined => transaction.readableMessage(queue, place);
+    yield { order, head: delivery, read, delivery, isFresh: false };
   }
 }
 
@@ -341,6 +362,13 @@ export function decideUndoReceive(
   transaction: QueueTransaction,
   command: UndoReceive,
 ): Decided<{ readonly undoneCount: number }> {
+  const kept =
+    command.requestKey === undefined ? undefined : transaction.requestResult(command.requestKey);
+  // The caller came back for it with its request id: the messages are his.
+  if (kept?.wasReplayed === true) return accept({ undoneCount: 0 });
+  if (command.requestKey !== undefined && kept !== undefined) {
+    transaction.removeRequestResult(command.requestKey, kept.keepUntil);
+  }
   const queue = findQueue(transaction, command.address);
   if (queue === undefined || queue.number !== command.number) return accept({ undoneCount: 0 });
   let counters = transaction.counters(queue);
@@ -369,10 +397,6 @@ export function decideUndoReceive(
       received: -1,
     });
     undoneCount += 1;
-  }
-  if (command.requestKey !== undefined) {
-    const kept = transaction.requestResult(command.requestKey);
-    if (kept !== undefined) transaction.removeRequestResult(command.requestKey, kept.keepUntil);
   }
   if (undoneCount > 0) {
     transaction.putCounters(queue, counters);

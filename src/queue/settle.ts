@@ -6,8 +6,8 @@
 import { after, type DurationMs, type EpochMs, type Sequence, sequence } from "../base/brands.js";
 import { changeCounters } from "./counters.js";
 import { backOfQueueReceiveCount, limits } from "./limits.js";
-import type { Counters, Delivery, Message, Queue, Rejection } from "./model.js";
-import type { QueueTransaction } from "./view.js";
+import type { Counters, Delivery, MessageHead, Queue, Rejection } from "./model.js";
+import type { DueEntry, QueueTransaction } from "./view.js";
 
 export interface Settled {
   readonly counters: Counters;
@@ -19,7 +19,11 @@ export function settleQueue(transaction: QueueTransaction, queue: Queue, now: Ep
   const before = transaction.counters(queue);
   const ended = endLeasesAndDelays(transaction, queue, before, now);
   const expired = expireOldest(transaction, queue, ended.counters, now);
-  if (expired.counters !== before) transaction.putCounters(queue, expired.counters);
+  if (expired.counters !== before) {
+    transaction.putCounters(queue, expired.counters);
+    // Something may be visible again, or a lease that ended with its message may have made room.
+    transaction.wake(queue.number);
+  }
   return { counters: expired.counters, hasMore: ended.hasMore || expired.hasMore };
 }
 
@@ -31,7 +35,7 @@ export function endLeasesAndDelays(
   now: EpochMs,
 ): Settled {
   if (before.inFlight === 0 && before.delayed === 0) return { counters: before, hasMore: false };
-  const due: Sequence[] = [];
+  const due: DueEntry[] = [];
   let hasMore = false;
   for (const entry of transaction.dueEntries(queue)) {
     if (entry.until > now) break;
@@ -39,12 +43,16 @@ export function endLeasesAndDelays(
       hasMore = true;
       break;
     }
-    due.push(entry.sequence);
+    due.push(entry);
   }
   let counters = before;
-  for (const place of due) {
-    const delivery = transaction.readableDelivery(queue, place);
-    if (delivery === undefined || delivery.state.kind === "returned") continue;
+  for (const entry of due) {
+    const delivery = transaction.readableDelivery(queue, entry.sequence);
+    if (delivery === undefined || delivery.state.kind === "returned") {
+      // It cannot be read; left where it is, it would be due for ever.
+      transaction.removeDueEntry(queue, entry);
+      continue;
+    }
     const change = delivery.state.kind === "leased" ? { inFlight: -1 } : { delayed: -1 };
     counters = changeCounters(counters, change);
     counters = returnMessage(transaction, queue, counters, delivery);
@@ -85,7 +93,7 @@ const wasRejectedWithDelay = ({ state, rejection }: Delivery): boolean =>
 
 /** Of a message, or of its delivery, which knows as well when it was sent. */
 export const isExpired = (
-  message: Pick<Message, "sentAt">,
+  message: Pick<MessageHead, "sentAt">,
   retentionMs: DurationMs,
   now: EpochMs,
 ): boolean => after(message.sentAt, retentionMs) <= now;
@@ -97,15 +105,17 @@ export function expireOldest(
   before: Counters,
   now: EpochMs,
 ): Settled {
-  const expired: Message[] = [];
+  const expired: MessageHead[] = [];
+  let bytes = 0;
   let hasMore = false;
-  for (const message of transaction.messagesFrom(queue, sequence(0))) {
-    if (!isExpired(message, queue.settings.retentionMs, now)) break;
-    if (expired.length === limits.settleMax) {
+  for (const { head } of transaction.messageHeadsFrom(queue, sequence(0))) {
+    if (!isExpired(head, queue.settings.retentionMs, now)) break;
+    if (expired.length === limits.settleMax || bytes >= limits.settleBytesMax) {
       hasMore = true;
       break;
     }
-    expired.push(message);
+    bytes += head.sizeBytes;
+    expired.push(head);
   }
   let counters = before;
   for (const message of expired) counters = expireMessage(transaction, queue, counters, message);
@@ -116,7 +126,7 @@ export function expireMessage(
   transaction: QueueTransaction,
   queue: Queue,
   counters: Counters,
-  message: Message,
+  message: Pick<MessageHead, "sequence" | "sizeBytes">,
 ): Counters {
   const removed = removeMessage(transaction, queue, counters, message.sequence, message.sizeBytes);
   return changeCounters(removed, { expired: 1 });
@@ -130,7 +140,7 @@ export function removeMessage(
   place: Sequence,
   sizeBytes: number,
 ): Counters {
-  const delivery = transaction.delivery(queue, place);
+  const delivery = transaction.readableDelivery(queue, place);
   transaction.removeMessage(queue, place, sizeBytes);
   if (delivery !== undefined) transaction.removeDelivery(queue, delivery);
   return changeCounters(counters, {

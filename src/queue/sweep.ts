@@ -14,7 +14,7 @@ import type { Queue } from "./model.js";
 import { accept, type Decided } from "./rejections.js";
 import { settleQueue } from "./settle.js";
 import type { Stamp } from "./stamp.js";
-import type { QueueTransaction } from "./view.js";
+import type { DeletedQueue, QueueTransaction } from "./view.js";
 
 export interface SweepQueues {
   /** The last queue swept; empty names start over. */
@@ -45,7 +45,10 @@ export function decideSweepQueues(
   }
   let last: QueuesSwept["last"];
   for (const queue of queues) {
-    const { hasMore } = settleQueue(transaction, queue, stamp.now);
+    // A queue whose numbers cannot be read is left alone; the others are not kept waiting for it.
+    const hasMore =
+      transaction.readableCounters(queue) !== undefined &&
+      settleQueue(transaction, queue, stamp.now).hasMore;
     // The rest of this queue first: the same step again.
     if (hasMore) return accept({ last: last ?? previous(command), hasMore: true });
     last = { namespace: queue.namespace, name: queue.name };
@@ -74,11 +77,12 @@ export function decideSweepRequests(
     due.push(entry);
   }
   for (const { key, keepUntil } of due) transaction.removeRequestResult(key, keepUntil);
-  for (const deleted of [...transaction.deletedQueues()]) {
-    if (after(deleted.deletedAt, limits.strictWaitMs) <= stamp.now) {
-      transaction.removeDeletedQueue(deleted);
-    }
+  const forgotten: DeletedQueue[] = [];
+  for (const deleted of transaction.deletedQueues()) {
+    if (forgotten.length === limits.settleMax) break;
+    if (after(deleted.deletedAt, limits.strictWaitMs) <= stamp.now) forgotten.push(deleted);
   }
+  for (const deleted of forgotten) transaction.removeDeletedQueue(deleted);
   return accept({ hasMore });
 }
 
@@ -110,7 +114,9 @@ export function decideObserveQueues(
   const observed: ObservedQueue[] = [];
   for (const queue of transaction.queuesAfter("", "")) {
     if (observed.length === countMax) break;
-    const { stored, inFlight, delayed } = transaction.counters(queue);
+    const counters = transaction.readableCounters(queue);
+    if (counters === undefined) continue;
+    const { stored, inFlight, delayed } = counters;
     const numbers = {
       queue: `${queue.namespace}/${queue.name}`,
       visible: stored - inFlight - delayed,
@@ -119,8 +125,8 @@ export function decideObserveQueues(
     };
     let oldestAgeMs: number | undefined;
     if (stored > 0) {
-      for (const message of transaction.messagesFrom(queue, sequence(0))) {
-        oldestAgeMs = between(message.sentAt, stamp.now);
+      for (const { head } of transaction.messageHeadsFrom(queue, sequence(0))) {
+        oldestAgeMs = between(head.sentAt, stamp.now);
         break;
       }
     }

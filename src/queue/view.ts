@@ -6,7 +6,13 @@
 // or reach the store.
 
 import type { EpochMs, Namespace, QueueName, QueueNumber, Sequence } from "../base/brands.js";
-import type { Counters, Delivery, Message, Queue } from "./model.js";
+import type { Counters, Delivery, Message, MessageHead, Queue } from "./model.js";
+
+/** A message met on the way; `message` is there when reading it cost nothing more. */
+export interface PassedMessage {
+  readonly head: MessageHead;
+  readonly message: Message | undefined;
+}
 
 /** A leased or delayed message and the end of its lease or delay. */
 export interface DueEntry {
@@ -25,6 +31,8 @@ export interface RequestResult {
   readonly payloadHash: Buffer;
   readonly result: Buffer;
   readonly keepUntil: EpochMs;
+  /** True once somebody was given it again: from then on its effect belongs to him. */
+  readonly wasReplayed: boolean;
 }
 
 /** A queue that was deleted a short while ago. */
@@ -47,12 +55,16 @@ export interface QueueView {
   /** Every queue of every namespace, in order, strictly after the one given. For sweeping. */
   queuesAfter(namespace: string, name: string): Iterable<Queue>;
   counters(queue: Queue): Counters;
+  readableCounters(queue: Queue): Counters | undefined;
   /** Throws RecordCorrupt when it cannot be read; so does `delivery`. */
   message(queue: Queue, sequence: Sequence): Message | undefined;
   /** As `message`, for those who pass by many: a corrupt one is reported and skipped, not served. So is `readableDelivery`. */
   readableMessage(queue: Queue, sequence: Sequence): Message | undefined;
-  /** All stored messages that can be read, in send order, whatever their state, from the first at or after `from`. */
-  messagesFrom(queue: Queue, from: Sequence): Iterable<Message>;
+  /**
+   * All stored messages that can be read, in send order, whatever their state, from the first at or after `from`; of long
+   * ones only the head.
+   */
+  messageHeadsFrom(queue: Queue, from: Sequence): Iterable<PassedMessage>;
   delivery(queue: Queue, sequence: Sequence): Delivery | undefined;
   readableDelivery(queue: Queue, sequence: Sequence): Delivery | undefined;
   /** Leases and delays in the order they end. */
@@ -81,6 +93,8 @@ export interface QueueChanges {
   removeDelivery(queue: Queue, delivery: Delivery): void;
   putDeletedQueue(deleted: DeletedQueue): void;
   removeDeletedQueue(deleted: DeletedQueue): void;
+  /** For an index row whose delivery cannot be read: it would be due for ever. */
+  removeDueEntry(queue: Queue, entry: DueEntry): void;
   putRequestResult(key: string, result: RequestResult): void;
   removeRequestResult(key: string, keepUntil: EpochMs): void;
   addGarbage(garbage: Garbage): void;

@@ -18,6 +18,7 @@ import { decideCreateQueue, type QueueCreated } from "../queue/create-queue.js";
 import { limits } from "../queue/limits.js";
 import { decideOnce } from "../queue/once.js";
 import { etagOf, type QueueAddress } from "../queue/queue-name.js";
+import type { CallContext } from "./call.js";
 import {
   commandBytes,
   createTools,
@@ -39,7 +40,7 @@ import {
   parseSettings,
 } from "./parse-queue.js";
 import { renderAttributes, renderCounters, timestamp } from "./render.js";
-import { jsonCodec } from "./request-ids.js";
+import { inKeyOrder, jsonCodec } from "./request-ids.js";
 import { parseCount, Violations } from "./violations.js";
 import { notYet } from "./wire-errors.js";
 
@@ -71,7 +72,11 @@ export function createAdminHandlers(
       const settings = parseSettings(violations, request.attributes);
       checkTags(violations, "tags", request.tags);
       const identity = identify(violations, request.requestId, "CreateQueue", () =>
-        CreateQueueRequest.encode({ ...request, requestId: "" }).finish(),
+        CreateQueueRequest.encode({
+          ...request,
+          tags: inKeyOrder(request.tags),
+          requestId: "",
+        }).finish(),
       );
       violations.throwIfAny();
       if (isFifo) throw notYet("FIFO queues are", "attributes.fifo_queue");
@@ -101,12 +106,12 @@ export function createAdminHandlers(
       return { queue: target.given };
     },
 
-    getQueueAttributes: async (request) => {
+    getQueueAttributes: async (request, context) => {
       const violations = new Violations();
       const target = address(violations, request.queue);
       const wanted = parseAttributeNames(violations, request.names);
       violations.throwIfAny();
-      const report = await exactReport(engine, target);
+      const report = await exactReport(engine, target, context);
       return {
         queue: target.given,
         attributes: renderAttributes(report.queue.settings, wanted),
@@ -238,12 +243,16 @@ export function createAdminHandlers(
 }
 
 /** Counters exact at the instant of the answer, however much time had to be caught up with. */
-async function exactReport(engine: Engine, address: QueueAddress): Promise<QueueReport> {
+async function exactReport(
+  engine: Engine,
+  address: QueueAddress,
+  context: CallContext,
+): Promise<QueueReport> {
   for (;;) {
     const report = await run(engine, "GetQueueAttributes", (transaction, stamp) =>
       decideReportQueue(transaction, address, stamp),
     );
-    // Each turn settles up to limits.settleMax rows, so this ends.
-    if (!report.hasMore) return report;
+    // Each turn settles up to limits.settleMax rows, so this ends; and nobody waits beyond his deadline.
+    if (!report.hasMore || context.isCancelled) return report;
   }
 }

@@ -1,17 +1,15 @@
 // Consume: messages as they come, within the credits granted, leased for as long as the stream lives.
 //
 // The stream has one receive under way at a time, in line with everybody else who waits for the queue. Leases are renewed
-// by the server; acks, nacks and rejects are answered in order once durable. However the stream ends, what it holds is
-// visible again at once. It never touches the lease of a message that somebody else has received since.
+// by the server (held-leases.ts); acks, nacks and rejects are answered in order once durable. However the stream ends, what
+// it holds is visible again at once. Renewals, nacks, rejects and giving back touch a lease only while it is the newest of
+// its message. An ack is a delete: by the queue's receipt policy LENIENT it also removes what somebody else has received
+// since.
+//
+// Memory is bounded by reading: no request is read while the caller does not read its answers, nor while many wait for the
+// disk.
 
-import { status } from "@grpc/grpc-js";
-import {
-  type DurationMs,
-  type EpochMs,
-  milliseconds,
-  type Namespace,
-  seconds,
-} from "../base/brands.js";
+import { type DurationMs, milliseconds, type Namespace, seconds } from "../base/brands.js";
 import type { Clock, Timer } from "../base/clock.js";
 import type { Engine, Wait } from "../engine/engine.js";
 import { DeleteOutcome } from "../gen/forebay/queue/v1/message.js";
@@ -29,16 +27,20 @@ import { type ChangeVisibility, decideChangeVisibility } from "../queue/change-v
 import { decideDeleteMessages } from "../queue/delete-messages.js";
 import { limits } from "../queue/limits.js";
 import type { QueueAddress } from "../queue/queue-name.js";
-import type { Receipt, ReceiptCodec } from "../queue/receipt.js";
+import type { ReceiptCodec } from "../queue/receipt.js";
 import type { MessagesReceived } from "../queue/receive-messages.js";
 import type { QueueRejection } from "../queue/rejections.js";
+import { BoundQueue } from "./bound-queue.js";
 import type { CallContext, MessageStream, StreamHandler } from "./call.js";
+import { handleBytes } from "./handler-context.js";
+import { HeldLeases, isGone } from "./held-leases.js";
 import { OrderedResults } from "./ordered-results.js";
 import { parseAddress } from "./parse-queue.js";
 import { shuttingDown } from "./produce-stream.js";
-import { type ReceiveOutcome, receiveCommand, undoReceive } from "./receive.js";
+import { type ReceiveOutcome, undoReceive } from "./receive.js";
+import { ReleaseLane } from "./release-lane.js";
 import { parseSelection, renderReceived, type Selection, timestamp } from "./render.js";
-import { statusOf, WireFault } from "./status-details.js";
+import { statusOf, type WireFault } from "./status-details.js";
 import { parseDuration, Violations } from "./violations.js";
 import { faultOf, translateFault } from "./wire-errors.js";
 
@@ -52,61 +54,67 @@ export interface ConsumeParts {
 
 type Stream = MessageStream<ConsumeRequest, ConsumeResponse>;
 
-/** A message this stream holds. */
-interface Held {
-  readonly receipt: Receipt;
-  readonly leasedAt: EpochMs;
-}
-
-/** Everything known once `start` was read. */
+/** Everything known once `start` was read and its queue found. */
 interface Started {
-  readonly address: QueueAddress;
+  readonly queue: BoundQueue;
+  readonly leases: HeldLeases;
   readonly timeoutMs: DurationMs | undefined;
   readonly selection: Selection;
+}
+
+/** What became of one handle. */
+interface Answer {
+  readonly result: ConsumeResult;
+  /** True when it was refused and the lease, if there was one, is as before. */
+  readonly isLeft: boolean;
 }
 
 /** Bytes of messages in one response: small enough that a slow reader holds little memory. */
 const responseBytesMax = 1_048_576;
 /** A receive under way is asked again after this; it ends earlier with the stream. */
 const receiveWaitMs = 3_600_000;
-/** Leases are renewed when a third has passed, so two renewals may fail before one ends. */
-const renewalsPerLease = 3;
 const timeoutMsMin = seconds(1);
-/** Handles of acks, nacks and rejects that may wait for the disk before the stream is not read from. */
+/** Handles of acks, nacks and rejects not yet answered beyond which the stream is not read from. */
 const waitingHandlesMax = 10_000;
 
 export function createConsumeHandler(
   parts: ConsumeParts,
 ): StreamHandler<ConsumeRequest, ConsumeResponse> {
+  const lane = new ReleaseLane();
   return (stream, context) => {
-    new ConsumeStream(parts, stream, context).begin();
+    new ConsumeStream(parts, lane, stream, context).begin();
   };
 }
 
 class ConsumeStream {
   readonly #parts: ConsumeParts;
+  readonly #lane: ReleaseLane;
   readonly #stream: Stream;
   readonly #context: CallContext;
   readonly #results: OrderedResults<ConsumeResult>;
-  readonly #held = new Map<string, Held>();
+  /** The first request was read; its queue may still be looked for. */
+  #isStarting = false;
   #started: Started | undefined;
   #creditMessages = 0;
   #creditBytes = 0;
   #receive: Wait<ReceiveOutcome, QueueRejection> | undefined;
-  #renewal: Timer | undefined;
-  #renewMs = 0;
-  #renewAtMs = 0;
+  /** Resolves when what the last receive brought was sent or given back. */
+  #receiveDone: Promise<void> = Promise.resolve();
+  #retry: Timer | undefined;
   #waitingHandles = 0;
   #isPaused = false;
   #isWritable = true;
   #isOver = false;
 
-  constructor(parts: ConsumeParts, stream: Stream, context: CallContext) {
+  constructor(parts: ConsumeParts, lane: ReleaseLane, stream: Stream, context: CallContext) {
     this.#parts = parts;
+    this.#lane = lane;
     this.#stream = stream;
     this.#context = context;
     this.#results = new OrderedResults(limits.consumeHandlesMax, (results) => {
+      this.#waitingHandles -= results.length;
       this.#write({ response: { $case: "results", value: { results: [...results] } } });
+      this.#regulate();
     });
   }
 
@@ -116,30 +124,41 @@ class ConsumeStream {
       this.#stream.fail(shuttingDown());
       return;
     }
-    const drain = (): void => this.#closeWith(shuttingDown());
+    const drain = (): void => this.#fail(shuttingDown());
     draining.addEventListener("abort", drain, { once: true });
+    // Of every end: what the edge itself ends, as over bytes that are no request, comes here, too.
     this.#context.onCancelled(() => {
       draining.removeEventListener("abort", drain);
-      this.#release();
+      this.#end();
     });
-    this.#stream.onRequestsEnd(() => {
-      draining.removeEventListener("abort", drain);
-      if (this.#isOver) return;
-      this.#release();
-      this.#results.whenIdle(() => this.#stream.end());
-    });
+    this.#stream.onRequestsEnd(() => this.#end(() => this.#stream.end()));
     this.#stream.onRequest((request) => this.#take(request));
   }
 
-  #closeWith(fault: WireFault): void {
+  /** Ends the stream with a WireFault, or with a bug. */
+  #fail(error: unknown): void {
+    this.#end(() => this.#stream.fail(error));
+  }
+
+  /**
+   * The one way out: takes no more, gives back what is held, and closes once that is durable and what was asked before is
+   * answered. Without `close` the stream is closed already.
+   */
+  #end(close: () => void = () => undefined): void {
     if (this.#isOver) return;
-    this.#release();
-    this.#results.whenIdle(() => this.#stream.fail(fault));
+    this.#isOver = true;
+    this.#retry?.cancel();
+    this.#receive?.cancel();
+    this.#started?.leases.release();
+    this.#results.whenIdle(() => {
+      void Promise.all([this.#started?.leases.released(), this.#receiveDone]).then(close);
+    });
   }
 
   #take({ request }: ConsumeRequest): void {
     if (this.#isOver) return;
-    if (this.#started === undefined) {
+    const started = this.#started;
+    if (started === undefined) {
       if (request?.$case === "start") this.#start(request.value);
       else this.#refuse("start", "the first request of a stream is `start`");
       return;
@@ -149,13 +168,13 @@ class ConsumeStream {
         this.#grant(request.value);
         return;
       case "ack":
-        this.#ack(request.value);
+        this.#ack(started, request.value);
         return;
       case "nack":
-        this.#nack(request.value);
+        this.#nack(started, request.value);
         return;
       case "reject":
-        this.#reject(request.value);
+        this.#reject(started, request.value);
         return;
       case "start":
         this.#refuse("start", "a stream is started once; open another for another queue");
@@ -169,13 +188,13 @@ class ConsumeStream {
   #refuse(field: string, description: string): void {
     const violations = new Violations();
     violations.add("INVALID_PARAMETER", field, description);
-    this.#closeWith(violations.fault() as WireFault);
+    this.#fail(violations.fault());
   }
 
   /** True when there was nothing wrong. */
   #check(violations: Violations): boolean {
     const fault = violations.fault();
-    if (fault !== undefined) this.#closeWith(fault);
+    if (fault !== undefined) this.#fail(fault);
     return fault === undefined;
   }
 
@@ -194,17 +213,43 @@ class ConsumeStream {
     const credit = start.credit ?? { messages: 0, bytes: 0n };
     checkCredit(violations, "start.credit", credit);
     if (!this.#check(violations)) return;
-    this.#started = {
-      address,
-      timeoutMs,
-      selection: parseSelection(start.systemAttributeNames, start.messageAttributeNames),
-    };
+    const selection = parseSelection(start.systemAttributeNames, start.messageAttributeNames);
     const hasDefaultBytes = credit.bytes === 0n && credit.messages > 0;
     this.#addCredit(
       credit.messages,
       hasDefaultBytes ? limits.consumeCreditBytesDefault : Number(credit.bytes),
     );
-    this.#pump();
+    this.#isStarting = true;
+    this.#regulate();
+    this.#findQueue(address, { timeoutMs, selection });
+  }
+
+  #findQueue(address: QueueAddress, wishes: Omit<Started, "queue" | "leases">): void {
+    BoundQueue.find(this.#parts.engine, address).then(
+      (queue) => {
+        this.#isStarting = false;
+        if (this.#isOver) return;
+        this.#started = { queue, leases: this.#holdLeases(queue), ...wishes };
+        this.#regulate();
+        this.#pump();
+      },
+      (error: unknown) => this.#retryOrFail(error, () => this.#findQueue(address, wishes)),
+    );
+  }
+
+  #holdLeases(queue: BoundQueue): HeldLeases {
+    const { engine, clock } = this.#parts;
+    return new HeldLeases({
+      engine,
+      clock,
+      queue,
+      lane: this.#lane,
+      lost: (receiptHandles) =>
+        this.#write({
+          response: { $case: "lost", value: { receiptHandles: [...receiptHandles] } },
+        }),
+      failed: (error) => this.#fail(error),
+    });
   }
 
   #grant(credit: ConsumeCredit): void {
@@ -230,8 +275,7 @@ class ConsumeStream {
       return;
     if (this.#creditMessages <= 0 || this.#creditBytes <= 0) return;
     const receive = this.#parts.engine.executeOrWait(
-      receiveCommand({
-        address: started.address,
+      started.queue.receiveCommand({
         countMax: Math.min(this.#creditMessages, limits.consumeBatchMax),
         bytesMax: Math.min(this.#creditBytes, responseBytesMax),
         visibilityTimeoutMs: started.timeoutMs,
@@ -244,60 +288,53 @@ class ConsumeStream {
       }),
     );
     this.#receive = receive;
-    receive.decision.then(
-      (decision) => {
+    this.#receiveDone = receive.decision.then(
+      async (decision) => {
         this.#receive = undefined;
         if (decision.kind === "rejected") {
-          this.#closeWith(faultOf(decision.rejection));
+          this.#fail(faultOf(decision.rejection));
           return;
         }
         const received = decision.outcome.outcome;
-        if (received !== undefined && received.messages.length > 0)
-          this.#deliver(started, received);
+        if (received !== undefined && received.messages.length > 0) {
+          // Called in this very turn: an engine that is stopping waits for what a reply sets off, not for more.
+          await this.#deliver(started, received);
+        }
         this.#pump();
       },
       (error: unknown) => {
         this.#receive = undefined;
-        this.#retryOrFail(error);
+        this.#retryOrFail(error, () => this.#pump());
       },
     );
   }
 
   /** The engine's bound passes; anything else ends the stream. */
-  #retryOrFail(error: unknown): void {
+  #retryOrFail(error: unknown, retry: () => void): void {
     if (this.#isOver) return;
     const fault = translateFault(error);
-    if (fault?.reason === "COMMIT_BACKLOG") {
-      this.#parts.clock.setTimer(Number(fault.fields.retryAfterMs ?? 200), () => this.#pump());
-    } else if (fault !== undefined) this.#closeWith(fault);
-    else {
-      this.#release();
-      this.#stream.fail(error);
+    if (fault?.reason !== "COMMIT_BACKLOG") {
+      this.#fail(error);
+      return;
     }
+    const retryMs = Number(fault.fields.retryAfterMs ?? 200);
+    this.#retry = this.#parts.clock.setTimer(retryMs, retry);
   }
 
-  #deliver(started: Started, received: MessagesReceived): void {
+  /** Sends what was received, or undoes the receive. */
+  async #deliver(started: Started, received: MessagesReceived): Promise<void> {
     if (this.#isOver || this.#context.isCancelled) {
-      undoReceive(this.#parts.engine, started.address, received).catch(() => {
-        // Nobody is left to tell, as in `#release`.
-      });
+      // If this is refused nobody is left to tell, and the leases end by themselves.
+      await undoReceive(this.#parts.engine, started.queue.address, received).catch(() => undefined);
       return;
     }
     const { queue, messages } = received;
     const rendered = messages.map((message) => {
       const wire = renderReceived(message, queue, started.selection, this.#parts.receipts);
-      const { delivery } = message;
-      if (delivery.state.kind === "leased") {
-        this.#held.set(wire.receiptHandle, {
-          receipt: {
-            queue: queue.number,
-            segment: queue.segment,
-            sequence: delivery.sequence,
-            ordinal: delivery.ordinal,
-          },
-          leasedAt: delivery.state.leasedAt,
-        });
-        this.#scheduleRenewal(delivery.state.until - delivery.state.leasedAt);
+      const { sequence, ordinal, state } = message.delivery;
+      if (state.kind === "leased") {
+        const receipt = { queue: queue.number, segment: queue.segment, sequence, ordinal };
+        started.leases.hold(wire.receiptHandle, { receipt, ...state });
       }
       this.#creditMessages -= 1;
       this.#creditBytes -= message.message.sizeBytes;
@@ -309,128 +346,67 @@ class ConsumeStream {
   #write(response: ConsumeResponse): void {
     if (this.#stream.write(response) || !this.#isWritable) return;
     this.#isWritable = false;
+    this.#regulate();
     void this.#stream.drained().then(() => {
       this.#isWritable = true;
+      this.#regulate();
       this.#pump();
     });
   }
 
-  /** Renews in time for a lease of this length, given now: the earlier of this and what is scheduled already. */
-  #scheduleRenewal(leaseMs: number): void {
-    const { clock } = this.#parts;
-    this.#renewMs = leaseMs / renewalsPerLease;
-    const renewAtMs = clock.monotonicMs() + this.#renewMs;
-    if (this.#renewal !== undefined && this.#renewAtMs <= renewAtMs) return;
-    this.#renewal?.cancel();
-    this.#renewAtMs = renewAtMs;
-    this.#renewal = clock.setTimer(this.#renewMs, () => {
-      this.#renewal = undefined;
-      void this.#renew();
-    });
-  }
-
-  /** Extends every lease held to its full length again, as far as the 12 h allow. */
-  async #renew(): Promise<void> {
-    const started = this.#started;
-    if (this.#isOver || started === undefined || this.#held.size === 0) return;
-    const now = this.#parts.engine.now;
-    const leaseMs = this.#renewMs * renewalsPerLease;
-    const entries = [...this.#held];
-    this.#scheduleRenewal(leaseMs);
-    for (let from = 0; from < entries.length; from += limits.settleMax) {
-      const slice = entries.slice(from, from + limits.settleMax);
-      try {
-        await this.#renewSome(started, slice, leaseMs, now);
-      } catch (error) {
-        // A renewal that finds the engine busy is tried again with the next; a lease has three.
-        if (translateFault(error) === undefined) this.#stream.fail(error);
-        return;
-      }
+  /** Stops reading while requests could not be answered, and goes on once they can. */
+  #regulate(): void {
+    if (this.#isOver) return;
+    const isHeldUp = this.#isStarting || !this.#isWritable;
+    if (!this.#isPaused && (isHeldUp || this.#waitingHandles > waitingHandlesMax)) {
+      this.#isPaused = true;
+      this.#stream.pauseRequests();
+    } else if (this.#isPaused && !isHeldUp && this.#waitingHandles < waitingHandlesMax / 2) {
+      this.#isPaused = false;
+      this.#stream.resumeRequests();
     }
   }
 
-  async #renewSome(
-    started: Started,
-    slice: readonly (readonly [string, Held])[],
-    leaseMs: number,
-    now: EpochMs,
-  ): Promise<void> {
-    const decision = await this.#change({
-      address: started.address,
-      entries: slice.map(([, { receipt, leasedAt }]) => ({
-        receipt,
-        timeoutMs: milliseconds(
-          Math.max(0, Math.min(leaseMs, leasedAt + limits.leaseMsMax - now - clockSlackMs)),
-        ),
-      })),
-    });
-    const lost = slice
-      .filter((_, index) => decision[index]?.kind === "refused")
-      .map(([handle]) => handle)
-      // Acked while the renewal was under way: not lost.
-      .filter((handle) => this.#held.delete(handle));
-    if (lost.length > 0 && !this.#isOver) {
-      this.#write({ response: { $case: "lost", value: { receiptHandles: lost } } });
-    }
-  }
-
-  async #change(command: Omit<ChangeVisibility, "isOwnLeaseOnly">, isOwed = false) {
-    const decision = await this.#parts.engine.execute({
-      name: "ConsumeVisibility",
-      bytes: 128 * command.entries.length,
-      isGrowing: false,
-      isOwed,
-      decide: (transaction, stamp) =>
-        decideChangeVisibility(transaction, { ...command, isOwnLeaseOnly: true }, stamp),
-    });
-    if (decision.kind === "rejected") throw faultOf(decision.rejection);
-    return decision.outcome;
-  }
-
-  #ack({ receiptHandles }: ConsumeAck): void {
+  #ack({ queue, leases }: Started, { receiptHandles }: ConsumeAck): void {
     if (!this.#checkHandles("ack.receipt_handles", receiptHandles)) return;
-    const started = this.#started as Started;
-    const decide = async (): Promise<ConsumeResult[]> => {
-      const decision = await this.#parts.engine.execute({
+    this.#answer(leases, receiptHandles, async () => {
+      const results = await queue.run({
         name: "ConsumeAck",
-        bytes: 128 * receiptHandles.length,
+        bytes: handleBytes * receiptHandles.length,
         isGrowing: false,
         decide: (transaction, stamp) =>
           decideDeleteMessages(
             transaction,
             {
-              address: started.address,
+              address: queue.address,
               receipts: receiptHandles.map((handle) => this.#parts.receipts.decode(handle)),
             },
             stamp,
           ),
       });
-      if (decision.kind === "rejected") throw faultOf(decision.rejection);
-      return decision.outcome.map((result, index): ConsumeResult => {
+      return results.map((result, index): Answer => {
         const receiptHandle = receiptHandles[index] ?? "";
         if (result.kind === "refused")
-          return refusedResult(receiptHandle, faultOf(result.rejection));
-        return {
-          receiptHandle,
-          result: {
-            $case: "deleted",
-            value: result.kind === "deleted" ? DeleteOutcome.DELETED : DeleteOutcome.ALREADY_GONE,
-          },
-        };
+          return {
+            result: refusedResult(receiptHandle, faultOf(result.rejection)),
+            isLeft: false,
+          };
+        const value =
+          result.kind === "deleted" ? DeleteOutcome.DELETED : DeleteOutcome.ALREADY_GONE;
+        return { result: { receiptHandle, result: { $case: "deleted", value } }, isLeft: false };
       });
-    };
-    this.#answer(receiptHandles, decide);
+    });
   }
 
-  #nack({ receiptHandles, delay }: ConsumeNack): void {
+  #nack(started: Started, { receiptHandles, delay }: ConsumeNack): void {
     const violations = new Violations();
     const timeoutMs = parseDelay(violations, "nack.delay", delay);
     if (!this.#check(violations) || !this.#checkHandles("nack.receipt_handles", receiptHandles))
       return;
-    this.#answer(receiptHandles, () => this.#giveBack(receiptHandles, timeoutMs, undefined));
+    this.#giveBack(started, receiptHandles, { timeoutMs });
   }
 
-  #reject({ receiptHandles, reason, error, delay }: ConsumeReject): void {
+  #reject(started: Started, { receiptHandles, reason, error, delay }: ConsumeReject): void {
     const violations = new Violations();
     const timeoutMs = parseDelay(violations, "reject.delay", delay);
     if (reason === "") violations.add("MISSING_PARAMETER", "reject.reason", "a reason is needed");
@@ -450,29 +426,48 @@ class ConsumeStream {
     }
     if (!this.#check(violations) || !this.#checkHandles("reject.receipt_handles", receiptHandles))
       return;
-    this.#answer(receiptHandles, () =>
-      this.#giveBack(receiptHandles, timeoutMs, { reason, error }),
-    );
+    this.#giveBack(started, receiptHandles, { timeoutMs, rejected: { reason, error } });
   }
 
-  async #giveBack(
+  #giveBack(
+    { queue, leases }: Started,
     handles: readonly string[],
-    timeoutMs: DurationMs,
-    rejected: ChangeVisibility["rejected"],
-  ): Promise<ConsumeResult[]> {
-    const results = await this.#change({
-      address: (this.#started as Started).address,
-      entries: handles.map((handle) => ({
-        receipt: this.#parts.receipts.decode(handle),
-        timeoutMs,
-      })),
-      ...(rejected !== undefined && { rejected }),
-    });
-    return results.map((result, index): ConsumeResult => {
-      const receiptHandle = handles[index] ?? "";
-      return result.kind === "refused"
-        ? refusedResult(receiptHandle, faultOf(result.rejection))
-        : { receiptHandle, result: { $case: "visibleTime", value: timestamp(result.visibleAt) } };
+    how: { readonly timeoutMs: DurationMs } & Pick<ChangeVisibility, "rejected">,
+  ): void {
+    const { timeoutMs, ...rest } = how;
+    this.#answer(leases, handles, async () => {
+      const results = await queue.run({
+        name: "ConsumeGiveBack",
+        bytes: handleBytes * handles.length,
+        isGrowing: false,
+        decide: (transaction, stamp) =>
+          decideChangeVisibility(
+            transaction,
+            {
+              address: queue.address,
+              entries: handles.map((handle) => ({
+                receipt: this.#parts.receipts.decode(handle),
+                timeoutMs,
+              })),
+              isOwnLeaseOnly: true,
+              ...rest,
+            },
+            stamp,
+          ),
+      });
+      return results.map((result, index): Answer => {
+        const receiptHandle = handles[index] ?? "";
+        if (result.kind === "refused")
+          return {
+            result: refusedResult(receiptHandle, faultOf(result.rejection)),
+            isLeft: !isGone(result),
+          };
+        const value = timestamp(result.visibleAt);
+        return {
+          result: { receiptHandle, result: { $case: "visibleTime", value } },
+          isLeft: false,
+        };
+      });
     });
   }
 
@@ -486,65 +481,43 @@ class ConsumeStream {
         field,
         `at most ${limits.consumeHandlesMax} handles, not ${handles.length}`,
       );
+    } else if (handles.some((handle) => handle.length > limits.receiptHandleCharactersMax)) {
+      // Every answer repeats its handle.
+      violations.add(
+        "INVALID_PARAMETER",
+        field,
+        `a handle has at most ${limits.receiptHandleCharactersMax} characters`,
+      );
     }
     return this.#check(violations);
   }
 
-  /** Runs what was asked for these handles and answers in order. From the asking on, the stream no longer holds them. */
-  #answer(handles: readonly string[], decide: () => Promise<ConsumeResult[]>): void {
-    for (const handle of handles) this.#held.delete(handle);
+  /** Runs what was asked for these handles and answers in order. */
+  #answer(
+    leases: HeldLeases,
+    handles: readonly string[],
+    decide: () => Promise<readonly Answer[]>,
+  ): void {
+    leases.ask(handles);
     const fill = this.#results.reserve();
     this.#waitingHandles += handles.length;
-    if (this.#waitingHandles > waitingHandlesMax && !this.#isPaused) {
-      this.#isPaused = true;
-      this.#stream.pauseRequests();
-    }
-    const settle = (results: readonly ConsumeResult[]): void => {
-      this.#waitingHandles -= handles.length;
-      fill(results);
-      if (this.#isPaused && this.#waitingHandles < waitingHandlesMax / 2) {
-        this.#isPaused = false;
-        this.#stream.resumeRequests();
-      }
+    this.#regulate();
+    const settle = (answers: readonly Answer[]): void => {
+      for (const { result, isLeft } of answers) leases.answered(result.receiptHandle, isLeft);
+      fill(answers.map(({ result }) => result));
     };
     decide().then(settle, (error: unknown) => {
-      const fault = error instanceof WireFault ? error : translateFault(error);
-      if (fault === undefined) {
-        settle([]);
-        this.#stream.fail(error);
+      const fault = translateFault(error);
+      if (fault === undefined || fault.reason === "QUEUE_NOT_FOUND") {
+        for (const handle of handles) leases.answered(handle, true);
+        fill([]);
+        this.#fail(error);
         return;
       }
-      if (fault.code === status.NOT_FOUND) {
-        settle([]);
-        this.#closeWith(fault);
-        return;
-      }
-      settle(handles.map((handle) => refusedResult(handle, fault)));
+      settle(handles.map((handle) => ({ result: refusedResult(handle, fault), isLeft: true })));
     });
   }
-
-  /** Takes no more and gives back what is held. */
-  #release(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#renewal?.cancel();
-    this.#receive?.cancel();
-    const held = [...this.#held.values()];
-    this.#held.clear();
-    const started = this.#started;
-    if (started === undefined) return;
-    for (let from = 0; from < held.length; from += limits.settleMax) {
-      const entries = held
-        .slice(from, from + limits.settleMax)
-        .map(({ receipt }) => ({ receipt, timeoutMs: milliseconds(0) }));
-      // Nobody is left to tell. If the queue is gone there is nothing to give back; if the store failed, the process ends.
-      this.#change({ address: started.address, entries }, true).catch(() => undefined);
-    }
-  }
 }
-
-/** A renewal is decided a little after its length is computed; the 12 h must not be passed by that. */
-const clockSlackMs = 100;
 
 const refusedResult = (receiptHandle: string, fault: WireFault): ConsumeResult => ({
   receiptHandle,

@@ -56,6 +56,10 @@ export async function run<Outcome>(
 
 /** What a command without a payload is taken to write, for the engine's bound on uncommitted bytes. */
 export const commandBytes = 256;
+/** What each entry of a Produce request is taken to write beside its payload: rows, keys and checksums. */
+export const entryBytes = 300;
+/** What the command of a stream is taken to write for each handle. */
+export const handleBytes = 128;
 
 /** The readers that depend on the caller. */
 export function createTools(parts: QueueHandlerParts) {

@@ -10,7 +10,14 @@ import {
 import { defaultSettings, limits, type QueueSettings } from "../queue/limits.js";
 import type { QueueAddress } from "../queue/queue-name.js";
 import type { WireFault } from "./status-details.js";
-import { parseCount, parseDuration, parseEnum, type Violations } from "./violations.js";
+import {
+  checkListLength,
+  listedMax,
+  parseCount,
+  parseDuration,
+  parseEnum,
+  type Violations,
+} from "./violations.js";
 import { notYet } from "./wire-errors.js";
 
 const nameCharacters = /^[A-Za-z0-9_-]+$/;
@@ -219,6 +226,7 @@ export function parseAttributeNames(
 ): ReadonlySet<string> {
   if (names.length === 0) return contractAttributes;
   const wanted = new Set<string>();
+  if (!checkListLength(violations, "names", names.length, listedMax)) return wanted;
   names.forEach((name, index) => {
     if (name === "All") for (const each of contractAttributes) wanted.add(each);
     else if (contractAttributes.has(name)) wanted.add(name);
@@ -244,8 +252,9 @@ export function applyMask(
 ): Partial<QueueSettings> {
   if (mask === undefined || mask.length === 0) return given;
   const settings: Partial<Mutable<QueueSettings>> = {};
+  if (!checkListLength(violations, "update_mask.paths", mask.length, listedMax)) return settings;
   mask.forEach((path, index) => {
-    if (!(path in settingOfAttribute)) {
+    if (!Object.hasOwn(settingOfAttribute, path)) {
       refuseUnknown(violations, `update_mask.paths[${index}]`, path);
       return;
     }
@@ -255,6 +264,9 @@ export function applyMask(
   return settings;
 }
 
+/** More than a queue may have, so that the quota is what refuses the 51st, and few enough to look at each. */
+const tagsListedMax = 2 * limits.tagsMax;
+
 const tagCharacters = /^[\p{L}\p{Nd} _.:/=+@-]*$/u;
 const characterCount = (text: string): number => [...text].length;
 
@@ -263,6 +275,7 @@ export function checkTags(
   field: string,
   tags: ReadonlyMap<string, string>,
 ): void {
+  if (!checkListLength(violations, field, tags.size, tagsListedMax)) return;
   for (const [key, value] of tags) {
     const at = `${field}[${JSON.stringify(key.slice(0, 64))}]`;
     checkTagKey(violations, at, key);

@@ -1,9 +1,9 @@
 // PeekMessages at the wire.
 
-import { sequence } from "../base/brands.js";
+import { segmentNumber, sequence } from "../base/brands.js";
 import { MessageState } from "../gen/forebay/queue/v1/message.js";
 import { limits } from "../queue/limits.js";
-import { decidePeekMessages, type PeekedState } from "../queue/peek-messages.js";
+import { decidePeekMessages, type PeekedState, type PeekPosition } from "../queue/peek-messages.js";
 import {
   createTools,
   parsePageToken,
@@ -12,7 +12,7 @@ import {
   run,
 } from "./handler-context.js";
 import { renderPeeked } from "./render.js";
-import { parseCount, Violations } from "./violations.js";
+import { checkListLength, listedMax, parseCount, Violations } from "./violations.js";
 
 export function createPeekHandlers(parts: QueueHandlerParts): Pick<QueueHandlers, "peekMessages"> {
   const { engine, pageTokens } = parts;
@@ -31,6 +31,7 @@ export function createPeekHandlers(parts: QueueHandlerParts): Pick<QueueHandlers
           min: 0,
           max: limits.messageBytesMax,
         }) ?? limits.messageBytesMax;
+      checkListLength(violations, "attributes", request.attributes.size, limits.attributesMax);
       const states = parseStates(violations, request.states);
       const scope = `peek ${target.namespace}/${target.name} ${JSON.stringify([
         [...states].sort(),
@@ -52,14 +53,14 @@ export function createPeekHandlers(parts: QueueHandlerParts): Pick<QueueHandlers
             countMax,
             bytesMax: limits.replyBytesMax - countMax * peekOverheadBytes,
             bodyBytesMax,
-            from: sequence(position === "" ? 0 : Number(position)),
+            from: parsePosition(position),
           },
           stamp,
         ),
       );
       return {
         messages: messages.map((message) => renderPeeked(message, bodyBytesMax)),
-        nextPageToken: next === undefined ? "" : pageTokens.encode(scope, String(next)),
+        nextPageToken: next === undefined ? "" : pageTokens.encode(scope, positionText(next)),
       };
     },
   };
@@ -67,6 +68,16 @@ export function createPeekHandlers(parts: QueueHandlerParts): Pick<QueueHandlers
 
 /** What a peeked message may take beside body and attributes: ids, times, trace header, a rejection's text. */
 const peekOverheadBytes = 6_144;
+
+const positionText = (position: PeekPosition): string => `${position.segment} ${position.sequence}`;
+
+/** What `positionText` wrote, out of a token that was checked. */
+function parsePosition(text: string): PeekPosition | undefined {
+  const [segment, place] = text.split(" ");
+  return segment === undefined || place === undefined
+    ? undefined
+    : { segment: segmentNumber(Number(segment)), sequence: sequence(Number(place)) };
+}
 
 const peekableStates = new Map<MessageState, PeekedState>([
   [MessageState.VISIBLE, "visible"],
@@ -79,6 +90,7 @@ function parseStates(
   states: readonly MessageState[],
 ): ReadonlySet<PeekedState> {
   const parsed = new Set<PeekedState>();
+  if (!checkListLength(violations, "states", states.length, listedMax)) return parsed;
   states.forEach((state, index) => {
     const known = peekableStates.get(state);
     if (known !== undefined) parsed.add(known);

@@ -1,5 +1,6 @@
 // Produce: many sends over one stream. Each request is one command; results leave in the order of the entries once their
-// record is flushed. The server stops reading while too much waits for the disk, which stops the caller through HTTP/2.
+// record is flushed. The server stops reading while too much waits for the disk or the caller does not read its results,
+// which stops the caller through HTTP/2.
 
 import { status } from "@grpc/grpc-js";
 import type { Namespace } from "../base/brands.js";
@@ -15,6 +16,7 @@ import { limits } from "../queue/limits.js";
 import type { QueueAddress } from "../queue/queue-name.js";
 import { decideSendMessages, type SendEntry } from "../queue/send-message.js";
 import type { CallContext, MessageStream, StreamHandler } from "./call.js";
+import { entryBytes } from "./handler-context.js";
 import { OrderedResults } from "./ordered-results.js";
 import { type ParsedMessage, parseMessage } from "./parse-message.js";
 import { parseAddress } from "./parse-queue.js";
@@ -31,6 +33,14 @@ export interface ProduceParts {
 }
 
 type Stream = MessageStream<ProduceRequest, ProduceResponse>;
+
+/** The largest request the listener takes. */
+const requestBytesMax = 4 * 1_048_576;
+/** With so much waiting, one more request of any size stays within the bounds; with more, none is read. */
+const readsOnWith = {
+  entries: limits.produceWaitingEntriesMax - limits.produceEntriesMax,
+  bytes: limits.produceWaitingBytesMax - requestBytesMax,
+} as const;
 
 export const shuttingDown = (): WireFault =>
   new WireFault({
@@ -56,9 +66,12 @@ class ProduceStream {
   readonly #results: OrderedResults<ProduceResult>;
   #address: QueueAddress | undefined;
   #writtenCount = 0n;
+  /** Entries without a result yet. */
   #waitingEntries = 0;
+  /** Bytes of messages that are not stored yet. */
   #waitingBytes = 0;
   #isPaused = false;
+  #isWritable = true;
   #isClosing = false;
 
   constructor(parts: ProduceParts, stream: Stream, context: CallContext) {
@@ -99,11 +112,14 @@ class ProduceStream {
 
   #take(request: ProduceRequest): void {
     if (this.#isClosing) return;
+    const isFirst = this.#address === undefined;
     const refusal = this.#checkRequest(request);
     if (refusal !== undefined) {
       this.#closeWith(refusal);
       return;
     }
+    // The first finds out whether there is such a queue; a later one without entries asks nothing.
+    if (request.entries.length === 0 && !isFirst) return;
     const fill = this.#results.reserve();
     const traceParent = traceParentOf(this.#context);
     const refused = new Map<number, WireFault>();
@@ -121,7 +137,9 @@ class ProduceStream {
         bytes += message.entry.sizeBytes;
       }
     });
-    this.#admit(request.entries.length, bytes);
+    this.#waitingEntries += request.entries.length;
+    this.#waitingBytes += bytes;
+    this.#regulate();
     this.#send(
       parsed.map(({ message }) => message.entry),
       bytes,
@@ -135,11 +153,11 @@ class ProduceStream {
         parsed.forEach(({ index, message }, place) => {
           results[index] = this.#render(request.entries[index]?.id ?? "", message, sent[place]);
         });
-        this.#leave(request.entries.length, bytes);
+        this.#waitingBytes -= bytes;
         fill(results);
       },
       (error: unknown) => {
-        this.#leave(request.entries.length, bytes);
+        this.#waitingBytes -= bytes;
         const fault = error instanceof WireFault ? error : translateFault(error);
         if (fault === undefined) {
           fill([]);
@@ -199,7 +217,7 @@ class ProduceStream {
     }
     const decision = await engine.execute({
       name: "Produce",
-      bytes: bytes + 256,
+      bytes: bytes + entryBytes * entries.length,
       isGrowing: true,
       decide: (transaction, stamp) => decideSendMessages(transaction, { address, entries }, stamp),
     });
@@ -240,39 +258,31 @@ class ProduceStream {
   #write(results: readonly ProduceResult[]): void {
     const isTaken = this.#stream.write({ firstIndex: this.#writtenCount, results: [...results] });
     this.#writtenCount += BigInt(results.length);
-    if (isTaken || this.#isPaused) return;
-    // A caller that sends but does not read its results is not read from either.
-    this.#pause();
-    void this.#stream.drained().then(() => this.#resumeIfRoom());
+    this.#waitingEntries -= results.length;
+    if (!isTaken && this.#isWritable) {
+      this.#isWritable = false;
+      void this.#stream.drained().then(() => {
+        this.#isWritable = true;
+        this.#regulate();
+      });
+    }
+    this.#regulate();
   }
 
-  #admit(entries: number, bytes: number): void {
-    this.#waitingEntries += entries;
-    this.#waitingBytes += bytes;
+  /** Stops reading while results are not read or too much waits, and goes on once half of it is done. */
+  #regulate(): void {
+    if (this.#isClosing) return;
     const isMuch =
-      this.#waitingEntries >= limits.produceWaitingEntriesMax ||
-      this.#waitingBytes >= limits.produceWaitingBytesMax;
-    if (isMuch) this.#pause();
-  }
-
-  #leave(entries: number, bytes: number): void {
-    this.#waitingEntries -= entries;
-    this.#waitingBytes -= bytes;
-    this.#resumeIfRoom();
-  }
-
-  #pause(): void {
-    if (this.#isPaused) return;
-    this.#isPaused = true;
-    this.#stream.pauseRequests();
-  }
-
-  #resumeIfRoom(): void {
+      this.#waitingEntries > readsOnWith.entries || this.#waitingBytes > readsOnWith.bytes;
     const hasRoom =
       this.#waitingEntries < limits.produceWaitingEntriesMax / 2 &&
       this.#waitingBytes < limits.produceWaitingBytesMax / 2;
-    if (!this.#isPaused || !hasRoom || this.#isClosing) return;
-    this.#isPaused = false;
-    this.#stream.resumeRequests();
+    if (!this.#isPaused && (isMuch || !this.#isWritable)) {
+      this.#isPaused = true;
+      this.#stream.pauseRequests();
+    } else if (this.#isPaused && hasRoom && this.#isWritable) {
+      this.#isPaused = false;
+      this.#stream.resumeRequests();
+    }
   }
 }

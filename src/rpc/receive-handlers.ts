@@ -18,7 +18,7 @@ import {
   run,
 } from "./handler-context.js";
 import { receiveCommand, undoReceive } from "./receive.js";
-import { parseSelection, renderReceived, timestamp } from "./render.js";
+import { checkSelection, parseSelection, renderReceived, timestamp } from "./render.js";
 import { parseCount, parseDuration, Violations } from "./violations.js";
 import { faultOf } from "./wire-errors.js";
 
@@ -64,6 +64,7 @@ export function createReceiveHandlers(
         minMs: 0,
         maxMs: limits.waitMsMax,
       });
+      checkSelection(violations, "", request);
       const identity = identify(violations, request.requestId, "ReceiveMessage", () =>
         ReceiveMessageRequest.encode({ ...request, requestId: "" }).finish(),
       );

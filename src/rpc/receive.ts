@@ -51,6 +51,11 @@ export function receiveCommand(
           field: order.unsupportedField,
         });
       }
+      // A repeat finds its kept result at once: it does not stand in line for what it was given before.
+      const { identity } = order;
+      const kept = identity === undefined ? undefined : transaction.requestResult(identity.key);
+      if (kept !== undefined && kept.keepUntil > stamp.now)
+        return accept({ queue: queue.number, waitMs: 0 });
       const waitMs = order.waitMs ?? queue.settings.receiveWaitMs;
       const leftMs = order.endsBy === undefined ? waitMs : order.endsBy - stamp.now;
       return accept({ queue: queue.number, waitMs: Math.max(0, Math.min(waitMs, leftMs)) });

@@ -31,6 +31,7 @@ import type { PeekedMessage as Peeked } from "../queue/peek-messages.js";
 import type { ReceiptCodec } from "../queue/receipt.js";
 import type { ReceivedMessage } from "../queue/receive-messages.js";
 import { md5OfAttributes } from "./parse-message.js";
+import { checkListLength, listedMax, type Violations } from "./violations.js";
 
 export const timestamp = (instant: EpochMs): Timestamp => ({
   seconds: BigInt(Math.floor(instant / 1_000)),
@@ -92,6 +93,20 @@ export interface Selection {
   readonly system: ReadonlySet<MessageSystemAttributeName>;
   readonly selectsAttribute: (name: string) => boolean;
   readonly selectsAnyAttribute: boolean;
+}
+
+/** Refuses more names than there can be use for: each is tried on every message. */
+export function checkSelection(
+  violations: Violations,
+  prefix: string,
+  names: {
+    readonly systemAttributeNames: readonly unknown[];
+    readonly messageAttributeNames: readonly unknown[];
+  },
+): void {
+  const { systemAttributeNames: system, messageAttributeNames: attributes } = names;
+  checkListLength(violations, `${prefix}system_attribute_names`, system.length, listedMax);
+  checkListLength(violations, `${prefix}message_attribute_names`, attributes.length, listedMax);
 }
 
 /** SQS's filter of attribute names: `All`, `*`, `.*`, exact names, `prefix.*`. Names that match nothing are no error. */

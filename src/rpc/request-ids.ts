@@ -38,6 +38,10 @@ export function parseRequestId(
   };
 }
 
+/** A map in the order of its keys: maps have none on the wire, and a repeat may come with another. */
+export const inKeyOrder = <Value>(map: ReadonlyMap<string, Value>): Map<string, Value> =>
+  new Map([...map].sort(([left], [right]) => (left < right ? -1 : 1)));
+
 /** For outcomes that are plain data. */
 export const jsonCodec = <Outcome>(): OutcomeCodec<Outcome> => ({
   encode: (outcome) => Buffer.from(JSON.stringify(outcome), "utf8"),

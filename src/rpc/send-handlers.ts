@@ -19,7 +19,7 @@ import {
   type QueueHandlers,
 } from "./handler-context.js";
 import { type ParsedMessage, parseMessage } from "./parse-message.js";
-import { sendResultsCodec } from "./request-ids.js";
+import { inKeyOrder, sendResultsCodec } from "./request-ids.js";
 import { traceParentOf } from "./trace-parent.js";
 import { Violations } from "./violations.js";
 import { faultOf } from "./wire-errors.js";
@@ -39,7 +39,11 @@ export function createSendHandlers(
         traceParent: traceParentOf(context),
       });
       const identity = identify(violations, request.requestId, "SendMessage", () =>
-        SendMessageRequest.encode({ ...request, requestId: "" }).finish(),
+        SendMessageRequest.encode({
+          ...request,
+          attributes: inKeyOrder(request.attributes),
+          requestId: "",
+        }).finish(),
       );
       if (parsed === undefined || !violations.isEmpty) {
         throw violations.fault();
@@ -77,7 +81,14 @@ export function createSendHandlers(
       const target = address(violations, request.queue);
       checkBatch(violations, request.entries);
       const identity = identify(violations, request.requestId, "SendMessageBatch", () =>
-        SendMessageBatchRequest.encode({ ...request, requestId: "" }).finish(),
+        SendMessageBatchRequest.encode({
+          ...request,
+          entries: request.entries.map((entry) => ({
+            ...entry,
+            attributes: inKeyOrder(entry.attributes),
+          })),
+          requestId: "",
+        }).finish(),
       );
       violations.throwIfAny();
       const sender = { senderId, traceParent: traceParentOf(context) };

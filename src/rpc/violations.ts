@@ -18,6 +18,23 @@ export type ViolationReason =
   | "BATCH_ENTRY_IDS_NOT_DISTINCT"
   | "BATCH_TOO_LONG";
 
+/** Violations that are reported; a request may hold a million. */
+const violationsMax = 100;
+/** Names that a request may list where the contract sets no closer bound. */
+export const listedMax = 100;
+
+/** Refuses a list that is too long before anything looks at its elements; says whether it is short enough. */
+export function checkListLength(
+  violations: Violations,
+  field: string,
+  length: number,
+  max: number,
+): boolean {
+  if (length <= max) return true;
+  violations.add("INVALID_PARAMETER", field, `at most ${max}, not ${length}`);
+  return false;
+}
+
 /** Collects what is wrong with a request. The first violation gives the error its reason and metadata. */
 export class Violations {
   #reason: ViolationReason | undefined;
@@ -34,7 +51,7 @@ export class Violations {
       this.#reason = reason;
       this.#metadata = { field, ...metadata };
     }
-    this.#found.push({ field, description });
+    if (this.#found.length < violationsMax) this.#found.push({ field, description });
   }
 
   get isEmpty(): boolean {

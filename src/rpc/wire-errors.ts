@@ -164,6 +164,7 @@ function fieldsOf(rejection: QueueRejection): WireFaultFields {
 const refusals = {
   commit_backlog: { code: status.RESOURCE_EXHAUSTED, reason: "COMMIT_BACKLOG" },
   storage_full: { code: status.RESOURCE_EXHAUSTED, reason: "STORAGE_FULL" },
+  too_many_waiting: { code: status.RESOURCE_EXHAUSTED, reason: "THROTTLED" },
   shutting_down: { code: status.UNAVAILABLE, reason: "SHUTTING_DOWN" },
 } as const satisfies Record<RefusalKind, Pick<WireFaultFields, "code" | "reason">>;
 

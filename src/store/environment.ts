@@ -44,6 +44,13 @@ export interface RowChange {
   readonly mayReplaceChunks: boolean;
 }
 
+/** The first part of a row, all of it when it fits one page. */
+export interface StoredHead {
+  readonly key: string;
+  readonly bytes: Buffer;
+  readonly isWhole: boolean;
+}
+
 export interface StoredRow {
   readonly key: string;
   readonly bytes: Buffer;
@@ -74,6 +81,8 @@ export interface Store {
    * `passOver` if it is given and ends the range with a RecordCorrupt if not.
    */
   range(from: string, to: string, passOver?: (corrupt: RecordCorrupt) => void): Iterable<StoredRow>;
+  /** As `range`, but of a chunked row only the first chunk, checked by itself: enough to know what a megabyte is about. */
+  heads(from: string, to: string, passOver: (corrupt: RecordCorrupt) => void): Iterable<StoredHead>;
   keys(from: string, to: string, limit: number): readonly string[];
   /** As `range`, for checking: every stored value, chunks and corrupt ones included. */
   scan(from: string, to: string): Iterable<ScannedRow>;
@@ -267,6 +276,12 @@ function refuseOtherFormat(stamp: Buffer, directory: string): void {
 
 const keyBytes = (key: string): Buffer => Buffer.from(key, "latin1");
 
+/** LMDB throws at longer keys, also as bounds of a range. */
+function keyRange(from: string, to: string): { readonly start: Buffer; readonly end: Buffer } {
+  assert(from.length <= keyBytesMax && to.length <= keyBytesMax, "keys have 1 to 1,024 bytes");
+  return { start: keyBytes(from), end: keyBytes(to) };
+}
+
 /** Writes kind and checksum into the free bytes in front. */
 function seal(key: Buffer, framed: Buffer, kind: number): void {
   framed[0] = kind;
@@ -282,6 +297,15 @@ function unseal(key: string, framed: Buffer): number {
     throw new RecordCorrupt(key, "its checksum does not match");
   }
   return kind;
+}
+
+function headOf(key: string, framed: Buffer): StoredHead {
+  const isWhole = unseal(key, framed) === valueKinds.whole;
+  return {
+    key,
+    bytes: framed.subarray(isWhole ? frameHeaderBytes : firstChunkHeaderBytes),
+    isWhole,
+  };
 }
 
 class LmdbStore implements Store {
@@ -313,10 +337,7 @@ class LmdbStore implements Store {
     to: string,
     passOver?: (corrupt: RecordCorrupt) => void,
   ): Iterable<StoredRow> {
-    for (const { key, value } of this.#state.getRange({
-      start: keyBytes(from),
-      end: keyBytes(to),
-    })) {
+    for (const { key, value } of this.#state.getRange(keyRange(from, to))) {
       const text = key.toString("latin1");
       const bytes =
         passOver === undefined
@@ -326,19 +347,28 @@ class LmdbStore implements Store {
     }
   }
 
+  *heads(
+    from: string,
+    to: string,
+    passOver: (corrupt: RecordCorrupt) => void,
+  ): Iterable<StoredHead> {
+    for (const { key, value } of this.#state.getRange(keyRange(from, to))) {
+      const text = key.toString("latin1");
+      const head = orPassOver(passOver, () => headOf(text, value));
+      if (head !== undefined) yield head;
+    }
+  }
+
   keys(from: string, to: string, limit: number): readonly string[] {
     const found: string[] = [];
-    for (const key of this.#state.getKeys({ start: keyBytes(from), end: keyBytes(to), limit })) {
+    for (const key of this.#state.getKeys({ ...keyRange(from, to), limit })) {
       found.push(key.toString("latin1"));
     }
     return found;
   }
 
   *scan(from: string, to: string): Iterable<ScannedRow> {
-    for (const { key, value } of this.#state.getRange({
-      start: keyBytes(from),
-      end: keyBytes(to),
-    })) {
+    for (const { key, value } of this.#state.getRange(keyRange(from, to))) {
       yield this.#scanned(key.toString("latin1"), value);
     }
   }

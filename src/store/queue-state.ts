@@ -7,6 +7,7 @@ import type {
   DeletedQueue,
   DueEntry,
   Garbage,
+  PassedMessage,
   QueueTransaction,
   RequestResult,
   ReturnedEntry,
@@ -64,6 +65,10 @@ export class QueueState implements QueueTransaction {
     return this.#rows.get(tables.counters, countersKey(prefixOf(queue))) ?? freshCounters;
   }
 
+  readableCounters(queue: Queue): Counters | undefined {
+    return this.#rows.getReadable(tables.counters, countersKey(prefixOf(queue)));
+  }
+
   message(queue: Queue, sequence: Sequence): Message | undefined {
     return this.#rows.get(tables.message, messageKey(prefixOf(queue), sequence));
   }
@@ -72,14 +77,11 @@ export class QueueState implements QueueTransaction {
     return this.#rows.getReadable(tables.message, messageKey(prefixOf(queue), sequence));
   }
 
-  *messagesFrom(queue: Queue, from: Sequence): Iterable<Message> {
+  *messageHeadsFrom(queue: Queue, from: Sequence): Iterable<PassedMessage> {
     const prefix = prefixOf(queue);
-    for (const { row } of this.#rows.range(
-      tables.message,
-      messageKey(prefix, from),
-      `${prefix}n`,
-    )) {
-      yield row;
+    const start = messageKey(prefix, from);
+    for (const { head, row } of this.#rows.heads(tables.message, start, `${prefix}n`)) {
+      yield { head, message: row };
     }
   }
 
@@ -200,6 +202,10 @@ export class QueueState implements QueueTransaction {
     } else {
       this.#rows.remove(tables.due, dueKey(prefix, state.until, sequence), false);
     }
+  }
+
+  removeDueEntry(queue: Queue, { until, sequence }: DueEntry): void {
+    this.#rows.remove(tables.due, dueKey(prefixOf(queue), until, sequence), false);
   }
 
   putDeletedQueue({ namespace, name, deletedAt }: DeletedQueue): void {

@@ -2,11 +2,16 @@
 // engine implements it (committed rows with its overlay on top); `queue-state.ts` builds the queue's view on it.
 
 import type { QueueNumber } from "../base/brands.js";
-import type { Table } from "./tables.js";
+import type { HeadedTable, Table } from "./tables.js";
 
 export interface KeyedRow<Row> {
   readonly key: string;
   readonly row: Row;
+}
+
+export interface RowHead<Row, Head> {
+  readonly head: Head;
+  readonly row: Row | undefined;
 }
 
 export interface RowAccess {
@@ -18,6 +23,12 @@ export interface RowAccess {
    * are reported and passed over: one of them must not stop a whole queue.
    */
   range<Row>(table: Table<Row>, from: string, to: string): Iterable<KeyedRow<Row>>;
+  /** As `range`, reading no more of a long row than its head; `row` is there when it cost nothing. */
+  heads<Row extends Head, Head>(
+    table: HeadedTable<Row, Head>,
+    from: string,
+    to: string,
+  ): Iterable<RowHead<Row, Head>>;
   /** Keys of committed rows of any table, in order. */
   committedKeys(from: string, to: string, limit: number): readonly string[];
   put<Row>(table: Table<Row>, key: string, row: Row): void;

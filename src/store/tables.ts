@@ -11,7 +11,14 @@ import type {
   Sequence,
 } from "../base/brands.js";
 import { RecordCorrupt } from "../base/record-corrupt.js";
-import type { Counters, Delivery, Message, MessageAttribute, Queue } from "../queue/model.js";
+import type {
+  Counters,
+  Delivery,
+  Message,
+  MessageAttribute,
+  MessageHead,
+  Queue,
+} from "../queue/model.js";
 import type { RequestResult } from "../queue/view.js";
 import { ByteReader, ByteWriter, frameHeaderBytes } from "./bytes.js";
 import { u64At } from "./keys.js";
@@ -29,6 +36,11 @@ export interface Table<Row> {
   readonly isOrdered: boolean;
   /** True when a row may be larger than a page, so that removing it must look for its chunks. */
   readonly isChunked: boolean;
+}
+
+/** A table whose rows may be long, with a head that says what a row is about and fits its first chunk. */
+export interface HeadedTable<Row extends Head, Head> extends Table<Row> {
+  decodeHead(key: string, bytes: Buffer): Head;
 }
 
 const table = <Row>(
@@ -86,12 +98,25 @@ function encodeMessage(row: Message): Buffer {
   return writer.finish();
 }
 
-function decodeMessage(key: string, bytes: Buffer): Message {
-  const reader = versioned(key, bytes, 1);
+interface MessageHeader extends MessageHead {
+  readonly flags: number;
+}
+
+function readMessageHead(key: string, reader: ByteReader): MessageHeader {
   const flags = reader.u8();
   const sentAt = reader.u64() as EpochMs;
   const sizeBytes = reader.u32();
   const messageId = reader.raw(16);
+  const isDelayed = (flags & messageFlags.delayed) !== 0;
+  return { sequence: sequenceOfKey(key), messageId, sentAt, sizeBytes, isDelayed, flags };
+}
+
+const decodeMessageHead = (key: string, bytes: Buffer): MessageHead =>
+  readMessageHead(key, versioned(key, bytes, 1));
+
+function decodeMessage(key: string, bytes: Buffer): Message {
+  const reader = versioned(key, bytes, 1);
+  const { flags, ...head } = readMessageHead(key, reader);
   const bodyMd5 = reader.raw(16);
   const body = reader.bytes();
   const senderId = reader.text();
@@ -103,11 +128,7 @@ function decodeMessage(key: string, bytes: Buffer): Message {
     attributes.push({ name, dataType, isText, value: reader.bytes() });
   }
   return {
-    sequence: sequenceOfKey(key),
-    messageId,
-    sentAt,
-    sizeBytes,
-    isDelayed: (flags & messageFlags.delayed) !== 0,
+    ...head,
     content: {
       isText: (flags & messageFlags.text) !== 0,
       body,
@@ -303,20 +324,32 @@ const presence = (name: string): Table<true> =>
   });
 
 const encodeRequest = (row: RequestResult): Buffer =>
-  writer.start().u8(1).bytes(row.payloadHash).u64(row.keepUntil).bytes(row.result).finish();
+  writer
+    .start()
+    .u8(1)
+    .bytes(row.payloadHash)
+    .u64(row.keepUntil)
+    .u8(row.wasReplayed ? 1 : 0)
+    .bytes(row.result)
+    .finish();
 
 function decodeRequest(key: string, bytes: Buffer): RequestResult {
   const reader = versioned(key, bytes, 1);
   const payloadHash = reader.bytes();
-  return { payloadHash, keepUntil: reader.u64() as EpochMs, result: reader.bytes() };
+  const keepUntil = reader.u64() as EpochMs;
+  const wasReplayed = reader.u8() === 1;
+  return { payloadHash, keepUntil, wasReplayed, result: reader.bytes() };
 }
 
 export const tables = {
-  message: table<Message>("message", {
-    encode: encodeMessage,
-    decode: decodeMessage,
-    isOrdered: true,
-  }),
+  message: {
+    ...table<Message>("message", {
+      encode: encodeMessage,
+      decode: decodeMessage,
+      isOrdered: true,
+    }),
+    decodeHead: decodeMessageHead,
+  },
   delivery: table<Delivery>("delivery", { encode: encodeDelivery, decode: decodeDelivery }),
   due: presence("due"),
   returned: presence("returned"),

@@ -120,6 +120,17 @@ const provocations: Readonly<Record<string, Provocation>> = {
     await t.receive();
     await t.receive();
   },
+  "ReceiveMessage RESOURCE_EXHAUSTED THROTTLED": async (t) => {
+    await t.restart({ waitingReceivesMax: 1 });
+    const first = t.receive({ waitMs: 20_000 });
+    await t.settle();
+    try {
+      await t.receive({ waitMs: 20_000 });
+    } finally {
+      await t.send("answers the first");
+      await first;
+    }
+  },
   "ReceiveMessage INVALID_ARGUMENT UNSUPPORTED_FOR_QUEUE_TYPE": (t) =>
     t.call("receiveMessage", { queue: t.queue, receiveAttemptId: "a1" }),
   "ReceiveMessage FAILED_PRECONDITION REQUEST_ID_REUSED": async (t) => {

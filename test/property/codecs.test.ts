@@ -136,6 +136,7 @@ const request: fc.Arbitrary<RequestResult> = fc.record({
   payloadHash: bytes({ maxLength: 64 }),
   result: bytes({ maxLength: 500 }),
   keepUntil: instant,
+  wasReplayed: fc.boolean(),
 });
 
 const prefix = segmentPrefix(7, 1_234_567);

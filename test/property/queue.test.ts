@@ -6,11 +6,14 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { QueueSettings } from "../../src/queue/limits.js";
 import type { Counters } from "../../src/queue/model.js";
-import { decidePeekMessages, firstPlace } from "../../src/queue/peek-messages.js";
+import { decidePeekMessages, type PeekMessages } from "../../src/queue/peek-messages.js";
 import type { Receipt } from "../../src/queue/receipt.js";
 import type { MessagesReceived } from "../../src/queue/receive-messages.js";
+import type { Stamp } from "../../src/queue/stamp.js";
+import type { QueueTransaction } from "../../src/queue/view.js";
 import type { Store } from "../../src/store/environment.js";
-import { addressOf, EngineHarness } from "../support/engine-harness.js";
+import { addressOf } from "../support/engine-entries.js";
+import { EngineHarness } from "../support/engine-harness.js";
 import { MemoryStore } from "../support/memory-store.js";
 import { propertyTimeoutMs, runs } from "../support/property.js";
 import { openTestStore, temporaryDirectory } from "../support/temporary-store.js";
@@ -438,28 +441,7 @@ class SideBySide {
     const looked = this.#harness.run("Look", (transaction, stamp) => {
       const found = transaction.findQueue(addressOf(letter).namespace, addressOf(letter).name);
       counters = found && transaction.counters(found);
-      const page = decidePeekMessages(
-        transaction,
-        {
-          address: addressOf(letter),
-          states: new Set(),
-          groupId: "",
-          attributes: new Map(),
-          bodyContains: Buffer.alloc(0),
-          countMax: 10_000,
-          bytesMax: Number.MAX_SAFE_INTEGER,
-          bodyBytesMax: 0,
-          from: firstPlace,
-        },
-        stamp,
-      );
-      peeked =
-        page.kind === "accepted"
-          ? page.outcome.messages.map(
-              ({ message, state, visibleAt, delivery }) =>
-                `${message.content.body.toString()} ${visibleAt === undefined ? state : `${state} until ${visibleAt}`} after ${delivery?.receiveCount ?? 0} receives`,
-            )
-          : undefined;
+      peeked = found && standingsOf(transaction, letter, stamp);
       return { kind: "accepted", outcome: undefined };
     });
     this.#expectAnswer(
@@ -510,6 +492,37 @@ class SideBySide {
     await this.#pumpUntil(this.#harness.check());
     expect(this.#harness.failures).toEqual([]);
   }
+}
+
+/** Every message as a peek shows it, page by page. */
+function standingsOf(transaction: QueueTransaction, letter: QueueLetter, stamp: Stamp): string[] {
+  const standings: string[] = [];
+  let from: PeekMessages["from"];
+  do {
+    const page = decidePeekMessages(
+      transaction,
+      {
+        address: addressOf(letter),
+        states: new Set(),
+        groupId: "",
+        attributes: new Map(),
+        bodyContains: Buffer.alloc(0),
+        countMax: 10_000,
+        bytesMax: Number.MAX_SAFE_INTEGER,
+        bodyBytesMax: 0,
+        from,
+      },
+      stamp,
+    );
+    if (page.kind === "rejected") throw new Error("The queue is gone.");
+    for (const { message, state, visibleAt, delivery } of page.outcome.messages) {
+      const standing = visibleAt === undefined ? state : `${state} until ${visibleAt}`;
+      const count = delivery?.receiveCount ?? 0;
+      standings.push(`${message.content.body.toString()} ${standing} after ${count} receives`);
+    }
+    from = page.outcome.next;
+  } while (from !== undefined);
+  return standings;
 }
 
 function countsOf(counters: Counters, isReceivedKnown: boolean): ModelCounts {

@@ -4,6 +4,8 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import {
   type DescriptorProto,
+  FieldDescriptorProto_Label,
+  FieldDescriptorProto_Type,
   type FileDescriptorProto,
   FileDescriptorSetSchema,
 } from "@bufbuild/protobuf/wkt";
@@ -65,18 +67,79 @@ export function commonErrors(): DocumentedError[] {
   return errorsIn("*", comment);
 }
 
-/** A message type by its full name, as `forebay.queue.v1.SendMessageRequest`. */
-export function messageType(fullName: string): DescriptorProto {
-  for (const file of files) {
-    for (const type of file.messageType) {
-      if (`${file.package}.${type.name}` === fullName) return type;
-      const nested = type.nestedType.find(
-        ({ name }) => `${file.package}.${type.name}.${name}` === fullName,
-      );
-      if (nested !== undefined) return nested;
+export const FieldType = FieldDescriptorProto_Type;
+export type FieldType = FieldDescriptorProto_Type;
+
+export interface ContractField {
+  readonly name: string;
+  readonly number: number;
+  readonly type: FieldType;
+  /** The full name of the message or enum it holds; empty for plain values. */
+  readonly typeName: string;
+  readonly isRepeated: boolean;
+  readonly isMap: boolean;
+  readonly comment: string;
+}
+
+// Field numbers in descriptor.proto, as above.
+const messagesField = 4;
+const nestedField = 3;
+const fieldsField = 2;
+
+const messages = new Map<string, readonly ContractField[]>();
+for (const file of files) {
+  const comments = new Map(
+    file.sourceCodeInfo?.location.map(({ path, leadingComments }) => [
+      path.join(),
+      leadingComments,
+    ]),
+  );
+  const addMessage = (type: DescriptorProto, scope: string, path: readonly number[]): void => {
+    const fullName = `${scope}.${type.name}`;
+    const maps = new Set(
+      type.nestedType
+        .filter(({ options }) => options?.mapEntry === true)
+        .map(({ name }) => `.${fullName}.${name}`),
+    );
+    messages.set(
+      fullName,
+      type.field.map((field, index) => ({
+        name: field.name,
+        number: field.number,
+        type: field.type,
+        typeName: field.typeName.slice(1),
+        isRepeated: field.label === FieldDescriptorProto_Label.REPEATED,
+        isMap: maps.has(field.typeName),
+        comment: comments.get([...path, fieldsField, index].join()) ?? "",
+      })),
+    );
+    for (const [index, nested] of type.nestedType.entries()) {
+      addMessage(nested, fullName, [...path, nestedField, index]);
     }
+  };
+  for (const [index, type] of file.messageType.entries()) {
+    addMessage(type, file.package, [messagesField, index]);
   }
-  throw new Error(`The contract has no message ${fullName}.`);
+}
+
+/** The fields of a message by its full name, as `forebay.queue.v1.SendMessageRequest`. */
+export function fieldsOf(fullName: string): readonly ContractField[] {
+  const fields = messages.get(fullName);
+  if (fields === undefined) throw new Error(`The contract has no message ${fullName}.`);
+  return fields;
+}
+
+/** The range that a field's comment documents, in milliseconds for a duration. */
+export function rangeOf({
+  comment,
+}: ContractField):
+  | { readonly min: number; readonly max: number; readonly isDuration: boolean }
+  | undefined {
+  const found = /Range: \[(-?[\d.]+)(s?), (-?[\d.]+)s?\]/.exec(comment);
+  if (found === null) return undefined;
+  const [, min, unit, max] = found;
+  const factor = unit === "s" ? 1_000 : 1;
+  return { min: Number(min) * factor, max: Number(max) * factor, isDuration: unit === "s" };
 }
 
 export interface ContractMethod {

@@ -1,8 +1,7 @@
 // An engine in this process, driven the way the wire drives it and without the wire: queues by name, bodies as text, a clock
 // moved by hand. Names of its methods are those of the calls.
 
-import type { QueueName, Sequence } from "../../src/base/brands.js";
-import { type DurationMs, milliseconds, type Namespace } from "../../src/base/brands.js";
+import { type DurationMs, milliseconds, type Sequence } from "../../src/base/brands.js";
 import { createIds, type Random } from "../../src/base/ids.js";
 import type { RecordCorrupt } from "../../src/base/record-corrupt.js";
 import type { Decision } from "../../src/engine/command.js";
@@ -22,7 +21,6 @@ import {
 import { decideCreateQueue } from "../../src/queue/create-queue.js";
 import { type DeleteResult, decideDeleteMessages } from "../../src/queue/delete-messages.js";
 import type { QueueSettings } from "../../src/queue/limits.js";
-import type { QueueAddress } from "../../src/queue/queue-name.js";
 import type { Receipt } from "../../src/queue/receipt.js";
 import {
   decideReceiveMessages,
@@ -31,16 +29,13 @@ import {
   type ReceivedMessage,
 } from "../../src/queue/receive-messages.js";
 import type { Decided, QueueRejection } from "../../src/queue/rejections.js";
-import {
-  decideSendMessages,
-  type SendEntry,
-  type SendResult,
-} from "../../src/queue/send-message.js";
+import { decideSendMessages, type SendResult } from "../../src/queue/send-message.js";
 import type { Stamp } from "../../src/queue/stamp.js";
 import { decideReap, decideSweepQueues, decideSweepRequests } from "../../src/queue/sweep.js";
 import type { QueueTransaction } from "../../src/queue/view.js";
 import { checkStore, renderCheckReport } from "../../src/store/check.js";
 import type { Store } from "../../src/store/environment.js";
+import { addressOf, entryOf, type Sent } from "./engine-entries.js";
 import { ManualClock } from "./manual-clock.js";
 import { MemoryStore } from "./memory-store.js";
 import { WatchedStore } from "./watched-store.js";
@@ -49,13 +44,6 @@ export interface HarnessOptions {
   readonly store?: Store;
   readonly clock?: ManualClock;
   readonly limits?: Partial<EngineLimits>;
-}
-
-export interface Sent {
-  readonly body: string;
-  readonly delayMs?: number;
-  /** Counted size, when it should differ from the body's. */
-  readonly sizeBytes?: number;
 }
 
 export interface Receive {
@@ -90,32 +78,10 @@ export interface Waiting {
 const roomy: EngineLimits = {
   commandsPendingMax: 100_000,
   uncommittedBytesMax: 1_000_000_000,
+  waitersMax: 100_000,
   commitAgeMsMax: Number.MAX_SAFE_INTEGER,
   storageReserveBytes: 1_000_000,
 };
-
-export const addressOf = (name: string): QueueAddress => ({
-  namespace: "default" as Namespace,
-  name: name as QueueName,
-  given: name,
-});
-
-export function entryOf({ body, delayMs, sizeBytes }: Sent): SendEntry {
-  const bytes = Buffer.from(body);
-  return {
-    content: {
-      isText: true,
-      body: bytes,
-      bodyMd5: Buffer.alloc(16),
-      attributes: [],
-      senderId: "key:default:dev",
-      groupId: undefined,
-      traceHeader: undefined,
-    },
-    sizeBytes: sizeBytes ?? bytes.length,
-    delayMs: delayMs === undefined ? undefined : milliseconds(delayMs),
-  };
-}
 
 /** The same run every time. */
 export function countingRandom(): Random {

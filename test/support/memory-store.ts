@@ -6,6 +6,7 @@ import type {
   RowChange,
   ScannedRow,
   Store,
+  StoredHead,
   StoredRow,
   StoreSpace,
 } from "../../src/store/environment.js";
@@ -31,6 +32,10 @@ export class MemoryStore implements Store {
     for (const key of this.keys(from, to, Number.MAX_SAFE_INTEGER)) {
       yield { key, bytes: this.#rows.get(key) as Buffer };
     }
+  }
+
+  *heads(from: string, to: string): Iterable<StoredHead> {
+    for (const row of this.range(from, to)) yield { ...row, isWhole: true };
   }
 
   keys(from: string, to: string, limit: number): readonly string[] {

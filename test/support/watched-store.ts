@@ -6,6 +6,7 @@ import type {
   RowChange,
   ScannedRow,
   Store,
+  StoredHead,
   StoredRow,
   StoreSpace,
 } from "../../src/store/environment.js";
@@ -35,6 +36,14 @@ export class WatchedStore implements Store {
     this.#openRangeCount += 1;
     try {
       yield* this.#store.range(from, to, passOver);
+    } finally {
+      this.#openRangeCount -= 1;
+    }
+  }
+  *heads(from: string, to: string, passOver: Parameters<Store["heads"]>[2]): Iterable<StoredHead> {
+    this.#openRangeCount += 1;
+    try {
+      yield* this.#store.heads(from, to, passOver);
     } finally {
       this.#openRangeCount -= 1;
     }

@@ -8775,6 +8775,7 @@ export const QueueServiceDefinition = {
      * Errors:
      *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name, or it was deleted while the call waited.
      *   RESOURCE_EXHAUSTED / IN_FLIGHT_LIMIT: standard queue, no wait: the queue's `max_in_flight` is reached.
+     *   RESOURCE_EXHAUSTED / THROTTLED: as many receives wait as the server allows (`waiting_receives_max`, 100000 by default).
      *   INVALID_ARGUMENT / UNSUPPORTED_FOR_QUEUE_TYPE: a receive attempt id on a standard queue.
      *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
      */
@@ -9183,6 +9184,7 @@ export const QueueServiceService = {
    * Errors:
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name, or it was deleted while the call waited.
    *   RESOURCE_EXHAUSTED / IN_FLIGHT_LIMIT: standard queue, no wait: the queue's `max_in_flight` is reached.
+   *   RESOURCE_EXHAUSTED / THROTTLED: as many receives wait as the server allows (`waiting_receives_max`, 100000 by default).
    *   INVALID_ARGUMENT / UNSUPPORTED_FOR_QUEUE_TYPE: a receive attempt id on a standard queue.
    *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
    */
@@ -9508,6 +9510,7 @@ export interface QueueServiceServer extends UntypedServiceImplementation {
    * Errors:
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name, or it was deleted while the call waited.
    *   RESOURCE_EXHAUSTED / IN_FLIGHT_LIMIT: standard queue, no wait: the queue's `max_in_flight` is reached.
+   *   RESOURCE_EXHAUSTED / THROTTLED: as many receives wait as the server allows (`waiting_receives_max`, 100000 by default).
    *   INVALID_ARGUMENT / UNSUPPORTED_FOR_QUEUE_TYPE: a receive attempt id on a standard queue.
    *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
    */
@@ -9892,6 +9895,7 @@ export interface QueueServiceClient extends Client {
    * Errors:
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name, or it was deleted while the call waited.
    *   RESOURCE_EXHAUSTED / IN_FLIGHT_LIMIT: standard queue, no wait: the queue's `max_in_flight` is reached.
+   *   RESOURCE_EXHAUSTED / THROTTLED: as many receives wait as the server allows (`waiting_receives_max`, 100000 by default).
    *   INVALID_ARGUMENT / UNSUPPORTED_FOR_QUEUE_TYPE: a receive attempt id on a standard queue.
    *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
    */

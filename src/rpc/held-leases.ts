@@ -1,0 +1,251 @@
+// The leases a Consume stream holds: renewed while it lives, given back when it does not.
+//
+// Both go slice by slice, since a stream may hold 100,000 and every decision holds up everybody else. While an ack, nack or
+// reject of a handle is under way its lease is neither renewed nor given back; when that is refused and the lease is still
+// there, it is held as before. Only leases of the stream's own receives are touched, never one that came after.
+
+import { type EpochMs, milliseconds } from "../base/brands.js";
+import type { Clock, Timer } from "../base/clock.js";
+import type { Engine } from "../engine/engine.js";
+import {
+  decideChangeVisibility,
+  type VisibilityEntry,
+  type VisibilityResult,
+} from "../queue/change-visibility.js";
+import { limits } from "../queue/limits.js";
+import type { Receipt } from "../queue/receipt.js";
+import type { Stamp } from "../queue/stamp.js";
+import type { QueueTransaction } from "../queue/view.js";
+import type { BoundQueue } from "./bound-queue.js";
+import { handleBytes } from "./handler-context.js";
+import type { ReleaseLane } from "./release-lane.js";
+import { translateFault } from "./wire-errors.js";
+
+export interface HeldLeasesParts {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly queue: BoundQueue;
+  readonly lane: ReleaseLane;
+  /** Told the handles of leases that ended although nothing was asked of them. */
+  readonly lost: (handles: readonly string[]) => void;
+  /** Told that the queue is gone, or of a bug. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** One lease, as its receive gave it. */
+export interface Lease {
+  readonly receipt: Receipt;
+  readonly leasedAt: EpochMs;
+  readonly until: EpochMs;
+}
+
+interface Held {
+  readonly lease: Lease;
+  /** Acks, nacks and rejects of this handle whose outcome is not known yet. */
+  asksUnderWay: number;
+}
+
+type HeldEntry = readonly [string, Held];
+
+/** Leases are renewed when a third has passed, so two renewals may fail before one ends. */
+const renewalsPerLease = 3;
+/** A renewal is decided a little after its length is computed; the 12 h must not be passed by that. */
+const clockSlackMs = 100;
+/** Rounds of renewals for leases that reach their 12 h are at least this far apart, and so late at most is `lost`. */
+const lastRoundsMs = 1_000;
+
+/** Whether what became of a change says that the lease is no longer there, or no longer the stream's. */
+export const isGone = (result: VisibilityResult | undefined): boolean =>
+  result?.kind === "refused" && result.rejection.kind !== "visibility_limit_exceeded";
+
+export class HeldLeases {
+  readonly #parts: HeldLeasesParts;
+  readonly #held = new Map<string, Held>();
+  #renewal: Timer | undefined;
+  #renewMs = 0;
+  #renewAtMs = 0;
+  #isRenewing = false;
+  #isReleased = false;
+  #leaving: Receipt[] = [];
+  #isGivingBack = false;
+  #reportReleased: (() => void) | undefined;
+
+  constructor(parts: HeldLeasesParts) {
+    this.#parts = parts;
+  }
+
+  hold(handle: string, lease: Lease): void {
+    this.#held.set(handle, { lease, asksUnderWay: 0 });
+    const leaseMs = lease.until - lease.leasedAt;
+    this.#renewMs = leaseMs / renewalsPerLease;
+    this.#scheduleRenewal(this.#renewMs);
+  }
+
+  /** Something was asked for these handles; each is `answered` later. Handles that are not held are no concern. */
+  ask(handles: readonly string[]): void {
+    for (const handle of handles) {
+      const held = this.#held.get(handle);
+      if (held !== undefined) held.asksUnderWay += 1;
+    }
+  }
+
+  /** What was asked for a handle has its outcome, which may have left the lease as it was. */
+  answered(handle: string, isLeft: boolean): void {
+    const held = this.#held.get(handle);
+    if (held === undefined) return;
+    held.asksUnderWay -= 1;
+    if (!isLeft) this.#held.delete(handle);
+    else if (this.#isReleased && held.asksUnderWay === 0) {
+      this.#held.delete(handle);
+      this.#giveBack([held.lease.receipt]);
+    }
+  }
+
+  // --- renewing -----------------------------------------------------------------------------------------------------------
+
+  /** The earlier of this and what is scheduled already. */
+  #scheduleRenewal(delayMs: number): void {
+    if (this.#isReleased) return;
+    const { clock } = this.#parts;
+    const renewAtMs = clock.monotonicMs() + delayMs;
+    if (this.#renewal !== undefined && this.#renewAtMs <= renewAtMs) return;
+    this.#renewal?.cancel();
+    this.#renewAtMs = renewAtMs;
+    this.#renewal = clock.setTimer(delayMs, () => {
+      this.#renewal = undefined;
+      void this.#renew();
+    });
+  }
+
+  /** Extends every lease held to its full length again, as far as the 12 h allow. */
+  async #renew(): Promise<void> {
+    if (this.#isReleased || this.#held.size === 0) return;
+    this.#scheduleRenewal(this.#nextRoundMs());
+    // The disk is slow: what is under way does for this round.
+    if (this.#isRenewing) return;
+    this.#isRenewing = true;
+    try {
+      await this.#renewAll();
+    } catch (error) {
+      this.#parts.failed(error);
+    } finally {
+      this.#isRenewing = false;
+    }
+  }
+
+  /** The next round is due when a third of a lease has passed, or when the first lease reaches its 12 h. */
+  #nextRoundMs(): number {
+    let nextMs = this.#renewMs;
+    for (const { lease } of this.#held.values()) {
+      const leftMs = this.#leftMs(lease);
+      if (leftMs > 0 && leftMs < nextMs) nextMs = leftMs;
+    }
+    return Math.max(nextMs, Math.min(lastRoundsMs, this.#renewMs));
+  }
+
+  async #renewAll(): Promise<void> {
+    const leaseMs = this.#renewMs * renewalsPerLease;
+    const entries = [...this.#held];
+    for (let from = 0; from < entries.length; from += limits.settleMax) {
+      if (this.#isReleased) return;
+      const slice = entries.slice(from, from + limits.settleMax).filter(this.#isUntouched);
+      // At 12 h there is nothing to renew; the lease ends by itself, about now.
+      const isOver = ([, { lease }]: HeldEntry): boolean => this.#leftMs(lease) <= 0;
+      this.#lose(slice.filter(isOver));
+      const renewable = slice.filter((entry) => !isOver(entry));
+      if (renewable.length > 0) await this.#renewSome(renewable, leaseMs);
+    }
+  }
+
+  async #renewSome(slice: readonly HeldEntry[], leaseMs: number): Promise<void> {
+    const entries = slice.map(([, { lease }]) => ({
+      receipt: lease.receipt,
+      timeoutMs: milliseconds(Math.min(leaseMs, this.#leftMs(lease))),
+    }));
+    try {
+      const results = await this.#parts.queue.run(this.#change("ConsumeRenew", entries));
+      this.#lose(slice.filter((_, index) => isGone(results[index])));
+    } catch (error) {
+      const fault = translateFault(error);
+      if (fault === undefined || fault.reason === "QUEUE_NOT_FOUND") throw error;
+      // The engine is busy or a row is corrupt: tried again with the next round; a lease has three.
+    }
+  }
+
+  /** Held, and with nothing asked of it. */
+  readonly #isUntouched = ([handle, held]: HeldEntry): boolean =>
+    this.#held.get(handle) === held && held.asksUnderWay === 0;
+
+  #lose(entries: readonly HeldEntry[]): void {
+    // What was acked while a renewal was under way is gone, not lost.
+    const lost = entries.filter(this.#isUntouched).map(([handle]) => handle);
+    for (const handle of lost) this.#held.delete(handle);
+    if (lost.length > 0 && !this.#isReleased) this.#parts.lost(lost);
+  }
+
+  /** What is left of a lease's 12 h. */
+  #leftMs({ leasedAt }: Lease): number {
+    return leasedAt + limits.leaseMsMax - clockSlackMs - this.#parts.engine.now;
+  }
+
+  // --- giving back --------------------------------------------------------------------------------------------------------
+
+  /** Gives back all that is held, and from now on whatever a refused ack, nack or reject leaves. */
+  release(): void {
+    this.#isReleased = true;
+    this.#renewal?.cancel();
+    const untouched = [...this.#held].filter(this.#isUntouched);
+    for (const [handle] of untouched) this.#held.delete(handle);
+    this.#giveBack(untouched.map(([, { lease }]) => lease.receipt));
+  }
+
+  /** Resolves when what was to be given back until now has been. */
+  async released(): Promise<void> {
+    if (!this.#isGivingBack) return;
+    await new Promise<void>((resolve) => {
+      this.#reportReleased = resolve;
+    });
+  }
+
+  #giveBack(receipts: readonly Receipt[]): void {
+    this.#leaving = this.#leaving.concat(receipts);
+    if (!this.#isGivingBack) this.#giveBackSlice();
+  }
+
+  /**
+   * Each slice is decided as a direct reaction to the commit of the one before: so an engine that is stopping, as the rest of
+   * the server, finds itself idle only after the last.
+   */
+  #giveBackSlice(): void {
+    const slice = this.#leaving.splice(0, limits.settleMax);
+    this.#isGivingBack = slice.length > 0;
+    if (slice.length === 0) {
+      this.#reportReleased?.();
+      return;
+    }
+    const { engine, queue, lane } = this.#parts;
+    const entries = slice.map((receipt) => ({ receipt, timeoutMs: milliseconds(0) }));
+    const goOn = (): void => {
+      lane.leave(slice.length);
+      this.#giveBackSlice();
+    };
+    lane.enter(slice.length, () => {
+      // Nobody is left to tell of a refusal: if the queue is gone there is nothing to give back, and if the store cannot take
+      // even this, the leases end by themselves.
+      engine
+        .execute(queue.command({ ...this.#change("ConsumeRelease", entries), isOwed: true }))
+        .then(goOn, goOn);
+    });
+  }
+
+  #change(name: string, entries: readonly VisibilityEntry[]) {
+    const { address } = this.#parts.queue;
+    return {
+      name,
+      bytes: handleBytes * entries.length,
+      isGrowing: false,
+      decide: (transaction: QueueTransaction, stamp: Stamp) =>
+        decideChangeVisibility(transaction, { address, entries, isOwnLeaseOnly: true }, stamp),
+    };
+  }
+}

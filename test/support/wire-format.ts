@@ -1,0 +1,267 @@
+// Protobuf on the wire, taken apart and put together again field by field, so that each one can be spoilt: another wire type,
+// another value, left out, doubled, cut. Which fields there are comes from the contract's descriptor, not from a list.
+
+import { type ContractField, FieldType, fieldsOf } from "./contract.js";
+
+/** The wire types of the encoding; 6 and 7 do not exist. */
+const wireTypes = {
+  varint: 0,
+  fixed64: 1,
+  bytes: 2,
+  groupStart: 3,
+  groupEnd: 4,
+  fixed32: 5,
+} as const;
+
+/** One field as it stands on the wire. */
+export interface WireField {
+  readonly number: number;
+  readonly wireType: number;
+  /** Without the length of a length-delimited one. */
+  readonly payload: Buffer;
+  /** Undefined for a field that the contract does not know. */
+  readonly field?: ContractField;
+  /** The fields of a message. */
+  readonly children?: readonly WireField[];
+}
+
+export function varint(value: bigint | number): Buffer {
+  let rest = BigInt.asUintN(64, BigInt(value));
+  const bytes: number[] = [];
+  do {
+    const low = Number(rest & 0x7fn);
+    rest >>= 7n;
+    bytes.push(rest === 0n ? low : low | 0x80);
+  } while (rest !== 0n);
+  return Buffer.from(bytes);
+}
+
+function readVarint(bytes: Buffer, from: number): { readonly value: bigint; readonly end: number } {
+  let value = 0n;
+  let at = from;
+  for (let shift = 0n; ; shift += 7n) {
+    const byte = bytes.readUInt8(at);
+    at += 1;
+    value |= BigInt(byte & 0x7f) << shift;
+    if (byte < 0x80) return { value, end: at };
+  }
+}
+
+const tagOf = (number: number, wireType: number): Buffer => varint((number << 3) | wireType);
+
+export function encodeField({ number, wireType, payload, children }: WireField): Buffer {
+  const body = children === undefined ? payload : encodeFields(children);
+  const length = wireType === wireTypes.bytes ? [varint(body.length)] : [];
+  return Buffer.concat([tagOf(number, wireType), ...length, body]);
+}
+
+export const encodeFields = (fields: readonly WireField[]): Buffer =>
+  Buffer.concat(fields.map(encodeField));
+
+/** Takes a valid message apart. */
+export function parseFields(bytes: Buffer, messageName: string): WireField[] {
+  const known = fieldsOf(messageName);
+  const fields: WireField[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const tag = readVarint(bytes, at);
+    const number = Number(tag.value >> 3n);
+    const wireType = Number(tag.value & 7n);
+    let from = tag.end;
+    let end: number;
+    if (wireType === wireTypes.varint) ({ end } = readVarint(bytes, from));
+    else if (wireType === wireTypes.bytes) {
+      const length = readVarint(bytes, from);
+      from = length.end;
+      end = from + Number(length.value);
+    } else throw new Error(`No message of the contract has a field of wire type ${wireType}.`);
+    const payload = bytes.subarray(from, end);
+    const field = known.find((each) => each.number === number);
+    fields.push({
+      number,
+      wireType,
+      payload,
+      ...(field !== undefined && { field }),
+      ...(field?.type === FieldType.MESSAGE && { children: parseFields(payload, field.typeName) }),
+    });
+    at = end;
+  }
+  return fields;
+}
+
+/** Where the fields of the top level end: a message cut there is shorter, but whole. */
+export function fieldEnds(fields: readonly WireField[]): Set<number> {
+  const ends = new Set([0]);
+  let at = 0;
+  for (const field of fields) {
+    at += encodeField(field).length;
+    ends.add(at);
+  }
+  return ends;
+}
+
+export interface Mutant {
+  /** What was done, as `entries.delay.seconds = 9223372036854775807`. */
+  readonly what: string;
+  readonly bytes: Buffer;
+}
+
+/** Every field of the message, at every depth, spoilt in every way that fits it. */
+export function* mutantsOf(messageName: string, bytes: Buffer): Iterable<Mutant> {
+  yield* spoil(parseFields(bytes, messageName), "", encodeFields);
+}
+
+function* spoil(
+  fields: readonly WireField[],
+  path: string,
+  rebuild: (fields: readonly WireField[]) => Buffer,
+): Iterable<Mutant> {
+  for (const [index, original] of fields.entries()) {
+    const name = `${path}${original.field?.name ?? original.number}`;
+    const replaced = (...by: WireField[]): Buffer => rebuild(fields.toSpliced(index, 1, ...by));
+    yield { what: `${name} left out`, bytes: replaced() };
+    yield { what: `${name} doubled`, bytes: replaced(original, original) };
+    yield { what: `${name} ten times`, bytes: replaced(...Array<WireField>(10).fill(original)) };
+    for (const { what, ...other } of wrongTypes(original)) {
+      yield { what: `${name} ${what}`, bytes: replaced({ number: original.number, ...other }) };
+    }
+    for (const { what, payload } of wrongValues(original)) {
+      const { number, wireType } = original;
+      yield { what: `${name} = ${what}`, bytes: replaced({ number, wireType, payload }) };
+    }
+    const { children } = original;
+    if (children !== undefined) {
+      const { number, wireType, payload } = original;
+      const within = (changed: readonly WireField[]): Buffer =>
+        replaced({ number, wireType, payload, children: changed });
+      yield* spoil(children, `${name}.`, within);
+      for (const unknown of unknownFields) {
+        yield { what: `${name} with ${unknown.what}`, bytes: within([...children, unknown.field]) };
+      }
+    }
+  }
+  if (path === "") {
+    for (const unknown of unknownFields) {
+      yield { what: unknown.what, bytes: rebuild([...fields, unknown.field]) };
+    }
+    yield { what: "fields in reverse", bytes: rebuild(fields.toReversed()) };
+  }
+}
+
+const eightBytes = Buffer.from([1, 2, 3, 4, 5, 6, 7, 8]);
+
+function* wrongTypes({ wireType }: WireField) {
+  const { varint: number, fixed64, bytes, groupStart, groupEnd, fixed32 } = wireTypes;
+  const others = [
+    { what: "as a number", wireType: number, payload: varint(1) },
+    { what: "as 64 bits", wireType: fixed64, payload: eightBytes },
+    { what: "as bytes", wireType: bytes, payload: Buffer.from("bytes") },
+    { what: "as no bytes", wireType: bytes, payload: Buffer.alloc(0) },
+    { what: "as the start of a group", wireType: groupStart, payload: Buffer.alloc(0) },
+    { what: "as the end of a group", wireType: groupEnd, payload: Buffer.alloc(0) },
+    { what: "as 32 bits", wireType: fixed32, payload: eightBytes.subarray(0, 4) },
+    { what: "as a type 6", wireType: 6, payload: Buffer.alloc(0) },
+    { what: "as a type 7", wireType: 7, payload: varint(1) },
+  ];
+  for (const other of others) if (other.wireType !== wireType) yield other;
+}
+
+const integers: readonly bigint[] = [
+  0n,
+  1n,
+  -1n,
+  2n ** 31n - 1n,
+  2n ** 31n,
+  -(2n ** 31n),
+  2n ** 32n,
+  2n ** 53n,
+  2n ** 63n - 1n,
+  -(2n ** 63n),
+];
+
+/** What may stand where text is expected. */
+const texts: readonly (readonly [string, Buffer])[] = [
+  ["nothing", Buffer.alloc(0)],
+  ["a blank", Buffer.from(" ")],
+  ["a NUL", Buffer.from("\0")],
+  ["a control character", Buffer.from("a\u0001")],
+  ["U+FFFF", Buffer.from("\uffff")],
+  ["a slash", Buffer.from("a/b")],
+  ["prototype's name", Buffer.from("__proto__")],
+  ["a constructor's name", Buffer.from("constructor")],
+  ["a right-to-left override", Buffer.from("\u202eabc")],
+  ["quotes", Buffer.from("\"'`$")],
+  ["100,000 characters", Buffer.alloc(100_000, "x")],
+  ["a byte that is no UTF-8", Buffer.from([0xff])],
+  ["an overlong slash", Buffer.from([0xc0, 0xaf])],
+  ["a surrogate in UTF-8", Buffer.from([0xed, 0xa0, 0x80])],
+  ["half a character", Buffer.from([0xf0, 0x9f, 0x98])],
+  ["beyond Unicode", Buffer.from([0xf4, 0x90, 0x80, 0x80])],
+];
+
+function* wrongValues({ field, wireType }: WireField) {
+  if (wireType === wireTypes.varint) {
+    for (const value of integers) yield { what: String(value), payload: varint(value) };
+    yield { what: "a number without end", payload: Buffer.alloc(11, 0xff) };
+    yield { what: "a number longer than need be", payload: Buffer.from([0x81, 0x80, 0x80, 0x00]) };
+    return;
+  }
+  for (const [what, payload] of texts) yield { what, payload };
+  if (field?.typeName === "google.protobuf.Duration") {
+    for (const seconds of integers) {
+      for (const nanos of [
+        0n,
+        1n,
+        -1n,
+        999_999_999n,
+        1_000_000_000n,
+        -(2n ** 31n),
+        2n ** 31n - 1n,
+      ]) {
+        const payload = Buffer.concat([
+          tagOf(1, wireTypes.varint),
+          varint(seconds),
+          tagOf(2, wireTypes.varint),
+          varint(nanos),
+        ]);
+        yield { what: `${seconds} s ${nanos} ns`, payload };
+      }
+    }
+  }
+}
+
+const unknownFields: readonly { readonly what: string; readonly field: WireField }[] = [
+  {
+    what: "an unknown number",
+    field: { number: 1_000, wireType: wireTypes.varint, payload: varint(7) },
+  },
+  {
+    what: "an unknown text",
+    field: { number: 1_001, wireType: wireTypes.bytes, payload: Buffer.from("text") },
+  },
+  {
+    what: "the largest field number",
+    field: { number: 2 ** 28 - 1, wireType: wireTypes.varint, payload: varint(7) },
+  },
+  {
+    what: "a field number of 0",
+    field: { number: 0, wireType: wireTypes.varint, payload: varint(7) },
+  },
+  {
+    what: "groups within groups",
+    field: { number: 500, wireType: wireTypes.groupStart, payload: nestedGroups(50) },
+  },
+  {
+    what: "groups without end",
+    field: { number: 500, wireType: wireTypes.groupStart, payload: nestedGroups(10_000) },
+  },
+];
+
+/** The inside and the end of a group that holds a group that holds a group … */
+function nestedGroups(depth: number): Buffer {
+  const start = tagOf(500, wireTypes.groupStart);
+  const end = tagOf(500, wireTypes.groupEnd);
+  return Buffer.concat([
+    ...Array<Buffer>(depth).fill(start),
+    ...Array<Buffer>(depth + 1).fill(end),
+  ]);
+}
