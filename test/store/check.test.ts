@@ -381,6 +381,7 @@ const cases: readonly (readonly [
         payloadHash: Buffer.alloc(4),
         result: Buffer.alloc(0),
         keepUntil: 50 as EpochMs,
+        wasReplayed: false,
       };
       await putRow(store, tables.request, requestKey("a".repeat(16)), result);
       await putRow(store, tables.requestDue, requestDueKey(60 as EpochMs, "a".repeat(16)), true);
@@ -406,6 +407,7 @@ const cases: readonly (readonly [
         payloadHash: Buffer.alloc(4),
         result: Buffer.alloc(20_000),
         keepUntil: 50 as EpochMs,
+        wasReplayed: false,
       };
       await putRow(store, tables.request, key, result);
       await putRow(store, tables.requestDue, requestDueKey(50 as EpochMs, "c".repeat(16)), true);
