@@ -7,7 +7,7 @@ import { onTestFinished } from "vitest";
 import { openStore, type Store } from "../../src/store/environment.js";
 import type { Table } from "../../src/store/tables.js";
 
-export const testMapBytes = 2 ** 30;
+const testMapBytes = 2 ** 30;
 
 export function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), "forebay-test-"));
