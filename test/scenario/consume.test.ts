@@ -4,7 +4,7 @@
 import { expect, test } from "vitest";
 import { type ConsumerOptions, consumer } from "../support/consumer.js";
 import type { RequestPart } from "../support/queue-client.js";
-import { bodiesOf, durationOf, scenario } from "../support/scenario.js";
+import { bodiesOf, durationOf, scenario, turns } from "../support/scenario.js";
 
 const hour = 3_600_000;
 
@@ -264,11 +264,7 @@ test("messages that come while the stream breaks are never swallowed", async () 
   for (let round = 0; round < 40; round += 1) {
     const stream = await consumer(t);
     const sends = ["a", "b", "c"].map((body) => t.send(`${body}${round}`));
-    for (let turn = 0; turn < round % 10; turn += 1) {
-      await new Promise<void>((resolve) => {
-        setImmediate(resolve);
-      });
-    }
+    await turns(round % 10);
     stream.stream.cancel();
     await Promise.all(sends);
     await stream.ended;

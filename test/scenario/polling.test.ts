@@ -1,7 +1,7 @@
 // Long polls: who gets a message, when, and who never does (Q24 to Q31, and the rules of cancelled calls).
 
 import { expect, test } from "vitest";
-import { bodiesOf, type Poll, type Scenario, scenario } from "../support/scenario.js";
+import { bodiesOf, type Poll, type Scenario, scenario, turns } from "../support/scenario.js";
 
 test("Q24 a short poll of an empty queue is OK and empty at once", async () => {
   const t = await scenario();
@@ -172,15 +172,6 @@ test("Q30 a message that a waiter cannot take any more goes to the next one", as
   expect(await second.answer).toMatchObject([{ body: "work", receiveCount: 1 }]);
 });
 
-/** Lets the event loop turn, to reach ever other moments of what is under way. */
-async function pass(turnCount: number): Promise<void> {
-  for (let turn = 0; turn < turnCount; turn += 1) {
-    await new Promise<void>((resolve) => {
-      setImmediate(resolve);
-    });
-  }
-}
-
 test("Q30 a cancel that races with a send never swallows the message", async () => {
   const t = await scenario();
   const seen = { answered: 0, givenBack: 0, tooLate: 0 };
@@ -188,7 +179,7 @@ test("Q30 a cancel that races with a send never swallows the message", async () 
     const cancelledBefore = await t.callCount("ReceiveMessage", "CANCELLED");
     const poll = await t.poll();
     const body = `round ${round}`;
-    await Promise.all([t.send(body), pass(round % 12).then(() => poll.cancel())]);
+    await Promise.all([t.send(body), turns(round % 12).then(() => poll.cancel())]);
     const got = await poll.answer.catch(() => undefined);
     await t.settle();
     await t.settle();
@@ -222,7 +213,7 @@ test("Q30 a receive cancelled under way leaves its message as it was, earlier re
     const before = await t.counters();
     const call = new AbortController();
     const answer = t.receive({}, { signal: call.signal }).catch(() => undefined);
-    await pass(round % 12);
+    await turns(round % 12);
     call.abort();
     await answer;
     await t.settle();

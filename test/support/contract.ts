@@ -43,7 +43,7 @@ function commentAt(path: readonly number[], isDetached = false): string {
 }
 
 /** The names of the queue service's methods, in their order. */
-export const methodNames: readonly string[] =
+const methodNames: readonly string[] =
   queueServiceFile?.service[0]?.method.map(({ name }) => name) ?? [];
 
 /** What follows `Errors of …:` or stands in the conventions, as `CODE / REASON, REASON: when`. */

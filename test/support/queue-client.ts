@@ -9,13 +9,10 @@ import {
   credentials,
   Metadata,
   type ServiceError,
-  status,
 } from "@grpc/grpc-js";
 import type { Address } from "../../src/config/address.js";
 import {
-  type ConsumeRequest,
   type ConsumeResponse,
-  type ProduceRequest,
   type ProduceResponse,
   QueueServiceDefinition,
 } from "../../src/gen/forebay/queue/v1/queue_service.js";
@@ -222,12 +219,9 @@ export class Duplex<Method extends StreamMethod> {
 
 export type ProduceCall = Duplex<"produce">;
 export type ConsumeCall = Duplex<"consume">;
-export type { ConsumeRequest, ProduceRequest };
 
 function metadataOf(entries: CallOptions["metadata"]): Metadata {
   const metadata = new Metadata();
   for (const [key, value] of Object.entries(entries ?? {})) metadata.set(key, value);
   return metadata;
 }
-
-export { status };

@@ -609,7 +609,7 @@ function describeLine(line: LogLine | undefined): string {
   return `${line?.message} ${JSON.stringify(line?.fields)} ${err?.stack ?? ""}`;
 }
 
-/** A few turns of the event loop: sockets of this process that are ready get their turn. */
+/** Turns of the event loop: sockets of this process that are ready get their turn, and ever other moments are reached. */
 export async function turns(count = 4): Promise<void> {
   for (let turn = 0; turn < count; turn += 1) {
     await new Promise<void>((resolve) => {

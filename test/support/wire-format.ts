@@ -103,6 +103,8 @@ export interface Mutant {
   /** What was done, as `entries.delay.seconds = 9223372036854775807`. */
   readonly what: string;
   readonly bytes: Buffer;
+  /** Whether the encoding itself forbids it, whatever the field means; undefined: it depends. */
+  readonly isMalformed: boolean | undefined;
 }
 
 /** Every field of the message, at every depth, spoilt in every way that fits it. */
@@ -118,15 +120,18 @@ function* spoil(
   for (const [index, original] of fields.entries()) {
     const name = `${path}${original.field?.name ?? original.number}`;
     const replaced = (...by: WireField[]): Buffer => rebuild(fields.toSpliced(index, 1, ...by));
-    yield { what: `${name} left out`, bytes: replaced() };
-    yield { what: `${name} doubled`, bytes: replaced(original, original) };
-    yield { what: `${name} ten times`, bytes: replaced(...Array<WireField>(10).fill(original)) };
-    for (const { what, ...other } of wrongTypes(original)) {
-      yield { what: `${name} ${what}`, bytes: replaced({ number: original.number, ...other }) };
+    const good = (what: string, bytes: Buffer): Mutant => ({ what, bytes, isMalformed: false });
+    yield good(`${name} left out`, replaced());
+    yield good(`${name} doubled`, replaced(original, original));
+    yield good(`${name} ten times`, replaced(...Array<WireField>(10).fill(original)));
+    for (const { what, isMalformed, ...other } of wrongTypes(original)) {
+      const bytes = replaced({ number: original.number, ...other });
+      yield { what: `${name} ${what}`, bytes, isMalformed };
     }
-    for (const { what, payload } of wrongValues(original)) {
+    for (const { what, payload, isMalformed } of wrongValues(original)) {
       const { number, wireType } = original;
-      yield { what: `${name} = ${what}`, bytes: replaced({ number, wireType, payload }) };
+      const bytes = replaced({ number, wireType, payload });
+      yield { what: `${name} = ${what}`, bytes, isMalformed };
     }
     const { children } = original;
     if (children !== undefined) {
@@ -135,32 +140,44 @@ function* spoil(
         replaced({ number, wireType, payload, children: changed });
       yield* spoil(children, `${name}.`, within);
       for (const unknown of unknownFields) {
-        yield { what: `${name} with ${unknown.what}`, bytes: within([...children, unknown.field]) };
+        const { what, field, isMalformed } = unknown;
+        yield { what: `${name} with ${what}`, bytes: within([...children, field]), isMalformed };
       }
     }
   }
   if (path === "") {
     for (const unknown of unknownFields) {
-      yield { what: unknown.what, bytes: rebuild([...fields, unknown.field]) };
+      const { what, field, isMalformed } = unknown;
+      yield { what, bytes: rebuild([...fields, field]), isMalformed };
     }
-    yield { what: "fields in reverse", bytes: rebuild(fields.toReversed()) };
+    const reversed = rebuild(fields.toReversed());
+    yield { what: "fields in reverse", bytes: reversed, isMalformed: false };
   }
 }
 
+const none = Buffer.alloc(0);
+/** 1, with bytes that add nothing. */
+const padded = Buffer.from([0x81, 0x80, 0x80, 0x00]);
 const eightBytes = Buffer.from([1, 2, 3, 4, 5, 6, 7, 8]);
 
 function* wrongTypes({ wireType }: WireField) {
   const { varint: number, fixed64, bytes, groupStart, groupEnd, fixed32 } = wireTypes;
   const others = [
-    { what: "as a number", wireType: number, payload: varint(1) },
-    { what: "as 64 bits", wireType: fixed64, payload: eightBytes },
-    { what: "as bytes", wireType: bytes, payload: Buffer.from("bytes") },
-    { what: "as no bytes", wireType: bytes, payload: Buffer.alloc(0) },
-    { what: "as the start of a group", wireType: groupStart, payload: Buffer.alloc(0) },
-    { what: "as the end of a group", wireType: groupEnd, payload: Buffer.alloc(0) },
-    { what: "as 32 bits", wireType: fixed32, payload: eightBytes.subarray(0, 4) },
-    { what: "as a type 6", wireType: 6, payload: Buffer.alloc(0) },
-    { what: "as a type 7", wireType: 7, payload: varint(1) },
+    { what: "as a number", wireType: number, payload: varint(1), isMalformed: false },
+    { what: "as 64 bits", wireType: fixed64, payload: eightBytes, isMalformed: false },
+    { what: "as bytes", wireType: bytes, payload: Buffer.from("bytes"), isMalformed: false },
+    { what: "as no bytes", wireType: bytes, payload: none, isMalformed: false },
+    { what: "as the start of a group", wireType: groupStart, payload: none, isMalformed: true },
+    // Within a message the generated decoders go on after it in the message around, and cannot tell.
+    { what: "as the end of a group", wireType: groupEnd, payload: none, isMalformed: undefined },
+    {
+      what: "as 32 bits",
+      wireType: fixed32,
+      payload: eightBytes.subarray(0, 4),
+      isMalformed: false,
+    },
+    { what: "as a type 6", wireType: 6, payload: none, isMalformed: true },
+    { what: "as a type 7", wireType: 7, payload: varint(1), isMalformed: true },
   ];
   for (const other of others) if (other.wireType !== wireType) yield other;
 }
@@ -191,6 +208,10 @@ const texts: readonly (readonly [string, Buffer])[] = [
   ["a right-to-left override", Buffer.from("\u202eabc")],
   ["quotes", Buffer.from("\"'`$")],
   ["100,000 characters", Buffer.alloc(100_000, "x")],
+];
+
+/** What is no UTF-8: bytes to a field of bytes, nothing to a text. */
+const noTexts: readonly (readonly [string, Buffer])[] = [
   ["a byte that is no UTF-8", Buffer.from([0xff])],
   ["an overlong slash", Buffer.from([0xc0, 0xaf])],
   ["a surrogate in UTF-8", Buffer.from([0xed, 0xa0, 0x80])],
@@ -200,12 +221,22 @@ const texts: readonly (readonly [string, Buffer])[] = [
 
 function* wrongValues({ field, wireType }: WireField) {
   if (wireType === wireTypes.varint) {
-    for (const value of integers) yield { what: String(value), payload: varint(value) };
-    yield { what: "a number without end", payload: Buffer.alloc(11, 0xff) };
-    yield { what: "a number longer than need be", payload: Buffer.from([0x81, 0x80, 0x80, 0x00]) };
+    for (const value of integers) {
+      yield { what: String(value), payload: varint(value), isMalformed: false };
+    }
+    yield { what: "a number without end", payload: Buffer.alloc(11, 0xff), isMalformed: true };
+    yield { what: "a number longer than need be", payload: padded, isMalformed: false };
     return;
   }
-  for (const [what, payload] of texts) yield { what, payload };
+  const isText = field?.type === FieldType.STRING;
+  // As a message they are fields by chance, as a list of numbers some numbers.
+  const isChance = !isText && field?.type !== FieldType.BYTES;
+  for (const [what, payload] of texts) {
+    yield { what, payload, isMalformed: isChance ? undefined : false };
+  }
+  for (const [what, payload] of noTexts) {
+    yield { what, payload, isMalformed: isChance ? undefined : isText };
+  }
   if (field?.typeName === "google.protobuf.Duration") {
     for (const seconds of integers) {
       for (const nanos of [
@@ -223,35 +254,46 @@ function* wrongValues({ field, wireType }: WireField) {
           tagOf(2, wireTypes.varint),
           varint(nanos),
         ]);
-        yield { what: `${seconds} s ${nanos} ns`, payload };
+        yield { what: `${seconds} s ${nanos} ns`, payload, isMalformed: false };
       }
     }
   }
 }
 
-const unknownFields: readonly { readonly what: string; readonly field: WireField }[] = [
+const unknownFields: readonly {
+  readonly what: string;
+  readonly field: WireField;
+  readonly isMalformed: boolean | undefined;
+}[] = [
   {
     what: "an unknown number",
+    isMalformed: false,
     field: { number: 1_000, wireType: wireTypes.varint, payload: varint(7) },
   },
   {
     what: "an unknown text",
+    isMalformed: false,
     field: { number: 1_001, wireType: wireTypes.bytes, payload: Buffer.from("text") },
   },
   {
     what: "the largest field number",
+    isMalformed: false,
     field: { number: 2 ** 28 - 1, wireType: wireTypes.varint, payload: varint(7) },
   },
   {
     what: "a field number of 0",
+    // As for the end of a group.
+    isMalformed: undefined,
     field: { number: 0, wireType: wireTypes.varint, payload: varint(7) },
   },
   {
     what: "groups within groups",
+    isMalformed: false,
     field: { number: 500, wireType: wireTypes.groupStart, payload: nestedGroups(50) },
   },
   {
     what: "groups without end",
+    isMalformed: true,
     field: { number: 500, wireType: wireTypes.groupStart, payload: nestedGroups(10_000) },
   },
 ];
