@@ -15,8 +15,8 @@ export interface Contradiction {
 
 /** A damaged store may contradict itself in every row; the first thousand tell the story. */
 const contradictionsMax = 1_000;
-/** A slice ends at the first of these, after some 20 ms: far from the 100 ms that a reader may stay open. */
-const sliceRowsMax = 4_000;
+/** A slice ends at the first of these, after some 10 ms: far from the 100 ms that a reader may stay open. */
+const sliceRowsMax = 1_000;
 const sliceBytesMax = 8 * 1_048_576;
 
 /** A row and its decoded form; undefined when it cannot be read, which has been reported. */
