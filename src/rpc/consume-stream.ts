@@ -9,6 +9,7 @@
 // Memory is bounded by reading: no request is read while the caller does not read its answers, nor while many wait for the
 // disk.
 
+import { status } from "@grpc/grpc-js";
 import { type DurationMs, milliseconds, type Namespace, seconds } from "../base/brands.js";
 import type { Clock, Timer } from "../base/clock.js";
 import type { Engine, Wait } from "../engine/engine.js";
@@ -39,7 +40,13 @@ import { parseAddress } from "./parse-queue.js";
 import { shuttingDown } from "./produce-stream.js";
 import { type ReceiveOutcome, undoReceive } from "./receive.js";
 import { ReleaseLane } from "./release-lane.js";
-import { parseSelection, renderReceived, type Selection, timestamp } from "./render.js";
+import {
+  checkSelection,
+  parseSelection,
+  renderReceived,
+  type Selection,
+  timestamp,
+} from "./render.js";
 import { statusOf, type WireFault } from "./status-details.js";
 import { parseDuration, Violations } from "./violations.js";
 import { faultOf, translateFault } from "./wire-errors.js";
@@ -212,6 +219,7 @@ class ConsumeStream {
     );
     const credit = start.credit ?? { messages: 0, bytes: 0n };
     checkCredit(violations, "start.credit", credit);
+    checkSelection(violations, "start.", start);
     if (!this.#check(violations)) return;
     const selection = parseSelection(start.systemAttributeNames, start.messageAttributeNames);
     const hasDefaultBytes = credit.bytes === 0n && credit.messages > 0;
@@ -271,8 +279,8 @@ class ConsumeStream {
   /** Asks for messages, if there is credit, the caller reads, and nothing is asked yet. */
   #pump(): void {
     const started = this.#started;
-    if (started === undefined || this.#isOver || this.#receive !== undefined || !this.#isWritable)
-      return;
+    if (started === undefined || this.#isOver || !this.#isWritable) return;
+    if (this.#receive !== undefined || this.#retry !== undefined) return;
     if (this.#creditMessages <= 0 || this.#creditBytes <= 0) return;
     const receive = this.#parts.engine.executeOrWait(
       started.queue.receiveCommand({
@@ -288,37 +296,42 @@ class ConsumeStream {
       }),
     );
     this.#receive = receive;
-    this.#receiveDone = receive.decision.then(
-      async (decision) => {
-        this.#receive = undefined;
-        if (decision.kind === "rejected") {
-          this.#fail(faultOf(decision.rejection));
-          return;
-        }
-        const received = decision.outcome.outcome;
-        if (received !== undefined && received.messages.length > 0) {
-          // Called in this very turn: an engine that is stopping waits for what a reply sets off, not for more.
-          await this.#deliver(started, received);
-        }
-        this.#pump();
-      },
-      (error: unknown) => {
-        this.#receive = undefined;
-        this.#retryOrFail(error, () => this.#pump());
-      },
-    );
+    this.#receiveDone = receive.decision
+      .then(
+        async (decision) => {
+          this.#receive = undefined;
+          if (decision.kind === "rejected") {
+            this.#fail(faultOf(decision.rejection));
+            return;
+          }
+          const received = decision.outcome.outcome;
+          if (received !== undefined && received.messages.length > 0) {
+            // Begun in this very turn: an engine that is stopping waits for what a reply sets off, not for more.
+            await this.#deliver(started, received);
+          }
+          this.#pump();
+        },
+        (error: unknown) => {
+          this.#receive = undefined;
+          this.#retryOrFail(error, () => this.#pump());
+        },
+      )
+      .catch((error: unknown) => this.#fail(error));
   }
 
-  /** The engine's bound passes; anything else ends the stream. */
+  /** A bound of the engine's passes; anything else ends the stream. */
   #retryOrFail(error: unknown, retry: () => void): void {
     if (this.#isOver) return;
     const fault = translateFault(error);
-    if (fault?.reason !== "COMMIT_BACKLOG") {
+    if (fault?.code !== status.RESOURCE_EXHAUSTED) {
       this.#fail(error);
       return;
     }
     const retryMs = Number(fault.fields.retryAfterMs ?? 200);
-    this.#retry = this.#parts.clock.setTimer(retryMs, retry);
+    this.#retry = this.#parts.clock.setTimer(retryMs, () => {
+      this.#retry = undefined;
+      retry();
+    });
   }
 
   /** Sends what was received, or undoes the receive. */
