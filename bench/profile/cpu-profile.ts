@@ -14,7 +14,9 @@ interface CpuProfile {
     };
   }[];
   readonly samples: readonly number[];
-  /** Microseconds since the sample before. */
+  /** On the monotonic clock, in microseconds. */
+  readonly startTime: number;
+  /** Microseconds since the sample before; the first one's since the start. */
   readonly timeDeltas: readonly number[];
 }
 
@@ -32,20 +34,24 @@ export interface ProfileSummary {
   readonly parts: readonly SelfTime[];
 }
 
-/** Sums up the one profile in a directory. */
-export async function readProfile(directory: string): Promise<ProfileSummary> {
+/** Sums up the one profile in a directory, from an instant of the monotonic clock on. */
+export async function readProfile(directory: string, fromMicros: number): Promise<ProfileSummary> {
   const files = (await readdir(directory)).filter((name) => name.endsWith(".cpuprofile"));
   const [file] = files;
   if (file === undefined || files.length > 1)
     throw new Error(`${files.length} profiles were written instead of one.`);
-  return summaryOf(JSON.parse(await readFile(join(directory, file), "utf8")) as CpuProfile);
+  const profile = JSON.parse(await readFile(join(directory, file), "utf8")) as CpuProfile;
+  return summaryOf(profile, fromMicros);
 }
 
 const isIdle = (name: string): boolean => name === "(idle)" || name === "(program)";
 
-function summaryOf(profile: CpuProfile): ProfileSummary {
+function summaryOf(profile: CpuProfile, fromMicros: number): ProfileSummary {
   const selfMicros = new Map<number, number>();
+  let atMicros = profile.startTime;
   profile.samples.forEach((node, index) => {
+    atMicros += profile.timeDeltas[index] ?? 0;
+    if (atMicros < fromMicros) return;
     // The time until the next sample is spent where this one was.
     const micros = profile.timeDeltas[index + 1] ?? 0;
     selfMicros.set(node, (selfMicros.get(node) ?? 0) + micros);
