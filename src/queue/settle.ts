@@ -49,8 +49,9 @@ export function endLeasesAndDelays(
   for (const entry of due) {
     const delivery = transaction.readableDelivery(queue, entry.sequence);
     if (delivery === undefined || delivery.state.kind === "returned") {
-      // It cannot be read; left where it is, it would be due for ever.
+      // It cannot be read; left where it is, it would be due, and its message in flight, for ever.
       transaction.removeDueEntry(queue, entry);
+      if (delivery === undefined) counters = endUnread(transaction, queue, counters, entry);
       continue;
     }
     const change = delivery.state.kind === "leased" ? { inFlight: -1 } : { delayed: -1 };
@@ -58,6 +59,23 @@ export function endLeasesAndDelays(
     counters = returnMessage(transaction, queue, counters, delivery);
   }
   return { counters, hasMore };
+}
+
+/**
+ * A lease or delay has ended, and its row no longer says which. Only messages sent with a delay are delayed; were the two
+ * mistaken for each other, their sum, by which a receive knows whether anything has returned, is still right.
+ */
+function endUnread(
+  transaction: QueueTransaction,
+  queue: Queue,
+  counters: Counters,
+  entry: DueEntry,
+): Counters {
+  const { inFlight, delayed } = counters;
+  const wasSentDelayed = transaction.readableMessage(queue, entry.sequence)?.isDelayed === true;
+  if (delayed > 0 && (wasSentDelayed || inFlight === 0))
+    return changeCounters(counters, { delayed: -1 });
+  return inFlight > 0 ? changeCounters(counters, { inFlight: -1 }) : counters;
 }
 
 /**

@@ -120,6 +120,42 @@ test("a lease that cannot be read keeps its message, and only that", async () =>
   expect((await contradictions(t)).length).toBeGreaterThan(0);
 });
 
+for (const { name, delayMs } of [
+  { name: "lease", delayMs: 0 },
+  { name: "delay", delayMs: 10_000 },
+]) {
+  test(`a ${name} that cannot be read ends, its message expires, and no count is left of it`, async () => {
+    const t = await scenario({
+      visibilityTimeoutMs: 10_000,
+      retentionMs: 60_000,
+      inFlightMax: 1,
+    });
+    t.expectErrors();
+    await t.send("lost", { delayMs });
+    if (delayMs === 0) await t.receiveOne();
+    const { inFlight, delayed } = await t.counters();
+    expect(inFlight + delayed).toBe(1);
+    await breakRow(t, rowsOf(t.queue, "delivery"));
+    await t.advance(9_999);
+    expect(await t.counters()).toMatchObject({ visible: 0, inFlight, delayed });
+    await t.advance(1_001);
+    expect(await t.counters()).toMatchObject({ visible: 1, inFlight: 0, delayed: 0 });
+    // Of one queue, so that what expires first does not keep the other.
+    await t.send("expires, too");
+    await t.advance(60_000);
+    expect(await t.counters()).toMatchObject({ stored: 0, visible: 0, expired: 2 });
+    expect(await rowCount(t, rowsOf(t.queue, "message"))).toBe(0);
+    // The last message of a queue returns to it as ever, and the limit of one in flight is whole.
+    await t.send("a");
+    for (const receiveCount of [1, 2, 3]) {
+      expect(await t.receive({ visibilityTimeoutMs: 0 })).toMatchObject([
+        { body: "a", receiveCount },
+      ]);
+    }
+    expect(t.logged.filter(({ message }) => message === "sweep failed")).toEqual([]);
+  });
+}
+
 test("a returned message whose count cannot be read is not served, and a wait for others is one look", async () => {
   const t = await scenario({ visibilityTimeoutMs: 10_000 });
   t.expectErrors();
