@@ -10,7 +10,7 @@ import {
   sequence,
 } from "../base/brands.js";
 import { limits } from "./limits.js";
-import type { Queue } from "./model.js";
+import type { Counters, Queue } from "./model.js";
 import { accept, type Decided } from "./rejections.js";
 import { settleQueue } from "./settle.js";
 import type { Stamp } from "./stamp.js";
@@ -25,7 +25,7 @@ export interface SweepQueues {
 export interface QueuesSwept {
   /** Where to go on; undefined: the end was reached. */
   readonly last: { readonly namespace: Namespace; readonly name: QueueName } | undefined;
-  /** True when a queue had more to settle than one step does. */
+  /** True when there was more to settle than one step does. */
   readonly hasMore: boolean;
 }
 
@@ -44,17 +44,29 @@ export function decideSweepQueues(
     queues.push(queue);
   }
   let last: QueuesSwept["last"];
+  let rows = 0;
+  let bytes = 0;
   for (const queue of queues) {
+    const before = transaction.readableCounters(queue);
     // A queue whose numbers cannot be read is left alone; the others are not kept waiting for it.
-    const hasMore =
-      transaction.readableCounters(queue) !== undefined &&
-      settleQueue(transaction, queue, stamp.now).hasMore;
-    // The rest of this queue first: the same step again.
-    if (hasMore) return accept({ last: last ?? previous(command), hasMore: true });
+    if (before !== undefined) {
+      const { counters, hasMore } = settleQueue(transaction, queue, stamp.now);
+      // The rest of this queue first: the same step again.
+      if (hasMore) return accept({ last: last ?? previous(command), hasMore: true });
+      rows += rowsToSettle(before) - rowsToSettle(counters);
+      bytes += before.storedBytes - counters.storedBytes;
+    }
     last = { namespace: queue.namespace, name: queue.name };
+    // Many queues with a little each are as much as one with a lot.
+    if (rows >= limits.settleMax || bytes >= limits.settleBytesMax)
+      return accept({ last, hasMore: true });
   }
   return accept({ last: isEnd ? undefined : last, hasMore: false });
 }
+
+/** Falls by one with each lease or delay that ends and each message that expires. */
+const rowsToSettle = ({ stored, inFlight, delayed }: Counters): number =>
+  stored + inFlight + delayed;
 
 const previous = (command: SweepQueues): QueuesSwept["last"] => ({
   namespace: command.after.namespace as Namespace,

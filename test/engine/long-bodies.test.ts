@@ -143,6 +143,48 @@ test("one decision expires no more bytes than its bound, and a receive among a t
   await harness.engine.stop();
 });
 
+test("many queues with a little to settle each are settled in as many steps as one with a lot", async () => {
+  const harness = await EngineHarness.start();
+  const names = Array.from({ length: 6 }, (_, index) => `queue-${index}`);
+  const half = limits.settleBytesMax / mebibyte / 2;
+  const long = Array.from({ length: half }, () => ({ body: "long", sizeBytes: mebibyte }));
+  for (const name of names) {
+    await harness.createQueue(name, { retentionMs });
+    await harness.send(name, ...long);
+  }
+  await harness.clock.advance(retentionMs);
+  const sweep = async (after: string) => {
+    const swept = await harness.run("SweepQueues", (transaction, stamp) =>
+      decideSweepQueues(
+        transaction,
+        { after: { namespace: addressOf(after).namespace, name: after }, countMax: 100 },
+        stamp,
+      ),
+    );
+    return swept.kind === "accepted" ? swept.outcome.last?.name : "refused";
+  };
+  // Two halves a step, and the end after the last.
+  expect(await sweep("")).toBe("queue-1");
+  expect(await sweep("queue-1")).toBe("queue-3");
+  expect(await sweep("queue-3")).toBe("queue-5");
+  expect(await sweep("queue-5")).toBeUndefined();
+
+  // The same by count: leases that end.
+  const limit = limits.settleMax;
+  for (const name of names) {
+    for (let sent = 0; sent < limit / 2; sent += 100) {
+      await harness.send(name, ...Array.from({ length: 100 }, () => "short"));
+    }
+    await harness.receiveAll(name, { countMax: limit / 2, visibilityTimeoutMs: 1_000 });
+  }
+  await harness.clock.advance(1_000);
+  expect(await sweep("")).toBe("queue-1");
+  expect(await sweep("queue-1")).toBe("queue-3");
+  expect(await sweep("queue-3")).toBe("queue-5");
+  expect(await sweep("queue-5")).toBeUndefined();
+  await harness.check();
+});
+
 async function counters(harness: EngineHarness) {
   const decision = await harness.run("ObserveCounters", (transaction) => {
     const { namespace, name } = addressOf("orders");
