@@ -1,0 +1,55 @@
+// A round of the sweeper whose steps fail or have much to do: no kind of step keeps another from its turn, and the next
+// round comes all the same.
+
+import { expect, test } from "vitest";
+import type { Engine } from "../../src/engine/engine.js";
+import { Sweeper } from "../../src/engine/sweeper.js";
+import { ManualClock } from "../support/manual-clock.js";
+
+const kinds = ["SweepQueues", "SweepRequests", "Reap"] as const;
+
+/** A sweeper over an engine that answers every step of a kind in one way; what it was asked, in order. */
+function sweeping(answer: (name: string) => object | undefined) {
+  const asked: string[] = [];
+  const failures: unknown[] = [];
+  const clock = new ManualClock();
+  const engine = {
+    executeIfIdle: async ({ name }: { readonly name: string }) => {
+      asked.push(name);
+      await Promise.resolve();
+      const outcome = answer(name);
+      return outcome === undefined ? undefined : { kind: "accepted", outcome };
+    },
+  } as unknown as Engine;
+  const sweeper = new Sweeper({ engine, clock, failed: (error) => failures.push(error) });
+  sweeper.start();
+  return { asked, failures, clock, sweeper };
+}
+
+const done = { hasMore: false, last: undefined };
+
+for (const failing of kinds) {
+  test(`a ${failing} that fails keeps the others neither from this round nor from the next`, async () => {
+    const { asked, failures, clock, sweeper } = sweeping((name) => {
+      if (name === failing) throw new Error("It cannot be read.");
+      return done;
+    });
+    await clock.advance(2_000);
+    expect(asked).toEqual([...kinds, ...kinds]);
+    expect(failures).toHaveLength(2);
+    await sweeper.stop();
+  });
+}
+
+test("a queue with much to settle takes turns with what else there is to do", async () => {
+  let left = 3;
+  const { asked, clock, sweeper } = sweeping((name) => {
+    if (name !== "SweepQueues") return done;
+    left -= 1;
+    return { hasMore: left > 0, last: left > 0 ? { namespace: "default", name: "a" } : undefined };
+  });
+  await clock.advance(1_100);
+  // The others have their turn after its first step, and none is asked again that said it was done.
+  expect(asked).toEqual([...kinds, "SweepQueues", "SweepQueues"]);
+  await sweeper.stop();
+});
