@@ -69,7 +69,7 @@ function deleteOne(
       result: refused({ kind: "receipt_handle_expired", queue: address.given, now }),
     };
   }
-  const removed = removeMessage(transaction, queue, counters, receipt.sequence, delivery.sizeBytes);
+  const removed = removeMessage(transaction, queue, counters, delivery, delivery);
   return {
     counters: changeCounters(removed, { deleted: 1 }),
     result: { kind: "deleted" },

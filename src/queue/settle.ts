@@ -3,7 +3,7 @@
 // Deadlines are inclusive: at `now >= until` a message is visible, at `now >= sent + retention` it is expired. Nothing needs
 // a timer for that: whoever looks settles first, a bounded number of rows a command, and the sweeper passes by.
 
-import { after, type DurationMs, type EpochMs, type Sequence, sequence } from "../base/brands.js";
+import { after, type DurationMs, type EpochMs, sequence } from "../base/brands.js";
 import { changeCounters } from "./counters.js";
 import { backOfQueueReceiveCount, limits } from "./limits.js";
 import type { Counters, Delivery, MessageHead, Queue, Rejection } from "./model.js";
@@ -146,19 +146,19 @@ export function expireMessage(
   counters: Counters,
   message: Pick<MessageHead, "sequence" | "sizeBytes">,
 ): Counters {
-  const removed = removeMessage(transaction, queue, counters, message.sequence, message.sizeBytes);
+  const delivery = transaction.readableDelivery(queue, message.sequence);
+  const removed = removeMessage(transaction, queue, counters, message, delivery);
   return changeCounters(removed, { expired: 1 });
 }
 
-/** Takes a message out of the queue in whatever state it is. The caller counts why. */
+/** Takes a message out of the queue, with its delivery if it has one. The caller counts why. */
 export function removeMessage(
   transaction: QueueTransaction,
   queue: Queue,
   counters: Counters,
-  place: Sequence,
-  sizeBytes: number,
+  { sequence: place, sizeBytes }: Pick<MessageHead, "sequence" | "sizeBytes">,
+  delivery: Delivery | undefined,
 ): Counters {
-  const delivery = transaction.readableDelivery(queue, place);
   transaction.removeMessage(queue, place, sizeBytes);
   if (delivery !== undefined) transaction.removeDelivery(queue, delivery);
   return changeCounters(counters, {

@@ -9,6 +9,7 @@ import {
   MessageSystemAttributeName,
   type MessageSystemAttributes,
   type PeekedMessage,
+  type Rejection,
 } from "../gen/forebay/queue/v1/message.js";
 import {
   DeduplicationScope,
@@ -26,6 +27,7 @@ import type {
   MessageAttribute,
   Queue,
   Message as StoredMessage,
+  Rejection as StoredRejection,
 } from "../queue/model.js";
 import type { PeekedMessage as Peeked } from "../queue/peek-messages.js";
 import type { ReceiptCodec } from "../queue/receipt.js";
@@ -178,37 +180,35 @@ const renderMessageAttributes = (
     ]),
   );
 
+// Fields that were not asked for are undefined, which the encoder leaves out.
 function renderSystem(
   message: StoredMessage,
   delivery: Delivery | undefined,
   wanted: ReadonlySet<MessageSystemAttributeName>,
 ): MessageSystemAttributes {
   const names = MessageSystemAttributeName;
-  const isWanted = (name: MessageSystemAttributeName): boolean =>
-    wanted.has(names.ALL) || wanted.has(name);
+  const isAll = wanted.has(names.ALL);
+  const ifWanted = <Value>(name: MessageSystemAttributeName, value: Value): Value | undefined =>
+    isAll || wanted.has(name) ? value : undefined;
   const { content } = message;
-  const rejection = delivery?.rejection;
+  const firstReceivedAt = ifWanted(names.FIRST_RECEIVE_TIME, delivery?.firstReceivedAt);
+  const rejection = ifWanted(names.REJECTION, delivery?.rejection);
   return {
-    ...(isWanted(names.SENDER_ID) && { senderId: content.senderId }),
-    ...(isWanted(names.SEND_TIME) && { sendTime: timestamp(message.sentAt) }),
-    ...(isWanted(names.RECEIVE_COUNT) && { receiveCount: delivery?.receiveCount ?? 0 }),
-    ...(isWanted(names.FIRST_RECEIVE_TIME) &&
-      delivery?.firstReceivedAt !== undefined && {
-        firstReceiveTime: timestamp(delivery.firstReceivedAt),
-      }),
-    ...(isWanted(names.GROUP_ID) && content.groupId !== undefined && { groupId: content.groupId }),
-    ...(isWanted(names.TRACE_HEADER) &&
-      content.traceHeader !== undefined && { traceHeader: content.traceHeader }),
-    ...(isWanted(names.REJECTION) &&
-      rejection !== undefined && {
-        rejection: {
-          reason: rejection.reason,
-          error: rejection.error,
-          rejectTime: timestamp(rejection.at),
-        },
-      }),
+    senderId: ifWanted(names.SENDER_ID, content.senderId),
+    sendTime: ifWanted(names.SEND_TIME, timestamp(message.sentAt)),
+    receiveCount: ifWanted(names.RECEIVE_COUNT, delivery?.receiveCount ?? 0),
+    firstReceiveTime: firstReceivedAt === undefined ? undefined : timestamp(firstReceivedAt),
+    groupId: ifWanted(names.GROUP_ID, content.groupId),
+    traceHeader: ifWanted(names.TRACE_HEADER, content.traceHeader),
+    rejection: rejection === undefined ? undefined : renderRejection(rejection),
   };
 }
+
+const renderRejection = ({ reason, error, at }: StoredRejection): Rejection => ({
+  reason,
+  error,
+  rejectTime: timestamp(at),
+});
 
 const allSystemAttributes: ReadonlySet<MessageSystemAttributeName> = new Set([
   MessageSystemAttributeName.ALL,
