@@ -98,25 +98,23 @@ function encodeMessage(row: Message): Buffer {
   return writer.finish();
 }
 
-interface MessageHeader extends MessageHead {
-  readonly flags: number;
-}
-
-function readMessageHead(key: string, reader: ByteReader): MessageHeader {
-  const flags = reader.u8();
+function readMessageHead(key: string, reader: ByteReader, flags: number): MessageHead {
   const sentAt = reader.u64() as EpochMs;
   const sizeBytes = reader.u32();
   const messageId = reader.raw(16);
   const isDelayed = (flags & messageFlags.delayed) !== 0;
-  return { sequence: sequenceOfKey(key), messageId, sentAt, sizeBytes, isDelayed, flags };
+  return { sequence: sequenceOfKey(key), messageId, sentAt, sizeBytes, isDelayed };
 }
 
-const decodeMessageHead = (key: string, bytes: Buffer): MessageHead =>
-  readMessageHead(key, versioned(key, bytes, 1));
+function decodeMessageHead(key: string, bytes: Buffer): MessageHead {
+  const reader = versioned(key, bytes, 1);
+  return readMessageHead(key, reader, reader.u8());
+}
 
 function decodeMessage(key: string, bytes: Buffer): Message {
   const reader = versioned(key, bytes, 1);
-  const { flags, ...head } = readMessageHead(key, reader);
+  const flags = reader.u8();
+  const { sequence, messageId, sentAt, sizeBytes, isDelayed } = readMessageHead(key, reader, flags);
   const bodyMd5 = reader.raw(16);
   const body = reader.bytes();
   const senderId = reader.text();
@@ -128,7 +126,11 @@ function decodeMessage(key: string, bytes: Buffer): Message {
     attributes.push({ name, dataType, isText, value: reader.bytes() });
   }
   return {
-    ...head,
+    sequence,
+    messageId,
+    sentAt,
+    sizeBytes,
+    isDelayed,
     content: {
       isText: (flags & messageFlags.text) !== 0,
       body,
