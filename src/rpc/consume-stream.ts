@@ -346,8 +346,9 @@ class ConsumeStream {
       const wire = renderReceived(message, queue, started.selection, this.#parts.receipts);
       const { sequence, ordinal, state } = message.delivery;
       if (state.kind === "leased") {
+        const { until, leasedAt } = state;
         const receipt = { queue: queue.number, segment: queue.segment, sequence, ordinal };
-        started.leases.hold(wire.receiptHandle, { receipt, ...state });
+        started.leases.hold(wire.receiptHandle, { receipt, until, leasedAt });
       }
       this.#creditMessages -= 1;
       this.#creditBytes -= message.message.sizeBytes;

@@ -4,7 +4,7 @@
 // acknowledged is on disk.
 
 import type { Log } from "../base/log.js";
-import { isExpectedStoreRejection } from "../store/environment.js";
+import { isExpectedStoreRejection } from "../store/commit-fault.js";
 
 /** The exit code of a process that ended itself (EX_SOFTWARE of sysexits). */
 const bugExitCode = 70;

@@ -5,35 +5,39 @@
 // bytes so that none needs an overflow page, exactly one `batch` per record and one in flight, no callback that awaits, no
 // reader kept open. LMDB has no page checksums, so every value carries a CRC-32 over its key and bytes.
 //
-// A failed commit is one of two things. No space: nothing of the batch is visible, the store goes on, `StorageFull` is
-// thrown. Anything else (an I/O error with space left): Linux may have dropped the pages it could not write, so no later
-// answer of this process can be trusted; `StoreFailed` is thrown and the process must end.
+// Room is looked for before every batch: where there is none, `StorageFull` is thrown, nothing was written, and the store
+// goes on. A batch that LMDB itself could not write is fatal (`commit-fault.ts`).
 
-import { closeSync, mkdirSync, openSync, readSync, statfsSync, statSync } from "node:fs";
-import { statfs } from "node:fs/promises";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { crc32 } from "node:zlib";
 import { type Database, open, type RootDatabase } from "lmdb";
 import { assert } from "../base/assert.js";
-import { OperatorFault } from "../base/operator-fault.js";
 import { RecordCorrupt } from "../base/record-corrupt.js";
 import { frameHeaderBytes } from "./bytes.js";
+import { commitFault, StorageFull } from "./commit-fault.js";
+import { batchBytes, DiskRoom } from "./disk-room.js";
+import {
+  chunksOf,
+  firstChunkHeaderBytes,
+  headOf,
+  keyBytes,
+  keyBytesMax,
+  keyRange,
+  orPassOver,
+  seal,
+  unseal,
+  valueBytesMax,
+  valueKinds,
+} from "./frames.js";
 import { chunkKey } from "./keys.js";
-
-/** The disk or the map has no room for this batch. Nothing of it was stored. */
-export class StorageFull extends Error {
-  override readonly name = "StorageFull";
-}
-
-/** The store can no longer be trusted; the process must end. */
-class StoreFailed extends Error {
-  override readonly name = "StoreFailed";
-}
-
-/** The directory holds something this program must not open; the message is a sentence for the operator. */
-class StoreRefused extends OperatorFault {
-  override readonly name = "StoreRefused";
-}
+import {
+  holdsLmdbFile,
+  metaName,
+  refuseForeignRoot,
+  StoreRefused,
+  stampOrRefuse,
+  stateName,
+} from "./store-format.js";
 
 /** One absolute change: a row's framed bytes, or its removal. */
 export interface RowChange {
@@ -104,34 +108,7 @@ export interface StoreOptions {
   readonly isReadOnly?: boolean;
 }
 
-/** Stamped into every store. `minReader` is the oldest program format that may open it. */
-const format = { magic: "forebay", version: 1, minReader: 1 } as const;
-
-const metaName = "meta";
-const stateName = "state";
-
 const pageBytes = 16_384;
-/** With 16 KiB pages LMDB keeps key and value up to 8,170 bytes in a leaf page (measured); larger ones stall the writer. */
-const valueBytesMax = 8_000;
-const keyBytesMax = 1_024;
-const lmdbMagic = 0xbeefc0de;
-/** Space below which a failed write is put down to a full disk, not to a broken one. */
-const fullDiskBytes = 2 * 1_048_576;
-
-const valueKinds = { whole: 0, first: 1, chunk: 2 } as const;
-const firstChunkHeaderBytes = frameHeaderBytes + 6;
-
-/** LMDB reports one failed commit through up to three promises; the two nobody can hold carry one of these texts. */
-export function isExpectedStoreRejection(reason: unknown): boolean {
-  return (
-    reason instanceof Error &&
-    (/^Commit failed/.test(reason.message) ||
-      (reason as { commitError?: unknown }).commitError !== undefined ||
-      failedCommitCauses.has(reason))
-  );
-}
-const failedCommitCauses = new WeakSet<Error>();
-
 export function openStore(options: StoreOptions): Store {
   const { directory } = options;
   const isNew = !holdsLmdbFile(join(directory, "data.mdb"));
@@ -182,137 +159,12 @@ function openRoot(options: StoreOptions): RootDatabase<Buffer, Buffer> {
   }
 }
 
-/**
- * True when there is a file to open. LMDB may crash on one that is not its own, so its magic number is looked at first; an
- * empty one is what a crash before the first write leaves.
- */
-function holdsLmdbFile(path: string): boolean {
-  let size: number;
-  try {
-    size = statSync(path).size;
-  } catch {
-    return false;
-  }
-  if (size === 0) return false;
-  const head = Buffer.alloc(64);
-  const descriptor = openSync(path, "r");
-  readSync(descriptor, head, 0, head.length, 0);
-  closeSync(descriptor);
-  // The page header before the magic number has 16 bytes, 24 in builds for other page formats.
-  const isLmdb = [16, 24].some((at) => head.readUInt32LE(at) === lmdbMagic);
-  if (!isLmdb) {
-    throw new StoreRefused(
-      `${path} is not a Forebay store, and it is left untouched. Set FOREBAY_DATA_DIR to another directory.`,
-    );
-  }
-  return true;
-}
-
-/** Before anything is made in it: opening a database by name would write into another program's store. */
-function refuseForeignRoot(root: RootDatabase<Buffer, Buffer>, directory: string): void {
-  const names = [...root.getKeys()].map((key) => key.toString("utf8").replace(/\0$/, ""));
-  const strangers = names.filter((name) => name !== metaName && name !== stateName);
-  if (strangers.length > 0) throw belongsToAnother(directory, strangers.slice(0, 3).join(", "));
-}
-
-const belongsToAnother = (directory: string, what: string): StoreRefused =>
-  new StoreRefused(
-    `The LMDB store in ${directory} belongs to another program (it holds ${what}), and it is left untouched. ` +
-      "Set FOREBAY_DATA_DIR to another directory.",
-  );
-
-function stampOrRefuse(
-  root: RootDatabase<Buffer, Buffer>,
-  meta: Database<Buffer, Buffer>,
-  options: StoreOptions,
-): Buffer {
-  const formatKey = Buffer.from("format");
-  const secretKey = Buffer.from("secret");
-  const stamp = meta.get(formatKey);
-  if (stamp === undefined) {
-    // A crash before the first commit leaves both databases without a row; anything else is not ours.
-    const [key] = meta.getKeys({ limit: 1 });
-    if (key !== undefined) {
-      throw belongsToAnother(options.directory, `${metaName} without a stamp`);
-    }
-    if (options.isReadOnly === true) {
-      throw new StoreRefused(`There is no Forebay store in ${options.directory}.`);
-    }
-    // Start-up is the only time a synchronous transaction is used: nothing else is in flight.
-    root.transactionSync(() => {
-      void meta.put(formatKey, Buffer.from(JSON.stringify(format)));
-      void meta.put(secretKey, options.freshSecret);
-    });
-  } else {
-    refuseOtherFormat(stamp, options.directory);
-  }
-  const secret = meta.get(secretKey);
-  if (secret === undefined)
-    throw new StoreRefused(
-      `The store in ${options.directory} has no secret; restore it from a copy.`,
-    );
-  return secret;
-}
-
-function refuseOtherFormat(stamp: Buffer, directory: string): void {
-  let found: { magic?: unknown; version?: unknown; minReader?: unknown };
-  try {
-    found = (JSON.parse(stamp.toString("utf8")) ?? {}) as typeof found;
-  } catch {
-    found = {};
-  }
-  if (found.magic !== format.magic || typeof found.minReader !== "number") {
-    throw new StoreRefused(
-      `The store in ${directory} does not carry Forebay's stamp, and it is left untouched. Set FOREBAY_DATA_DIR to another directory.`,
-    );
-  }
-  if (found.minReader > format.version) {
-    throw new StoreRefused(
-      `The store in ${directory} was written by a newer Forebay (format ${String(found.version)}, this program reads up to ` +
-        `${format.version}), and it is left untouched. Start the newer version, or set FOREBAY_DATA_DIR to another directory.`,
-    );
-  }
-}
-
-const keyBytes = (key: string): Buffer => Buffer.from(key, "latin1");
-
-/** LMDB throws at longer keys, also as bounds of a range. */
-function keyRange(from: string, to: string): { readonly start: Buffer; readonly end: Buffer } {
-  assert(from.length <= keyBytesMax && to.length <= keyBytesMax, "keys have 1 to 1,024 bytes");
-  return { start: keyBytes(from), end: keyBytes(to) };
-}
-
-/** Writes kind and checksum into the free bytes in front. */
-function seal(key: Buffer, framed: Buffer, kind: number): void {
-  framed[0] = kind;
-  framed.writeUInt32BE(crc32(framed.subarray(frameHeaderBytes), crc32(key, kind)), 1);
-}
-
-function unseal(key: string, framed: Buffer): number {
-  const kind = framed[0] ?? 255;
-  if (
-    framed.length < frameHeaderBytes ||
-    framed.readUInt32BE(1) !== crc32(framed.subarray(frameHeaderBytes), crc32(keyBytes(key), kind))
-  ) {
-    throw new RecordCorrupt(key, "its checksum does not match");
-  }
-  return kind;
-}
-
-function headOf(key: string, framed: Buffer): StoredHead {
-  const isWhole = unseal(key, framed) === valueKinds.whole;
-  return {
-    key,
-    bytes: framed.subarray(isWhole ? frameHeaderBytes : firstChunkHeaderBytes),
-    isWhole,
-  };
-}
-
 class LmdbStore implements Store {
   readonly secret: Buffer;
   readonly #root: RootDatabase<Buffer, Buffer>;
   readonly #state: Database<Buffer, Buffer>;
   readonly #options: StoreOptions;
+  readonly #room: DiskRoom;
   #isCommitting = false;
 
   constructor(
@@ -324,6 +176,7 @@ class LmdbStore implements Store {
     this.#root = root;
     this.#state = state;
     this.#options = options;
+    this.#room = new DiskRoom(options.directory);
     this.secret = secret;
   }
 
@@ -419,6 +272,28 @@ class LmdbStore implements Store {
       const values: Buffer[] = [];
       const removes: Buffer[] = [];
       for (const change of changes) this.#prepare(change, puts, values, removes);
+      this.#requireRoom(values, puts.length + removes.length);
+      await this.#write(puts, values, removes);
+    } finally {
+      this.#isCommitting = false;
+      this.refresh();
+    }
+  }
+
+  #requireRoom(values: readonly Buffer[], rowCount: number): void {
+    let valueBytes = 0;
+    for (const { length } of values) valueBytes += length;
+    const bytes = batchBytes(valueBytes, rowCount);
+    if (this.#room.hasFor(bytes, () => this.#pages().reusableBytes)) return;
+    throw new StorageFull(`The disk has no room for a batch of about ${bytes} bytes.`);
+  }
+
+  async #write(
+    puts: readonly Buffer[],
+    values: readonly Buffer[],
+    removes: readonly Buffer[],
+  ): Promise<void> {
+    try {
       await this.#state.batch(() => {
         for (let index = 0; index < puts.length; index += 1) {
           void this.#state.put(puts[index] as Buffer, values[index] as Buffer);
@@ -426,10 +301,7 @@ class LmdbStore implements Store {
         for (const key of removes) void this.#state.remove(key);
       });
     } catch (error) {
-      throw await this.#commitFault(error);
-    } finally {
-      this.#isCommitting = false;
-      this.refresh();
+      throw await commitFault(error, this.#room.free());
     }
   }
 
@@ -477,47 +349,29 @@ class LmdbStore implements Store {
     return stored?.[0] === valueKinds.first ? stored.readUInt16BE(frameHeaderBytes) : 0;
   }
 
-  async #commitFault(error: unknown): Promise<Error> {
-    const cause = await commitCause(error);
-    let available: number;
-    try {
-      available = this.#diskAvailable();
-    } catch {
-      available = Number.MAX_SAFE_INTEGER; // a disk that cannot even be asked is not merely full
-    }
-    // "Input/output error" also comes from a write that ran out of space half way, so the disk decides, not the text.
-    const isFull =
-      /No space left|MDB_MAP_FULL|mapsize limit|Disk quota/i.test(cause) ||
-      available < fullDiskBytes;
-    return isFull
-      ? new StorageFull(`The store has no room left: ${cause}.`)
-      : new StoreFailed(`A commit failed with space left on the disk: ${cause}.`);
-  }
-
-  #diskAvailable(): number {
-    const disk = statfsSync(this.#options.directory);
-    return disk.bavail * disk.bsize;
-  }
-
   refresh(): void {
     this.#state.resetReadTxn();
   }
 
   async space(): Promise<StoreSpace> {
-    const disk = await statfs(this.#options.directory);
+    if (this.#options.isReadOnly !== true) await this.#room.keepBallast();
+    const { fileBytes, reusableBytes } = this.#pages();
+    const mapLeftBytes = Math.max(0, this.#options.mapSizeBytes - fileBytes);
+    return {
+      availableBytes: Math.min(this.#room.freeForMessages(), mapLeftBytes) + reusableBytes,
+      fileBytes,
+      mapBytes: this.#options.mapSizeBytes,
+    };
+  }
+
+  #pages(): { readonly fileBytes: number; readonly reusableBytes: number } {
     const stats = this.#root.getStats() as LmdbStats;
     const stateStats = this.#state.getStats() as LmdbStats;
     const fileBytes = (stats.lastPageNumber + 1) * pageBytes;
     const usedPages =
       stateStats.treeBranchPageCount + stateStats.treeLeafPageCount + stateStats.overflowPages;
     // Besides the state's pages a store holds a handful: two meta pages, the root and the free list.
-    const reusableBytes = Math.max(0, fileBytes - (usedPages + 64) * pageBytes);
-    const mapLeftBytes = Math.max(0, this.#options.mapSizeBytes - fileBytes);
-    return {
-      availableBytes: Math.min(disk.bavail * disk.bsize, mapLeftBytes) + reusableBytes,
-      fileBytes,
-      mapBytes: this.#options.mapSizeBytes,
-    };
+    return { fileBytes, reusableBytes: Math.max(0, fileBytes - (usedPages + 64) * pageBytes) };
   }
 
   async close(): Promise<void> {
@@ -530,42 +384,4 @@ interface LmdbStats {
   readonly treeBranchPageCount: number;
   readonly treeLeafPageCount: number;
   readonly overflowPages: number;
-}
-
-/** Chunks after the first that a framed row of this length needs. */
-function chunksOf(framedLength: number): number {
-  const rest = framedLength - frameHeaderBytes - (valueBytesMax - firstChunkHeaderBytes);
-  return Math.ceil(rest / (valueBytesMax - frameHeaderBytes));
-}
-
-async function commitCause(error: unknown): Promise<string> {
-  if (!(error instanceof Error)) return String(error);
-  failedCommitCauses.add(error);
-  const cause = (error as { commitError?: unknown }).commitError;
-  if (cause === undefined) return error.message;
-  try {
-    const settled = await cause;
-    if (settled instanceof Error) {
-      failedCommitCauses.add(settled);
-      return settled.message;
-    }
-    return String(settled ?? error.message);
-  } catch (thrown) {
-    if (thrown instanceof Error) failedCommitCauses.add(thrown);
-    return thrown instanceof Error ? thrown.message : String(thrown);
-  }
-}
-
-/** What `read` gives; undefined when it is corrupt and was passed over. */
-export function orPassOver<Value>(
-  passOver: (corrupt: RecordCorrupt) => void,
-  read: () => Value,
-): Value | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof RecordCorrupt)) throw error;
-    passOver(error);
-    return undefined;
-  }
 }

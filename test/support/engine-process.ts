@@ -14,7 +14,8 @@ import { decideDeleteMessages } from "../../src/queue/delete-messages.js";
 import type { Receipt } from "../../src/queue/receipt.js";
 import { decideReceiveMessages } from "../../src/queue/receive-messages.js";
 import { decideSendMessages } from "../../src/queue/send-message.js";
-import { isExpectedStoreRejection, openStore } from "../../src/store/environment.js";
+import { isExpectedStoreRejection } from "../../src/store/commit-fault.js";
+import { openStore } from "../../src/store/environment.js";
 import { addressOf, entryOf } from "./engine-entries.js";
 
 /** How the program is started, as JSON in its first argument. */

@@ -2,6 +2,7 @@
 // looks at what is decided and not yet durable, and can fail as a disk does.
 
 import { frameHeaderBytes } from "../../src/store/bytes.js";
+import { StorageFull } from "../../src/store/commit-fault.js";
 import type {
   RowChange,
   ScannedRow,
@@ -10,7 +11,6 @@ import type {
   StoredRow,
   StoreSpace,
 } from "../../src/store/environment.js";
-import { StorageFull } from "../../src/store/environment.js";
 
 /** What becomes of the commits to come. */
 export type CommitMode = "at once" | "held" | "full" | { readonly fails: Error };
