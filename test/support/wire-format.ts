@@ -126,7 +126,9 @@ function* spoil(
     yield good(`${name} ten times`, replaced(...Array<WireField>(10).fill(original)));
     for (const { what, isMalformed, ...other } of wrongTypes(original)) {
       const bytes = replaced({ number: original.number, ...other });
-      yield { what: `${name} ${what}`, bytes, isMalformed };
+      // Something is left after it, which tells.
+      const isSeen = path === "" && index < fields.length - 1;
+      yield { what: `${name} ${what}`, bytes, isMalformed: isMalformed ?? (isSeen || undefined) };
     }
     for (const { what, payload, isMalformed } of wrongValues(original)) {
       const { number, wireType } = original;
@@ -148,7 +150,7 @@ function* spoil(
   if (path === "") {
     for (const unknown of unknownFields) {
       const { what, field, isMalformed } = unknown;
-      yield { what, bytes: rebuild([...fields, field]), isMalformed };
+      yield { what, bytes: rebuild([...fields, field]), isMalformed: isMalformed ?? true };
     }
     const reversed = rebuild(fields.toReversed());
     yield { what: "fields in reverse", bytes: reversed, isMalformed: false };
