@@ -46,11 +46,25 @@ const { values: options } = parseArgs({
     json: { type: "string" },
     dir: { type: "string", default: tmpdir() },
     "node-flags": { type: "string", default: "" },
+    help: { type: "boolean", default: false },
     server: { type: "string", default: builtServer },
   },
 });
 
+const usage = `npm run bench -- [options]
+  --smoke             a few seconds each, small sizes: shows that everything runs
+  --only <names>      of ${Object.keys(measurements).join(", ")}; separated by commas
+  --json <file>       also writes the table as JSON
+  --profile           profiles the server while it takes sends, and says where the time goes
+  --dir <directory>   where the stores go: a directory on the disk to be measured
+  --node-flags <text> flags for the server's node
+  --server <file>     another build's dist/main.js, to compare`;
+
 async function main(): Promise<void> {
+  if (options.help) {
+    console.log(usage);
+    return;
+  }
   const names = chosen(options.only);
   const directory = await mkdtemp(join(options.dir, "forebay-bench-"));
   const context: BenchContext = {

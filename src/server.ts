@@ -6,7 +6,7 @@
 
 import { setMaxListeners } from "node:events";
 import { mkdirSync } from "node:fs";
-import { type DurationMs, seconds } from "./base/brands.js";
+import { after, type DurationMs, milliseconds, seconds } from "./base/brands.js";
 import { type Clock, createSystemClock, sleep, wallMs } from "./base/clock.js";
 import { type DirectoryLock, lockDirectory } from "./base/directory-lock.js";
 import { createIds, type Ids, systemRandom } from "./base/ids.js";
@@ -81,7 +81,9 @@ async function startOver(
   parts: ServerParts,
 ): Promise<RunningServer> {
   const lastInstant = Engine.lastInstant(store);
-  const clock = parts.clock?.(lastInstant) ?? createSystemClock(lastInstant);
+  // One later than the last, so that numbers made of the time are never made twice.
+  const clock =
+    parts.clock?.(lastInstant) ?? createSystemClock(after(lastInstant, milliseconds(1)));
   const metrics = createMetrics(version);
   const watch = new StoreWatch(store);
   const engine = await Engine.start({
