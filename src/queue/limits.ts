@@ -62,8 +62,11 @@ export const limits = {
   consumeCreditBytesMax: 1_073_741_824,
   consumeCreditBytesDefault: 67_108_864,
   consumeHandlesMax: 1_000,
-  /** Messages one receive on behalf of a stream leases at most. */
-  consumeBatchMax: 100,
+  /**
+   * Messages one receive on behalf of a stream leases at most. A stream receives once in two commits, so this bounds what it
+   * gets: 250 gave 1.2 times the rate of 100, and 500 or 1,000 no more. Deciding on 250 takes about 2 ms.
+   */
+  consumeBatchMax: 250,
   rejectReasonCharactersMax: 128,
   rejectErrorBytesMax: 4_096,
 } as const;
