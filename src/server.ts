@@ -28,7 +28,8 @@ import { PageTokens } from "./rpc/page-token.js";
 import { createQueueHandlers } from "./rpc/queue-handlers.js";
 import { translateFault } from "./rpc/wire-errors.js";
 import { StoreWatch } from "./server/store-watch.js";
-import { openStore, type Store } from "./store/environment.js";
+import { openStore } from "./store/environment.js";
+import type { Store } from "./store/store.js";
 
 export interface RunningServer {
   readonly dataAddress: Address;

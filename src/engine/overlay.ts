@@ -5,7 +5,7 @@
 // rejected command leaves no trace. Entries go when their record is committed; a read then finds the same row in the store.
 
 import { assert } from "../base/assert.js";
-import type { RowChange } from "../store/environment.js";
+import type { RowChange } from "../store/store.js";
 import type { Table } from "../store/tables.js";
 
 export interface OverlayEntry {

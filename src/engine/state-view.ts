@@ -4,9 +4,9 @@
 import { assert } from "../base/assert.js";
 import type { QueueNumber } from "../base/brands.js";
 import type { RecordCorrupt } from "../base/record-corrupt.js";
-import type { Store } from "../store/environment.js";
 import { orPassOver } from "../store/frames.js";
 import type { KeyedRow, RowAccess, RowHead } from "../store/row-access.js";
+import type { Store } from "../store/store.js";
 import type { HeadedTable, Table } from "../store/tables.js";
 import { Overlay, type OverlayEntry } from "./overlay.js";
 

@@ -7,7 +7,7 @@ import type { Log } from "../base/log.js";
 import type { QueueCounts } from "../edge/metrics.js";
 import type { Engine } from "../engine/engine.js";
 import { decideObserveQueues } from "../queue/sweep.js";
-import type { Store, StoreSpace } from "../store/environment.js";
+import type { Store, StoreSpace } from "../store/store.js";
 
 export interface StoreWatchParts {
   readonly clock: Clock;

@@ -4,7 +4,6 @@
 import type { EpochMs } from "../base/brands.js";
 import type { Counters, Delivery, Message } from "../queue/model.js";
 import { type CheckWalk, Cursor, isPlace, keyName, prefixAfter, Slice } from "./check-walk.js";
-import type { ScannedRow } from "./environment.js";
 import {
   countersKey,
   deliveryKey,
@@ -14,6 +13,7 @@ import {
   tableLetters,
   u64At,
 } from "./keys.js";
+import type { ScannedRow } from "./store.js";
 import { tables } from "./tables.js";
 
 export interface SegmentParts {

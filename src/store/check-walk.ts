@@ -2,8 +2,8 @@
 // memory nor freed pages; and where it writes down what it finds.
 
 import { RecordCorrupt } from "../base/record-corrupt.js";
-import type { ScannedRow, Store } from "./environment.js";
 import { u64At } from "./keys.js";
+import type { ScannedRow, Store } from "./store.js";
 import type { Table } from "./tables.js";
 
 /** Something that cannot be if everything is right. */

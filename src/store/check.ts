@@ -16,7 +16,6 @@ import {
   keyName,
   prefixAfter,
 } from "./check-walk.js";
-import type { Store } from "./environment.js";
 import {
   nodeKey,
   requestDueKey,
@@ -25,6 +24,7 @@ import {
   segmentPrefixLength,
   u64At,
 } from "./keys.js";
+import type { Store } from "./store.js";
 import { tables } from "./tables.js";
 
 export interface CheckReport {

@@ -8,7 +8,7 @@ import { crc32 } from "node:zlib";
 import { assert } from "../base/assert.js";
 import { RecordCorrupt } from "../base/record-corrupt.js";
 import { frameHeaderBytes } from "./bytes.js";
-import type { StoredHead } from "./environment.js";
+import type { StoredHead } from "./store.js";
 
 export const valueBytesMax = 8_000;
 export const keyBytesMax = 1_024;

@@ -4,7 +4,7 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import type { Database, RootDatabase } from "lmdb";
 import { OperatorFault } from "../base/operator-fault.js";
-import type { StoreOptions } from "./environment.js";
+import type { StoreOptions } from "./store.js";
 
 /** Stamped into every store. `minReader` is the oldest program format that may open it. */
 const format = { magic: "forebay", version: 1, minReader: 1 } as const;

@@ -6,7 +6,7 @@ import { type Namespace, seconds } from "../../src/base/brands.js";
 import { limits } from "../../src/queue/limits.js";
 import { decidePeekMessages, type PeekedState } from "../../src/queue/peek-messages.js";
 import { decideObserveQueues, decideSweepQueues } from "../../src/queue/sweep.js";
-import type { StoredHead, StoredRow } from "../../src/store/environment.js";
+import type { StoredHead, StoredRow } from "../../src/store/store.js";
 import { addressOf } from "../support/engine-entries.js";
 import { EngineHarness } from "../support/engine-harness.js";
 import { temporaryStore } from "../support/temporary-store.js";

@@ -1,7 +1,7 @@
 // Stopping: whatever the engine has begun with the store is over when it says it has stopped, since the store is closed next.
 
 import { expect, test } from "vitest";
-import type { StoreSpace } from "../../src/store/environment.js";
+import type { StoreSpace } from "../../src/store/store.js";
 import { EngineHarness } from "../support/engine-harness.js";
 import { MemoryStore } from "../support/memory-store.js";
 

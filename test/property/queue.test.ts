@@ -11,7 +11,7 @@ import type { Receipt } from "../../src/queue/receipt.js";
 import type { MessagesReceived } from "../../src/queue/receive-messages.js";
 import type { Stamp } from "../../src/queue/stamp.js";
 import type { QueueTransaction } from "../../src/queue/view.js";
-import type { Store } from "../../src/store/environment.js";
+import type { Store } from "../../src/store/store.js";
 import { addressOf } from "../support/engine-entries.js";
 import { EngineHarness } from "../support/engine-harness.js";
 import { MemoryStore } from "../support/memory-store.js";

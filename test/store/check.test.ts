@@ -5,7 +5,6 @@ import { expect, test } from "vitest";
 import type { EpochMs, Sequence } from "../../src/base/brands.js";
 import type { Counters, Delivery, Message, Queue } from "../../src/queue/model.js";
 import { checkStore, renderCheckReport } from "../../src/store/check.js";
-import type { Store } from "../../src/store/environment.js";
 import {
   chunkKey,
   countersKey,
@@ -20,6 +19,7 @@ import {
   returnedKey,
   segmentPrefix,
 } from "../../src/store/keys.js";
+import type { Store } from "../../src/store/store.js";
 import { tables } from "../../src/store/tables.js";
 import { EngineHarness } from "../support/engine-harness.js";
 import { putRow, removeValue, temporaryStore } from "../support/temporary-store.js";

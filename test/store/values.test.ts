@@ -8,7 +8,7 @@ import { describe, expect, test } from "vitest";
 import { RecordCorrupt } from "../../src/base/record-corrupt.js";
 import { frameHeaderBytes } from "../../src/store/bytes.js";
 import { checkStore } from "../../src/store/check.js";
-import type { Store } from "../../src/store/environment.js";
+import type { Store } from "../../src/store/store.js";
 import { EngineHarness } from "../support/engine-harness.js";
 import { runs } from "../support/property.js";
 import { openTestStore, temporaryDirectory, temporaryStore } from "../support/temporary-store.js";

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { slotOfName } from "../../src/queue/slots.js";
 import { frameHeaderBytes } from "../../src/store/bytes.js";
 import { checkStore } from "../../src/store/check.js";
-import type { ScannedRow, Store } from "../../src/store/environment.js";
 import { tableLetters, u16Text } from "../../src/store/keys.js";
+import type { ScannedRow, Store } from "../../src/store/store.js";
 import type { Scenario } from "./scenario.js";
 import { openTestStore } from "./temporary-store.js";
 

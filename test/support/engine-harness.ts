@@ -34,7 +34,7 @@ import type { Stamp } from "../../src/queue/stamp.js";
 import { decideReap, decideSweepQueues, decideSweepRequests } from "../../src/queue/sweep.js";
 import type { QueueTransaction } from "../../src/queue/view.js";
 import { checkStore, renderCheckReport } from "../../src/store/check.js";
-import type { Store } from "../../src/store/environment.js";
+import type { Store } from "../../src/store/store.js";
 import { addressOf, entryOf, type Sent } from "./engine-entries.js";
 import { ManualClock } from "./manual-clock.js";
 import { MemoryStore } from "./memory-store.js";

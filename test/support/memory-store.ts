@@ -10,7 +10,7 @@ import type {
   StoredHead,
   StoredRow,
   StoreSpace,
-} from "../../src/store/environment.js";
+} from "../../src/store/store.js";
 
 /** What becomes of the commits to come. */
 export type CommitMode = "at once" | "held" | "full" | { readonly fails: Error };

@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { openStore, type Store } from "../../src/store/environment.js";
+import { openStore } from "../../src/store/environment.js";
+import type { Store } from "../../src/store/store.js";
 import type { Table } from "../../src/store/tables.js";
 
 const testMapBytes = 2 ** 30;

@@ -9,7 +9,7 @@ import type {
   StoredHead,
   StoredRow,
   StoreSpace,
-} from "../../src/store/environment.js";
+} from "../../src/store/store.js";
 
 export class WatchedStore implements Store {
   readonly #store: Store;
