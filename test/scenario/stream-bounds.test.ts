@@ -65,13 +65,13 @@ test("a consumer that acks and does not read its results is not read from withou
   const t = await scenario();
   const stream = await consumer(t);
   stream.stream.pause();
-  // Some 50 KiB a request, and ten times that an answer: windows and buffers hold a few dozen.
+  // Some 50 KiB a request, and ten times that an answer: windows and buffers hold a few dozen (96 with Node 24).
   const handles = Array.from({ length: 1_000 }, () => "x".repeat(50));
-  const { writtenCount, writing } = await writeUntilHeldUp(stream.stream, 120, () =>
+  const { writtenCount, writing } = await writeUntilHeldUp(stream.stream, 300, () =>
     stream.stream.write({ request: { $case: "ack", value: { receiptHandles: handles } } }),
   );
   expect(writtenCount).toBeGreaterThan(10);
-  expect(writtenCount).toBeLessThan(90);
+  expect(writtenCount).toBeLessThan(250);
   // The server is fine, and goes on where it stopped when the caller reads.
   expect(await t.counts()).toBe("0/0/0");
   stream.stream.resume();
