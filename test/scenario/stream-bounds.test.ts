@@ -66,12 +66,13 @@ test("a consumer that acks and does not read its results is not read from withou
   const stream = await consumer(t);
   stream.stream.pause();
   // Some 50 KiB a request, and ten times that an answer: windows and buffers hold a few dozen (96 with Node 24).
+  const requestCount = 200;
   const handles = Array.from({ length: 1_000 }, () => "x".repeat(50));
-  const { writtenCount, writing } = await writeUntilHeldUp(stream.stream, 300, () =>
+  const { writtenCount, writing } = await writeUntilHeldUp(stream.stream, requestCount, () =>
     stream.stream.write({ request: { $case: "ack", value: { receiptHandles: handles } } }),
   );
   expect(writtenCount).toBeGreaterThan(10);
-  expect(writtenCount).toBeLessThan(250);
+  expect(writtenCount).toBeLessThan(170);
   // The server is fine, and goes on where it stopped when the caller reads.
   expect(await t.counts()).toBe("0/0/0");
   stream.stream.resume();
@@ -82,7 +83,7 @@ test("a consumer that acks and does not read its results is not read from withou
   for (const { response } of stream.stream.responses) {
     if (response?.$case === "results") resultCount += response.value.results.length;
   }
-  expect(resultCount).toBe(120 * 1_000);
+  expect(resultCount).toBe(requestCount * 1_000);
 });
 
 test("a producer of bad entries that does not read its results is not read from without end", async () => {
