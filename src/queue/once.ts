@@ -4,7 +4,7 @@
 import { after, type DurationMs } from "../base/brands.js";
 import { accept, type Decided, reject } from "./rejections.js";
 import type { Stamp } from "./stamp.js";
-import type { QueueTransaction } from "./view.js";
+import type { QueueTransaction, RequestResult } from "./view.js";
 
 export interface RequestIdentity {
   /** 16 bytes as latin1 text: the hash of caller's namespace, method and request id. */
@@ -31,10 +31,8 @@ export function decideOnce<Outcome>(
   codec: OutcomeCodec<Outcome>,
   decide: () => Decided<Outcome>,
 ): Decided<OnceOutcome<Outcome>> {
-  return (
-    replay(transaction, stamp, identity, codec) ??
-    keep(transaction, stamp, identity, codec, decide())
-  );
+  const kept = findKept(transaction, identity);
+  return replay(transaction, stamp, kept, codec) ?? keep(transaction, stamp, kept, codec, decide());
 }
 
 /** As `decideOnce`, for a decision that may also find nothing yet; that is not a result to keep. */
@@ -45,41 +43,56 @@ export function decideOnceOrWait<Outcome, Nothing extends { readonly kind: "noth
   codec: OutcomeCodec<Outcome>,
   decide: () => Decided<Outcome> | Nothing,
 ): Decided<OnceOutcome<Outcome>> | Nothing {
-  const replayed = replay(transaction, stamp, identity, codec);
+  const kept = findKept(transaction, identity);
+  const replayed = replay(transaction, stamp, kept, codec);
   if (replayed !== undefined) return replayed;
   const decided = decide();
-  return isNothing(decided) ? decided : keep(transaction, stamp, identity, codec, decided);
+  return isNothing(decided) ? decided : keep(transaction, stamp, kept, codec, decided);
 }
 
 const isNothing = <Outcome, Nothing extends { readonly kind: "nothing_yet" }>(
   decided: Decided<Outcome> | Nothing,
 ): decided is Nothing => decided.kind === "nothing_yet";
 
+/** A request id and what is kept under it, perhaps for longer than it need be. */
+interface Kept {
+  readonly identity: RequestIdentity;
+  readonly result: RequestResult | undefined;
+}
+
+const findKept = (
+  transaction: QueueTransaction,
+  identity: RequestIdentity | undefined,
+): Kept | undefined => identity && { identity, result: transaction.requestResult(identity.key) };
+
 function replay<Outcome>(
   transaction: QueueTransaction,
   stamp: Stamp,
-  identity: RequestIdentity | undefined,
+  kept: Kept | undefined,
   codec: OutcomeCodec<Outcome>,
 ): Decided<OnceOutcome<Outcome>> | undefined {
-  if (identity === undefined) return undefined;
-  const kept = transaction.requestResult(identity.key);
-  if (kept === undefined || kept.keepUntil <= stamp.now) return undefined;
-  if (!kept.payloadHash.equals(identity.payloadHash)) return reject({ kind: "request_id_reused" });
-  if (!kept.wasReplayed) transaction.putRequestResult(identity.key, { ...kept, wasReplayed: true });
-  return accept({ outcome: codec.decode(kept.result), isReplayed: true });
+  if (kept?.result === undefined || kept.result.keepUntil <= stamp.now) return undefined;
+  const { identity, result } = kept;
+  if (!result.payloadHash.equals(identity.payloadHash)) {
+    return reject({ kind: "request_id_reused" });
+  }
+  if (!result.wasReplayed) {
+    transaction.putRequestResult(identity.key, { ...result, wasReplayed: true });
+  }
+  return accept({ outcome: codec.decode(result.result), isReplayed: true });
 }
 
 function keep<Outcome>(
   transaction: QueueTransaction,
   stamp: Stamp,
-  identity: RequestIdentity | undefined,
+  kept: Kept | undefined,
   codec: OutcomeCodec<Outcome>,
   decided: Decided<Outcome>,
 ): Decided<OnceOutcome<Outcome>> {
   if (decided.kind === "rejected") return decided;
   const { outcome } = decided;
-  if (identity !== undefined) {
-    const old = transaction.requestResult(identity.key);
+  if (kept !== undefined) {
+    const { identity, result: old } = kept;
     if (old !== undefined) transaction.removeRequestResult(identity.key, old.keepUntil);
     transaction.putRequestResult(identity.key, {
       payloadHash: identity.payloadHash,

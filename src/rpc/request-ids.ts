@@ -1,6 +1,6 @@
 // Request ids at the wire: who asked what under which id, and how the results of each kind of call are kept.
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { DurationMs } from "../base/brands.js";
 import { limits } from "../queue/limits.js";
 import type { OutcomeCodec, RequestIdentity } from "../queue/once.js";
@@ -9,11 +9,13 @@ import type { Violations } from "./violations.js";
 
 const hashBytes = 16;
 
-const hashOf = (...parts: readonly (string | Uint8Array)[]): Buffer => {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(`${part.length} `).update(part);
-  return hash.digest().subarray(0, hashBytes);
-};
+/** SHA-256, cut: a character a byte. In one call, and as text, which costs a quarter of an incremental hash and a Buffer. */
+const hashOf = (bytes: string | Uint8Array): string =>
+  hash("sha256", bytes, "binary").slice(0, hashBytes);
+
+/** Texts behind their lengths, so that no two lists of them are the same text. */
+const joined = (...texts: readonly string[]): string =>
+  texts.map((text) => `${text.length} ${text}`).join("");
 
 /** The identity of a call with a request id; undefined when it has none. `payload` is the request without its id. */
 export function parseRequestId(
@@ -32,15 +34,15 @@ export function parseRequestId(
     return undefined;
   }
   return {
-    key: hashOf(call.namespace, call.method, requestId).toString("latin1"),
-    payloadHash: hashOf(payload()),
+    key: hashOf(joined(call.namespace, call.method, requestId)),
+    payloadHash: Buffer.from(hashOf(payload()), "latin1"),
     keepMs: call.keepMs,
   };
 }
 
 /** A map in the order of its keys: maps have none on the wire, and a repeat may come with another. */
 export const inKeyOrder = <Value>(map: ReadonlyMap<string, Value>): Map<string, Value> =>
-  new Map([...map].sort(([left], [right]) => (left < right ? -1 : 1)));
+  new Map(map.size < 2 ? map : [...map].sort(([left], [right]) => (left < right ? -1 : 1)));
 
 /** For outcomes that are plain data. */
 export const jsonCodec = <Outcome>(): OutcomeCodec<Outcome> => ({
