@@ -35,6 +35,24 @@ export function createQueueHandlers(parts: QueueHandlerParts): QueueHandlers {
     listMessageMoveTasks: () => {
       throw notYet("Move tasks are");
     },
+    previewMessageMoveTask: () => {
+      throw notYet("Move tasks are");
+    },
+    rejectMessage: () => {
+      throw notYet("RejectMessage is");
+    },
+    describeMessage: () => {
+      throw notYet("DescribeMessage is");
+    },
+    explainMessage: () => {
+      throw notYet("ExplainMessage is");
+    },
+    listScheduledMessages: () => {
+      throw notYet("Scheduled messages are");
+    },
+    cancelScheduledMessage: () => {
+      throw notYet("Scheduled messages are");
+    },
     addPermission: () => {
       throw notYet("Permissions are");
     },

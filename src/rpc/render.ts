@@ -87,6 +87,13 @@ export function renderCounters({ counters, oldestAgeMs }: QueueReport): QueueCou
     deletedCount: BigInt(counters.deleted),
     expiredCount: BigInt(counters.expired),
     purgedCount: BigInt(counters.purged),
+    deduplicatedCount: 0n,
+    deadLetteredCount: 0n,
+    movedCount: 0n,
+    arrivedCount: 0n,
+    scheduledMessageCount: 0n,
+    deadLetterTargetMissingCount: 0n,
+    groupsInFlightCount: 0n,
   };
 }
 

@@ -73,6 +73,18 @@ export function wholeRequests(queue: string, handle: string): WholeRequests {
     startMessageMoveTask: { source: queue, destination: queue, maxPerSecond: 1, requestId: "r1" },
     cancelMessageMoveTask: { taskHandle: "t1" },
     listMessageMoveTasks: { source: queue, pageSize: 1 },
+    previewMessageMoveTask: { source: queue, sampleCount: 1, bodyBytesMax: 100 },
+    rejectMessage: {
+      queue,
+      receiptHandle: handle,
+      reason: "parse-error",
+      error: "unexpected end",
+      delay: durationOf(1_000),
+    },
+    describeMessage: { queue, messageId: "01890a5d-ac96-774b-bcce-b302099a8057" },
+    explainMessage: { queue, messageId: "01890a5d-ac96-774b-bcce-b302099a8057" },
+    listScheduledMessages: { queue, pageSize: 10, bodyBytesMax: 100 },
+    cancelScheduledMessage: { queue, messageId: "01890a5d-ac96-774b-bcce-b302099a8057" },
     addPermission: {
       queue,
       label: "l1",

@@ -265,8 +265,11 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
       case "error":
         unconfirmed.reject(errorOfStatus(result.value));
         break;
+      case "visibleTime":
+        unconfirmed.resolve({ kind: "returned", visibleTime: dateOf(result.value) });
+        break;
       default:
-        unconfirmed.resolve({ kind: "returned", visibleTime: result && dateOf(result.value) });
+        unconfirmed.resolve({ kind: "returned", visibleTime: undefined });
     }
     if (this.#unconfirmed.size === 0) this.#confirmedWaker?.();
   }
@@ -411,7 +414,7 @@ function requestFor(settlement: Settlement, receiptHandles: string[]): Request {
       const { reason, error, delayMs } = settlement;
       return {
         $case: "reject",
-        value: { receiptHandles, reason, error, delay: durationOf(delayMs) },
+        value: { receiptHandles, reason, error, delay: durationOf(delayMs), deadLetter: false },
       };
     }
   }

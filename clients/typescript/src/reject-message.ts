@@ -60,7 +60,13 @@ export function rejectMessage(context: QueueContext, rejection: MessageRejection
     stream.write({
       request: {
         $case: "reject",
-        value: { receiptHandles: [receiptHandle], reason, error, delay: durationOf(delayMs) },
+        value: {
+          receiptHandles: [receiptHandle],
+          reason,
+          error,
+          delay: durationOf(delayMs),
+          deadLetter: false,
+        },
       },
     });
   });

@@ -37,6 +37,18 @@ export const MessageSystemAttributeName = {
   DEAD_LETTER_SOURCE_QUEUE: 10,
   /** REJECTION - Why a consumer rejected it last, in the consumer's words. */
   REJECTION: 11,
+  /** ORIGINAL_MESSAGE_ID - The id it had before a move task made it a new message. */
+  ORIGINAL_MESSAGE_ID: 12,
+  /** PRIORITY - Its priority. */
+  PRIORITY: 13,
+  /** TIME_TO_LIVE_END_TIME - When its own time to live ends. */
+  TIME_TO_LIVE_END_TIME: 14,
+  /** DEAD_LETTER_REASON - Why it was dead-lettered. */
+  DEAD_LETTER_REASON: 15,
+  /** DEAD_LETTER_TIME - When it was dead-lettered. */
+  DEAD_LETTER_TIME: 16,
+  /** QUEUE_RECEIVE_COUNT - How often it was received in this queue, this receive included; the redrive policy looks at this one. */
+  QUEUE_RECEIVE_COUNT: 17,
 } as const;
 
 export type MessageSystemAttributeName = typeof MessageSystemAttributeName[keyof typeof MessageSystemAttributeName];
@@ -54,6 +66,12 @@ export namespace MessageSystemAttributeName {
   export type TRACE_HEADER = typeof MessageSystemAttributeName.TRACE_HEADER;
   export type DEAD_LETTER_SOURCE_QUEUE = typeof MessageSystemAttributeName.DEAD_LETTER_SOURCE_QUEUE;
   export type REJECTION = typeof MessageSystemAttributeName.REJECTION;
+  export type ORIGINAL_MESSAGE_ID = typeof MessageSystemAttributeName.ORIGINAL_MESSAGE_ID;
+  export type PRIORITY = typeof MessageSystemAttributeName.PRIORITY;
+  export type TIME_TO_LIVE_END_TIME = typeof MessageSystemAttributeName.TIME_TO_LIVE_END_TIME;
+  export type DEAD_LETTER_REASON = typeof MessageSystemAttributeName.DEAD_LETTER_REASON;
+  export type DEAD_LETTER_TIME = typeof MessageSystemAttributeName.DEAD_LETTER_TIME;
+  export type QUEUE_RECEIVE_COUNT = typeof MessageSystemAttributeName.QUEUE_RECEIVE_COUNT;
 }
 
 export function messageSystemAttributeNameFromJSON(object: any): MessageSystemAttributeName {
@@ -94,6 +112,24 @@ export function messageSystemAttributeNameFromJSON(object: any): MessageSystemAt
     case 11:
     case "MESSAGE_SYSTEM_ATTRIBUTE_NAME_REJECTION":
       return MessageSystemAttributeName.REJECTION;
+    case 12:
+    case "MESSAGE_SYSTEM_ATTRIBUTE_NAME_ORIGINAL_MESSAGE_ID":
+      return MessageSystemAttributeName.ORIGINAL_MESSAGE_ID;
+    case 13:
+    case "MESSAGE_SYSTEM_ATTRIBUTE_NAME_PRIORITY":
+      return MessageSystemAttributeName.PRIORITY;
+    case 14:
+    case "MESSAGE_SYSTEM_ATTRIBUTE_NAME_TIME_TO_LIVE_END_TIME":
+      return MessageSystemAttributeName.TIME_TO_LIVE_END_TIME;
+    case 15:
+    case "MESSAGE_SYSTEM_ATTRIBUTE_NAME_DEAD_LETTER_REASON":
+      return MessageSystemAttributeName.DEAD_LETTER_REASON;
+    case 16:
+    case "MESSAGE_SYSTEM_ATTRIBUTE_NAME_DEAD_LETTER_TIME":
+      return MessageSystemAttributeName.DEAD_LETTER_TIME;
+    case 17:
+    case "MESSAGE_SYSTEM_ATTRIBUTE_NAME_QUEUE_RECEIVE_COUNT":
+      return MessageSystemAttributeName.QUEUE_RECEIVE_COUNT;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum MessageSystemAttributeName");
   }
@@ -125,8 +161,67 @@ export function messageSystemAttributeNameToJSON(object: MessageSystemAttributeN
       return "MESSAGE_SYSTEM_ATTRIBUTE_NAME_DEAD_LETTER_SOURCE_QUEUE";
     case MessageSystemAttributeName.REJECTION:
       return "MESSAGE_SYSTEM_ATTRIBUTE_NAME_REJECTION";
+    case MessageSystemAttributeName.ORIGINAL_MESSAGE_ID:
+      return "MESSAGE_SYSTEM_ATTRIBUTE_NAME_ORIGINAL_MESSAGE_ID";
+    case MessageSystemAttributeName.PRIORITY:
+      return "MESSAGE_SYSTEM_ATTRIBUTE_NAME_PRIORITY";
+    case MessageSystemAttributeName.TIME_TO_LIVE_END_TIME:
+      return "MESSAGE_SYSTEM_ATTRIBUTE_NAME_TIME_TO_LIVE_END_TIME";
+    case MessageSystemAttributeName.DEAD_LETTER_REASON:
+      return "MESSAGE_SYSTEM_ATTRIBUTE_NAME_DEAD_LETTER_REASON";
+    case MessageSystemAttributeName.DEAD_LETTER_TIME:
+      return "MESSAGE_SYSTEM_ATTRIBUTE_NAME_DEAD_LETTER_TIME";
+    case MessageSystemAttributeName.QUEUE_RECEIVE_COUNT:
+      return "MESSAGE_SYSTEM_ATTRIBUTE_NAME_QUEUE_RECEIVE_COUNT";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum MessageSystemAttributeName");
+  }
+}
+
+/** Why a message went to a dead-letter queue. */
+export const DeadLetterReason = {
+  /** UNSPECIFIED - Not set: it was not dead-lettered. */
+  UNSPECIFIED: 0,
+  /** MAX_RECEIVES - It was delivered as often as the redrive policy allows. */
+  MAX_RECEIVES: 1,
+  /** REJECTED - A consumer rejected it with `dead_letter`. */
+  REJECTED: 2,
+} as const;
+
+export type DeadLetterReason = typeof DeadLetterReason[keyof typeof DeadLetterReason];
+
+export namespace DeadLetterReason {
+  export type UNSPECIFIED = typeof DeadLetterReason.UNSPECIFIED;
+  export type MAX_RECEIVES = typeof DeadLetterReason.MAX_RECEIVES;
+  export type REJECTED = typeof DeadLetterReason.REJECTED;
+}
+
+export function deadLetterReasonFromJSON(object: any): DeadLetterReason {
+  switch (object) {
+    case 0:
+    case "DEAD_LETTER_REASON_UNSPECIFIED":
+      return DeadLetterReason.UNSPECIFIED;
+    case 1:
+    case "DEAD_LETTER_REASON_MAX_RECEIVES":
+      return DeadLetterReason.MAX_RECEIVES;
+    case 2:
+    case "DEAD_LETTER_REASON_REJECTED":
+      return DeadLetterReason.REJECTED;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum DeadLetterReason");
+  }
+}
+
+export function deadLetterReasonToJSON(object: DeadLetterReason): string {
+  switch (object) {
+    case DeadLetterReason.UNSPECIFIED:
+      return "DEAD_LETTER_REASON_UNSPECIFIED";
+    case DeadLetterReason.MAX_RECEIVES:
+      return "DEAD_LETTER_REASON_MAX_RECEIVES";
+    case DeadLetterReason.REJECTED:
+      return "DEAD_LETTER_REASON_REJECTED";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum DeadLetterReason");
   }
 }
 
@@ -138,8 +233,10 @@ export const MessageState = {
   VISIBLE: 1,
   /** IN_FLIGHT - Received and neither deleted nor visible again. */
   IN_FLIGHT: 2,
-  /** DELAYED - Sent with a delay that has not ended. */
+  /** DELAYED - Its delay or backoff has not ended. */
   DELAYED: 3,
+  /** SCHEDULED - Sent with a `deliver_time` that has not come. PeekMessages does not show such messages; ListScheduledMessages does. */
+  SCHEDULED: 4,
 } as const;
 
 export type MessageState = typeof MessageState[keyof typeof MessageState];
@@ -149,6 +246,7 @@ export namespace MessageState {
   export type VISIBLE = typeof MessageState.VISIBLE;
   export type IN_FLIGHT = typeof MessageState.IN_FLIGHT;
   export type DELAYED = typeof MessageState.DELAYED;
+  export type SCHEDULED = typeof MessageState.SCHEDULED;
 }
 
 export function messageStateFromJSON(object: any): MessageState {
@@ -165,6 +263,9 @@ export function messageStateFromJSON(object: any): MessageState {
     case 3:
     case "MESSAGE_STATE_DELAYED":
       return MessageState.DELAYED;
+    case 4:
+    case "MESSAGE_STATE_SCHEDULED":
+      return MessageState.SCHEDULED;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum MessageState");
   }
@@ -180,8 +281,216 @@ export function messageStateToJSON(object: MessageState): string {
       return "MESSAGE_STATE_IN_FLIGHT";
     case MessageState.DELAYED:
       return "MESSAGE_STATE_DELAYED";
+    case MessageState.SCHEDULED:
+      return "MESSAGE_STATE_SCHEDULED";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum MessageState");
+  }
+}
+
+/** What happened to a message. */
+export const MessageEventKind = {
+  /** UNSPECIFIED - Not set, never sent. */
+  UNSPECIFIED: 0,
+  /** SENT - It was sent, or joined the queue at its `deliver_time`. */
+  SENT: 1,
+  /** RECEIVED - It was received. */
+  RECEIVED: 2,
+  /** LEASE_ENDED - Its lease ended without a delete. */
+  LEASE_ENDED: 3,
+  /** RELEASED - Its receiver gave it back: a visibility change to 0s or a nack. */
+  RELEASED: 4,
+  /** REJECTED - Its receiver rejected it. */
+  REJECTED: 5,
+  /** DEAD_LETTERED - It came to this queue as a dead letter. */
+  DEAD_LETTERED: 6,
+  /** MOVED - It came to this queue by a move task. */
+  MOVED: 7,
+} as const;
+
+export type MessageEventKind = typeof MessageEventKind[keyof typeof MessageEventKind];
+
+export namespace MessageEventKind {
+  export type UNSPECIFIED = typeof MessageEventKind.UNSPECIFIED;
+  export type SENT = typeof MessageEventKind.SENT;
+  export type RECEIVED = typeof MessageEventKind.RECEIVED;
+  export type LEASE_ENDED = typeof MessageEventKind.LEASE_ENDED;
+  export type RELEASED = typeof MessageEventKind.RELEASED;
+  export type REJECTED = typeof MessageEventKind.REJECTED;
+  export type DEAD_LETTERED = typeof MessageEventKind.DEAD_LETTERED;
+  export type MOVED = typeof MessageEventKind.MOVED;
+}
+
+export function messageEventKindFromJSON(object: any): MessageEventKind {
+  switch (object) {
+    case 0:
+    case "MESSAGE_EVENT_KIND_UNSPECIFIED":
+      return MessageEventKind.UNSPECIFIED;
+    case 1:
+    case "MESSAGE_EVENT_KIND_SENT":
+      return MessageEventKind.SENT;
+    case 2:
+    case "MESSAGE_EVENT_KIND_RECEIVED":
+      return MessageEventKind.RECEIVED;
+    case 3:
+    case "MESSAGE_EVENT_KIND_LEASE_ENDED":
+      return MessageEventKind.LEASE_ENDED;
+    case 4:
+    case "MESSAGE_EVENT_KIND_RELEASED":
+      return MessageEventKind.RELEASED;
+    case 5:
+    case "MESSAGE_EVENT_KIND_REJECTED":
+      return MessageEventKind.REJECTED;
+    case 6:
+    case "MESSAGE_EVENT_KIND_DEAD_LETTERED":
+      return MessageEventKind.DEAD_LETTERED;
+    case 7:
+    case "MESSAGE_EVENT_KIND_MOVED":
+      return MessageEventKind.MOVED;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum MessageEventKind");
+  }
+}
+
+export function messageEventKindToJSON(object: MessageEventKind): string {
+  switch (object) {
+    case MessageEventKind.UNSPECIFIED:
+      return "MESSAGE_EVENT_KIND_UNSPECIFIED";
+    case MessageEventKind.SENT:
+      return "MESSAGE_EVENT_KIND_SENT";
+    case MessageEventKind.RECEIVED:
+      return "MESSAGE_EVENT_KIND_RECEIVED";
+    case MessageEventKind.LEASE_ENDED:
+      return "MESSAGE_EVENT_KIND_LEASE_ENDED";
+    case MessageEventKind.RELEASED:
+      return "MESSAGE_EVENT_KIND_RELEASED";
+    case MessageEventKind.REJECTED:
+      return "MESSAGE_EVENT_KIND_REJECTED";
+    case MessageEventKind.DEAD_LETTERED:
+      return "MESSAGE_EVENT_KIND_DEAD_LETTERED";
+    case MessageEventKind.MOVED:
+      return "MESSAGE_EVENT_KIND_MOVED";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum MessageEventKind");
+  }
+}
+
+/** Why a message is not delivered now. */
+export const ObstacleKind = {
+  /** UNSPECIFIED - Not set, never sent. */
+  UNSPECIFIED: 0,
+  /** SCHEDULED - Its `deliver_time` has not come; `until_time`. */
+  SCHEDULED: 1,
+  /** DELAYED - Its delay has not ended; `until_time`. */
+  DELAYED: 2,
+  /** BACKING_OFF - The backoff of the queue's retry policy has not ended; `until_time`. */
+  BACKING_OFF: 3,
+  /** IN_FLIGHT - Somebody has it; the lease ends at `until_time`. */
+  IN_FLIGHT: 4,
+  /** GROUP_BLOCKED - FIFO: an earlier message of its group, `blocking_message_id`, is in flight or delayed until `until_time`. */
+  GROUP_BLOCKED: 5,
+  /** GROUP_LIMIT - Its group has `max_in_flight_per_group` messages in flight. */
+  GROUP_LIMIT: 6,
+  /** QUEUE_LIMIT - The queue has `max_in_flight` messages in flight. */
+  QUEUE_LIMIT: 7,
+  /** PAUSED - The queue is paused: `delivery_paused`. */
+  PAUSED: 8,
+  /** NOISY_GROUP - Its group is noisy: messages of quiet groups come first. */
+  NOISY_GROUP: 9,
+  /** DEAD_LETTER_DUE - It was delivered as often as the redrive policy allows: the next receive that meets it moves it to the dead-letter queue. */
+  DEAD_LETTER_DUE: 10,
+  /** EXPIRED - It is expired and waits to be removed. */
+  EXPIRED: 11,
+} as const;
+
+export type ObstacleKind = typeof ObstacleKind[keyof typeof ObstacleKind];
+
+export namespace ObstacleKind {
+  export type UNSPECIFIED = typeof ObstacleKind.UNSPECIFIED;
+  export type SCHEDULED = typeof ObstacleKind.SCHEDULED;
+  export type DELAYED = typeof ObstacleKind.DELAYED;
+  export type BACKING_OFF = typeof ObstacleKind.BACKING_OFF;
+  export type IN_FLIGHT = typeof ObstacleKind.IN_FLIGHT;
+  export type GROUP_BLOCKED = typeof ObstacleKind.GROUP_BLOCKED;
+  export type GROUP_LIMIT = typeof ObstacleKind.GROUP_LIMIT;
+  export type QUEUE_LIMIT = typeof ObstacleKind.QUEUE_LIMIT;
+  export type PAUSED = typeof ObstacleKind.PAUSED;
+  export type NOISY_GROUP = typeof ObstacleKind.NOISY_GROUP;
+  export type DEAD_LETTER_DUE = typeof ObstacleKind.DEAD_LETTER_DUE;
+  export type EXPIRED = typeof ObstacleKind.EXPIRED;
+}
+
+export function obstacleKindFromJSON(object: any): ObstacleKind {
+  switch (object) {
+    case 0:
+    case "OBSTACLE_KIND_UNSPECIFIED":
+      return ObstacleKind.UNSPECIFIED;
+    case 1:
+    case "OBSTACLE_KIND_SCHEDULED":
+      return ObstacleKind.SCHEDULED;
+    case 2:
+    case "OBSTACLE_KIND_DELAYED":
+      return ObstacleKind.DELAYED;
+    case 3:
+    case "OBSTACLE_KIND_BACKING_OFF":
+      return ObstacleKind.BACKING_OFF;
+    case 4:
+    case "OBSTACLE_KIND_IN_FLIGHT":
+      return ObstacleKind.IN_FLIGHT;
+    case 5:
+    case "OBSTACLE_KIND_GROUP_BLOCKED":
+      return ObstacleKind.GROUP_BLOCKED;
+    case 6:
+    case "OBSTACLE_KIND_GROUP_LIMIT":
+      return ObstacleKind.GROUP_LIMIT;
+    case 7:
+    case "OBSTACLE_KIND_QUEUE_LIMIT":
+      return ObstacleKind.QUEUE_LIMIT;
+    case 8:
+    case "OBSTACLE_KIND_PAUSED":
+      return ObstacleKind.PAUSED;
+    case 9:
+    case "OBSTACLE_KIND_NOISY_GROUP":
+      return ObstacleKind.NOISY_GROUP;
+    case 10:
+    case "OBSTACLE_KIND_DEAD_LETTER_DUE":
+      return ObstacleKind.DEAD_LETTER_DUE;
+    case 11:
+    case "OBSTACLE_KIND_EXPIRED":
+      return ObstacleKind.EXPIRED;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ObstacleKind");
+  }
+}
+
+export function obstacleKindToJSON(object: ObstacleKind): string {
+  switch (object) {
+    case ObstacleKind.UNSPECIFIED:
+      return "OBSTACLE_KIND_UNSPECIFIED";
+    case ObstacleKind.SCHEDULED:
+      return "OBSTACLE_KIND_SCHEDULED";
+    case ObstacleKind.DELAYED:
+      return "OBSTACLE_KIND_DELAYED";
+    case ObstacleKind.BACKING_OFF:
+      return "OBSTACLE_KIND_BACKING_OFF";
+    case ObstacleKind.IN_FLIGHT:
+      return "OBSTACLE_KIND_IN_FLIGHT";
+    case ObstacleKind.GROUP_BLOCKED:
+      return "OBSTACLE_KIND_GROUP_BLOCKED";
+    case ObstacleKind.GROUP_LIMIT:
+      return "OBSTACLE_KIND_GROUP_LIMIT";
+    case ObstacleKind.QUEUE_LIMIT:
+      return "OBSTACLE_KIND_QUEUE_LIMIT";
+    case ObstacleKind.PAUSED:
+      return "OBSTACLE_KIND_PAUSED";
+    case ObstacleKind.NOISY_GROUP:
+      return "OBSTACLE_KIND_NOISY_GROUP";
+    case ObstacleKind.DEAD_LETTER_DUE:
+      return "OBSTACLE_KIND_DEAD_LETTER_DUE";
+    case ObstacleKind.EXPIRED:
+      return "OBSTACLE_KIND_EXPIRED";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ObstacleKind");
   }
 }
 
@@ -298,7 +607,31 @@ export interface MessageSystemAttributes {
     | string
     | undefined;
   /** Why a consumer rejected it last. */
-  rejection?: Rejection | undefined;
+  rejection?:
+    | Rejection
+    | undefined;
+  /** The id it had before a move task made it a new message. */
+  originalMessageId?:
+    | string
+    | undefined;
+  /** Its priority, 1 to 9; unset for the ordinary 0. */
+  priority?:
+    | number
+    | undefined;
+  /** When its own time to live ends. */
+  timeToLiveEndTime?:
+    | Timestamp
+    | undefined;
+  /** Why it was dead-lettered. */
+  deadLetterReason?:
+    | DeadLetterReason
+    | undefined;
+  /** When it was dead-lettered. */
+  deadLetterTime?:
+    | Timestamp
+    | undefined;
+  /** How often it was received in this queue; in a receive this one is included. */
+  queueReceiveCount?: number | undefined;
 }
 
 /** Why a consumer gave a message back. */
@@ -374,13 +707,79 @@ export interface PeekedMessage {
   visibleTime?:
     | Timestamp
     | undefined;
-  /** When its retention ends. */
+  /** When it expires: the end of its retention or of its own time to live, whichever is first. */
   expireTime?: Timestamp | undefined;
 }
 
 export interface PeekedMessage_AttributesEntry {
   key: string;
   value?: MessageAttributeValue | undefined;
+}
+
+/** A message that waits for its `deliver_time`. */
+export interface ScheduledMessage {
+  /** Its identity; it keeps it when it joins the queue. */
+  messageId: string;
+  /** When it joins the queue. */
+  deliverTime?:
+    | Timestamp
+    | undefined;
+  /** When it was accepted. */
+  sendTime?:
+    | Timestamp
+    | undefined;
+  /** The body, cut to the request's `body_bytes_max`; a text is cut at a character. */
+  body?:
+    | //
+    /** A body sent as text. */
+    { $case: "text"; value: string }
+    | //
+    /** A body sent as bytes. */
+    { $case: "data"; value: Uint8Array }
+    | undefined;
+  /** The body's full size in bytes. */
+  bodyBytes: number;
+  /** All its attributes. */
+  attributes: Map<string, MessageAttributeValue>;
+  /** Its group; empty: none. */
+  groupId: string;
+}
+
+export interface ScheduledMessage_AttributesEntry {
+  key: string;
+  value?: MessageAttributeValue | undefined;
+}
+
+/** One event in the life of a message. */
+export interface MessageEvent {
+  /** What happened. */
+  kind: MessageEventKind;
+  /** When. */
+  eventTime?:
+    | Timestamp
+    | undefined;
+  /** DEAD_LETTERED: the queue it came from. */
+  queue: string;
+  /** RECEIVED: when the lease ends, if it still runs. */
+  visibleTime?:
+    | Timestamp
+    | undefined;
+  /** REJECTED: the consumer's reason. DEAD_LETTERED: `MAX_RECEIVES` or `REJECTED`. */
+  reason: string;
+}
+
+/** One reason why a message is not delivered now. */
+export interface Obstacle {
+  /** Which. */
+  kind: ObstacleKind;
+  /** When it ends by itself, if it does. */
+  untilTime?:
+    | Timestamp
+    | undefined;
+  /** GROUP_BLOCKED: the message that blocks it. */
+  blockingMessageId: string;
+  /** What to do about it, a sentence. */
+  advice: string;
 }
 
 /** One entry of a batch that was refused; the others stand. */
@@ -607,6 +1006,12 @@ function createBaseMessageSystemAttributes(): MessageSystemAttributes {
     traceHeader: undefined,
     deadLetterSourceQueue: undefined,
     rejection: undefined,
+    originalMessageId: undefined,
+    priority: undefined,
+    timeToLiveEndTime: undefined,
+    deadLetterReason: undefined,
+    deadLetterTime: undefined,
+    queueReceiveCount: undefined,
   };
 }
 
@@ -641,6 +1046,24 @@ export const MessageSystemAttributes: MessageFns<MessageSystemAttributes> = {
     }
     if (message.rejection !== undefined) {
       Rejection.encode(message.rejection, writer.uint32(82).fork()).join();
+    }
+    if (message.originalMessageId !== undefined) {
+      writer.uint32(90).string(message.originalMessageId);
+    }
+    if (message.priority !== undefined) {
+      writer.uint32(96).int32(message.priority);
+    }
+    if (message.timeToLiveEndTime !== undefined) {
+      Timestamp.encode(message.timeToLiveEndTime, writer.uint32(106).fork()).join();
+    }
+    if (message.deadLetterReason !== undefined) {
+      writer.uint32(112).int32(message.deadLetterReason);
+    }
+    if (message.deadLetterTime !== undefined) {
+      Timestamp.encode(message.deadLetterTime, writer.uint32(122).fork()).join();
+    }
+    if (message.queueReceiveCount !== undefined) {
+      writer.uint32(128).int32(message.queueReceiveCount);
     }
     return writer;
   },
@@ -738,6 +1161,54 @@ export const MessageSystemAttributes: MessageFns<MessageSystemAttributes> = {
             message.rejection = Rejection.decode(reader, reader.uint32());
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.originalMessageId = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.timeToLiveEndTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.deadLetterReason = reader.int32() as any;
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.deadLetterTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.queueReceiveCount = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -798,6 +1269,32 @@ export const MessageSystemAttributes: MessageFns<MessageSystemAttributes> = {
         ? globalThis.String(object.dead_letter_source_queue)
         : undefined,
       rejection: isSet(object.rejection) ? Rejection.fromJSON(object.rejection) : undefined,
+      originalMessageId: isSet(object.originalMessageId)
+        ? globalThis.String(object.originalMessageId)
+        : isSet(object.original_message_id)
+        ? globalThis.String(object.original_message_id)
+        : undefined,
+      priority: isSet(object.priority) ? globalThis.Number(object.priority) : undefined,
+      timeToLiveEndTime: isSet(object.timeToLiveEndTime)
+        ? fromJsonTimestamp(object.timeToLiveEndTime)
+        : isSet(object.time_to_live_end_time)
+        ? fromJsonTimestamp(object.time_to_live_end_time)
+        : undefined,
+      deadLetterReason: isSet(object.deadLetterReason)
+        ? deadLetterReasonFromJSON(object.deadLetterReason)
+        : isSet(object.dead_letter_reason)
+        ? deadLetterReasonFromJSON(object.dead_letter_reason)
+        : undefined,
+      deadLetterTime: isSet(object.deadLetterTime)
+        ? fromJsonTimestamp(object.deadLetterTime)
+        : isSet(object.dead_letter_time)
+        ? fromJsonTimestamp(object.dead_letter_time)
+        : undefined,
+      queueReceiveCount: isSet(object.queueReceiveCount)
+        ? globalThis.Number(object.queueReceiveCount)
+        : isSet(object.queue_receive_count)
+        ? globalThis.Number(object.queue_receive_count)
+        : undefined,
     };
   },
 
@@ -833,6 +1330,24 @@ export const MessageSystemAttributes: MessageFns<MessageSystemAttributes> = {
     if (message.rejection !== undefined) {
       obj.rejection = Rejection.toJSON(message.rejection);
     }
+    if (message.originalMessageId !== undefined) {
+      obj.originalMessageId = message.originalMessageId;
+    }
+    if (message.priority !== undefined) {
+      obj.priority = Math.round(message.priority);
+    }
+    if (message.timeToLiveEndTime !== undefined) {
+      obj.timeToLiveEndTime = fromTimestamp(message.timeToLiveEndTime).toISOString();
+    }
+    if (message.deadLetterReason !== undefined) {
+      obj.deadLetterReason = deadLetterReasonToJSON(message.deadLetterReason);
+    }
+    if (message.deadLetterTime !== undefined) {
+      obj.deadLetterTime = fromTimestamp(message.deadLetterTime).toISOString();
+    }
+    if (message.queueReceiveCount !== undefined) {
+      obj.queueReceiveCount = Math.round(message.queueReceiveCount);
+    }
     return obj;
   },
 
@@ -857,6 +1372,16 @@ export const MessageSystemAttributes: MessageFns<MessageSystemAttributes> = {
     message.rejection = (object.rejection !== undefined && object.rejection !== null)
       ? Rejection.fromPartial(object.rejection)
       : undefined;
+    message.originalMessageId = object.originalMessageId ?? undefined;
+    message.priority = object.priority ?? undefined;
+    message.timeToLiveEndTime = (object.timeToLiveEndTime !== undefined && object.timeToLiveEndTime !== null)
+      ? Timestamp.fromPartial(object.timeToLiveEndTime)
+      : undefined;
+    message.deadLetterReason = object.deadLetterReason ?? undefined;
+    message.deadLetterTime = (object.deadLetterTime !== undefined && object.deadLetterTime !== null)
+      ? Timestamp.fromPartial(object.deadLetterTime)
+      : undefined;
+    message.queueReceiveCount = object.queueReceiveCount ?? undefined;
     return message;
   },
 };
@@ -1701,6 +2226,616 @@ export const PeekedMessage_AttributesEntry: MessageFns<PeekedMessage_AttributesE
     message.value = (object.value !== undefined && object.value !== null)
       ? MessageAttributeValue.fromPartial(object.value)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseScheduledMessage(): ScheduledMessage {
+  return {
+    messageId: "",
+    deliverTime: undefined,
+    sendTime: undefined,
+    body: undefined,
+    bodyBytes: 0,
+    attributes: new Map(),
+    groupId: "",
+  };
+}
+
+export const ScheduledMessage: MessageFns<ScheduledMessage> = {
+  encode(message: ScheduledMessage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.messageId !== "") {
+      writer.uint32(10).string(message.messageId);
+    }
+    if (message.deliverTime !== undefined) {
+      Timestamp.encode(message.deliverTime, writer.uint32(18).fork()).join();
+    }
+    if (message.sendTime !== undefined) {
+      Timestamp.encode(message.sendTime, writer.uint32(26).fork()).join();
+    }
+    switch (message.body?.$case) {
+      case "text":
+        writer.uint32(34).string(message.body.value);
+        break;
+      case "data":
+        writer.uint32(42).bytes(message.body.value);
+        break;
+    }
+    if (message.bodyBytes !== 0) {
+      writer.uint32(48).int32(message.bodyBytes);
+    }
+    message.attributes.forEach((value, key) => {
+      ScheduledMessage_AttributesEntry.encode({ key: key as any, value }, writer.uint32(58).fork()).join();
+    });
+    if (message.groupId !== "") {
+      writer.uint32(66).string(message.groupId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ScheduledMessage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseScheduledMessage();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.messageId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.deliverTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.sendTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.body = { $case: "text", value: reader.string() };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.body = { $case: "data", value: reader.bytes() };
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.bodyBytes = reader.int32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            const entry7 = ScheduledMessage_AttributesEntry.decode(reader, reader.uint32());
+            if (entry7.value !== undefined) {
+              message.attributes.set(entry7.key, entry7.value);
+            }
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.groupId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ScheduledMessage {
+    return {
+      messageId: isSet(object.messageId)
+        ? globalThis.String(object.messageId)
+        : isSet(object.message_id)
+        ? globalThis.String(object.message_id)
+        : "",
+      deliverTime: isSet(object.deliverTime)
+        ? fromJsonTimestamp(object.deliverTime)
+        : isSet(object.deliver_time)
+        ? fromJsonTimestamp(object.deliver_time)
+        : undefined,
+      sendTime: isSet(object.sendTime)
+        ? fromJsonTimestamp(object.sendTime)
+        : isSet(object.send_time)
+        ? fromJsonTimestamp(object.send_time)
+        : undefined,
+      body: isSet(object.text)
+        ? { $case: "text", value: globalThis.String(object.text) }
+        : isSet(object.data)
+        ? { $case: "data", value: bytesFromBase64(object.data) }
+        : undefined,
+      bodyBytes: isSet(object.bodyBytes)
+        ? globalThis.Number(object.bodyBytes)
+        : isSet(object.body_bytes)
+        ? globalThis.Number(object.body_bytes)
+        : 0,
+      attributes: isObject(object.attributes)
+        ? (globalThis.Object.entries(object.attributes) as [string, any][]).reduce(
+          (acc: Map<string, MessageAttributeValue>, [key, value]: [string, any]) => {
+            acc.set(key, MessageAttributeValue.fromJSON(value));
+            return acc;
+          },
+          new Map(),
+        )
+        : new Map(),
+      groupId: isSet(object.groupId)
+        ? globalThis.String(object.groupId)
+        : isSet(object.group_id)
+        ? globalThis.String(object.group_id)
+        : "",
+    };
+  },
+
+  toJSON(message: ScheduledMessage): unknown {
+    const obj: any = {};
+    if (message.messageId !== "") {
+      obj.messageId = message.messageId;
+    }
+    if (message.deliverTime !== undefined) {
+      obj.deliverTime = fromTimestamp(message.deliverTime).toISOString();
+    }
+    if (message.sendTime !== undefined) {
+      obj.sendTime = fromTimestamp(message.sendTime).toISOString();
+    }
+    if (message.body?.$case === "text") {
+      obj.text = message.body.value;
+    } else if (message.body?.$case === "data") {
+      obj.data = base64FromBytes(message.body.value);
+    }
+    if (message.bodyBytes !== 0) {
+      obj.bodyBytes = Math.round(message.bodyBytes);
+    }
+    if (message.attributes?.size) {
+      obj.attributes = {};
+      message.attributes.forEach((v, k) => {
+        obj.attributes[k] = MessageAttributeValue.toJSON(v);
+      });
+    }
+    if (message.groupId !== "") {
+      obj.groupId = message.groupId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ScheduledMessage>): ScheduledMessage {
+    return ScheduledMessage.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ScheduledMessage>): ScheduledMessage {
+    const message = createBaseScheduledMessage();
+    message.messageId = object.messageId ?? "";
+    message.deliverTime = (object.deliverTime !== undefined && object.deliverTime !== null)
+      ? Timestamp.fromPartial(object.deliverTime)
+      : undefined;
+    message.sendTime = (object.sendTime !== undefined && object.sendTime !== null)
+      ? Timestamp.fromPartial(object.sendTime)
+      : undefined;
+    switch (object.body?.$case) {
+      case "text": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "text", value: object.body.value };
+        }
+        break;
+      }
+      case "data": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "data", value: object.body.value };
+        }
+        break;
+      }
+    }
+    message.bodyBytes = object.bodyBytes ?? 0;
+    message.attributes = (() => {
+      const m = new Map();
+      (object.attributes as Map<string, MessageAttributeValue> ?? new Map()).forEach((value, key) => {
+        if (value !== undefined) {
+          m.set(key, MessageAttributeValue.fromPartial(value));
+        }
+      });
+      return m;
+    })();
+    message.groupId = object.groupId ?? "";
+    return message;
+  },
+};
+
+function createBaseScheduledMessage_AttributesEntry(): ScheduledMessage_AttributesEntry {
+  return { key: "", value: undefined };
+}
+
+export const ScheduledMessage_AttributesEntry: MessageFns<ScheduledMessage_AttributesEntry> = {
+  encode(message: ScheduledMessage_AttributesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== undefined) {
+      MessageAttributeValue.encode(message.value, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ScheduledMessage_AttributesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseScheduledMessage_AttributesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = MessageAttributeValue.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ScheduledMessage_AttributesEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? MessageAttributeValue.fromJSON(object.value) : undefined,
+    };
+  },
+
+  toJSON(message: ScheduledMessage_AttributesEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== undefined) {
+      obj.value = MessageAttributeValue.toJSON(message.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ScheduledMessage_AttributesEntry>): ScheduledMessage_AttributesEntry {
+    return ScheduledMessage_AttributesEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ScheduledMessage_AttributesEntry>): ScheduledMessage_AttributesEntry {
+    const message = createBaseScheduledMessage_AttributesEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null)
+      ? MessageAttributeValue.fromPartial(object.value)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseMessageEvent(): MessageEvent {
+  return { kind: 0, eventTime: undefined, queue: "", visibleTime: undefined, reason: "" };
+}
+
+export const MessageEvent: MessageFns<MessageEvent> = {
+  encode(message: MessageEvent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== 0) {
+      writer.uint32(8).int32(message.kind);
+    }
+    if (message.eventTime !== undefined) {
+      Timestamp.encode(message.eventTime, writer.uint32(18).fork()).join();
+    }
+    if (message.queue !== "") {
+      writer.uint32(26).string(message.queue);
+    }
+    if (message.visibleTime !== undefined) {
+      Timestamp.encode(message.visibleTime, writer.uint32(34).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MessageEvent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMessageEvent();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.eventTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.queue = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.visibleTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MessageEvent {
+    return {
+      kind: isSet(object.kind) ? messageEventKindFromJSON(object.kind) : 0,
+      eventTime: isSet(object.eventTime)
+        ? fromJsonTimestamp(object.eventTime)
+        : isSet(object.event_time)
+        ? fromJsonTimestamp(object.event_time)
+        : undefined,
+      queue: isSet(object.queue) ? globalThis.String(object.queue) : "",
+      visibleTime: isSet(object.visibleTime)
+        ? fromJsonTimestamp(object.visibleTime)
+        : isSet(object.visible_time)
+        ? fromJsonTimestamp(object.visible_time)
+        : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: MessageEvent): unknown {
+    const obj: any = {};
+    if (message.kind !== 0) {
+      obj.kind = messageEventKindToJSON(message.kind);
+    }
+    if (message.eventTime !== undefined) {
+      obj.eventTime = fromTimestamp(message.eventTime).toISOString();
+    }
+    if (message.queue !== "") {
+      obj.queue = message.queue;
+    }
+    if (message.visibleTime !== undefined) {
+      obj.visibleTime = fromTimestamp(message.visibleTime).toISOString();
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MessageEvent>): MessageEvent {
+    return MessageEvent.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MessageEvent>): MessageEvent {
+    const message = createBaseMessageEvent();
+    message.kind = object.kind ?? 0;
+    message.eventTime = (object.eventTime !== undefined && object.eventTime !== null)
+      ? Timestamp.fromPartial(object.eventTime)
+      : undefined;
+    message.queue = object.queue ?? "";
+    message.visibleTime = (object.visibleTime !== undefined && object.visibleTime !== null)
+      ? Timestamp.fromPartial(object.visibleTime)
+      : undefined;
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseObstacle(): Obstacle {
+  return { kind: 0, untilTime: undefined, blockingMessageId: "", advice: "" };
+}
+
+export const Obstacle: MessageFns<Obstacle> = {
+  encode(message: Obstacle, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== 0) {
+      writer.uint32(8).int32(message.kind);
+    }
+    if (message.untilTime !== undefined) {
+      Timestamp.encode(message.untilTime, writer.uint32(18).fork()).join();
+    }
+    if (message.blockingMessageId !== "") {
+      writer.uint32(26).string(message.blockingMessageId);
+    }
+    if (message.advice !== "") {
+      writer.uint32(34).string(message.advice);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Obstacle {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseObstacle();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.untilTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.blockingMessageId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.advice = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Obstacle {
+    return {
+      kind: isSet(object.kind) ? obstacleKindFromJSON(object.kind) : 0,
+      untilTime: isSet(object.untilTime)
+        ? fromJsonTimestamp(object.untilTime)
+        : isSet(object.until_time)
+        ? fromJsonTimestamp(object.until_time)
+        : undefined,
+      blockingMessageId: isSet(object.blockingMessageId)
+        ? globalThis.String(object.blockingMessageId)
+        : isSet(object.blocking_message_id)
+        ? globalThis.String(object.blocking_message_id)
+        : "",
+      advice: isSet(object.advice) ? globalThis.String(object.advice) : "",
+    };
+  },
+
+  toJSON(message: Obstacle): unknown {
+    const obj: any = {};
+    if (message.kind !== 0) {
+      obj.kind = obstacleKindToJSON(message.kind);
+    }
+    if (message.untilTime !== undefined) {
+      obj.untilTime = fromTimestamp(message.untilTime).toISOString();
+    }
+    if (message.blockingMessageId !== "") {
+      obj.blockingMessageId = message.blockingMessageId;
+    }
+    if (message.advice !== "") {
+      obj.advice = message.advice;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Obstacle>): Obstacle {
+    return Obstacle.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Obstacle>): Obstacle {
+    const message = createBaseObstacle();
+    message.kind = object.kind ?? 0;
+    message.untilTime = (object.untilTime !== undefined && object.untilTime !== null)
+      ? Timestamp.fromPartial(object.untilTime)
+      : undefined;
+    message.blockingMessageId = object.blockingMessageId ?? "";
+    message.advice = object.advice ?? "";
     return message;
   },
 };

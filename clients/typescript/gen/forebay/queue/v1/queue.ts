@@ -5,6 +5,7 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Duration } from "../../../google/protobuf/duration.js";
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
+import { MessageAttributeValue } from "./message.js";
 
 export const protobufPackage = "forebay.queue.v1";
 
@@ -366,7 +367,10 @@ export interface QueueAttributes {
   fifoThroughputLimit: FifoThroughputLimit;
   /** What an older receipt handle of a standard queue may do once the message was received again. Default: LENIENT. */
   receiptPolicy: ReceiptPolicy;
-  /** How long a deduplication id is remembered after the first accepted send. Range: [0s, 604800s]. Default: 300s. */
+  /**
+   * How long a deduplication id is remembered after the first accepted send. Range: [0s, 604800s]. Default: 300s on FIFO
+   * queues; 0s on standard queues, which then refuse deduplication ids. Later sends are judged by the new window at once.
+   */
   dedupWindow?:
     | Duration
     | undefined;
@@ -374,7 +378,53 @@ export interface QueueAttributes {
    * How many messages may be in flight at once; at the limit a short poll of a standard queue is refused with
    * IN_FLIGHT_LIMIT. Range: [1, 10000000]. Default: 120000.
    */
-  maxInFlight?: number | undefined;
+  maxInFlight?:
+    | number
+    | undefined;
+  /**
+   * True while nothing is delivered: sends are accepted, receives find nothing and wait. Leases held go on, moves too.
+   * Default: false. No SQS counterpart.
+   */
+  deliveryPaused?:
+    | boolean
+    | undefined;
+  /**
+   * How long a message that was received and not deleted waits before it is delivered again. Absent: not at all, as in SQS.
+   * Set it with all fields unset to remove it.
+   */
+  retryPolicy?:
+    | RetryPolicy
+    | undefined;
+  /**
+   * How many messages of one group may be in flight at once; the others of the group wait. Messages without a group are not
+   * limited. Range: [0, 10000000]. 0: no limit, the default. No SQS counterpart.
+   */
+  maxInFlightPerGroup?:
+    | number
+    | undefined;
+  /**
+   * Standard only: what one step of priority is worth. A message of priority p is served as if it had been sent p times this
+   * earlier, so that a lower one waits at most 9 times this longer. Range: [1s, 86400s]. Default: 60s. No SQS counterpart.
+   */
+  priorityAgeing?: Duration | undefined;
+}
+
+/**
+ * Waits between the deliveries of one message: the first is `minimum_backoff`, each next one `factor` times the one before,
+ * none longer than `maximum_backoff`. They begin when a lease ends without a delete, when a stream nacks without a delay and
+ * when a consumer rejects without a delay. A ChangeMessageVisibility to 0s makes the message visible at once, as in SQS.
+ */
+export interface RetryPolicy {
+  /** The wait after the first delivery. Range: [1s, 43200s], to the millisecond. Required. */
+  minimumBackoff?:
+    | Duration
+    | undefined;
+  /** The longest wait. Range: [minimum_backoff, 43200s]. Unset: 600s, or minimum_backoff if that is longer. */
+  maximumBackoff?:
+    | Duration
+    | undefined;
+  /** What each wait is multiplied with. Range: [1, 10]. Unset: 2. */
+  factor?: number | undefined;
 }
 
 /** Where messages go that were received too often. SQS: RedrivePolicy. */
@@ -395,14 +445,17 @@ export interface RedriveAllowPolicy {
 
 /**
  * Exact numbers of a queue, true at the instant of the answer: visible + in flight + delayed = stored
- * = sent - deleted - expired - purged (- dead lettered + arrived by moves).
+ * = sent + arrived - deleted - expired - purged - dead lettered - moved.
  */
 export interface QueueCounters {
-  /** Messages that a receive could return now. SQS: ApproximateNumberOfMessages. */
+  /**
+   * Messages neither in flight nor delayed, those of a FIFO group behind one that is in flight included, as in SQS:
+   * ApproximateNumberOfMessages.
+   */
   visibleMessageCount: bigint;
   /** Messages received and neither deleted nor visible again. SQS: ApproximateNumberOfMessagesNotVisible. */
   inFlightMessageCount: bigint;
-  /** Messages sent with a delay that has not ended. SQS: ApproximateNumberOfMessagesDelayed. */
+  /** Messages whose delay or backoff has not ended. SQS: ApproximateNumberOfMessagesDelayed. */
   delayedMessageCount: bigint;
   /** All messages kept: the sum of the three above. */
   storedMessageCount: bigint;
@@ -425,6 +478,38 @@ export interface QueueCounters {
   expiredCount: bigint;
   /** Messages removed by purges since the queue was created. */
   purgedCount: bigint;
+  /** Sends dropped as duplicates since the queue was created. */
+  deduplicatedCount: bigint;
+  /** Messages that went to the dead-letter queue since the queue was created. */
+  deadLetteredCount: bigint;
+  /** Messages that move tasks took away since the queue was created. */
+  movedCount: bigint;
+  /** Messages that came as dead letters or by move tasks since the queue was created. */
+  arrivedCount: bigint;
+  /** Messages with a `deliver_time` that has not come. Not among the stored ones: they join the queue at their time. */
+  scheduledMessageCount: bigint;
+  /** Receives that would have moved a message to a dead-letter queue that does not exist; it was delivered again instead. */
+  deadLetterTargetMissingCount: bigint;
+  /** Groups with at least one message in flight. */
+  groupsInFlightCount: bigint;
+  /** Fair queues (groups on a standard queue): what is left when the noisy groups are not counted. Absent: no group is noisy. */
+  fairness?: FairnessCounters | undefined;
+}
+
+/**
+ * The numbers of a standard queue's quiet groups, messages without a group included. A group is noisy when it holds at least
+ * 30 messages in flight and more than a tenth of all, or used more than a tenth of the processing time of the last minute;
+ * it is quiet again when nothing of it is stored, or 5 minutes after its last send.
+ */
+export interface FairnessCounters {
+  /** Groups that are noisy now. */
+  noisyGroupCount: bigint;
+  /** Visible messages of all other groups. SQS: ApproximateNumberOfMessagesVisibleInQuietGroups. */
+  quietVisibleMessageCount: bigint;
+  /** Messages in flight of all other groups. SQS: ApproximateNumberOfMessagesNotVisibleInQuietGroups. */
+  quietInFlightMessageCount: bigint;
+  /** Delayed messages of all other groups. SQS: ApproximateNumberOfMessagesDelayedInQuietGroups. */
+  quietDelayedMessageCount: bigint;
 }
 
 /** A task that moves messages out of a dead-letter queue. */
@@ -443,12 +528,78 @@ export interface MessageMoveTask {
   movedMessageCount: bigint;
   /** Visible messages in the source when the task started. */
   toMoveMessageCount: bigint;
-  /** Messages left in place because their source could not be determined. */
+  /** Messages left in place: their source could not be determined or exists no more, or the edit cannot be applied to them. */
   skippedMessageCount: bigint;
   /** Why it FAILED, as an UPPER_SNAKE reason. */
   failureReason: string;
   /** When it was started. */
-  startTime?: Timestamp | undefined;
+  startTime?:
+    | Timestamp
+    | undefined;
+  /** When it ended; unset while it runs. */
+  endTime?:
+    | Timestamp
+    | undefined;
+  /** Which messages it moves; absent: all. */
+  filter?:
+    | MoveFilter
+    | undefined;
+  /** What it changes in them; absent: nothing. */
+  edit?: MoveEdit | undefined;
+}
+
+/** Which messages a move task takes: those that every field given agrees with. */
+export interface MoveFilter {
+  /** Only these messages; at most 1000 ids. */
+  messageIds: string[];
+  /** Only messages with every one of these attributes, of exactly this text (String and Number); at most 10. */
+  attributes: Map<string, string>;
+  /** Only messages whose last rejection has this reason. */
+  rejectionReason: string;
+  /** Only messages that were dead-lettered from this queue. */
+  deadLetterSourceQueue: string;
+  /** Only messages of this group. */
+  groupId: string;
+  /** Only messages whose body contains these bytes (UTF-8); at most 1024. */
+  bodyContains: string;
+  /** Only messages that have been in the source for at least this long. */
+  minimumAge?:
+    | Duration
+    | undefined;
+  /** Only messages that have been in the source for at most this long. */
+  maximumAge?: Duration | undefined;
+}
+
+export interface MoveFilter_AttributesEntry {
+  key: string;
+  value: string;
+}
+
+/**
+ * What a move task changes in the messages it moves. The rules are those of SendMessage; the destination's size limit does
+ * not apply, 1048576 bytes do: a message that would be larger is skipped.
+ */
+export interface MoveEdit {
+  /** Attributes to set, replacing those of the same name. A message that would have more than 10 is skipped. */
+  setAttributes: Map<string, MessageAttributeValue>;
+  /** Attributes to remove; an absent one is no error. At most 10. */
+  removeAttributes: string[];
+  /** A body for all of them; unset: each keeps its own. */
+  body?:
+    | //
+    /** Text, as in SendMessageRequest. */
+    { $case: "text"; value: string }
+    | //
+    /** Any bytes. */
+    { $case: "data"; value: Uint8Array }
+    | undefined;
+  /** A group for all of them; empty: each keeps its own. */
+  groupId: string;
+}
+
+export interface MoveEdit_SetAttributesEntry {
+  key: string;
+  value?: MessageAttributeValue | undefined;
 }
 
 function createBaseQueueAttributes(): QueueAttributes {
@@ -471,6 +622,10 @@ function createBaseQueueAttributes(): QueueAttributes {
     receiptPolicy: 0,
     dedupWindow: undefined,
     maxInFlight: undefined,
+    deliveryPaused: undefined,
+    retryPolicy: undefined,
+    maxInFlightPerGroup: undefined,
+    priorityAgeing: undefined,
   };
 }
 
@@ -529,6 +684,18 @@ export const QueueAttributes: MessageFns<QueueAttributes> = {
     }
     if (message.maxInFlight !== undefined) {
       writer.uint32(144).int32(message.maxInFlight);
+    }
+    if (message.deliveryPaused !== undefined) {
+      writer.uint32(152).bool(message.deliveryPaused);
+    }
+    if (message.retryPolicy !== undefined) {
+      RetryPolicy.encode(message.retryPolicy, writer.uint32(162).fork()).join();
+    }
+    if (message.maxInFlightPerGroup !== undefined) {
+      writer.uint32(168).int32(message.maxInFlightPerGroup);
+    }
+    if (message.priorityAgeing !== undefined) {
+      Duration.encode(message.priorityAgeing, writer.uint32(178).fork()).join();
     }
     return writer;
   },
@@ -690,6 +857,38 @@ export const QueueAttributes: MessageFns<QueueAttributes> = {
             message.maxInFlight = reader.int32();
             continue;
           }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.deliveryPaused = reader.bool();
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.retryPolicy = RetryPolicy.decode(reader, reader.uint32());
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.maxInFlightPerGroup = reader.int32();
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.priorityAgeing = Duration.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -786,6 +985,26 @@ export const QueueAttributes: MessageFns<QueueAttributes> = {
         : isSet(object.max_in_flight)
         ? globalThis.Number(object.max_in_flight)
         : undefined,
+      deliveryPaused: isSet(object.deliveryPaused)
+        ? globalThis.Boolean(object.deliveryPaused)
+        : isSet(object.delivery_paused)
+        ? globalThis.Boolean(object.delivery_paused)
+        : undefined,
+      retryPolicy: isSet(object.retryPolicy)
+        ? RetryPolicy.fromJSON(object.retryPolicy)
+        : isSet(object.retry_policy)
+        ? RetryPolicy.fromJSON(object.retry_policy)
+        : undefined,
+      maxInFlightPerGroup: isSet(object.maxInFlightPerGroup)
+        ? globalThis.Number(object.maxInFlightPerGroup)
+        : isSet(object.max_in_flight_per_group)
+        ? globalThis.Number(object.max_in_flight_per_group)
+        : undefined,
+      priorityAgeing: isSet(object.priorityAgeing)
+        ? Duration.fromJSON(object.priorityAgeing)
+        : isSet(object.priority_ageing)
+        ? Duration.fromJSON(object.priority_ageing)
+        : undefined,
     };
   },
 
@@ -845,6 +1064,18 @@ export const QueueAttributes: MessageFns<QueueAttributes> = {
     if (message.maxInFlight !== undefined) {
       obj.maxInFlight = Math.round(message.maxInFlight);
     }
+    if (message.deliveryPaused !== undefined) {
+      obj.deliveryPaused = message.deliveryPaused;
+    }
+    if (message.retryPolicy !== undefined) {
+      obj.retryPolicy = RetryPolicy.toJSON(message.retryPolicy);
+    }
+    if (message.maxInFlightPerGroup !== undefined) {
+      obj.maxInFlightPerGroup = Math.round(message.maxInFlightPerGroup);
+    }
+    if (message.priorityAgeing !== undefined) {
+      obj.priorityAgeing = Duration.toJSON(message.priorityAgeing);
+    }
     return obj;
   },
 
@@ -889,6 +1120,127 @@ export const QueueAttributes: MessageFns<QueueAttributes> = {
       ? Duration.fromPartial(object.dedupWindow)
       : undefined;
     message.maxInFlight = object.maxInFlight ?? undefined;
+    message.deliveryPaused = object.deliveryPaused ?? undefined;
+    message.retryPolicy = (object.retryPolicy !== undefined && object.retryPolicy !== null)
+      ? RetryPolicy.fromPartial(object.retryPolicy)
+      : undefined;
+    message.maxInFlightPerGroup = object.maxInFlightPerGroup ?? undefined;
+    message.priorityAgeing = (object.priorityAgeing !== undefined && object.priorityAgeing !== null)
+      ? Duration.fromPartial(object.priorityAgeing)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRetryPolicy(): RetryPolicy {
+  return { minimumBackoff: undefined, maximumBackoff: undefined, factor: undefined };
+}
+
+export const RetryPolicy: MessageFns<RetryPolicy> = {
+  encode(message: RetryPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.minimumBackoff !== undefined) {
+      Duration.encode(message.minimumBackoff, writer.uint32(10).fork()).join();
+    }
+    if (message.maximumBackoff !== undefined) {
+      Duration.encode(message.maximumBackoff, writer.uint32(18).fork()).join();
+    }
+    if (message.factor !== undefined) {
+      writer.uint32(25).double(message.factor);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetryPolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.minimumBackoff = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.maximumBackoff = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.factor = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RetryPolicy {
+    return {
+      minimumBackoff: isSet(object.minimumBackoff)
+        ? Duration.fromJSON(object.minimumBackoff)
+        : isSet(object.minimum_backoff)
+        ? Duration.fromJSON(object.minimum_backoff)
+        : undefined,
+      maximumBackoff: isSet(object.maximumBackoff)
+        ? Duration.fromJSON(object.maximumBackoff)
+        : isSet(object.maximum_backoff)
+        ? Duration.fromJSON(object.maximum_backoff)
+        : undefined,
+      factor: isSet(object.factor) ? globalThis.Number(object.factor) : undefined,
+    };
+  },
+
+  toJSON(message: RetryPolicy): unknown {
+    const obj: any = {};
+    if (message.minimumBackoff !== undefined) {
+      obj.minimumBackoff = Duration.toJSON(message.minimumBackoff);
+    }
+    if (message.maximumBackoff !== undefined) {
+      obj.maximumBackoff = Duration.toJSON(message.maximumBackoff);
+    }
+    if (message.factor !== undefined) {
+      obj.factor = floatToJson(message.factor);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RetryPolicy>): RetryPolicy {
+    return RetryPolicy.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RetryPolicy>): RetryPolicy {
+    const message = createBaseRetryPolicy();
+    message.minimumBackoff = (object.minimumBackoff !== undefined && object.minimumBackoff !== null)
+      ? Duration.fromPartial(object.minimumBackoff)
+      : undefined;
+    message.maximumBackoff = (object.maximumBackoff !== undefined && object.maximumBackoff !== null)
+      ? Duration.fromPartial(object.maximumBackoff)
+      : undefined;
+    message.factor = object.factor ?? undefined;
     return message;
   },
 };
@@ -1088,6 +1440,14 @@ function createBaseQueueCounters(): QueueCounters {
     deletedCount: 0n,
     expiredCount: 0n,
     purgedCount: 0n,
+    deduplicatedCount: 0n,
+    deadLetteredCount: 0n,
+    movedCount: 0n,
+    arrivedCount: 0n,
+    scheduledMessageCount: 0n,
+    deadLetterTargetMissingCount: 0n,
+    groupsInFlightCount: 0n,
+    fairness: undefined,
   };
 }
 
@@ -1155,6 +1515,53 @@ export const QueueCounters: MessageFns<QueueCounters> = {
         throw new globalThis.Error("value provided for field message.purgedCount of type int64 too large");
       }
       writer.uint32(88).int64(message.purgedCount);
+    }
+    if (message.deduplicatedCount !== 0n) {
+      if (BigInt.asIntN(64, message.deduplicatedCount) !== message.deduplicatedCount) {
+        throw new globalThis.Error("value provided for field message.deduplicatedCount of type int64 too large");
+      }
+      writer.uint32(96).int64(message.deduplicatedCount);
+    }
+    if (message.deadLetteredCount !== 0n) {
+      if (BigInt.asIntN(64, message.deadLetteredCount) !== message.deadLetteredCount) {
+        throw new globalThis.Error("value provided for field message.deadLetteredCount of type int64 too large");
+      }
+      writer.uint32(104).int64(message.deadLetteredCount);
+    }
+    if (message.movedCount !== 0n) {
+      if (BigInt.asIntN(64, message.movedCount) !== message.movedCount) {
+        throw new globalThis.Error("value provided for field message.movedCount of type int64 too large");
+      }
+      writer.uint32(112).int64(message.movedCount);
+    }
+    if (message.arrivedCount !== 0n) {
+      if (BigInt.asIntN(64, message.arrivedCount) !== message.arrivedCount) {
+        throw new globalThis.Error("value provided for field message.arrivedCount of type int64 too large");
+      }
+      writer.uint32(120).int64(message.arrivedCount);
+    }
+    if (message.scheduledMessageCount !== 0n) {
+      if (BigInt.asIntN(64, message.scheduledMessageCount) !== message.scheduledMessageCount) {
+        throw new globalThis.Error("value provided for field message.scheduledMessageCount of type int64 too large");
+      }
+      writer.uint32(128).int64(message.scheduledMessageCount);
+    }
+    if (message.deadLetterTargetMissingCount !== 0n) {
+      if (BigInt.asIntN(64, message.deadLetterTargetMissingCount) !== message.deadLetterTargetMissingCount) {
+        throw new globalThis.Error(
+          "value provided for field message.deadLetterTargetMissingCount of type int64 too large",
+        );
+      }
+      writer.uint32(136).int64(message.deadLetterTargetMissingCount);
+    }
+    if (message.groupsInFlightCount !== 0n) {
+      if (BigInt.asIntN(64, message.groupsInFlightCount) !== message.groupsInFlightCount) {
+        throw new globalThis.Error("value provided for field message.groupsInFlightCount of type int64 too large");
+      }
+      writer.uint32(144).int64(message.groupsInFlightCount);
+    }
+    if (message.fairness !== undefined) {
+      FairnessCounters.encode(message.fairness, writer.uint32(154).fork()).join();
     }
     return writer;
   },
@@ -1260,6 +1667,70 @@ export const QueueCounters: MessageFns<QueueCounters> = {
             message.purgedCount = reader.int64() as bigint;
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.deduplicatedCount = reader.int64() as bigint;
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.deadLetteredCount = reader.int64() as bigint;
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.movedCount = reader.int64() as bigint;
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.arrivedCount = reader.int64() as bigint;
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.scheduledMessageCount = reader.int64() as bigint;
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.deadLetterTargetMissingCount = reader.int64() as bigint;
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.groupsInFlightCount = reader.int64() as bigint;
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.fairness = FairnessCounters.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1329,6 +1800,42 @@ export const QueueCounters: MessageFns<QueueCounters> = {
         : isSet(object.purged_count)
         ? BigInt(object.purged_count)
         : 0n,
+      deduplicatedCount: isSet(object.deduplicatedCount)
+        ? BigInt(object.deduplicatedCount)
+        : isSet(object.deduplicated_count)
+        ? BigInt(object.deduplicated_count)
+        : 0n,
+      deadLetteredCount: isSet(object.deadLetteredCount)
+        ? BigInt(object.deadLetteredCount)
+        : isSet(object.dead_lettered_count)
+        ? BigInt(object.dead_lettered_count)
+        : 0n,
+      movedCount: isSet(object.movedCount)
+        ? BigInt(object.movedCount)
+        : isSet(object.moved_count)
+        ? BigInt(object.moved_count)
+        : 0n,
+      arrivedCount: isSet(object.arrivedCount)
+        ? BigInt(object.arrivedCount)
+        : isSet(object.arrived_count)
+        ? BigInt(object.arrived_count)
+        : 0n,
+      scheduledMessageCount: isSet(object.scheduledMessageCount)
+        ? BigInt(object.scheduledMessageCount)
+        : isSet(object.scheduled_message_count)
+        ? BigInt(object.scheduled_message_count)
+        : 0n,
+      deadLetterTargetMissingCount: isSet(object.deadLetterTargetMissingCount)
+        ? BigInt(object.deadLetterTargetMissingCount)
+        : isSet(object.dead_letter_target_missing_count)
+        ? BigInt(object.dead_letter_target_missing_count)
+        : 0n,
+      groupsInFlightCount: isSet(object.groupsInFlightCount)
+        ? BigInt(object.groupsInFlightCount)
+        : isSet(object.groups_in_flight_count)
+        ? BigInt(object.groups_in_flight_count)
+        : 0n,
+      fairness: isSet(object.fairness) ? FairnessCounters.fromJSON(object.fairness) : undefined,
     };
   },
 
@@ -1366,6 +1873,30 @@ export const QueueCounters: MessageFns<QueueCounters> = {
     }
     if (message.purgedCount !== 0n) {
       obj.purgedCount = message.purgedCount.toString();
+    }
+    if (message.deduplicatedCount !== 0n) {
+      obj.deduplicatedCount = message.deduplicatedCount.toString();
+    }
+    if (message.deadLetteredCount !== 0n) {
+      obj.deadLetteredCount = message.deadLetteredCount.toString();
+    }
+    if (message.movedCount !== 0n) {
+      obj.movedCount = message.movedCount.toString();
+    }
+    if (message.arrivedCount !== 0n) {
+      obj.arrivedCount = message.arrivedCount.toString();
+    }
+    if (message.scheduledMessageCount !== 0n) {
+      obj.scheduledMessageCount = message.scheduledMessageCount.toString();
+    }
+    if (message.deadLetterTargetMissingCount !== 0n) {
+      obj.deadLetterTargetMissingCount = message.deadLetterTargetMissingCount.toString();
+    }
+    if (message.groupsInFlightCount !== 0n) {
+      obj.groupsInFlightCount = message.groupsInFlightCount.toString();
+    }
+    if (message.fairness !== undefined) {
+      obj.fairness = FairnessCounters.toJSON(message.fairness);
     }
     return obj;
   },
@@ -1406,6 +1937,195 @@ export const QueueCounters: MessageFns<QueueCounters> = {
     message.purgedCount = (object.purgedCount !== undefined && object.purgedCount !== null)
       ? BigInt(object.purgedCount)
       : 0n;
+    message.deduplicatedCount = (object.deduplicatedCount !== undefined && object.deduplicatedCount !== null)
+      ? BigInt(object.deduplicatedCount)
+      : 0n;
+    message.deadLetteredCount = (object.deadLetteredCount !== undefined && object.deadLetteredCount !== null)
+      ? BigInt(object.deadLetteredCount)
+      : 0n;
+    message.movedCount = (object.movedCount !== undefined && object.movedCount !== null)
+      ? BigInt(object.movedCount)
+      : 0n;
+    message.arrivedCount = (object.arrivedCount !== undefined && object.arrivedCount !== null)
+      ? BigInt(object.arrivedCount)
+      : 0n;
+    message.scheduledMessageCount =
+      (object.scheduledMessageCount !== undefined && object.scheduledMessageCount !== null)
+        ? BigInt(object.scheduledMessageCount)
+        : 0n;
+    message.deadLetterTargetMissingCount =
+      (object.deadLetterTargetMissingCount !== undefined && object.deadLetterTargetMissingCount !== null)
+        ? BigInt(object.deadLetterTargetMissingCount)
+        : 0n;
+    message.groupsInFlightCount = (object.groupsInFlightCount !== undefined && object.groupsInFlightCount !== null)
+      ? BigInt(object.groupsInFlightCount)
+      : 0n;
+    message.fairness = (object.fairness !== undefined && object.fairness !== null)
+      ? FairnessCounters.fromPartial(object.fairness)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseFairnessCounters(): FairnessCounters {
+  return {
+    noisyGroupCount: 0n,
+    quietVisibleMessageCount: 0n,
+    quietInFlightMessageCount: 0n,
+    quietDelayedMessageCount: 0n,
+  };
+}
+
+export const FairnessCounters: MessageFns<FairnessCounters> = {
+  encode(message: FairnessCounters, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.noisyGroupCount !== 0n) {
+      if (BigInt.asIntN(64, message.noisyGroupCount) !== message.noisyGroupCount) {
+        throw new globalThis.Error("value provided for field message.noisyGroupCount of type int64 too large");
+      }
+      writer.uint32(8).int64(message.noisyGroupCount);
+    }
+    if (message.quietVisibleMessageCount !== 0n) {
+      if (BigInt.asIntN(64, message.quietVisibleMessageCount) !== message.quietVisibleMessageCount) {
+        throw new globalThis.Error("value provided for field message.quietVisibleMessageCount of type int64 too large");
+      }
+      writer.uint32(16).int64(message.quietVisibleMessageCount);
+    }
+    if (message.quietInFlightMessageCount !== 0n) {
+      if (BigInt.asIntN(64, message.quietInFlightMessageCount) !== message.quietInFlightMessageCount) {
+        throw new globalThis.Error(
+          "value provided for field message.quietInFlightMessageCount of type int64 too large",
+        );
+      }
+      writer.uint32(24).int64(message.quietInFlightMessageCount);
+    }
+    if (message.quietDelayedMessageCount !== 0n) {
+      if (BigInt.asIntN(64, message.quietDelayedMessageCount) !== message.quietDelayedMessageCount) {
+        throw new globalThis.Error("value provided for field message.quietDelayedMessageCount of type int64 too large");
+      }
+      writer.uint32(32).int64(message.quietDelayedMessageCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FairnessCounters {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFairnessCounters();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.noisyGroupCount = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.quietVisibleMessageCount = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.quietInFlightMessageCount = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.quietDelayedMessageCount = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FairnessCounters {
+    return {
+      noisyGroupCount: isSet(object.noisyGroupCount)
+        ? BigInt(object.noisyGroupCount)
+        : isSet(object.noisy_group_count)
+        ? BigInt(object.noisy_group_count)
+        : 0n,
+      quietVisibleMessageCount: isSet(object.quietVisibleMessageCount)
+        ? BigInt(object.quietVisibleMessageCount)
+        : isSet(object.quiet_visible_message_count)
+        ? BigInt(object.quiet_visible_message_count)
+        : 0n,
+      quietInFlightMessageCount: isSet(object.quietInFlightMessageCount)
+        ? BigInt(object.quietInFlightMessageCount)
+        : isSet(object.quiet_in_flight_message_count)
+        ? BigInt(object.quiet_in_flight_message_count)
+        : 0n,
+      quietDelayedMessageCount: isSet(object.quietDelayedMessageCount)
+        ? BigInt(object.quietDelayedMessageCount)
+        : isSet(object.quiet_delayed_message_count)
+        ? BigInt(object.quiet_delayed_message_count)
+        : 0n,
+    };
+  },
+
+  toJSON(message: FairnessCounters): unknown {
+    const obj: any = {};
+    if (message.noisyGroupCount !== 0n) {
+      obj.noisyGroupCount = message.noisyGroupCount.toString();
+    }
+    if (message.quietVisibleMessageCount !== 0n) {
+      obj.quietVisibleMessageCount = message.quietVisibleMessageCount.toString();
+    }
+    if (message.quietInFlightMessageCount !== 0n) {
+      obj.quietInFlightMessageCount = message.quietInFlightMessageCount.toString();
+    }
+    if (message.quietDelayedMessageCount !== 0n) {
+      obj.quietDelayedMessageCount = message.quietDelayedMessageCount.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FairnessCounters>): FairnessCounters {
+    return FairnessCounters.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FairnessCounters>): FairnessCounters {
+    const message = createBaseFairnessCounters();
+    message.noisyGroupCount = (object.noisyGroupCount !== undefined && object.noisyGroupCount !== null)
+      ? BigInt(object.noisyGroupCount)
+      : 0n;
+    message.quietVisibleMessageCount =
+      (object.quietVisibleMessageCount !== undefined && object.quietVisibleMessageCount !== null)
+        ? BigInt(object.quietVisibleMessageCount)
+        : 0n;
+    message.quietInFlightMessageCount =
+      (object.quietInFlightMessageCount !== undefined && object.quietInFlightMessageCount !== null)
+        ? BigInt(object.quietInFlightMessageCount)
+        : 0n;
+    message.quietDelayedMessageCount =
+      (object.quietDelayedMessageCount !== undefined && object.quietDelayedMessageCount !== null)
+        ? BigInt(object.quietDelayedMessageCount)
+        : 0n;
     return message;
   },
 };
@@ -1422,6 +2142,9 @@ function createBaseMessageMoveTask(): MessageMoveTask {
     skippedMessageCount: 0n,
     failureReason: "",
     startTime: undefined,
+    endTime: undefined,
+    filter: undefined,
+    edit: undefined,
   };
 }
 
@@ -1465,6 +2188,15 @@ export const MessageMoveTask: MessageFns<MessageMoveTask> = {
     }
     if (message.startTime !== undefined) {
       Timestamp.encode(message.startTime, writer.uint32(82).fork()).join();
+    }
+    if (message.endTime !== undefined) {
+      Timestamp.encode(message.endTime, writer.uint32(90).fork()).join();
+    }
+    if (message.filter !== undefined) {
+      MoveFilter.encode(message.filter, writer.uint32(98).fork()).join();
+    }
+    if (message.edit !== undefined) {
+      MoveEdit.encode(message.edit, writer.uint32(106).fork()).join();
     }
     return writer;
   },
@@ -1562,6 +2294,30 @@ export const MessageMoveTask: MessageFns<MessageMoveTask> = {
             message.startTime = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.endTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.filter = MoveFilter.decode(reader, reader.uint32());
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.edit = MoveEdit.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1614,6 +2370,13 @@ export const MessageMoveTask: MessageFns<MessageMoveTask> = {
         : isSet(object.start_time)
         ? fromJsonTimestamp(object.start_time)
         : undefined,
+      endTime: isSet(object.endTime)
+        ? fromJsonTimestamp(object.endTime)
+        : isSet(object.end_time)
+        ? fromJsonTimestamp(object.end_time)
+        : undefined,
+      filter: isSet(object.filter) ? MoveFilter.fromJSON(object.filter) : undefined,
+      edit: isSet(object.edit) ? MoveEdit.fromJSON(object.edit) : undefined,
     };
   },
 
@@ -1649,6 +2412,15 @@ export const MessageMoveTask: MessageFns<MessageMoveTask> = {
     if (message.startTime !== undefined) {
       obj.startTime = fromTimestamp(message.startTime).toISOString();
     }
+    if (message.endTime !== undefined) {
+      obj.endTime = fromTimestamp(message.endTime).toISOString();
+    }
+    if (message.filter !== undefined) {
+      obj.filter = MoveFilter.toJSON(message.filter);
+    }
+    if (message.edit !== undefined) {
+      obj.edit = MoveEdit.toJSON(message.edit);
+    }
     return obj;
   },
 
@@ -1675,9 +2447,648 @@ export const MessageMoveTask: MessageFns<MessageMoveTask> = {
     message.startTime = (object.startTime !== undefined && object.startTime !== null)
       ? Timestamp.fromPartial(object.startTime)
       : undefined;
+    message.endTime = (object.endTime !== undefined && object.endTime !== null)
+      ? Timestamp.fromPartial(object.endTime)
+      : undefined;
+    message.filter = (object.filter !== undefined && object.filter !== null)
+      ? MoveFilter.fromPartial(object.filter)
+      : undefined;
+    message.edit = (object.edit !== undefined && object.edit !== null) ? MoveEdit.fromPartial(object.edit) : undefined;
     return message;
   },
 };
+
+function createBaseMoveFilter(): MoveFilter {
+  return {
+    messageIds: [],
+    attributes: new Map(),
+    rejectionReason: "",
+    deadLetterSourceQueue: "",
+    groupId: "",
+    bodyContains: "",
+    minimumAge: undefined,
+    maximumAge: undefined,
+  };
+}
+
+export const MoveFilter: MessageFns<MoveFilter> = {
+  encode(message: MoveFilter, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.messageIds) {
+      writer.uint32(10).string(v!);
+    }
+    message.attributes.forEach((value, key) => {
+      MoveFilter_AttributesEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
+    });
+    if (message.rejectionReason !== "") {
+      writer.uint32(26).string(message.rejectionReason);
+    }
+    if (message.deadLetterSourceQueue !== "") {
+      writer.uint32(34).string(message.deadLetterSourceQueue);
+    }
+    if (message.groupId !== "") {
+      writer.uint32(42).string(message.groupId);
+    }
+    if (message.bodyContains !== "") {
+      writer.uint32(50).string(message.bodyContains);
+    }
+    if (message.minimumAge !== undefined) {
+      Duration.encode(message.minimumAge, writer.uint32(58).fork()).join();
+    }
+    if (message.maximumAge !== undefined) {
+      Duration.encode(message.maximumAge, writer.uint32(66).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MoveFilter {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMoveFilter();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.messageIds.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            const entry2 = MoveFilter_AttributesEntry.decode(reader, reader.uint32());
+            if (entry2.value !== undefined) {
+              message.attributes.set(entry2.key, entry2.value);
+            }
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.rejectionReason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.deadLetterSourceQueue = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.groupId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.bodyContains = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.minimumAge = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.maximumAge = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MoveFilter {
+    return {
+      messageIds: globalThis.Array.isArray(object?.messageIds)
+        ? object.messageIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.message_ids)
+        ? object.message_ids.map((e: any) => globalThis.String(e))
+        : [],
+      attributes: isObject(object.attributes)
+        ? (globalThis.Object.entries(object.attributes) as [string, any][]).reduce(
+          (acc: Map<string, string>, [key, value]: [string, any]) => {
+            acc.set(key, globalThis.String(value));
+            return acc;
+          },
+          new Map(),
+        )
+        : new Map(),
+      rejectionReason: isSet(object.rejectionReason)
+        ? globalThis.String(object.rejectionReason)
+        : isSet(object.rejection_reason)
+        ? globalThis.String(object.rejection_reason)
+        : "",
+      deadLetterSourceQueue: isSet(object.deadLetterSourceQueue)
+        ? globalThis.String(object.deadLetterSourceQueue)
+        : isSet(object.dead_letter_source_queue)
+        ? globalThis.String(object.dead_letter_source_queue)
+        : "",
+      groupId: isSet(object.groupId)
+        ? globalThis.String(object.groupId)
+        : isSet(object.group_id)
+        ? globalThis.String(object.group_id)
+        : "",
+      bodyContains: isSet(object.bodyContains)
+        ? globalThis.String(object.bodyContains)
+        : isSet(object.body_contains)
+        ? globalThis.String(object.body_contains)
+        : "",
+      minimumAge: isSet(object.minimumAge)
+        ? Duration.fromJSON(object.minimumAge)
+        : isSet(object.minimum_age)
+        ? Duration.fromJSON(object.minimum_age)
+        : undefined,
+      maximumAge: isSet(object.maximumAge)
+        ? Duration.fromJSON(object.maximumAge)
+        : isSet(object.maximum_age)
+        ? Duration.fromJSON(object.maximum_age)
+        : undefined,
+    };
+  },
+
+  toJSON(message: MoveFilter): unknown {
+    const obj: any = {};
+    if (message.messageIds?.length) {
+      obj.messageIds = message.messageIds;
+    }
+    if (message.attributes?.size) {
+      obj.attributes = {};
+      message.attributes.forEach((v, k) => {
+        obj.attributes[k] = v;
+      });
+    }
+    if (message.rejectionReason !== "") {
+      obj.rejectionReason = message.rejectionReason;
+    }
+    if (message.deadLetterSourceQueue !== "") {
+      obj.deadLetterSourceQueue = message.deadLetterSourceQueue;
+    }
+    if (message.groupId !== "") {
+      obj.groupId = message.groupId;
+    }
+    if (message.bodyContains !== "") {
+      obj.bodyContains = message.bodyContains;
+    }
+    if (message.minimumAge !== undefined) {
+      obj.minimumAge = Duration.toJSON(message.minimumAge);
+    }
+    if (message.maximumAge !== undefined) {
+      obj.maximumAge = Duration.toJSON(message.maximumAge);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MoveFilter>): MoveFilter {
+    return MoveFilter.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MoveFilter>): MoveFilter {
+    const message = createBaseMoveFilter();
+    message.messageIds = object.messageIds?.map((e) => e) || [];
+    message.attributes = (() => {
+      const m = new Map();
+      (object.attributes as Map<string, string> ?? new Map()).forEach((value, key) => {
+        if (value !== undefined) {
+          m.set(key, globalThis.String(value));
+        }
+      });
+      return m;
+    })();
+    message.rejectionReason = object.rejectionReason ?? "";
+    message.deadLetterSourceQueue = object.deadLetterSourceQueue ?? "";
+    message.groupId = object.groupId ?? "";
+    message.bodyContains = object.bodyContains ?? "";
+    message.minimumAge = (object.minimumAge !== undefined && object.minimumAge !== null)
+      ? Duration.fromPartial(object.minimumAge)
+      : undefined;
+    message.maximumAge = (object.maximumAge !== undefined && object.maximumAge !== null)
+      ? Duration.fromPartial(object.maximumAge)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseMoveFilter_AttributesEntry(): MoveFilter_AttributesEntry {
+  return { key: "", value: "" };
+}
+
+export const MoveFilter_AttributesEntry: MessageFns<MoveFilter_AttributesEntry> = {
+  encode(message: MoveFilter_AttributesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MoveFilter_AttributesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMoveFilter_AttributesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MoveFilter_AttributesEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.String(object.value) : "",
+    };
+  },
+
+  toJSON(message: MoveFilter_AttributesEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== "") {
+      obj.value = message.value;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MoveFilter_AttributesEntry>): MoveFilter_AttributesEntry {
+    return MoveFilter_AttributesEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MoveFilter_AttributesEntry>): MoveFilter_AttributesEntry {
+    const message = createBaseMoveFilter_AttributesEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseMoveEdit(): MoveEdit {
+  return { setAttributes: new Map(), removeAttributes: [], body: undefined, groupId: "" };
+}
+
+export const MoveEdit: MessageFns<MoveEdit> = {
+  encode(message: MoveEdit, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    message.setAttributes.forEach((value, key) => {
+      MoveEdit_SetAttributesEntry.encode({ key: key as any, value }, writer.uint32(10).fork()).join();
+    });
+    for (const v of message.removeAttributes) {
+      writer.uint32(18).string(v!);
+    }
+    switch (message.body?.$case) {
+      case "text":
+        writer.uint32(26).string(message.body.value);
+        break;
+      case "data":
+        writer.uint32(34).bytes(message.body.value);
+        break;
+    }
+    if (message.groupId !== "") {
+      writer.uint32(42).string(message.groupId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MoveEdit {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMoveEdit();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            const entry1 = MoveEdit_SetAttributesEntry.decode(reader, reader.uint32());
+            if (entry1.value !== undefined) {
+              message.setAttributes.set(entry1.key, entry1.value);
+            }
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.removeAttributes.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.body = { $case: "text", value: reader.string() };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.body = { $case: "data", value: reader.bytes() };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.groupId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MoveEdit {
+    return {
+      setAttributes: isObject(object.setAttributes)
+        ? (globalThis.Object.entries(object.setAttributes) as [string, any][]).reduce(
+          (acc: Map<string, MessageAttributeValue>, [key, value]: [string, any]) => {
+            acc.set(key, MessageAttributeValue.fromJSON(value));
+            return acc;
+          },
+          new Map(),
+        )
+        : isObject(object.set_attributes)
+        ? (globalThis.Object.entries(object.set_attributes) as [string, any][]).reduce(
+          (acc: Map<string, MessageAttributeValue>, [key, value]: [string, any]) => {
+            acc.set(key, MessageAttributeValue.fromJSON(value));
+            return acc;
+          },
+          new Map(),
+        )
+        : new Map(),
+      removeAttributes: globalThis.Array.isArray(object?.removeAttributes)
+        ? object.removeAttributes.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.remove_attributes)
+        ? object.remove_attributes.map((e: any) => globalThis.String(e))
+        : [],
+      body: isSet(object.text)
+        ? { $case: "text", value: globalThis.String(object.text) }
+        : isSet(object.data)
+        ? { $case: "data", value: bytesFromBase64(object.data) }
+        : undefined,
+      groupId: isSet(object.groupId)
+        ? globalThis.String(object.groupId)
+        : isSet(object.group_id)
+        ? globalThis.String(object.group_id)
+        : "",
+    };
+  },
+
+  toJSON(message: MoveEdit): unknown {
+    const obj: any = {};
+    if (message.setAttributes?.size) {
+      obj.setAttributes = {};
+      message.setAttributes.forEach((v, k) => {
+        obj.setAttributes[k] = MessageAttributeValue.toJSON(v);
+      });
+    }
+    if (message.removeAttributes?.length) {
+      obj.removeAttributes = message.removeAttributes;
+    }
+    if (message.body?.$case === "text") {
+      obj.text = message.body.value;
+    } else if (message.body?.$case === "data") {
+      obj.data = base64FromBytes(message.body.value);
+    }
+    if (message.groupId !== "") {
+      obj.groupId = message.groupId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MoveEdit>): MoveEdit {
+    return MoveEdit.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MoveEdit>): MoveEdit {
+    const message = createBaseMoveEdit();
+    message.setAttributes = (() => {
+      const m = new Map();
+      (object.setAttributes as Map<string, MessageAttributeValue> ?? new Map()).forEach((value, key) => {
+        if (value !== undefined) {
+          m.set(key, MessageAttributeValue.fromPartial(value));
+        }
+      });
+      return m;
+    })();
+    message.removeAttributes = object.removeAttributes?.map((e) => e) || [];
+    switch (object.body?.$case) {
+      case "text": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "text", value: object.body.value };
+        }
+        break;
+      }
+      case "data": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "data", value: object.body.value };
+        }
+        break;
+      }
+    }
+    message.groupId = object.groupId ?? "";
+    return message;
+  },
+};
+
+function createBaseMoveEdit_SetAttributesEntry(): MoveEdit_SetAttributesEntry {
+  return { key: "", value: undefined };
+}
+
+export const MoveEdit_SetAttributesEntry: MessageFns<MoveEdit_SetAttributesEntry> = {
+  encode(message: MoveEdit_SetAttributesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== undefined) {
+      MessageAttributeValue.encode(message.value, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MoveEdit_SetAttributesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMoveEdit_SetAttributesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = MessageAttributeValue.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MoveEdit_SetAttributesEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? MessageAttributeValue.fromJSON(object.value) : undefined,
+    };
+  },
+
+  toJSON(message: MoveEdit_SetAttributesEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== undefined) {
+      obj.value = MessageAttributeValue.toJSON(message.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MoveEdit_SetAttributesEntry>): MoveEdit_SetAttributesEntry {
+    return MoveEdit_SetAttributesEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MoveEdit_SetAttributesEntry>): MoveEdit_SetAttributesEntry {
+    const message = createBaseMoveEdit_SetAttributesEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null)
+      ? MessageAttributeValue.fromPartial(object.value)
+      : undefined;
+    return message;
+  },
+};
+
+function bytesFromBase64(b64: string): Uint8Array {
+  if ((globalThis as any).Buffer) {
+    return Uint8Array.from((globalThis as any).Buffer.from(b64, "base64"));
+  } else {
+    const bin = globalThis.atob(b64);
+    const arr = new Uint8Array(bin.length);
+    for (let i = 0; i < bin.length; ++i) {
+      arr[i] = bin.charCodeAt(i);
+    }
+    return arr;
+  }
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  if ((globalThis as any).Buffer) {
+    return (globalThis as any).Buffer.from(arr).toString("base64");
+  } else {
+    const bin: string[] = [];
+    arr.forEach((byte) => {
+      bin.push(globalThis.String.fromCharCode(byte));
+    });
+    return globalThis.btoa(bin.join(""));
+  }
+}
+
+function floatToJson(value: number | null | undefined): number | string | null | undefined {
+  return typeof value === "number" && !globalThis.Number.isFinite(value) ? globalThis.String(value) : value;
+}
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 
@@ -1719,6 +3130,10 @@ function fromJsonTimestamp(o: any): Timestamp {
   } else {
     return Timestamp.fromJSON(o);
   }
+}
+
+function isObject(value: any): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 function isSet(value: any): boolean {

@@ -28,16 +28,19 @@ import {
   deleteOutcomeToJSON,
   Message,
   MessageAttributeValue,
+  MessageEvent,
   MessageState,
   messageStateFromJSON,
   messageStateToJSON,
   MessageSystemAttributeName,
   messageSystemAttributeNameFromJSON,
   messageSystemAttributeNameToJSON,
+  Obstacle,
   PeekedMessage,
+  ScheduledMessage,
   SendSystemAttributes,
 } from "./message.js";
-import { MessageMoveTask, QueueAttributes, QueueCounters } from "./queue.js";
+import { MessageMoveTask, MoveEdit, MoveFilter, QueueAttributes, QueueCounters } from "./queue.js";
 
 export const protobufPackage = "forebay.queue.v1";
 
@@ -297,12 +300,31 @@ export interface SendMessageRequest {
   systemAttributes?:
     | SendSystemAttributes
     | undefined;
-  /** FIFO only: 1 to 128 of ASCII letters, digits and punctuation. */
+  /**
+   * FIFO, or a standard queue with `dedup_window`: 1 to 128 of ASCII letters, digits and punctuation. FIFO: required unless
+   * the queue makes one of the content.
+   */
   dedupId: string;
   /** FIFO: required, the group whose order counts. Standard: optional, the tenant. 1 to 128 of ASCII letters, digits and punctuation. */
   groupId: string;
   /** Makes a retry safe: 1 to 64 bytes; the result is kept for at least 60 s and repeated with `replayed=true`. */
   requestId: string;
+  /**
+   * When it joins the queue, any time in the future up to the year 9999; a time that has come: at once. Retention, time to
+   * live and the queue's delay count from then. Not together with `delay`. No SQS counterpart.
+   */
+  deliverTime?:
+    | Timestamp
+    | undefined;
+  /**
+   * How long it lives if that is shorter than the queue's retention. Range: [1s, 1209600s], to the millisecond. Unset: the
+   * queue's retention. No SQS counterpart.
+   */
+  timeToLive?:
+    | Duration
+    | undefined;
+  /** How urgent it is; higher ones come first, see `priority_ageing`. Range: [0, 9]. Standard only. No SQS counterpart. */
+  priority?: number | undefined;
 }
 
 export interface SendMessageRequest_AttributesEntry {
@@ -320,9 +342,9 @@ export interface SendMessageResponse {
   md5OfAttributes: string;
   /** MD5 of the system attributes of this request, lower-case hex; empty when it has none. */
   md5OfSystemAttributes: string;
-  /** FIFO: the message's place in the queue, decimal text of 20 digits. */
+  /** FIFO: the message's place in the queue, decimal text of 20 digits; empty for one with a `deliver_time` to come. */
   sequenceNumber: string;
-  /** FIFO: true when the message was dropped as a duplicate of `message_id`. */
+  /** True when the message was dropped as a duplicate of `message_id`. */
   duplicate: boolean;
   /** True when this is the stored result of an earlier call with the same request id. */
   replayed: boolean;
@@ -365,6 +387,16 @@ export interface SendMessageBatchRequestEntry {
   dedupId: string;
   /** As in SendMessageRequest. */
   groupId: string;
+  /** As in SendMessageRequest. */
+  deliverTime?:
+    | Timestamp
+    | undefined;
+  /** As in SendMessageRequest. */
+  timeToLive?:
+    | Duration
+    | undefined;
+  /** As in SendMessageRequest. */
+  priority?: number | undefined;
 }
 
 export interface SendMessageBatchRequestEntry_AttributesEntry {
@@ -420,7 +452,10 @@ export interface ReceiveMessageRequest {
   systemAttributeNames: MessageSystemAttributeName[];
   /** Which attributes to return: exact names, `prefix.*`, or `All`, `*`, `.*`; empty: none. Unknown names match nothing. */
   messageAttributeNames: string[];
-  /** FIFO only: within 5 minutes a repeat with the same id returns the same messages and handles. */
+  /**
+   * FIFO only: within 5 minutes a repeat with the same id returns the same messages and handles, each with a full new timeout
+   * and its count unchanged. 1 to 128 of ASCII letters, digits and punctuation.
+   */
   receiveAttemptId: string;
   /** Bytes of message bodies and attributes to return at most, save that one message always is. Range: [1, 4128768]. Unset: 4128768. */
   maxBytes?:
@@ -661,17 +696,21 @@ export interface ConsumeAck {
   receiptHandles: string[];
 }
 
-/** Gives messages back: those of this stream, or of another receive whose lease is the newest. */
+/**
+ * Gives messages back: those of this stream, or of another receive whose lease is the newest. On a FIFO queue the messages of
+ * the same group behind it that the stream holds are given back, too, and named in a ConsumeLost: their order would be lost.
+ */
 export interface ConsumeNack {
   /** Their handles, 1 to 1000. */
   receiptHandles: string[];
-  /** How long they stay invisible. Range: [0s, 43200s]. Unset: visible at once. */
+  /** How long they stay invisible. Range: [0s, 43200s]. Unset: as the queue's retry policy says, without one not at all. */
   delay?: Duration | undefined;
 }
 
 /**
- * Gives messages back that cannot be processed, of this stream or of another receive whose lease is the newest. The reason is kept with them and shown by receives and peeks. They become
- * visible behind all others; a queue with a dead-letter queue will move them there.
+ * Gives messages back that cannot be processed, of this stream or of another receive whose lease is the newest. The reason is
+ * kept with them and shown by receives and peeks. They become visible behind all others (FIFO: at their place, and those of
+ * the group behind them are given back as by a nack), or go to the dead-letter queue.
  */
 export interface ConsumeReject {
   /** Their handles, 1 to 1000. */
@@ -680,8 +719,12 @@ export interface ConsumeReject {
   reason: string;
   /** The error's text, at most 4096 bytes; longer is refused. */
   error: string;
-  /** How long they stay invisible. Range: [0s, 43200s]. Unset: visible at once. */
-  delay?: Duration | undefined;
+  /** How long they stay invisible. Range: [0s, 43200s]. Unset: as the queue's retry policy says, without one not at all. */
+  delay?:
+    | Duration
+    | undefined;
+  /** True: they go to the queue's dead-letter queue at once; `delay` must then be unset. */
+  deadLetter: boolean;
 }
 
 /** What the server tells a consumer. */
@@ -727,10 +770,16 @@ export interface ConsumeResult {
     | //
     /** Refused: what DeleteMessage or ChangeMessageVisibility would have answered. */
     { $case: "error"; value: Status }
+    | //
+    /** Rejected with `dead_letter`: the queue it went to. */
+    { $case: "deadLetterQueue"; value: string }
     | undefined;
 }
 
-/** Leases that ended although the stream lives: the message was deleted, purged or expired, or is held for 12 h. */
+/**
+ * Leases that ended although the stream lives: the message was deleted, purged or expired, is held for 12 h, or went back with
+ * an earlier one of its FIFO group.
+ */
 export interface ConsumeLost {
   /** The handles. */
   receiptHandles: string[];
@@ -748,6 +797,12 @@ export interface StartMessageMoveTaskRequest {
     | undefined;
   /** Makes a retry safe: 1 to 64 bytes; the result is kept for at least 60 s and repeated with `replayed=true`. */
   requestId: string;
+  /** Which messages to move; unset: all. */
+  filter?:
+    | MoveFilter
+    | undefined;
+  /** What to change in them; unset: nothing. */
+  edit?: MoveEdit | undefined;
 }
 
 /** Answers StartMessageMoveTask. */
@@ -756,6 +811,56 @@ export interface StartMessageMoveTaskResponse {
   taskHandle: string;
   /** True when this is the stored result of an earlier call with the same request id. */
   replayed: boolean;
+}
+
+/** Asks what a move task would do. */
+export interface PreviewMessageMoveTaskRequest {
+  /** As in StartMessageMoveTaskRequest. */
+  source: string;
+  /** As in StartMessageMoveTaskRequest. */
+  destination: string;
+  /** As in StartMessageMoveTaskRequest. */
+  filter?:
+    | MoveFilter
+    | undefined;
+  /** As in StartMessageMoveTaskRequest. */
+  edit?:
+    | MoveEdit
+    | undefined;
+  /** Samples to return at most. Range: [0, 10]. Unset: 3. */
+  sampleCount?:
+    | number
+    | undefined;
+  /** Bytes of each sample's body to return at most. Range: [0, 1048576]. Unset: 1048576. */
+  bodyBytesMax?: number | undefined;
+}
+
+/** Answers PreviewMessageMoveTask. */
+export interface PreviewMessageMoveTaskResponse {
+  /** Messages that would be moved. */
+  matchingMessageCount: bigint;
+  /** Visible messages that the filter leaves out. */
+  otherMessageCount: bigint;
+  /** Matching messages that would be skipped, as in MessageMoveTask. */
+  skippedMessageCount: bigint;
+  /** Messages that are in flight or delayed and would stay unless they become visible before the task ends. */
+  unavailableMessageCount: bigint;
+  /** Matching messages by the queue they would go to. */
+  destinationMessageCounts: Map<string, bigint>;
+  /** Matching messages by the reason of their last rejection; those without one under the empty text. At most 100 reasons. */
+  rejectionReasonCounts: Map<string, bigint>;
+  /** The first matching messages, as they would arrive. */
+  samples: PeekedMessage[];
+}
+
+export interface PreviewMessageMoveTaskResponse_DestinationMessageCountsEntry {
+  key: string;
+  value: bigint;
+}
+
+export interface PreviewMessageMoveTaskResponse_RejectionReasonCountsEntry {
+  key: string;
+  value: bigint;
 }
 
 /** Asks to cancel a move task. */
@@ -798,7 +903,11 @@ export interface AddPermissionRequest {
   label: string;
   /** Who. */
   principals: string[];
-  /** What: at most 7 actions such as `SendMessage`; those that only the owner may do cannot be granted. */
+  /**
+   * What: at most 7 of `SendMessage`, `ReceiveMessage`, `DeleteMessage`, `ChangeMessageVisibility`, `GetQueueAttributes`,
+   * `GetQueueUrl`, `ListDeadLetterSourceQueues`, `PurgeQueue`, `PeekMessages`, or `*` for all of these. What only the owner may
+   * do cannot be granted.
+   */
   actions: string[];
   /** Makes a retry safe: 1 to 64 bytes; the result is kept for at least 60 s. */
   requestId: string;
@@ -818,6 +927,106 @@ export interface RemovePermissionRequest {
 
 /** Answers RemovePermission. */
 export interface RemovePermissionResponse {
+}
+
+/** Asks to give a message back with a reason. */
+export interface RejectMessageRequest {
+  /** The queue. */
+  queue: string;
+  /** The handle of the message's newest receive. */
+  receiptHandle: string;
+  /** A short, stable word to group by; 1 to 128 characters. Required. */
+  reason: string;
+  /** The error's text, at most 4096 bytes; longer is refused. */
+  error: string;
+  /** How long it stays invisible. Range: [0s, 43200s]. Unset: as the queue's retry policy says, without one not at all. */
+  delay?:
+    | Duration
+    | undefined;
+  /** True: it goes to the queue's dead-letter queue at once; `delay` must then be unset. */
+  deadLetter: boolean;
+}
+
+/** Answers RejectMessage. */
+export interface RejectMessageResponse {
+  /** When it becomes visible; unset when it went to the dead-letter queue. */
+  visibleTime?:
+    | Timestamp
+    | undefined;
+  /** The queue it went to; empty when it stayed. */
+  deadLetterQueue: string;
+}
+
+/** Asks for a message and its life. */
+export interface DescribeMessageRequest {
+  /** The queue. */
+  queue: string;
+  /** The message's id. */
+  messageId: string;
+  /** Bytes of the body to return at most. Range: [0, 1048576]. Unset: 1048576. */
+  bodyBytesMax?: number | undefined;
+}
+
+/** Answers DescribeMessage. */
+export interface DescribeMessageResponse {
+  /** The message. Of a scheduled one `visible_time` is its `deliver_time`. */
+  message?:
+    | PeekedMessage
+    | undefined;
+  /** What happened to it, in order. */
+  events: MessageEvent[];
+}
+
+/** Asks why a message is not delivered. */
+export interface ExplainMessageRequest {
+  /** The queue. */
+  queue: string;
+  /** The message's id. */
+  messageId: string;
+}
+
+/** Answers ExplainMessage. */
+export interface ExplainMessageResponse {
+  /** Where the message stands. */
+  state: MessageState;
+  /** Every reason why it is not delivered now; empty: the next receive may get it. */
+  obstacles: Obstacle[];
+  /** Messages a receive would take before it, those of noisy groups not counted; at most 1000 are counted. */
+  aheadMessageCount: number;
+}
+
+/** Asks for scheduled messages. */
+export interface ListScheduledMessagesRequest {
+  /** The queue. */
+  queue: string;
+  /** Messages a page at most. Range: [1, 100]. Unset: 10. */
+  pageSize?:
+    | number
+    | undefined;
+  /** The `next_page_token` of the page before; empty: the first page. */
+  pageToken: string;
+  /** Bytes of each body to return at most. Range: [0, 1048576]. Unset: 1048576. */
+  bodyBytesMax?: number | undefined;
+}
+
+/** Answers ListScheduledMessages. */
+export interface ListScheduledMessagesResponse {
+  /** The messages, earliest first. */
+  messages: ScheduledMessage[];
+  /** The token of the next page; empty: this was the last. */
+  nextPageToken: string;
+}
+
+/** Asks to cancel a scheduled message. */
+export interface CancelScheduledMessageRequest {
+  /** The queue. */
+  queue: string;
+  /** The message's id, as its send answered it. */
+  messageId: string;
+}
+
+/** Answers CancelScheduledMessage. */
+export interface CancelScheduledMessageResponse {
 }
 
 function createBaseCreateQueueRequest(): CreateQueueRequest {
@@ -3102,6 +3311,9 @@ function createBaseSendMessageRequest(): SendMessageRequest {
     dedupId: "",
     groupId: "",
     requestId: "",
+    deliverTime: undefined,
+    timeToLive: undefined,
+    priority: undefined,
   };
 }
 
@@ -3135,6 +3347,15 @@ export const SendMessageRequest: MessageFns<SendMessageRequest> = {
     }
     if (message.requestId !== "") {
       writer.uint32(74).string(message.requestId);
+    }
+    if (message.deliverTime !== undefined) {
+      Timestamp.encode(message.deliverTime, writer.uint32(82).fork()).join();
+    }
+    if (message.timeToLive !== undefined) {
+      Duration.encode(message.timeToLive, writer.uint32(90).fork()).join();
+    }
+    if (message.priority !== undefined) {
+      writer.uint32(96).int32(message.priority);
     }
     return writer;
   },
@@ -3227,6 +3448,30 @@ export const SendMessageRequest: MessageFns<SendMessageRequest> = {
             message.requestId = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.deliverTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.timeToLive = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3277,6 +3522,17 @@ export const SendMessageRequest: MessageFns<SendMessageRequest> = {
         : isSet(object.request_id)
         ? globalThis.String(object.request_id)
         : "",
+      deliverTime: isSet(object.deliverTime)
+        ? fromJsonTimestamp(object.deliverTime)
+        : isSet(object.deliver_time)
+        ? fromJsonTimestamp(object.deliver_time)
+        : undefined,
+      timeToLive: isSet(object.timeToLive)
+        ? Duration.fromJSON(object.timeToLive)
+        : isSet(object.time_to_live)
+        ? Duration.fromJSON(object.time_to_live)
+        : undefined,
+      priority: isSet(object.priority) ? globalThis.Number(object.priority) : undefined,
     };
   },
 
@@ -3310,6 +3566,15 @@ export const SendMessageRequest: MessageFns<SendMessageRequest> = {
     }
     if (message.requestId !== "") {
       obj.requestId = message.requestId;
+    }
+    if (message.deliverTime !== undefined) {
+      obj.deliverTime = fromTimestamp(message.deliverTime).toISOString();
+    }
+    if (message.timeToLive !== undefined) {
+      obj.timeToLive = Duration.toJSON(message.timeToLive);
+    }
+    if (message.priority !== undefined) {
+      obj.priority = Math.round(message.priority);
     }
     return obj;
   },
@@ -3352,6 +3617,13 @@ export const SendMessageRequest: MessageFns<SendMessageRequest> = {
     message.dedupId = object.dedupId ?? "";
     message.groupId = object.groupId ?? "";
     message.requestId = object.requestId ?? "";
+    message.deliverTime = (object.deliverTime !== undefined && object.deliverTime !== null)
+      ? Timestamp.fromPartial(object.deliverTime)
+      : undefined;
+    message.timeToLive = (object.timeToLive !== undefined && object.timeToLive !== null)
+      ? Duration.fromPartial(object.timeToLive)
+      : undefined;
+    message.priority = object.priority ?? undefined;
     return message;
   },
 };
@@ -3752,6 +4024,9 @@ function createBaseSendMessageBatchRequestEntry(): SendMessageBatchRequestEntry 
     systemAttributes: undefined,
     dedupId: "",
     groupId: "",
+    deliverTime: undefined,
+    timeToLive: undefined,
+    priority: undefined,
   };
 }
 
@@ -3782,6 +4057,15 @@ export const SendMessageBatchRequestEntry: MessageFns<SendMessageBatchRequestEnt
     }
     if (message.groupId !== "") {
       writer.uint32(66).string(message.groupId);
+    }
+    if (message.deliverTime !== undefined) {
+      Timestamp.encode(message.deliverTime, writer.uint32(74).fork()).join();
+    }
+    if (message.timeToLive !== undefined) {
+      Duration.encode(message.timeToLive, writer.uint32(82).fork()).join();
+    }
+    if (message.priority !== undefined) {
+      writer.uint32(88).int32(message.priority);
     }
     return writer;
   },
@@ -3866,6 +4150,30 @@ export const SendMessageBatchRequestEntry: MessageFns<SendMessageBatchRequestEnt
             message.groupId = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.deliverTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.timeToLive = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3911,6 +4219,17 @@ export const SendMessageBatchRequestEntry: MessageFns<SendMessageBatchRequestEnt
         : isSet(object.group_id)
         ? globalThis.String(object.group_id)
         : "",
+      deliverTime: isSet(object.deliverTime)
+        ? fromJsonTimestamp(object.deliverTime)
+        : isSet(object.deliver_time)
+        ? fromJsonTimestamp(object.deliver_time)
+        : undefined,
+      timeToLive: isSet(object.timeToLive)
+        ? Duration.fromJSON(object.timeToLive)
+        : isSet(object.time_to_live)
+        ? Duration.fromJSON(object.time_to_live)
+        : undefined,
+      priority: isSet(object.priority) ? globalThis.Number(object.priority) : undefined,
     };
   },
 
@@ -3941,6 +4260,15 @@ export const SendMessageBatchRequestEntry: MessageFns<SendMessageBatchRequestEnt
     }
     if (message.groupId !== "") {
       obj.groupId = message.groupId;
+    }
+    if (message.deliverTime !== undefined) {
+      obj.deliverTime = fromTimestamp(message.deliverTime).toISOString();
+    }
+    if (message.timeToLive !== undefined) {
+      obj.timeToLive = Duration.toJSON(message.timeToLive);
+    }
+    if (message.priority !== undefined) {
+      obj.priority = Math.round(message.priority);
     }
     return obj;
   },
@@ -3982,6 +4310,13 @@ export const SendMessageBatchRequestEntry: MessageFns<SendMessageBatchRequestEnt
       : undefined;
     message.dedupId = object.dedupId ?? "";
     message.groupId = object.groupId ?? "";
+    message.deliverTime = (object.deliverTime !== undefined && object.deliverTime !== null)
+      ? Timestamp.fromPartial(object.deliverTime)
+      : undefined;
+    message.timeToLive = (object.timeToLive !== undefined && object.timeToLive !== null)
+      ? Duration.fromPartial(object.timeToLive)
+      : undefined;
+    message.priority = object.priority ?? undefined;
     return message;
   },
 };
@@ -7082,7 +7417,7 @@ export const ConsumeNack: MessageFns<ConsumeNack> = {
 };
 
 function createBaseConsumeReject(): ConsumeReject {
-  return { receiptHandles: [], reason: "", error: "", delay: undefined };
+  return { receiptHandles: [], reason: "", error: "", delay: undefined, deadLetter: false };
 }
 
 export const ConsumeReject: MessageFns<ConsumeReject> = {
@@ -7098,6 +7433,9 @@ export const ConsumeReject: MessageFns<ConsumeReject> = {
     }
     if (message.delay !== undefined) {
       Duration.encode(message.delay, writer.uint32(34).fork()).join();
+    }
+    if (message.deadLetter !== false) {
+      writer.uint32(40).bool(message.deadLetter);
     }
     return writer;
   },
@@ -7147,6 +7485,14 @@ export const ConsumeReject: MessageFns<ConsumeReject> = {
             message.delay = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.deadLetter = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7169,6 +7515,11 @@ export const ConsumeReject: MessageFns<ConsumeReject> = {
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
       error: isSet(object.error) ? globalThis.String(object.error) : "",
       delay: isSet(object.delay) ? Duration.fromJSON(object.delay) : undefined,
+      deadLetter: isSet(object.deadLetter)
+        ? globalThis.Boolean(object.deadLetter)
+        : isSet(object.dead_letter)
+        ? globalThis.Boolean(object.dead_letter)
+        : false,
     };
   },
 
@@ -7186,6 +7537,9 @@ export const ConsumeReject: MessageFns<ConsumeReject> = {
     if (message.delay !== undefined) {
       obj.delay = Duration.toJSON(message.delay);
     }
+    if (message.deadLetter !== false) {
+      obj.deadLetter = message.deadLetter;
+    }
     return obj;
   },
 
@@ -7200,6 +7554,7 @@ export const ConsumeReject: MessageFns<ConsumeReject> = {
     message.delay = (object.delay !== undefined && object.delay !== null)
       ? Duration.fromPartial(object.delay)
       : undefined;
+    message.deadLetter = object.deadLetter ?? false;
     return message;
   },
 };
@@ -7485,6 +7840,9 @@ export const ConsumeResult: MessageFns<ConsumeResult> = {
       case "error":
         Status.encode(message.result.value, writer.uint32(34).fork()).join();
         break;
+      case "deadLetterQueue":
+        writer.uint32(42).string(message.result.value);
+        break;
     }
     return writer;
   },
@@ -7534,6 +7892,14 @@ export const ConsumeResult: MessageFns<ConsumeResult> = {
             message.result = { $case: "error", value: Status.decode(reader, reader.uint32()) };
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.result = { $case: "deadLetterQueue", value: reader.string() };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7561,6 +7927,10 @@ export const ConsumeResult: MessageFns<ConsumeResult> = {
         ? { $case: "visibleTime", value: fromJsonTimestamp(object.visible_time) }
         : isSet(object.error)
         ? { $case: "error", value: Status.fromJSON(object.error) }
+        : isSet(object.deadLetterQueue)
+        ? { $case: "deadLetterQueue", value: globalThis.String(object.deadLetterQueue) }
+        : isSet(object.dead_letter_queue)
+        ? { $case: "deadLetterQueue", value: globalThis.String(object.dead_letter_queue) }
         : undefined,
     };
   },
@@ -7576,6 +7946,8 @@ export const ConsumeResult: MessageFns<ConsumeResult> = {
       obj.visibleTime = fromTimestamp(message.result.value).toISOString();
     } else if (message.result?.$case === "error") {
       obj.error = Status.toJSON(message.result.value);
+    } else if (message.result?.$case === "deadLetterQueue") {
+      obj.deadLetterQueue = message.result.value;
     }
     return obj;
   },
@@ -7602,6 +7974,12 @@ export const ConsumeResult: MessageFns<ConsumeResult> = {
       case "error": {
         if (object.result?.value !== undefined && object.result?.value !== null) {
           message.result = { $case: "error", value: Status.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "deadLetterQueue": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "deadLetterQueue", value: object.result.value };
         }
         break;
       }
@@ -7684,7 +8062,7 @@ export const ConsumeLost: MessageFns<ConsumeLost> = {
 };
 
 function createBaseStartMessageMoveTaskRequest(): StartMessageMoveTaskRequest {
-  return { source: "", destination: "", maxPerSecond: undefined, requestId: "" };
+  return { source: "", destination: "", maxPerSecond: undefined, requestId: "", filter: undefined, edit: undefined };
 }
 
 export const StartMessageMoveTaskRequest: MessageFns<StartMessageMoveTaskRequest> = {
@@ -7700,6 +8078,12 @@ export const StartMessageMoveTaskRequest: MessageFns<StartMessageMoveTaskRequest
     }
     if (message.requestId !== "") {
       writer.uint32(34).string(message.requestId);
+    }
+    if (message.filter !== undefined) {
+      MoveFilter.encode(message.filter, writer.uint32(42).fork()).join();
+    }
+    if (message.edit !== undefined) {
+      MoveEdit.encode(message.edit, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -7749,6 +8133,22 @@ export const StartMessageMoveTaskRequest: MessageFns<StartMessageMoveTaskRequest
             message.requestId = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.filter = MoveFilter.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.edit = MoveEdit.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7775,6 +8175,8 @@ export const StartMessageMoveTaskRequest: MessageFns<StartMessageMoveTaskRequest
         : isSet(object.request_id)
         ? globalThis.String(object.request_id)
         : "",
+      filter: isSet(object.filter) ? MoveFilter.fromJSON(object.filter) : undefined,
+      edit: isSet(object.edit) ? MoveEdit.fromJSON(object.edit) : undefined,
     };
   },
 
@@ -7792,6 +8194,12 @@ export const StartMessageMoveTaskRequest: MessageFns<StartMessageMoveTaskRequest
     if (message.requestId !== "") {
       obj.requestId = message.requestId;
     }
+    if (message.filter !== undefined) {
+      obj.filter = MoveFilter.toJSON(message.filter);
+    }
+    if (message.edit !== undefined) {
+      obj.edit = MoveEdit.toJSON(message.edit);
+    }
     return obj;
   },
 
@@ -7804,6 +8212,10 @@ export const StartMessageMoveTaskRequest: MessageFns<StartMessageMoveTaskRequest
     message.destination = object.destination ?? "";
     message.maxPerSecond = object.maxPerSecond ?? undefined;
     message.requestId = object.requestId ?? "";
+    message.filter = (object.filter !== undefined && object.filter !== null)
+      ? MoveFilter.fromPartial(object.filter)
+      : undefined;
+    message.edit = (object.edit !== undefined && object.edit !== null) ? MoveEdit.fromPartial(object.edit) : undefined;
     return message;
   },
 };
@@ -7893,6 +8305,647 @@ export const StartMessageMoveTaskResponse: MessageFns<StartMessageMoveTaskRespon
     const message = createBaseStartMessageMoveTaskResponse();
     message.taskHandle = object.taskHandle ?? "";
     message.replayed = object.replayed ?? false;
+    return message;
+  },
+};
+
+function createBasePreviewMessageMoveTaskRequest(): PreviewMessageMoveTaskRequest {
+  return {
+    source: "",
+    destination: "",
+    filter: undefined,
+    edit: undefined,
+    sampleCount: undefined,
+    bodyBytesMax: undefined,
+  };
+}
+
+export const PreviewMessageMoveTaskRequest: MessageFns<PreviewMessageMoveTaskRequest> = {
+  encode(message: PreviewMessageMoveTaskRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.source !== "") {
+      writer.uint32(10).string(message.source);
+    }
+    if (message.destination !== "") {
+      writer.uint32(18).string(message.destination);
+    }
+    if (message.filter !== undefined) {
+      MoveFilter.encode(message.filter, writer.uint32(26).fork()).join();
+    }
+    if (message.edit !== undefined) {
+      MoveEdit.encode(message.edit, writer.uint32(34).fork()).join();
+    }
+    if (message.sampleCount !== undefined) {
+      writer.uint32(40).int32(message.sampleCount);
+    }
+    if (message.bodyBytesMax !== undefined) {
+      writer.uint32(48).int32(message.bodyBytesMax);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PreviewMessageMoveTaskRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePreviewMessageMoveTaskRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.destination = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.filter = MoveFilter.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.edit = MoveEdit.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.sampleCount = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.bodyBytesMax = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PreviewMessageMoveTaskRequest {
+    return {
+      source: isSet(object.source) ? globalThis.String(object.source) : "",
+      destination: isSet(object.destination) ? globalThis.String(object.destination) : "",
+      filter: isSet(object.filter) ? MoveFilter.fromJSON(object.filter) : undefined,
+      edit: isSet(object.edit) ? MoveEdit.fromJSON(object.edit) : undefined,
+      sampleCount: isSet(object.sampleCount)
+        ? globalThis.Number(object.sampleCount)
+        : isSet(object.sample_count)
+        ? globalThis.Number(object.sample_count)
+        : undefined,
+      bodyBytesMax: isSet(object.bodyBytesMax)
+        ? globalThis.Number(object.bodyBytesMax)
+        : isSet(object.body_bytes_max)
+        ? globalThis.Number(object.body_bytes_max)
+        : undefined,
+    };
+  },
+
+  toJSON(message: PreviewMessageMoveTaskRequest): unknown {
+    const obj: any = {};
+    if (message.source !== "") {
+      obj.source = message.source;
+    }
+    if (message.destination !== "") {
+      obj.destination = message.destination;
+    }
+    if (message.filter !== undefined) {
+      obj.filter = MoveFilter.toJSON(message.filter);
+    }
+    if (message.edit !== undefined) {
+      obj.edit = MoveEdit.toJSON(message.edit);
+    }
+    if (message.sampleCount !== undefined) {
+      obj.sampleCount = Math.round(message.sampleCount);
+    }
+    if (message.bodyBytesMax !== undefined) {
+      obj.bodyBytesMax = Math.round(message.bodyBytesMax);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PreviewMessageMoveTaskRequest>): PreviewMessageMoveTaskRequest {
+    return PreviewMessageMoveTaskRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PreviewMessageMoveTaskRequest>): PreviewMessageMoveTaskRequest {
+    const message = createBasePreviewMessageMoveTaskRequest();
+    message.source = object.source ?? "";
+    message.destination = object.destination ?? "";
+    message.filter = (object.filter !== undefined && object.filter !== null)
+      ? MoveFilter.fromPartial(object.filter)
+      : undefined;
+    message.edit = (object.edit !== undefined && object.edit !== null) ? MoveEdit.fromPartial(object.edit) : undefined;
+    message.sampleCount = object.sampleCount ?? undefined;
+    message.bodyBytesMax = object.bodyBytesMax ?? undefined;
+    return message;
+  },
+};
+
+function createBasePreviewMessageMoveTaskResponse(): PreviewMessageMoveTaskResponse {
+  return {
+    matchingMessageCount: 0n,
+    otherMessageCount: 0n,
+    skippedMessageCount: 0n,
+    unavailableMessageCount: 0n,
+    destinationMessageCounts: new Map(),
+    rejectionReasonCounts: new Map(),
+    samples: [],
+  };
+}
+
+export const PreviewMessageMoveTaskResponse: MessageFns<PreviewMessageMoveTaskResponse> = {
+  encode(message: PreviewMessageMoveTaskResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.matchingMessageCount !== 0n) {
+      if (BigInt.asIntN(64, message.matchingMessageCount) !== message.matchingMessageCount) {
+        throw new globalThis.Error("value provided for field message.matchingMessageCount of type int64 too large");
+      }
+      writer.uint32(8).int64(message.matchingMessageCount);
+    }
+    if (message.otherMessageCount !== 0n) {
+      if (BigInt.asIntN(64, message.otherMessageCount) !== message.otherMessageCount) {
+        throw new globalThis.Error("value provided for field message.otherMessageCount of type int64 too large");
+      }
+      writer.uint32(16).int64(message.otherMessageCount);
+    }
+    if (message.skippedMessageCount !== 0n) {
+      if (BigInt.asIntN(64, message.skippedMessageCount) !== message.skippedMessageCount) {
+        throw new globalThis.Error("value provided for field message.skippedMessageCount of type int64 too large");
+      }
+      writer.uint32(24).int64(message.skippedMessageCount);
+    }
+    if (message.unavailableMessageCount !== 0n) {
+      if (BigInt.asIntN(64, message.unavailableMessageCount) !== message.unavailableMessageCount) {
+        throw new globalThis.Error("value provided for field message.unavailableMessageCount of type int64 too large");
+      }
+      writer.uint32(32).int64(message.unavailableMessageCount);
+    }
+    message.destinationMessageCounts.forEach((value, key) => {
+      PreviewMessageMoveTaskResponse_DestinationMessageCountsEntry.encode(
+        { key: key as any, value },
+        writer.uint32(42).fork(),
+      ).join();
+    });
+    message.rejectionReasonCounts.forEach((value, key) => {
+      PreviewMessageMoveTaskResponse_RejectionReasonCountsEntry.encode(
+        { key: key as any, value },
+        writer.uint32(50).fork(),
+      ).join();
+    });
+    for (const v of message.samples) {
+      PeekedMessage.encode(v!, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PreviewMessageMoveTaskResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePreviewMessageMoveTaskResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.matchingMessageCount = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.otherMessageCount = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.skippedMessageCount = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.unavailableMessageCount = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            const entry5 = PreviewMessageMoveTaskResponse_DestinationMessageCountsEntry.decode(reader, reader.uint32());
+            if (entry5.value !== undefined) {
+              message.destinationMessageCounts.set(entry5.key, entry5.value);
+            }
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            const entry6 = PreviewMessageMoveTaskResponse_RejectionReasonCountsEntry.decode(reader, reader.uint32());
+            if (entry6.value !== undefined) {
+              message.rejectionReasonCounts.set(entry6.key, entry6.value);
+            }
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.samples.push(PeekedMessage.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PreviewMessageMoveTaskResponse {
+    return {
+      matchingMessageCount: isSet(object.matchingMessageCount)
+        ? BigInt(object.matchingMessageCount)
+        : isSet(object.matching_message_count)
+        ? BigInt(object.matching_message_count)
+        : 0n,
+      otherMessageCount: isSet(object.otherMessageCount)
+        ? BigInt(object.otherMessageCount)
+        : isSet(object.other_message_count)
+        ? BigInt(object.other_message_count)
+        : 0n,
+      skippedMessageCount: isSet(object.skippedMessageCount)
+        ? BigInt(object.skippedMessageCount)
+        : isSet(object.skipped_message_count)
+        ? BigInt(object.skipped_message_count)
+        : 0n,
+      unavailableMessageCount: isSet(object.unavailableMessageCount)
+        ? BigInt(object.unavailableMessageCount)
+        : isSet(object.unavailable_message_count)
+        ? BigInt(object.unavailable_message_count)
+        : 0n,
+      destinationMessageCounts: isObject(object.destinationMessageCounts)
+        ? (globalThis.Object.entries(object.destinationMessageCounts) as [string, any][]).reduce(
+          (acc: Map<string, bigint>, [key, value]: [string, any]) => {
+            acc.set(key, BigInt(value as string | number | bigint | boolean));
+            return acc;
+          },
+          new Map(),
+        )
+        : isObject(object.destination_message_counts)
+        ? (globalThis.Object.entries(object.destination_message_counts) as [string, any][]).reduce(
+          (acc: Map<string, bigint>, [key, value]: [string, any]) => {
+            acc.set(key, BigInt(value as string | number | bigint | boolean));
+            return acc;
+          },
+          new Map(),
+        )
+        : new Map(),
+      rejectionReasonCounts: isObject(object.rejectionReasonCounts)
+        ? (globalThis.Object.entries(object.rejectionReasonCounts) as [string, any][]).reduce(
+          (acc: Map<string, bigint>, [key, value]: [string, any]) => {
+            acc.set(key, BigInt(value as string | number | bigint | boolean));
+            return acc;
+          },
+          new Map(),
+        )
+        : isObject(object.rejection_reason_counts)
+        ? (globalThis.Object.entries(object.rejection_reason_counts) as [string, any][]).reduce(
+          (acc: Map<string, bigint>, [key, value]: [string, any]) => {
+            acc.set(key, BigInt(value as string | number | bigint | boolean));
+            return acc;
+          },
+          new Map(),
+        )
+        : new Map(),
+      samples: globalThis.Array.isArray(object?.samples)
+        ? object.samples.map((e: any) => PeekedMessage.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: PreviewMessageMoveTaskResponse): unknown {
+    const obj: any = {};
+    if (message.matchingMessageCount !== 0n) {
+      obj.matchingMessageCount = message.matchingMessageCount.toString();
+    }
+    if (message.otherMessageCount !== 0n) {
+      obj.otherMessageCount = message.otherMessageCount.toString();
+    }
+    if (message.skippedMessageCount !== 0n) {
+      obj.skippedMessageCount = message.skippedMessageCount.toString();
+    }
+    if (message.unavailableMessageCount !== 0n) {
+      obj.unavailableMessageCount = message.unavailableMessageCount.toString();
+    }
+    if (message.destinationMessageCounts?.size) {
+      obj.destinationMessageCounts = {};
+      message.destinationMessageCounts.forEach((v, k) => {
+        obj.destinationMessageCounts[k] = v.toString();
+      });
+    }
+    if (message.rejectionReasonCounts?.size) {
+      obj.rejectionReasonCounts = {};
+      message.rejectionReasonCounts.forEach((v, k) => {
+        obj.rejectionReasonCounts[k] = v.toString();
+      });
+    }
+    if (message.samples?.length) {
+      obj.samples = message.samples.map((e) => PeekedMessage.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PreviewMessageMoveTaskResponse>): PreviewMessageMoveTaskResponse {
+    return PreviewMessageMoveTaskResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PreviewMessageMoveTaskResponse>): PreviewMessageMoveTaskResponse {
+    const message = createBasePreviewMessageMoveTaskResponse();
+    message.matchingMessageCount = (object.matchingMessageCount !== undefined && object.matchingMessageCount !== null)
+      ? BigInt(object.matchingMessageCount)
+      : 0n;
+    message.otherMessageCount = (object.otherMessageCount !== undefined && object.otherMessageCount !== null)
+      ? BigInt(object.otherMessageCount)
+      : 0n;
+    message.skippedMessageCount = (object.skippedMessageCount !== undefined && object.skippedMessageCount !== null)
+      ? BigInt(object.skippedMessageCount)
+      : 0n;
+    message.unavailableMessageCount =
+      (object.unavailableMessageCount !== undefined && object.unavailableMessageCount !== null)
+        ? BigInt(object.unavailableMessageCount)
+        : 0n;
+    message.destinationMessageCounts = (() => {
+      const m = new Map();
+      (object.destinationMessageCounts as Map<string, bigint> ?? new Map()).forEach((value, key) => {
+        if (value !== undefined) {
+          m.set(key, BigInt(value as string | number | bigint | boolean));
+        }
+      });
+      return m;
+    })();
+    message.rejectionReasonCounts = (() => {
+      const m = new Map();
+      (object.rejectionReasonCounts as Map<string, bigint> ?? new Map()).forEach((value, key) => {
+        if (value !== undefined) {
+          m.set(key, BigInt(value as string | number | bigint | boolean));
+        }
+      });
+      return m;
+    })();
+    message.samples = object.samples?.map((e) => PeekedMessage.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePreviewMessageMoveTaskResponse_DestinationMessageCountsEntry(): PreviewMessageMoveTaskResponse_DestinationMessageCountsEntry {
+  return { key: "", value: 0n };
+}
+
+export const PreviewMessageMoveTaskResponse_DestinationMessageCountsEntry: MessageFns<
+  PreviewMessageMoveTaskResponse_DestinationMessageCountsEntry
+> = {
+  encode(
+    message: PreviewMessageMoveTaskResponse_DestinationMessageCountsEntry,
+    writer: BinaryWriter = new BinaryWriter(),
+  ): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0n) {
+      if (BigInt.asIntN(64, message.value) !== message.value) {
+        throw new globalThis.Error("value provided for field message.value of type int64 too large");
+      }
+      writer.uint32(16).int64(message.value);
+    }
+    return writer;
+  },
+
+  decode(
+    input: BinaryReader | Uint8Array,
+    length?: number,
+  ): PreviewMessageMoveTaskResponse_DestinationMessageCountsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePreviewMessageMoveTaskResponse_DestinationMessageCountsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PreviewMessageMoveTaskResponse_DestinationMessageCountsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? BigInt(object.value) : 0n,
+    };
+  },
+
+  toJSON(message: PreviewMessageMoveTaskResponse_DestinationMessageCountsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== 0n) {
+      obj.value = message.value.toString();
+    }
+    return obj;
+  },
+
+  create(
+    base?: DeepPartial<PreviewMessageMoveTaskResponse_DestinationMessageCountsEntry>,
+  ): PreviewMessageMoveTaskResponse_DestinationMessageCountsEntry {
+    return PreviewMessageMoveTaskResponse_DestinationMessageCountsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(
+    object: DeepPartial<PreviewMessageMoveTaskResponse_DestinationMessageCountsEntry>,
+  ): PreviewMessageMoveTaskResponse_DestinationMessageCountsEntry {
+    const message = createBasePreviewMessageMoveTaskResponse_DestinationMessageCountsEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null) ? BigInt(object.value) : 0n;
+    return message;
+  },
+};
+
+function createBasePreviewMessageMoveTaskResponse_RejectionReasonCountsEntry(): PreviewMessageMoveTaskResponse_RejectionReasonCountsEntry {
+  return { key: "", value: 0n };
+}
+
+export const PreviewMessageMoveTaskResponse_RejectionReasonCountsEntry: MessageFns<
+  PreviewMessageMoveTaskResponse_RejectionReasonCountsEntry
+> = {
+  encode(
+    message: PreviewMessageMoveTaskResponse_RejectionReasonCountsEntry,
+    writer: BinaryWriter = new BinaryWriter(),
+  ): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0n) {
+      if (BigInt.asIntN(64, message.value) !== message.value) {
+        throw new globalThis.Error("value provided for field message.value of type int64 too large");
+      }
+      writer.uint32(16).int64(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PreviewMessageMoveTaskResponse_RejectionReasonCountsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePreviewMessageMoveTaskResponse_RejectionReasonCountsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PreviewMessageMoveTaskResponse_RejectionReasonCountsEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? BigInt(object.value) : 0n,
+    };
+  },
+
+  toJSON(message: PreviewMessageMoveTaskResponse_RejectionReasonCountsEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== 0n) {
+      obj.value = message.value.toString();
+    }
+    return obj;
+  },
+
+  create(
+    base?: DeepPartial<PreviewMessageMoveTaskResponse_RejectionReasonCountsEntry>,
+  ): PreviewMessageMoveTaskResponse_RejectionReasonCountsEntry {
+    return PreviewMessageMoveTaskResponse_RejectionReasonCountsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(
+    object: DeepPartial<PreviewMessageMoveTaskResponse_RejectionReasonCountsEntry>,
+  ): PreviewMessageMoveTaskResponse_RejectionReasonCountsEntry {
+    const message = createBasePreviewMessageMoveTaskResponse_RejectionReasonCountsEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null) ? BigInt(object.value) : 0n;
     return message;
   },
 };
@@ -8574,6 +9627,1013 @@ export const RemovePermissionResponse: MessageFns<RemovePermissionResponse> = {
   },
 };
 
+function createBaseRejectMessageRequest(): RejectMessageRequest {
+  return { queue: "", receiptHandle: "", reason: "", error: "", delay: undefined, deadLetter: false };
+}
+
+export const RejectMessageRequest: MessageFns<RejectMessageRequest> = {
+  encode(message: RejectMessageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.queue !== "") {
+      writer.uint32(10).string(message.queue);
+    }
+    if (message.receiptHandle !== "") {
+      writer.uint32(18).string(message.receiptHandle);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.error !== "") {
+      writer.uint32(34).string(message.error);
+    }
+    if (message.delay !== undefined) {
+      Duration.encode(message.delay, writer.uint32(42).fork()).join();
+    }
+    if (message.deadLetter !== false) {
+      writer.uint32(48).bool(message.deadLetter);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RejectMessageRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRejectMessageRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.queue = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.receiptHandle = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.error = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.delay = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.deadLetter = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RejectMessageRequest {
+    return {
+      queue: isSet(object.queue) ? globalThis.String(object.queue) : "",
+      receiptHandle: isSet(object.receiptHandle)
+        ? globalThis.String(object.receiptHandle)
+        : isSet(object.receipt_handle)
+        ? globalThis.String(object.receipt_handle)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      error: isSet(object.error) ? globalThis.String(object.error) : "",
+      delay: isSet(object.delay) ? Duration.fromJSON(object.delay) : undefined,
+      deadLetter: isSet(object.deadLetter)
+        ? globalThis.Boolean(object.deadLetter)
+        : isSet(object.dead_letter)
+        ? globalThis.Boolean(object.dead_letter)
+        : false,
+    };
+  },
+
+  toJSON(message: RejectMessageRequest): unknown {
+    const obj: any = {};
+    if (message.queue !== "") {
+      obj.queue = message.queue;
+    }
+    if (message.receiptHandle !== "") {
+      obj.receiptHandle = message.receiptHandle;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.error !== "") {
+      obj.error = message.error;
+    }
+    if (message.delay !== undefined) {
+      obj.delay = Duration.toJSON(message.delay);
+    }
+    if (message.deadLetter !== false) {
+      obj.deadLetter = message.deadLetter;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RejectMessageRequest>): RejectMessageRequest {
+    return RejectMessageRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RejectMessageRequest>): RejectMessageRequest {
+    const message = createBaseRejectMessageRequest();
+    message.queue = object.queue ?? "";
+    message.receiptHandle = object.receiptHandle ?? "";
+    message.reason = object.reason ?? "";
+    message.error = object.error ?? "";
+    message.delay = (object.delay !== undefined && object.delay !== null)
+      ? Duration.fromPartial(object.delay)
+      : undefined;
+    message.deadLetter = object.deadLetter ?? false;
+    return message;
+  },
+};
+
+function createBaseRejectMessageResponse(): RejectMessageResponse {
+  return { visibleTime: undefined, deadLetterQueue: "" };
+}
+
+export const RejectMessageResponse: MessageFns<RejectMessageResponse> = {
+  encode(message: RejectMessageResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.visibleTime !== undefined) {
+      Timestamp.encode(message.visibleTime, writer.uint32(10).fork()).join();
+    }
+    if (message.deadLetterQueue !== "") {
+      writer.uint32(18).string(message.deadLetterQueue);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RejectMessageResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRejectMessageResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.visibleTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.deadLetterQueue = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RejectMessageResponse {
+    return {
+      visibleTime: isSet(object.visibleTime)
+        ? fromJsonTimestamp(object.visibleTime)
+        : isSet(object.visible_time)
+        ? fromJsonTimestamp(object.visible_time)
+        : undefined,
+      deadLetterQueue: isSet(object.deadLetterQueue)
+        ? globalThis.String(object.deadLetterQueue)
+        : isSet(object.dead_letter_queue)
+        ? globalThis.String(object.dead_letter_queue)
+        : "",
+    };
+  },
+
+  toJSON(message: RejectMessageResponse): unknown {
+    const obj: any = {};
+    if (message.visibleTime !== undefined) {
+      obj.visibleTime = fromTimestamp(message.visibleTime).toISOString();
+    }
+    if (message.deadLetterQueue !== "") {
+      obj.deadLetterQueue = message.deadLetterQueue;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RejectMessageResponse>): RejectMessageResponse {
+    return RejectMessageResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RejectMessageResponse>): RejectMessageResponse {
+    const message = createBaseRejectMessageResponse();
+    message.visibleTime = (object.visibleTime !== undefined && object.visibleTime !== null)
+      ? Timestamp.fromPartial(object.visibleTime)
+      : undefined;
+    message.deadLetterQueue = object.deadLetterQueue ?? "";
+    return message;
+  },
+};
+
+function createBaseDescribeMessageRequest(): DescribeMessageRequest {
+  return { queue: "", messageId: "", bodyBytesMax: undefined };
+}
+
+export const DescribeMessageRequest: MessageFns<DescribeMessageRequest> = {
+  encode(message: DescribeMessageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.queue !== "") {
+      writer.uint32(10).string(message.queue);
+    }
+    if (message.messageId !== "") {
+      writer.uint32(18).string(message.messageId);
+    }
+    if (message.bodyBytesMax !== undefined) {
+      writer.uint32(24).int32(message.bodyBytesMax);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DescribeMessageRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDescribeMessageRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.queue = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.messageId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bodyBytesMax = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DescribeMessageRequest {
+    return {
+      queue: isSet(object.queue) ? globalThis.String(object.queue) : "",
+      messageId: isSet(object.messageId)
+        ? globalThis.String(object.messageId)
+        : isSet(object.message_id)
+        ? globalThis.String(object.message_id)
+        : "",
+      bodyBytesMax: isSet(object.bodyBytesMax)
+        ? globalThis.Number(object.bodyBytesMax)
+        : isSet(object.body_bytes_max)
+        ? globalThis.Number(object.body_bytes_max)
+        : undefined,
+    };
+  },
+
+  toJSON(message: DescribeMessageRequest): unknown {
+    const obj: any = {};
+    if (message.queue !== "") {
+      obj.queue = message.queue;
+    }
+    if (message.messageId !== "") {
+      obj.messageId = message.messageId;
+    }
+    if (message.bodyBytesMax !== undefined) {
+      obj.bodyBytesMax = Math.round(message.bodyBytesMax);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DescribeMessageRequest>): DescribeMessageRequest {
+    return DescribeMessageRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DescribeMessageRequest>): DescribeMessageRequest {
+    const message = createBaseDescribeMessageRequest();
+    message.queue = object.queue ?? "";
+    message.messageId = object.messageId ?? "";
+    message.bodyBytesMax = object.bodyBytesMax ?? undefined;
+    return message;
+  },
+};
+
+function createBaseDescribeMessageResponse(): DescribeMessageResponse {
+  return { message: undefined, events: [] };
+}
+
+export const DescribeMessageResponse: MessageFns<DescribeMessageResponse> = {
+  encode(message: DescribeMessageResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.message !== undefined) {
+      PeekedMessage.encode(message.message, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.events) {
+      MessageEvent.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DescribeMessageResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDescribeMessageResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.message = PeekedMessage.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.events.push(MessageEvent.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DescribeMessageResponse {
+    return {
+      message: isSet(object.message) ? PeekedMessage.fromJSON(object.message) : undefined,
+      events: globalThis.Array.isArray(object?.events) ? object.events.map((e: any) => MessageEvent.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: DescribeMessageResponse): unknown {
+    const obj: any = {};
+    if (message.message !== undefined) {
+      obj.message = PeekedMessage.toJSON(message.message);
+    }
+    if (message.events?.length) {
+      obj.events = message.events.map((e) => MessageEvent.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DescribeMessageResponse>): DescribeMessageResponse {
+    return DescribeMessageResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DescribeMessageResponse>): DescribeMessageResponse {
+    const message = createBaseDescribeMessageResponse();
+    message.message = (object.message !== undefined && object.message !== null)
+      ? PeekedMessage.fromPartial(object.message)
+      : undefined;
+    message.events = object.events?.map((e) => MessageEvent.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseExplainMessageRequest(): ExplainMessageRequest {
+  return { queue: "", messageId: "" };
+}
+
+export const ExplainMessageRequest: MessageFns<ExplainMessageRequest> = {
+  encode(message: ExplainMessageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.queue !== "") {
+      writer.uint32(10).string(message.queue);
+    }
+    if (message.messageId !== "") {
+      writer.uint32(18).string(message.messageId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainMessageRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainMessageRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.queue = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.messageId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExplainMessageRequest {
+    return {
+      queue: isSet(object.queue) ? globalThis.String(object.queue) : "",
+      messageId: isSet(object.messageId)
+        ? globalThis.String(object.messageId)
+        : isSet(object.message_id)
+        ? globalThis.String(object.message_id)
+        : "",
+    };
+  },
+
+  toJSON(message: ExplainMessageRequest): unknown {
+    const obj: any = {};
+    if (message.queue !== "") {
+      obj.queue = message.queue;
+    }
+    if (message.messageId !== "") {
+      obj.messageId = message.messageId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ExplainMessageRequest>): ExplainMessageRequest {
+    return ExplainMessageRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExplainMessageRequest>): ExplainMessageRequest {
+    const message = createBaseExplainMessageRequest();
+    message.queue = object.queue ?? "";
+    message.messageId = object.messageId ?? "";
+    return message;
+  },
+};
+
+function createBaseExplainMessageResponse(): ExplainMessageResponse {
+  return { state: 0, obstacles: [], aheadMessageCount: 0 };
+}
+
+export const ExplainMessageResponse: MessageFns<ExplainMessageResponse> = {
+  encode(message: ExplainMessageResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.state !== 0) {
+      writer.uint32(8).int32(message.state);
+    }
+    for (const v of message.obstacles) {
+      Obstacle.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.aheadMessageCount !== 0) {
+      writer.uint32(24).int32(message.aheadMessageCount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainMessageResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainMessageResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.obstacles.push(Obstacle.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.aheadMessageCount = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ExplainMessageResponse {
+    return {
+      state: isSet(object.state) ? messageStateFromJSON(object.state) : 0,
+      obstacles: globalThis.Array.isArray(object?.obstacles)
+        ? object.obstacles.map((e: any) => Obstacle.fromJSON(e))
+        : [],
+      aheadMessageCount: isSet(object.aheadMessageCount)
+        ? globalThis.Number(object.aheadMessageCount)
+        : isSet(object.ahead_message_count)
+        ? globalThis.Number(object.ahead_message_count)
+        : 0,
+    };
+  },
+
+  toJSON(message: ExplainMessageResponse): unknown {
+    const obj: any = {};
+    if (message.state !== 0) {
+      obj.state = messageStateToJSON(message.state);
+    }
+    if (message.obstacles?.length) {
+      obj.obstacles = message.obstacles.map((e) => Obstacle.toJSON(e));
+    }
+    if (message.aheadMessageCount !== 0) {
+      obj.aheadMessageCount = Math.round(message.aheadMessageCount);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ExplainMessageResponse>): ExplainMessageResponse {
+    return ExplainMessageResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExplainMessageResponse>): ExplainMessageResponse {
+    const message = createBaseExplainMessageResponse();
+    message.state = object.state ?? 0;
+    message.obstacles = object.obstacles?.map((e) => Obstacle.fromPartial(e)) || [];
+    message.aheadMessageCount = object.aheadMessageCount ?? 0;
+    return message;
+  },
+};
+
+function createBaseListScheduledMessagesRequest(): ListScheduledMessagesRequest {
+  return { queue: "", pageSize: undefined, pageToken: "", bodyBytesMax: undefined };
+}
+
+export const ListScheduledMessagesRequest: MessageFns<ListScheduledMessagesRequest> = {
+  encode(message: ListScheduledMessagesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.queue !== "") {
+      writer.uint32(10).string(message.queue);
+    }
+    if (message.pageSize !== undefined) {
+      writer.uint32(16).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    if (message.bodyBytesMax !== undefined) {
+      writer.uint32(32).int32(message.bodyBytesMax);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListScheduledMessagesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListScheduledMessagesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.queue = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.bodyBytesMax = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListScheduledMessagesRequest {
+    return {
+      queue: isSet(object.queue) ? globalThis.String(object.queue) : "",
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : undefined,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+      bodyBytesMax: isSet(object.bodyBytesMax)
+        ? globalThis.Number(object.bodyBytesMax)
+        : isSet(object.body_bytes_max)
+        ? globalThis.Number(object.body_bytes_max)
+        : undefined,
+    };
+  },
+
+  toJSON(message: ListScheduledMessagesRequest): unknown {
+    const obj: any = {};
+    if (message.queue !== "") {
+      obj.queue = message.queue;
+    }
+    if (message.pageSize !== undefined) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    if (message.bodyBytesMax !== undefined) {
+      obj.bodyBytesMax = Math.round(message.bodyBytesMax);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListScheduledMessagesRequest>): ListScheduledMessagesRequest {
+    return ListScheduledMessagesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListScheduledMessagesRequest>): ListScheduledMessagesRequest {
+    const message = createBaseListScheduledMessagesRequest();
+    message.queue = object.queue ?? "";
+    message.pageSize = object.pageSize ?? undefined;
+    message.pageToken = object.pageToken ?? "";
+    message.bodyBytesMax = object.bodyBytesMax ?? undefined;
+    return message;
+  },
+};
+
+function createBaseListScheduledMessagesResponse(): ListScheduledMessagesResponse {
+  return { messages: [], nextPageToken: "" };
+}
+
+export const ListScheduledMessagesResponse: MessageFns<ListScheduledMessagesResponse> = {
+  encode(message: ListScheduledMessagesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.messages) {
+      ScheduledMessage.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListScheduledMessagesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListScheduledMessagesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.messages.push(ScheduledMessage.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListScheduledMessagesResponse {
+    return {
+      messages: globalThis.Array.isArray(object?.messages)
+        ? object.messages.map((e: any) => ScheduledMessage.fromJSON(e))
+        : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListScheduledMessagesResponse): unknown {
+    const obj: any = {};
+    if (message.messages?.length) {
+      obj.messages = message.messages.map((e) => ScheduledMessage.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListScheduledMessagesResponse>): ListScheduledMessagesResponse {
+    return ListScheduledMessagesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListScheduledMessagesResponse>): ListScheduledMessagesResponse {
+    const message = createBaseListScheduledMessagesResponse();
+    message.messages = object.messages?.map((e) => ScheduledMessage.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseCancelScheduledMessageRequest(): CancelScheduledMessageRequest {
+  return { queue: "", messageId: "" };
+}
+
+export const CancelScheduledMessageRequest: MessageFns<CancelScheduledMessageRequest> = {
+  encode(message: CancelScheduledMessageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.queue !== "") {
+      writer.uint32(10).string(message.queue);
+    }
+    if (message.messageId !== "") {
+      writer.uint32(18).string(message.messageId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CancelScheduledMessageRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCancelScheduledMessageRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.queue = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.messageId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CancelScheduledMessageRequest {
+    return {
+      queue: isSet(object.queue) ? globalThis.String(object.queue) : "",
+      messageId: isSet(object.messageId)
+        ? globalThis.String(object.messageId)
+        : isSet(object.message_id)
+        ? globalThis.String(object.message_id)
+        : "",
+    };
+  },
+
+  toJSON(message: CancelScheduledMessageRequest): unknown {
+    const obj: any = {};
+    if (message.queue !== "") {
+      obj.queue = message.queue;
+    }
+    if (message.messageId !== "") {
+      obj.messageId = message.messageId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CancelScheduledMessageRequest>): CancelScheduledMessageRequest {
+    return CancelScheduledMessageRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CancelScheduledMessageRequest>): CancelScheduledMessageRequest {
+    const message = createBaseCancelScheduledMessageRequest();
+    message.queue = object.queue ?? "";
+    message.messageId = object.messageId ?? "";
+    return message;
+  },
+};
+
+function createBaseCancelScheduledMessageResponse(): CancelScheduledMessageResponse {
+  return {};
+}
+
+export const CancelScheduledMessageResponse: MessageFns<CancelScheduledMessageResponse> = {
+  encode(_: CancelScheduledMessageResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CancelScheduledMessageResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCancelScheduledMessageResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): CancelScheduledMessageResponse {
+    return {};
+  },
+
+  toJSON(_: CancelScheduledMessageResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<CancelScheduledMessageResponse>): CancelScheduledMessageResponse {
+    return CancelScheduledMessageResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<CancelScheduledMessageResponse>): CancelScheduledMessageResponse {
+    const message = createBaseCancelScheduledMessageResponse();
+    return message;
+  },
+};
+
 /** Durable queues. */
 export type QueueServiceDefinition = typeof QueueServiceDefinition;
 export const QueueServiceDefinition = {
@@ -8590,7 +10650,12 @@ export const QueueServiceDefinition = {
      *   RESOURCE_EXHAUSTED / TAG_LIMIT: more than 50 tags.
      *   FAILED_PRECONDITION / QUEUE_DELETED_RECENTLY: deleted less than 60 s ago, with `sqs_timing=strict` only.
      *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
-     *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: an attribute of a part that this release does not have yet.
+     *   FAILED_PRECONDITION / DLQ_NOT_FOUND: the redrive policy's queue does not exist in this namespace.
+     *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the redrive policy's queue is of the other type.
+     *   PERMISSION_DENIED / DLQ_NOT_ALLOWED: the redrive policy's queue does not allow this source.
+     *   RESOURCE_EXHAUSTED / POLICY_LIMIT: the policy passes a quota: 8192 bytes, 20 statements, 50 principals, 10 conditions,
+     *     7 actions a statement; metadata `limit`.
+     *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: an encryption attribute; this release does not have them yet.
      */
     createQueue: {
       name: "CreateQueue",
@@ -8631,7 +10696,12 @@ export const QueueServiceDefinition = {
      *   INVALID_ARGUMENT / UNKNOWN_ATTRIBUTE: an attribute that this type of queue does not have.
      *   INVALID_ARGUMENT / INVALID_ATTRIBUTE_VALUE: an attribute out of its range, or a change of the queue's type.
      *   ABORTED / ETAG_MISMATCH: `etag` is given and no longer current.
-     *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: an attribute of a part that this release does not have yet.
+     *   FAILED_PRECONDITION / DLQ_NOT_FOUND: the redrive policy's queue does not exist in this namespace.
+     *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the redrive policy's queue is of the other type.
+     *   PERMISSION_DENIED / DLQ_NOT_ALLOWED: the redrive policy's queue does not allow this source.
+     *   RESOURCE_EXHAUSTED / POLICY_LIMIT: the policy passes a quota: 8192 bytes, 20 statements, 50 principals, 10 conditions,
+     *     7 actions a statement; metadata `limit`.
+     *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: an encryption attribute; this release does not have them yet.
      */
     setQueueAttributes: {
       name: "SetQueueAttributes",
@@ -8723,7 +10793,7 @@ export const QueueServiceDefinition = {
     /**
      * Lists the queues whose redrive policy names this one. Errors:
      *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
-     *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no dead-letter queues yet.
+     *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this list.
      */
     listDeadLetterSourceQueues: {
       name: "ListDeadLetterSourceQueues",
@@ -8738,8 +10808,11 @@ export const QueueServiceDefinition = {
      *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
      *   INVALID_ARGUMENT / INVALID_MESSAGE_CONTENTS: a character a text may not hold; metadata `offset`, `code_point`.
      *   INVALID_ARGUMENT / MESSAGE_TOO_LONG: body and attributes exceed the queue's limit; metadata `size`, `limit`; nothing is truncated.
-     *   INVALID_ARGUMENT / UNSUPPORTED_FOR_QUEUE_TYPE: a deduplication id on a standard queue, a delay on a FIFO queue.
+     *   INVALID_ARGUMENT / UNSUPPORTED_FOR_QUEUE_TYPE: a deduplication id on a standard queue without `dedup_window`, a delay
+     *     or a priority on a FIFO queue.
      *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
+     * On a FIFO queue a message without a group id, or without a deduplication id where the queue does not make one of the
+     * content, is refused with MISSING_PARAMETER. A duplicate is OK: it answers the first message's id and `duplicate=true`.
      */
     sendMessage: {
       name: "SendMessage",
@@ -8758,6 +10831,7 @@ export const QueueServiceDefinition = {
      *   INVALID_ARGUMENT / BATCH_ENTRY_IDS_NOT_DISTINCT: two entries share an id.
      *   INVALID_ARGUMENT / BATCH_TOO_LONG: the sizes sum to more than 1048576 bytes, whatever the queue's own limit.
      *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
+     *   INVALID_ARGUMENT / MISSING_PARAMETER: FIFO: an entry without group id, or without a deduplication id it needs.
      *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
      */
     sendMessageBatch: {
@@ -8777,6 +10851,7 @@ export const QueueServiceDefinition = {
      *   RESOURCE_EXHAUSTED / IN_FLIGHT_LIMIT: standard queue, no wait: the queue's `max_in_flight` is reached.
      *   RESOURCE_EXHAUSTED / THROTTLED: as many receives wait as the server allows (`waiting_receives_max`, 100000 by default).
      *   INVALID_ARGUMENT / UNSUPPORTED_FOR_QUEUE_TYPE: a receive attempt id on a standard queue.
+     *   ABORTED / RECEIVE_ATTEMPT_STALE: the attempt id was used, and one of its messages was deleted, changed, or its lease ended.
      *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
      */
     receiveMessage: {
@@ -8891,10 +10966,14 @@ export const QueueServiceDefinition = {
       options: {},
     },
     /**
-     * Starts moving messages out of a dead-letter queue. Errors:
-     *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source or destination.
-     *   FAILED_PRECONDITION / MOVE_SOURCE_NOT_DLQ, MOVE_TASK_ALREADY_RUNNING: see the reason.
-     *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no move tasks yet.
+     * Starts moving messages out of a dead-letter queue, oldest first: those that are in it now and visible when reached. Each
+     * becomes a new message of the destination: new id and send time, its queue's receive count at zero. The task is durable on
+     * return, survives restarts, and moves no message twice. Idempotent only with `request_id`. Errors:
+     *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source or destination; ResourceInfo says which.
+     *   FAILED_PRECONDITION / MOVE_SOURCE_NOT_DLQ: no redrive policy names the source.
+     *   FAILED_PRECONDITION / MOVE_TASK_ALREADY_RUNNING: one task a source.
+     *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the destination is of the other type.
+     *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
      */
     startMessageMoveTask: {
       name: "StartMessageMoveTask",
@@ -8905,11 +10984,24 @@ export const QueueServiceDefinition = {
       options: {},
     },
     /**
-     * Cancels a running move task; moved messages stay moved. Errors:
+     * Says what a move task with this filter and edit would do now, with samples, and moves nothing. Errors:
+     *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source or destination; ResourceInfo says which.
+     *   FAILED_PRECONDITION / MOVE_SOURCE_NOT_DLQ: no redrive policy names the source.
+     *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the destination is of the other type.
+     */
+    previewMessageMoveTask: {
+      name: "PreviewMessageMoveTask",
+      requestType: PreviewMessageMoveTaskRequest as typeof PreviewMessageMoveTaskRequest,
+      requestStream: false,
+      responseType: PreviewMessageMoveTaskResponse as typeof PreviewMessageMoveTaskResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /**
+     * Cancels a running move task; moved messages stay moved. Durable on return. Errors:
      *   INVALID_ARGUMENT / MOVE_TASK_HANDLE_INVALID: not a handle.
      *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown task.
      *   FAILED_PRECONDITION / MOVE_TASK_NOT_RUNNING: it has ended.
-     *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no move tasks yet.
      */
     cancelMessageMoveTask: {
       name: "CancelMessageMoveTask",
@@ -8922,7 +11014,7 @@ export const QueueServiceDefinition = {
     /**
      * Lists the move tasks of a source, newest first. Errors:
      *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source.
-     *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no move tasks yet.
+     *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this list.
      */
     listMessageMoveTasks: {
       name: "ListMessageMoveTasks",
@@ -8933,10 +11025,12 @@ export const QueueServiceDefinition = {
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /**
-     * Adds an Allow statement to the queue's policy. Errors:
+     * Adds an Allow statement with this label as Sid to the queue's policy. This release stores and checks policies and does
+     * not enforce them yet. Durable on return. Idempotent only with `request_id`. Errors:
+     *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
      *   ALREADY_EXISTS / LABEL_EXISTS: the label is taken.
-     *   RESOURCE_EXHAUSTED / POLICY_LIMIT: the policy would pass its quota.
-     *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no permissions yet.
+     *   RESOURCE_EXHAUSTED / POLICY_LIMIT: the policy would pass its quota; metadata `limit`.
+     *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
      */
     addPermission: {
       name: "AddPermission",
@@ -8947,9 +11041,9 @@ export const QueueServiceDefinition = {
       options: {},
     },
     /**
-     * Removes a statement from the queue's policy; the last one removes the policy. Errors:
+     * Removes a statement from the queue's policy; the last one removes the policy. Durable on return. Errors:
+     *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
      *   NOT_FOUND / LABEL_NOT_FOUND: no statement has this label.
-     *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no permissions yet.
      */
     removePermission: {
       name: "RemovePermission",
@@ -8958,6 +11052,73 @@ export const QueueServiceDefinition = {
       responseType: RemovePermissionResponse as typeof RemovePermissionResponse,
       responseStream: false,
       options: { idempotencyLevel: "IDEMPOTENT" },
+    },
+    /**
+     * What follows has no SQS counterpart. Gives a received message back because it cannot be processed, with a reason that is
+     * kept with it: it becomes visible behind all others (FIFO: at its place) after `delay`, or goes to the dead-letter queue
+     * at once. Durable on return. Errors: those of ChangeMessageVisibility, the lease must be the message's newest, and
+     *   FAILED_PRECONDITION / DLQ_NOT_FOUND: `dead_letter` is set and the queue has no dead-letter queue, or it does not exist.
+     */
+    rejectMessage: {
+      name: "RejectMessage",
+      requestType: RejectMessageRequest as typeof RejectMessageRequest,
+      requestStream: false,
+      responseType: RejectMessageResponse as typeof RejectMessageResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "IDEMPOTENT" },
+    },
+    /**
+     * Shows one stored or scheduled message and the events of its life: sends, receives, ends of leases, rejections, moves; the
+     * last 16 receives. What was deleted or expired is not remembered. Errors:
+     *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
+     *   NOT_FOUND / MESSAGE_NOT_FOUND: no message of this id is in the queue.
+     */
+    describeMessage: {
+      name: "DescribeMessage",
+      requestType: DescribeMessageRequest as typeof DescribeMessageRequest,
+      requestStream: false,
+      responseType: DescribeMessageResponse as typeof DescribeMessageResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /**
+     * Says why a message is not being delivered now: every reason that holds, or none when the next receive may get it. Errors:
+     *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
+     *   NOT_FOUND / MESSAGE_NOT_FOUND: no message of this id is in the queue.
+     */
+    explainMessage: {
+      name: "ExplainMessage",
+      requestType: ExplainMessageRequest as typeof ExplainMessageRequest,
+      requestStream: false,
+      responseType: ExplainMessageResponse as typeof ExplainMessageResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /**
+     * Lists the messages that wait for their `deliver_time`, earliest first. Errors:
+     *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
+     *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this queue.
+     */
+    listScheduledMessages: {
+      name: "ListScheduledMessages",
+      requestType: ListScheduledMessagesRequest as typeof ListScheduledMessagesRequest,
+      requestStream: false,
+      responseType: ListScheduledMessagesResponse as typeof ListScheduledMessagesResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /**
+     * Removes a message that waits for its `deliver_time`. Durable on return. Its deduplication id stays remembered. Errors:
+     *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
+     *   NOT_FOUND / MESSAGE_NOT_FOUND: no such message waits: it has joined the queue, was cancelled, or never was.
+     */
+    cancelScheduledMessage: {
+      name: "CancelScheduledMessage",
+      requestType: CancelScheduledMessageRequest as typeof CancelScheduledMessageRequest,
+      requestStream: false,
+      responseType: CancelScheduledMessageResponse as typeof CancelScheduledMessageResponse,
+      responseStream: false,
+      options: {},
     },
   },
 } as const;
@@ -8975,7 +11136,12 @@ export const QueueServiceService = {
    *   RESOURCE_EXHAUSTED / TAG_LIMIT: more than 50 tags.
    *   FAILED_PRECONDITION / QUEUE_DELETED_RECENTLY: deleted less than 60 s ago, with `sqs_timing=strict` only.
    *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: an attribute of a part that this release does not have yet.
+   *   FAILED_PRECONDITION / DLQ_NOT_FOUND: the redrive policy's queue does not exist in this namespace.
+   *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the redrive policy's queue is of the other type.
+   *   PERMISSION_DENIED / DLQ_NOT_ALLOWED: the redrive policy's queue does not allow this source.
+   *   RESOURCE_EXHAUSTED / POLICY_LIMIT: the policy passes a quota: 8192 bytes, 20 statements, 50 principals, 10 conditions,
+   *     7 actions a statement; metadata `limit`.
+   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: an encryption attribute; this release does not have them yet.
    */
   createQueue: {
     path: "/forebay.queue.v1.QueueService/CreateQueue" as const,
@@ -9021,7 +11187,12 @@ export const QueueServiceService = {
    *   INVALID_ARGUMENT / UNKNOWN_ATTRIBUTE: an attribute that this type of queue does not have.
    *   INVALID_ARGUMENT / INVALID_ATTRIBUTE_VALUE: an attribute out of its range, or a change of the queue's type.
    *   ABORTED / ETAG_MISMATCH: `etag` is given and no longer current.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: an attribute of a part that this release does not have yet.
+   *   FAILED_PRECONDITION / DLQ_NOT_FOUND: the redrive policy's queue does not exist in this namespace.
+   *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the redrive policy's queue is of the other type.
+   *   PERMISSION_DENIED / DLQ_NOT_ALLOWED: the redrive policy's queue does not allow this source.
+   *   RESOURCE_EXHAUSTED / POLICY_LIMIT: the policy passes a quota: 8192 bytes, 20 statements, 50 principals, 10 conditions,
+   *     7 actions a statement; metadata `limit`.
+   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: an encryption attribute; this release does not have them yet.
    */
   setQueueAttributes: {
     path: "/forebay.queue.v1.QueueService/SetQueueAttributes" as const,
@@ -9123,7 +11294,7 @@ export const QueueServiceService = {
   /**
    * Lists the queues whose redrive policy names this one. Errors:
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no dead-letter queues yet.
+   *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this list.
    */
   listDeadLetterSourceQueues: {
     path: "/forebay.queue.v1.QueueService/ListDeadLetterSourceQueues" as const,
@@ -9143,8 +11314,11 @@ export const QueueServiceService = {
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
    *   INVALID_ARGUMENT / INVALID_MESSAGE_CONTENTS: a character a text may not hold; metadata `offset`, `code_point`.
    *   INVALID_ARGUMENT / MESSAGE_TOO_LONG: body and attributes exceed the queue's limit; metadata `size`, `limit`; nothing is truncated.
-   *   INVALID_ARGUMENT / UNSUPPORTED_FOR_QUEUE_TYPE: a deduplication id on a standard queue, a delay on a FIFO queue.
+   *   INVALID_ARGUMENT / UNSUPPORTED_FOR_QUEUE_TYPE: a deduplication id on a standard queue without `dedup_window`, a delay
+   *     or a priority on a FIFO queue.
    *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
+   * On a FIFO queue a message without a group id, or without a deduplication id where the queue does not make one of the
+   * content, is refused with MISSING_PARAMETER. A duplicate is OK: it answers the first message's id and `duplicate=true`.
    */
   sendMessage: {
     path: "/forebay.queue.v1.QueueService/SendMessage" as const,
@@ -9164,6 +11338,7 @@ export const QueueServiceService = {
    *   INVALID_ARGUMENT / BATCH_ENTRY_IDS_NOT_DISTINCT: two entries share an id.
    *   INVALID_ARGUMENT / BATCH_TOO_LONG: the sizes sum to more than 1048576 bytes, whatever the queue's own limit.
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
+   *   INVALID_ARGUMENT / MISSING_PARAMETER: FIFO: an entry without group id, or without a deduplication id it needs.
    *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
    */
   sendMessageBatch: {
@@ -9186,6 +11361,7 @@ export const QueueServiceService = {
    *   RESOURCE_EXHAUSTED / IN_FLIGHT_LIMIT: standard queue, no wait: the queue's `max_in_flight` is reached.
    *   RESOURCE_EXHAUSTED / THROTTLED: as many receives wait as the server allows (`waiting_receives_max`, 100000 by default).
    *   INVALID_ARGUMENT / UNSUPPORTED_FOR_QUEUE_TYPE: a receive attempt id on a standard queue.
+   *   ABORTED / RECEIVE_ATTEMPT_STALE: the attempt id was used, and one of its messages was deleted, changed, or its lease ended.
    *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
    */
   receiveMessage: {
@@ -9321,10 +11497,14 @@ export const QueueServiceService = {
     responseDeserialize: (value: Buffer): ConsumeResponse => ConsumeResponse.decode(value),
   },
   /**
-   * Starts moving messages out of a dead-letter queue. Errors:
-   *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source or destination.
-   *   FAILED_PRECONDITION / MOVE_SOURCE_NOT_DLQ, MOVE_TASK_ALREADY_RUNNING: see the reason.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no move tasks yet.
+   * Starts moving messages out of a dead-letter queue, oldest first: those that are in it now and visible when reached. Each
+   * becomes a new message of the destination: new id and send time, its queue's receive count at zero. The task is durable on
+   * return, survives restarts, and moves no message twice. Idempotent only with `request_id`. Errors:
+   *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source or destination; ResourceInfo says which.
+   *   FAILED_PRECONDITION / MOVE_SOURCE_NOT_DLQ: no redrive policy names the source.
+   *   FAILED_PRECONDITION / MOVE_TASK_ALREADY_RUNNING: one task a source.
+   *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the destination is of the other type.
+   *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
    */
   startMessageMoveTask: {
     path: "/forebay.queue.v1.QueueService/StartMessageMoveTask" as const,
@@ -9338,11 +11518,28 @@ export const QueueServiceService = {
     responseDeserialize: (value: Buffer): StartMessageMoveTaskResponse => StartMessageMoveTaskResponse.decode(value),
   },
   /**
-   * Cancels a running move task; moved messages stay moved. Errors:
+   * Says what a move task with this filter and edit would do now, with samples, and moves nothing. Errors:
+   *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source or destination; ResourceInfo says which.
+   *   FAILED_PRECONDITION / MOVE_SOURCE_NOT_DLQ: no redrive policy names the source.
+   *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the destination is of the other type.
+   */
+  previewMessageMoveTask: {
+    path: "/forebay.queue.v1.QueueService/PreviewMessageMoveTask" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PreviewMessageMoveTaskRequest): Buffer =>
+      Buffer.from(PreviewMessageMoveTaskRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PreviewMessageMoveTaskRequest => PreviewMessageMoveTaskRequest.decode(value),
+    responseSerialize: (value: PreviewMessageMoveTaskResponse): Buffer =>
+      Buffer.from(PreviewMessageMoveTaskResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PreviewMessageMoveTaskResponse =>
+      PreviewMessageMoveTaskResponse.decode(value),
+  },
+  /**
+   * Cancels a running move task; moved messages stay moved. Durable on return. Errors:
    *   INVALID_ARGUMENT / MOVE_TASK_HANDLE_INVALID: not a handle.
    *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown task.
    *   FAILED_PRECONDITION / MOVE_TASK_NOT_RUNNING: it has ended.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no move tasks yet.
    */
   cancelMessageMoveTask: {
     path: "/forebay.queue.v1.QueueService/CancelMessageMoveTask" as const,
@@ -9358,7 +11555,7 @@ export const QueueServiceService = {
   /**
    * Lists the move tasks of a source, newest first. Errors:
    *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no move tasks yet.
+   *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this list.
    */
   listMessageMoveTasks: {
     path: "/forebay.queue.v1.QueueService/ListMessageMoveTasks" as const,
@@ -9372,10 +11569,12 @@ export const QueueServiceService = {
     responseDeserialize: (value: Buffer): ListMessageMoveTasksResponse => ListMessageMoveTasksResponse.decode(value),
   },
   /**
-   * Adds an Allow statement to the queue's policy. Errors:
+   * Adds an Allow statement with this label as Sid to the queue's policy. This release stores and checks policies and does
+   * not enforce them yet. Durable on return. Idempotent only with `request_id`. Errors:
+   *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
    *   ALREADY_EXISTS / LABEL_EXISTS: the label is taken.
-   *   RESOURCE_EXHAUSTED / POLICY_LIMIT: the policy would pass its quota.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no permissions yet.
+   *   RESOURCE_EXHAUSTED / POLICY_LIMIT: the policy would pass its quota; metadata `limit`.
+   *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
    */
   addPermission: {
     path: "/forebay.queue.v1.QueueService/AddPermission" as const,
@@ -9388,9 +11587,9 @@ export const QueueServiceService = {
     responseDeserialize: (value: Buffer): AddPermissionResponse => AddPermissionResponse.decode(value),
   },
   /**
-   * Removes a statement from the queue's policy; the last one removes the policy. Errors:
+   * Removes a statement from the queue's policy; the last one removes the policy. Durable on return. Errors:
+   *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
    *   NOT_FOUND / LABEL_NOT_FOUND: no statement has this label.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no permissions yet.
    */
   removePermission: {
     path: "/forebay.queue.v1.QueueService/RemovePermission" as const,
@@ -9402,6 +11601,88 @@ export const QueueServiceService = {
     responseSerialize: (value: RemovePermissionResponse): Buffer =>
       Buffer.from(RemovePermissionResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RemovePermissionResponse => RemovePermissionResponse.decode(value),
+  },
+  /**
+   * What follows has no SQS counterpart. Gives a received message back because it cannot be processed, with a reason that is
+   * kept with it: it becomes visible behind all others (FIFO: at its place) after `delay`, or goes to the dead-letter queue
+   * at once. Durable on return. Errors: those of ChangeMessageVisibility, the lease must be the message's newest, and
+   *   FAILED_PRECONDITION / DLQ_NOT_FOUND: `dead_letter` is set and the queue has no dead-letter queue, or it does not exist.
+   */
+  rejectMessage: {
+    path: "/forebay.queue.v1.QueueService/RejectMessage" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RejectMessageRequest): Buffer => Buffer.from(RejectMessageRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RejectMessageRequest => RejectMessageRequest.decode(value),
+    responseSerialize: (value: RejectMessageResponse): Buffer =>
+      Buffer.from(RejectMessageResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RejectMessageResponse => RejectMessageResponse.decode(value),
+  },
+  /**
+   * Shows one stored or scheduled message and the events of its life: sends, receives, ends of leases, rejections, moves; the
+   * last 16 receives. What was deleted or expired is not remembered. Errors:
+   *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
+   *   NOT_FOUND / MESSAGE_NOT_FOUND: no message of this id is in the queue.
+   */
+  describeMessage: {
+    path: "/forebay.queue.v1.QueueService/DescribeMessage" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DescribeMessageRequest): Buffer =>
+      Buffer.from(DescribeMessageRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DescribeMessageRequest => DescribeMessageRequest.decode(value),
+    responseSerialize: (value: DescribeMessageResponse): Buffer =>
+      Buffer.from(DescribeMessageResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DescribeMessageResponse => DescribeMessageResponse.decode(value),
+  },
+  /**
+   * Says why a message is not being delivered now: every reason that holds, or none when the next receive may get it. Errors:
+   *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
+   *   NOT_FOUND / MESSAGE_NOT_FOUND: no message of this id is in the queue.
+   */
+  explainMessage: {
+    path: "/forebay.queue.v1.QueueService/ExplainMessage" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ExplainMessageRequest): Buffer =>
+      Buffer.from(ExplainMessageRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ExplainMessageRequest => ExplainMessageRequest.decode(value),
+    responseSerialize: (value: ExplainMessageResponse): Buffer =>
+      Buffer.from(ExplainMessageResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ExplainMessageResponse => ExplainMessageResponse.decode(value),
+  },
+  /**
+   * Lists the messages that wait for their `deliver_time`, earliest first. Errors:
+   *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
+   *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this queue.
+   */
+  listScheduledMessages: {
+    path: "/forebay.queue.v1.QueueService/ListScheduledMessages" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListScheduledMessagesRequest): Buffer =>
+      Buffer.from(ListScheduledMessagesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListScheduledMessagesRequest => ListScheduledMessagesRequest.decode(value),
+    responseSerialize: (value: ListScheduledMessagesResponse): Buffer =>
+      Buffer.from(ListScheduledMessagesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListScheduledMessagesResponse => ListScheduledMessagesResponse.decode(value),
+  },
+  /**
+   * Removes a message that waits for its `deliver_time`. Durable on return. Its deduplication id stays remembered. Errors:
+   *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
+   *   NOT_FOUND / MESSAGE_NOT_FOUND: no such message waits: it has joined the queue, was cancelled, or never was.
+   */
+  cancelScheduledMessage: {
+    path: "/forebay.queue.v1.QueueService/CancelScheduledMessage" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CancelScheduledMessageRequest): Buffer =>
+      Buffer.from(CancelScheduledMessageRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CancelScheduledMessageRequest => CancelScheduledMessageRequest.decode(value),
+    responseSerialize: (value: CancelScheduledMessageResponse): Buffer =>
+      Buffer.from(CancelScheduledMessageResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CancelScheduledMessageResponse =>
+      CancelScheduledMessageResponse.decode(value),
   },
 } as const;
 
@@ -9416,7 +11697,12 @@ export interface QueueServiceServer extends UntypedServiceImplementation {
    *   RESOURCE_EXHAUSTED / TAG_LIMIT: more than 50 tags.
    *   FAILED_PRECONDITION / QUEUE_DELETED_RECENTLY: deleted less than 60 s ago, with `sqs_timing=strict` only.
    *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: an attribute of a part that this release does not have yet.
+   *   FAILED_PRECONDITION / DLQ_NOT_FOUND: the redrive policy's queue does not exist in this namespace.
+   *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the redrive policy's queue is of the other type.
+   *   PERMISSION_DENIED / DLQ_NOT_ALLOWED: the redrive policy's queue does not allow this source.
+   *   RESOURCE_EXHAUSTED / POLICY_LIMIT: the policy passes a quota: 8192 bytes, 20 statements, 50 principals, 10 conditions,
+   *     7 actions a statement; metadata `limit`.
+   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: an encryption attribute; this release does not have them yet.
    */
   createQueue: handleUnaryCall<CreateQueueRequest, CreateQueueResponse>;
   /**
@@ -9436,7 +11722,12 @@ export interface QueueServiceServer extends UntypedServiceImplementation {
    *   INVALID_ARGUMENT / UNKNOWN_ATTRIBUTE: an attribute that this type of queue does not have.
    *   INVALID_ARGUMENT / INVALID_ATTRIBUTE_VALUE: an attribute out of its range, or a change of the queue's type.
    *   ABORTED / ETAG_MISMATCH: `etag` is given and no longer current.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: an attribute of a part that this release does not have yet.
+   *   FAILED_PRECONDITION / DLQ_NOT_FOUND: the redrive policy's queue does not exist in this namespace.
+   *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the redrive policy's queue is of the other type.
+   *   PERMISSION_DENIED / DLQ_NOT_ALLOWED: the redrive policy's queue does not allow this source.
+   *   RESOURCE_EXHAUSTED / POLICY_LIMIT: the policy passes a quota: 8192 bytes, 20 statements, 50 principals, 10 conditions,
+   *     7 actions a statement; metadata `limit`.
+   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: an encryption attribute; this release does not have them yet.
    */
   setQueueAttributes: handleUnaryCall<SetQueueAttributesRequest, SetQueueAttributesResponse>;
   /**
@@ -9479,7 +11770,7 @@ export interface QueueServiceServer extends UntypedServiceImplementation {
   /**
    * Lists the queues whose redrive policy names this one. Errors:
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no dead-letter queues yet.
+   *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this list.
    */
   listDeadLetterSourceQueues: handleUnaryCall<ListDeadLetterSourceQueuesRequest, ListDeadLetterSourceQueuesResponse>;
   /**
@@ -9487,8 +11778,11 @@ export interface QueueServiceServer extends UntypedServiceImplementation {
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
    *   INVALID_ARGUMENT / INVALID_MESSAGE_CONTENTS: a character a text may not hold; metadata `offset`, `code_point`.
    *   INVALID_ARGUMENT / MESSAGE_TOO_LONG: body and attributes exceed the queue's limit; metadata `size`, `limit`; nothing is truncated.
-   *   INVALID_ARGUMENT / UNSUPPORTED_FOR_QUEUE_TYPE: a deduplication id on a standard queue, a delay on a FIFO queue.
+   *   INVALID_ARGUMENT / UNSUPPORTED_FOR_QUEUE_TYPE: a deduplication id on a standard queue without `dedup_window`, a delay
+   *     or a priority on a FIFO queue.
    *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
+   * On a FIFO queue a message without a group id, or without a deduplication id where the queue does not make one of the
+   * content, is refused with MISSING_PARAMETER. A duplicate is OK: it answers the first message's id and `duplicate=true`.
    */
   sendMessage: handleUnaryCall<SendMessageRequest, SendMessageResponse>;
   /**
@@ -9500,6 +11794,7 @@ export interface QueueServiceServer extends UntypedServiceImplementation {
    *   INVALID_ARGUMENT / BATCH_ENTRY_IDS_NOT_DISTINCT: two entries share an id.
    *   INVALID_ARGUMENT / BATCH_TOO_LONG: the sizes sum to more than 1048576 bytes, whatever the queue's own limit.
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
+   *   INVALID_ARGUMENT / MISSING_PARAMETER: FIFO: an entry without group id, or without a deduplication id it needs.
    *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
    */
   sendMessageBatch: handleUnaryCall<SendMessageBatchRequest, SendMessageBatchResponse>;
@@ -9512,6 +11807,7 @@ export interface QueueServiceServer extends UntypedServiceImplementation {
    *   RESOURCE_EXHAUSTED / IN_FLIGHT_LIMIT: standard queue, no wait: the queue's `max_in_flight` is reached.
    *   RESOURCE_EXHAUSTED / THROTTLED: as many receives wait as the server allows (`waiting_receives_max`, 100000 by default).
    *   INVALID_ARGUMENT / UNSUPPORTED_FOR_QUEUE_TYPE: a receive attempt id on a standard queue.
+   *   ABORTED / RECEIVE_ATTEMPT_STALE: the attempt id was used, and one of its messages was deleted, changed, or its lease ended.
    *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
    */
   receiveMessage: handleUnaryCall<ReceiveMessageRequest, ReceiveMessageResponse>;
@@ -9573,39 +11869,83 @@ export interface QueueServiceServer extends UntypedServiceImplementation {
    */
   consume: handleBidiStreamingCall<ConsumeRequest, ConsumeResponse>;
   /**
-   * Starts moving messages out of a dead-letter queue. Errors:
-   *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source or destination.
-   *   FAILED_PRECONDITION / MOVE_SOURCE_NOT_DLQ, MOVE_TASK_ALREADY_RUNNING: see the reason.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no move tasks yet.
+   * Starts moving messages out of a dead-letter queue, oldest first: those that are in it now and visible when reached. Each
+   * becomes a new message of the destination: new id and send time, its queue's receive count at zero. The task is durable on
+   * return, survives restarts, and moves no message twice. Idempotent only with `request_id`. Errors:
+   *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source or destination; ResourceInfo says which.
+   *   FAILED_PRECONDITION / MOVE_SOURCE_NOT_DLQ: no redrive policy names the source.
+   *   FAILED_PRECONDITION / MOVE_TASK_ALREADY_RUNNING: one task a source.
+   *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the destination is of the other type.
+   *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
    */
   startMessageMoveTask: handleUnaryCall<StartMessageMoveTaskRequest, StartMessageMoveTaskResponse>;
   /**
-   * Cancels a running move task; moved messages stay moved. Errors:
+   * Says what a move task with this filter and edit would do now, with samples, and moves nothing. Errors:
+   *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source or destination; ResourceInfo says which.
+   *   FAILED_PRECONDITION / MOVE_SOURCE_NOT_DLQ: no redrive policy names the source.
+   *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the destination is of the other type.
+   */
+  previewMessageMoveTask: handleUnaryCall<PreviewMessageMoveTaskRequest, PreviewMessageMoveTaskResponse>;
+  /**
+   * Cancels a running move task; moved messages stay moved. Durable on return. Errors:
    *   INVALID_ARGUMENT / MOVE_TASK_HANDLE_INVALID: not a handle.
    *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown task.
    *   FAILED_PRECONDITION / MOVE_TASK_NOT_RUNNING: it has ended.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no move tasks yet.
    */
   cancelMessageMoveTask: handleUnaryCall<CancelMessageMoveTaskRequest, CancelMessageMoveTaskResponse>;
   /**
    * Lists the move tasks of a source, newest first. Errors:
    *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no move tasks yet.
+   *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this list.
    */
   listMessageMoveTasks: handleUnaryCall<ListMessageMoveTasksRequest, ListMessageMoveTasksResponse>;
   /**
-   * Adds an Allow statement to the queue's policy. Errors:
+   * Adds an Allow statement with this label as Sid to the queue's policy. This release stores and checks policies and does
+   * not enforce them yet. Durable on return. Idempotent only with `request_id`. Errors:
+   *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
    *   ALREADY_EXISTS / LABEL_EXISTS: the label is taken.
-   *   RESOURCE_EXHAUSTED / POLICY_LIMIT: the policy would pass its quota.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no permissions yet.
+   *   RESOURCE_EXHAUSTED / POLICY_LIMIT: the policy would pass its quota; metadata `limit`.
+   *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
    */
   addPermission: handleUnaryCall<AddPermissionRequest, AddPermissionResponse>;
   /**
-   * Removes a statement from the queue's policy; the last one removes the policy. Errors:
+   * Removes a statement from the queue's policy; the last one removes the policy. Durable on return. Errors:
+   *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
    *   NOT_FOUND / LABEL_NOT_FOUND: no statement has this label.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no permissions yet.
    */
   removePermission: handleUnaryCall<RemovePermissionRequest, RemovePermissionResponse>;
+  /**
+   * What follows has no SQS counterpart. Gives a received message back because it cannot be processed, with a reason that is
+   * kept with it: it becomes visible behind all others (FIFO: at its place) after `delay`, or goes to the dead-letter queue
+   * at once. Durable on return. Errors: those of ChangeMessageVisibility, the lease must be the message's newest, and
+   *   FAILED_PRECONDITION / DLQ_NOT_FOUND: `dead_letter` is set and the queue has no dead-letter queue, or it does not exist.
+   */
+  rejectMessage: handleUnaryCall<RejectMessageRequest, RejectMessageResponse>;
+  /**
+   * Shows one stored or scheduled message and the events of its life: sends, receives, ends of leases, rejections, moves; the
+   * last 16 receives. What was deleted or expired is not remembered. Errors:
+   *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
+   *   NOT_FOUND / MESSAGE_NOT_FOUND: no message of this id is in the queue.
+   */
+  describeMessage: handleUnaryCall<DescribeMessageRequest, DescribeMessageResponse>;
+  /**
+   * Says why a message is not being delivered now: every reason that holds, or none when the next receive may get it. Errors:
+   *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
+   *   NOT_FOUND / MESSAGE_NOT_FOUND: no message of this id is in the queue.
+   */
+  explainMessage: handleUnaryCall<ExplainMessageRequest, ExplainMessageResponse>;
+  /**
+   * Lists the messages that wait for their `deliver_time`, earliest first. Errors:
+   *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
+   *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this queue.
+   */
+  listScheduledMessages: handleUnaryCall<ListScheduledMessagesRequest, ListScheduledMessagesResponse>;
+  /**
+   * Removes a message that waits for its `deliver_time`. Durable on return. Its deduplication id stays remembered. Errors:
+   *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
+   *   NOT_FOUND / MESSAGE_NOT_FOUND: no such message waits: it has joined the queue, was cancelled, or never was.
+   */
+  cancelScheduledMessage: handleUnaryCall<CancelScheduledMessageRequest, CancelScheduledMessageResponse>;
 }
 
 export interface QueueServiceClient extends Client {
@@ -9619,7 +11959,12 @@ export interface QueueServiceClient extends Client {
    *   RESOURCE_EXHAUSTED / TAG_LIMIT: more than 50 tags.
    *   FAILED_PRECONDITION / QUEUE_DELETED_RECENTLY: deleted less than 60 s ago, with `sqs_timing=strict` only.
    *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: an attribute of a part that this release does not have yet.
+   *   FAILED_PRECONDITION / DLQ_NOT_FOUND: the redrive policy's queue does not exist in this namespace.
+   *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the redrive policy's queue is of the other type.
+   *   PERMISSION_DENIED / DLQ_NOT_ALLOWED: the redrive policy's queue does not allow this source.
+   *   RESOURCE_EXHAUSTED / POLICY_LIMIT: the policy passes a quota: 8192 bytes, 20 statements, 50 principals, 10 conditions,
+   *     7 actions a statement; metadata `limit`.
+   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: an encryption attribute; this release does not have them yet.
    */
   createQueue(
     request: CreateQueueRequest,
@@ -9681,7 +12026,12 @@ export interface QueueServiceClient extends Client {
    *   INVALID_ARGUMENT / UNKNOWN_ATTRIBUTE: an attribute that this type of queue does not have.
    *   INVALID_ARGUMENT / INVALID_ATTRIBUTE_VALUE: an attribute out of its range, or a change of the queue's type.
    *   ABORTED / ETAG_MISMATCH: `etag` is given and no longer current.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: an attribute of a part that this release does not have yet.
+   *   FAILED_PRECONDITION / DLQ_NOT_FOUND: the redrive policy's queue does not exist in this namespace.
+   *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the redrive policy's queue is of the other type.
+   *   PERMISSION_DENIED / DLQ_NOT_ALLOWED: the redrive policy's queue does not allow this source.
+   *   RESOURCE_EXHAUSTED / POLICY_LIMIT: the policy passes a quota: 8192 bytes, 20 statements, 50 principals, 10 conditions,
+   *     7 actions a statement; metadata `limit`.
+   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: an encryption attribute; this release does not have them yet.
    */
   setQueueAttributes(
     request: SetQueueAttributesRequest,
@@ -9822,7 +12172,7 @@ export interface QueueServiceClient extends Client {
   /**
    * Lists the queues whose redrive policy names this one. Errors:
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no dead-letter queues yet.
+   *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this list.
    */
   listDeadLetterSourceQueues(
     request: ListDeadLetterSourceQueuesRequest,
@@ -9844,8 +12194,11 @@ export interface QueueServiceClient extends Client {
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
    *   INVALID_ARGUMENT / INVALID_MESSAGE_CONTENTS: a character a text may not hold; metadata `offset`, `code_point`.
    *   INVALID_ARGUMENT / MESSAGE_TOO_LONG: body and attributes exceed the queue's limit; metadata `size`, `limit`; nothing is truncated.
-   *   INVALID_ARGUMENT / UNSUPPORTED_FOR_QUEUE_TYPE: a deduplication id on a standard queue, a delay on a FIFO queue.
+   *   INVALID_ARGUMENT / UNSUPPORTED_FOR_QUEUE_TYPE: a deduplication id on a standard queue without `dedup_window`, a delay
+   *     or a priority on a FIFO queue.
    *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
+   * On a FIFO queue a message without a group id, or without a deduplication id where the queue does not make one of the
+   * content, is refused with MISSING_PARAMETER. A duplicate is OK: it answers the first message's id and `duplicate=true`.
    */
   sendMessage(
     request: SendMessageRequest,
@@ -9871,6 +12224,7 @@ export interface QueueServiceClient extends Client {
    *   INVALID_ARGUMENT / BATCH_ENTRY_IDS_NOT_DISTINCT: two entries share an id.
    *   INVALID_ARGUMENT / BATCH_TOO_LONG: the sizes sum to more than 1048576 bytes, whatever the queue's own limit.
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
+   *   INVALID_ARGUMENT / MISSING_PARAMETER: FIFO: an entry without group id, or without a deduplication id it needs.
    *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
    */
   sendMessageBatch(
@@ -9897,6 +12251,7 @@ export interface QueueServiceClient extends Client {
    *   RESOURCE_EXHAUSTED / IN_FLIGHT_LIMIT: standard queue, no wait: the queue's `max_in_flight` is reached.
    *   RESOURCE_EXHAUSTED / THROTTLED: as many receives wait as the server allows (`waiting_receives_max`, 100000 by default).
    *   INVALID_ARGUMENT / UNSUPPORTED_FOR_QUEUE_TYPE: a receive attempt id on a standard queue.
+   *   ABORTED / RECEIVE_ATTEMPT_STALE: the attempt id was used, and one of its messages was deleted, changed, or its lease ended.
    *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
    */
   receiveMessage(
@@ -10043,10 +12398,14 @@ export interface QueueServiceClient extends Client {
   consume(options: Partial<CallOptions>): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
   consume(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
   /**
-   * Starts moving messages out of a dead-letter queue. Errors:
-   *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source or destination.
-   *   FAILED_PRECONDITION / MOVE_SOURCE_NOT_DLQ, MOVE_TASK_ALREADY_RUNNING: see the reason.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no move tasks yet.
+   * Starts moving messages out of a dead-letter queue, oldest first: those that are in it now and visible when reached. Each
+   * becomes a new message of the destination: new id and send time, its queue's receive count at zero. The task is durable on
+   * return, survives restarts, and moves no message twice. Idempotent only with `request_id`. Errors:
+   *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source or destination; ResourceInfo says which.
+   *   FAILED_PRECONDITION / MOVE_SOURCE_NOT_DLQ: no redrive policy names the source.
+   *   FAILED_PRECONDITION / MOVE_TASK_ALREADY_RUNNING: one task a source.
+   *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the destination is of the other type.
+   *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
    */
   startMessageMoveTask(
     request: StartMessageMoveTaskRequest,
@@ -10064,11 +12423,31 @@ export interface QueueServiceClient extends Client {
     callback: (error: ServiceError | null, response: StartMessageMoveTaskResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Cancels a running move task; moved messages stay moved. Errors:
+   * Says what a move task with this filter and edit would do now, with samples, and moves nothing. Errors:
+   *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source or destination; ResourceInfo says which.
+   *   FAILED_PRECONDITION / MOVE_SOURCE_NOT_DLQ: no redrive policy names the source.
+   *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the destination is of the other type.
+   */
+  previewMessageMoveTask(
+    request: PreviewMessageMoveTaskRequest,
+    callback: (error: ServiceError | null, response: PreviewMessageMoveTaskResponse) => void,
+  ): ClientUnaryCall;
+  previewMessageMoveTask(
+    request: PreviewMessageMoveTaskRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: PreviewMessageMoveTaskResponse) => void,
+  ): ClientUnaryCall;
+  previewMessageMoveTask(
+    request: PreviewMessageMoveTaskRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: PreviewMessageMoveTaskResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Cancels a running move task; moved messages stay moved. Durable on return. Errors:
    *   INVALID_ARGUMENT / MOVE_TASK_HANDLE_INVALID: not a handle.
    *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown task.
    *   FAILED_PRECONDITION / MOVE_TASK_NOT_RUNNING: it has ended.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no move tasks yet.
    */
   cancelMessageMoveTask(
     request: CancelMessageMoveTaskRequest,
@@ -10088,7 +12467,7 @@ export interface QueueServiceClient extends Client {
   /**
    * Lists the move tasks of a source, newest first. Errors:
    *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no move tasks yet.
+   *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this list.
    */
   listMessageMoveTasks(
     request: ListMessageMoveTasksRequest,
@@ -10106,10 +12485,12 @@ export interface QueueServiceClient extends Client {
     callback: (error: ServiceError | null, response: ListMessageMoveTasksResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Adds an Allow statement to the queue's policy. Errors:
+   * Adds an Allow statement with this label as Sid to the queue's policy. This release stores and checks policies and does
+   * not enforce them yet. Durable on return. Idempotent only with `request_id`. Errors:
+   *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
    *   ALREADY_EXISTS / LABEL_EXISTS: the label is taken.
-   *   RESOURCE_EXHAUSTED / POLICY_LIMIT: the policy would pass its quota.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no permissions yet.
+   *   RESOURCE_EXHAUSTED / POLICY_LIMIT: the policy would pass its quota; metadata `limit`.
+   *   FAILED_PRECONDITION / REQUEST_ID_REUSED: the request id came with another payload within its window.
    */
   addPermission(
     request: AddPermissionRequest,
@@ -10127,9 +12508,9 @@ export interface QueueServiceClient extends Client {
     callback: (error: ServiceError | null, response: AddPermissionResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Removes a statement from the queue's policy; the last one removes the policy. Errors:
+   * Removes a statement from the queue's policy; the last one removes the policy. Durable on return. Errors:
+   *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
    *   NOT_FOUND / LABEL_NOT_FOUND: no statement has this label.
-   *   UNIMPLEMENTED / UNSUPPORTED_OPERATION: this release has no permissions yet.
    */
   removePermission(
     request: RemovePermissionRequest,
@@ -10145,6 +12526,108 @@ export interface QueueServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RemovePermissionResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * What follows has no SQS counterpart. Gives a received message back because it cannot be processed, with a reason that is
+   * kept with it: it becomes visible behind all others (FIFO: at its place) after `delay`, or goes to the dead-letter queue
+   * at once. Durable on return. Errors: those of ChangeMessageVisibility, the lease must be the message's newest, and
+   *   FAILED_PRECONDITION / DLQ_NOT_FOUND: `dead_letter` is set and the queue has no dead-letter queue, or it does not exist.
+   */
+  rejectMessage(
+    request: RejectMessageRequest,
+    callback: (error: ServiceError | null, response: RejectMessageResponse) => void,
+  ): ClientUnaryCall;
+  rejectMessage(
+    request: RejectMessageRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RejectMessageResponse) => void,
+  ): ClientUnaryCall;
+  rejectMessage(
+    request: RejectMessageRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RejectMessageResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Shows one stored or scheduled message and the events of its life: sends, receives, ends of leases, rejections, moves; the
+   * last 16 receives. What was deleted or expired is not remembered. Errors:
+   *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
+   *   NOT_FOUND / MESSAGE_NOT_FOUND: no message of this id is in the queue.
+   */
+  describeMessage(
+    request: DescribeMessageRequest,
+    callback: (error: ServiceError | null, response: DescribeMessageResponse) => void,
+  ): ClientUnaryCall;
+  describeMessage(
+    request: DescribeMessageRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DescribeMessageResponse) => void,
+  ): ClientUnaryCall;
+  describeMessage(
+    request: DescribeMessageRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DescribeMessageResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Says why a message is not being delivered now: every reason that holds, or none when the next receive may get it. Errors:
+   *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
+   *   NOT_FOUND / MESSAGE_NOT_FOUND: no message of this id is in the queue.
+   */
+  explainMessage(
+    request: ExplainMessageRequest,
+    callback: (error: ServiceError | null, response: ExplainMessageResponse) => void,
+  ): ClientUnaryCall;
+  explainMessage(
+    request: ExplainMessageRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ExplainMessageResponse) => void,
+  ): ClientUnaryCall;
+  explainMessage(
+    request: ExplainMessageRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ExplainMessageResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Lists the messages that wait for their `deliver_time`, earliest first. Errors:
+   *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
+   *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this queue.
+   */
+  listScheduledMessages(
+    request: ListScheduledMessagesRequest,
+    callback: (error: ServiceError | null, response: ListScheduledMessagesResponse) => void,
+  ): ClientUnaryCall;
+  listScheduledMessages(
+    request: ListScheduledMessagesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListScheduledMessagesResponse) => void,
+  ): ClientUnaryCall;
+  listScheduledMessages(
+    request: ListScheduledMessagesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListScheduledMessagesResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Removes a message that waits for its `deliver_time`. Durable on return. Its deduplication id stays remembered. Errors:
+   *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
+   *   NOT_FOUND / MESSAGE_NOT_FOUND: no such message waits: it has joined the queue, was cancelled, or never was.
+   */
+  cancelScheduledMessage(
+    request: CancelScheduledMessageRequest,
+    callback: (error: ServiceError | null, response: CancelScheduledMessageResponse) => void,
+  ): ClientUnaryCall;
+  cancelScheduledMessage(
+    request: CancelScheduledMessageRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CancelScheduledMessageResponse) => void,
+  ): ClientUnaryCall;
+  cancelScheduledMessage(
+    request: CancelScheduledMessageRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CancelScheduledMessageResponse) => void,
   ): ClientUnaryCall;
 }
 
