@@ -22,7 +22,11 @@ import {
   MessageState,
   MessageSystemAttributeName,
 } from "../../src/gen/forebay/queue/v1/message.js";
-import { ReceiptPolicy } from "../../src/gen/forebay/queue/v1/queue.js";
+import {
+  DeduplicationScope,
+  FifoThroughputLimit,
+  ReceiptPolicy,
+} from "../../src/gen/forebay/queue/v1/queue.js";
 import type { Duration } from "../../src/gen/google/protobuf/duration.js";
 import type { Timestamp } from "../../src/gen/google/protobuf/timestamp.js";
 import { type RunningServer, startServer } from "../../src/server.js";
@@ -46,6 +50,11 @@ export interface QueueOptions {
   readonly receiveWaitMs?: number;
   readonly inFlightMax?: number;
   readonly receiptPolicy?: "lenient" | "strict";
+  readonly type?: "fifo";
+  readonly contentBasedDeduplication?: boolean;
+  readonly deduplicationScope?: "queue" | "messageGroup";
+  readonly throughputLimit?: "perQueue" | "perMessageGroupId";
+  readonly dedupWindowMs?: number;
 }
 
 export interface ScenarioOptions extends QueueOptions {
@@ -76,6 +85,7 @@ export interface ReceiveOptions {
   readonly attributes?: readonly string[];
   readonly maxBytes?: number;
   readonly requestId?: string;
+  readonly attemptId?: string;
 }
 
 /** A received message in a test's words. */
@@ -120,6 +130,23 @@ export const queueAttributesOf = (options: QueueOptions) => ({
     options.receiptPolicy === undefined
       ? ReceiptPolicy.UNSPECIFIED
       : { lenient: ReceiptPolicy.LENIENT, strict: ReceiptPolicy.STRICT }[options.receiptPolicy],
+  fifoQueue: options.type === "fifo" ? true : undefined,
+  contentBasedDeduplication: options.contentBasedDeduplication,
+  deduplicationScope:
+    options.deduplicationScope === undefined
+      ? DeduplicationScope.UNSPECIFIED
+      : {
+          queue: DeduplicationScope.QUEUE,
+          messageGroup: DeduplicationScope.MESSAGE_GROUP,
+        }[options.deduplicationScope],
+  fifoThroughputLimit:
+    options.throughputLimit === undefined
+      ? FifoThroughputLimit.UNSPECIFIED
+      : {
+          perQueue: FifoThroughputLimit.PER_QUEUE,
+          perMessageGroupId: FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
+        }[options.throughputLimit],
+  dedupWindow: optionalDuration(options.dedupWindowMs),
 });
 
 /** Bodies of a list of received messages, the part most tests are about. */
@@ -133,6 +160,16 @@ export async function scenario(options: ScenarioOptions = {}): Promise<Scenario>
   await t.start();
   if (options.create !== "none") await t.createQueue(t.queue, options);
   return t;
+}
+
+/** A scenario about a FIFO queue, `orders.fifo`, that needs no deduplication ids as long as bodies differ. */
+export async function fifoScenario(options: ScenarioOptions = {}): Promise<Scenario> {
+  return await scenario({
+    queue: "orders.fifo",
+    type: "fifo",
+    contentBasedDeduplication: true,
+    ...options,
+  });
 }
 
 const mapSizeBytes = 1_024 * 1_048_576;
@@ -352,6 +389,7 @@ export class Scenario {
       messageAttributeNames: [...(options.attributes ?? [])],
       maxBytes: options.maxBytes,
       requestId: options.requestId ?? "",
+      receiveAttemptId: options.attemptId ?? "",
     };
   }
 
@@ -410,10 +448,18 @@ export class Scenario {
       deleted: Number(counters.deletedCount),
       expired: Number(counters.expiredCount),
       purged: Number(counters.purgedCount),
+      deduplicated: Number(counters.deduplicatedCount),
+      deadLettered: Number(counters.deadLetteredCount),
+      moved: Number(counters.movedCount),
+      arrived: Number(counters.arrivedCount),
+      groupsInFlight: Number(counters.groupsInFlightCount),
     };
-    const { visible, inFlight, delayed, stored, sent, deleted, expired, purged } = numbers;
+    const came = numbers.sent + numbers.arrived;
+    const went =
+      numbers.deleted + numbers.expired + numbers.purged + numbers.deadLettered + numbers.moved;
     const isSound =
-      visible + inFlight + delayed === stored && stored === sent - deleted - expired - purged;
+      numbers.visible + numbers.inFlight + numbers.delayed === numbers.stored &&
+      numbers.stored === came - went;
     if (!isSound) throw new Error(`Counters contradict each other: ${JSON.stringify(numbers)}`);
     return numbers;
   }
