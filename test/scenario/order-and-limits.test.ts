@@ -121,6 +121,11 @@ test("the counters tell sizes, ages and everything that ever happened", async ()
     deleted: 1,
     expired: 1,
     purged: 2,
+    deduplicated: 0,
+    deadLettered: 0,
+    moved: 0,
+    arrived: 0,
+    groupsInFlight: 0,
   });
 });
 
