@@ -25,7 +25,12 @@ import {
 import {
   DeduplicationScope,
   FifoThroughputLimit,
+  type MoveEdit,
+  type MoveFilter,
+  MoveTaskStatus,
+  type QueueAttributes,
   ReceiptPolicy,
+  RedrivePermission,
 } from "../../src/gen/forebay/queue/v1/queue.js";
 import type { Duration } from "../../src/gen/google/protobuf/duration.js";
 import type { Timestamp } from "../../src/gen/google/protobuf/timestamp.js";
@@ -55,6 +60,10 @@ export interface QueueOptions {
   readonly deduplicationScope?: "queue" | "messageGroup";
   readonly throughputLimit?: "perQueue" | "perMessageGroupId";
   readonly dedupWindowMs?: number;
+  /** Where messages go after so many deliveries; `none` takes the policy away. */
+  readonly redrive?: { readonly to: string; readonly after: number } | "none";
+  /** Which queues may send their dead letters here; `unset` takes the policy away. */
+  readonly redriveAllow?: "all" | "nobody" | "unset" | readonly string[];
 }
 
 export interface ScenarioOptions extends QueueOptions {
@@ -75,6 +84,43 @@ export interface SendOptions {
   readonly dedupId?: string;
   readonly traceHeader?: string;
   readonly requestId?: string;
+}
+
+export interface RejectOptions {
+  readonly queue?: string;
+  readonly reason?: string;
+  readonly error?: string;
+  readonly delayMs?: number;
+  /** To the dead-letter queue at once. */
+  readonly isDeadLetter?: boolean;
+}
+
+export interface MoveOptions {
+  /** `dead` if not given. */
+  readonly source?: string;
+  readonly destination?: string;
+  readonly perSecond?: number;
+  readonly requestId?: string;
+  readonly filter?: RequestPart<"startMessageMoveTask">["filter"];
+  readonly edit?: RequestPart<"startMessageMoveTask">["edit"];
+}
+
+/** A move task in a test's words. */
+export interface ListedTask {
+  readonly handle: string;
+  readonly status: "RUNNING" | "COMPLETED" | "CANCELLING" | "CANCELLED" | "FAILED" | "?";
+  readonly source: string;
+  readonly destination: string;
+  readonly perSecond: number;
+  readonly moved: number;
+  readonly toMove: number;
+  readonly skipped: number;
+  readonly failure: string;
+  readonly startedAt: number;
+  /** NaN while it runs. */
+  readonly endedAt: number;
+  readonly filter: MoveFilter | undefined;
+  readonly edit: MoveEdit | undefined;
 }
 
 export interface ReceiveOptions {
@@ -119,6 +165,29 @@ export const attributesOf = (
     ]),
   );
 
+const redriveOf = (redrive: QueueOptions["redrive"]): QueueAttributes["redrivePolicy"] =>
+  redrive === undefined
+    ? undefined
+    : redrive === "none"
+      ? { deadLetterQueue: "", maxReceiveCount: 0 }
+      : { deadLetterQueue: redrive.to, maxReceiveCount: redrive.after };
+
+const redriveAllowOf = (
+  allow: QueueOptions["redriveAllow"],
+): QueueAttributes["redriveAllowPolicy"] =>
+  allow === undefined
+    ? undefined
+    : typeof allow === "string"
+      ? {
+          permission: {
+            all: RedrivePermission.ALLOW_ALL,
+            nobody: RedrivePermission.DENY_ALL,
+            unset: RedrivePermission.UNSPECIFIED,
+          }[allow],
+          sourceQueues: [],
+        }
+      : { permission: RedrivePermission.BY_QUEUE, sourceQueues: [...allow] };
+
 export const queueAttributesOf = (options: QueueOptions) => ({
   visibilityTimeout: optionalDuration(options.visibilityTimeoutMs),
   messageRetentionPeriod: optionalDuration(options.retentionMs),
@@ -147,6 +216,8 @@ export const queueAttributesOf = (options: QueueOptions) => ({
           perMessageGroupId: FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
         }[options.throughputLimit],
   dedupWindow: optionalDuration(options.dedupWindowMs),
+  redrivePolicy: redriveOf(options.redrive),
+  redriveAllowPolicy: redriveAllowOf(options.redriveAllow),
 });
 
 /** Bodies of a list of received messages, the part most tests are about. */
@@ -427,6 +498,59 @@ export class Scenario {
     return msOf(visibleTime);
   }
 
+  /** Gives a message back with a reason. */
+  reject(handle: string, options: RejectOptions = {}): Promise<ResponseOf<"rejectMessage">> {
+    return this.call("rejectMessage", {
+      queue: options.queue ?? this.queue,
+      receiptHandle: handle,
+      reason: options.reason ?? "unprocessable",
+      error: options.error ?? "",
+      delay: optionalDuration(options.delayMs),
+      deadLetter: options.isDeadLetter ?? false,
+    });
+  }
+
+  /** Starts a task that moves messages out of a dead-letter queue; resolves with its handle. */
+  async startMove(options: MoveOptions = {}): Promise<string> {
+    return (await this.call("startMessageMoveTask", this.moveRequest(options))).taskHandle;
+  }
+
+  moveRequest(options: MoveOptions = {}) {
+    return {
+      source: options.source ?? "dead",
+      destination: options.destination ?? "",
+      maxPerSecond: options.perSecond,
+      requestId: options.requestId ?? "",
+      filter: options.filter,
+      edit: options.edit,
+    };
+  }
+
+  /** Messages moved so far. */
+  async cancelMove(taskHandle: string): Promise<number> {
+    return Number((await this.call("cancelMessageMoveTask", { taskHandle })).movedMessageCount);
+  }
+
+  /** The move tasks of a source, newest first, at most ten. */
+  async moveTasks(source = "dead"): Promise<ListedTask[]> {
+    const { tasks } = await this.call("listMessageMoveTasks", { source, pageSize: 10 });
+    return tasks.map((task) => ({
+      handle: task.taskHandle,
+      status: taskStatusNames[task.status] ?? "?",
+      source: task.source,
+      destination: task.destination,
+      perSecond: task.maxPerSecond,
+      moved: Number(task.movedMessageCount),
+      toMove: Number(task.toMoveMessageCount),
+      skipped: Number(task.skippedMessageCount),
+      failure: task.failureReason,
+      startedAt: msOf(task.startTime),
+      endedAt: msOf(task.endTime),
+      filter: task.filter,
+      edit: task.edit,
+    }));
+  }
+
   /** Visible, in flight and delayed messages. */
   async counts(queue = this.queue): Promise<string> {
     const { visible, inFlight, delayed } = await this.counters(queue);
@@ -642,6 +766,14 @@ export const receivedOf = (message: Message): Received => ({
 const outcomeNames: Partial<Record<DeleteOutcome, "DELETED" | "ALREADY_GONE">> = {
   [DeleteOutcome.DELETED]: "DELETED",
   [DeleteOutcome.ALREADY_GONE]: "ALREADY_GONE",
+};
+
+const taskStatusNames: Partial<Record<MoveTaskStatus, ListedTask["status"]>> = {
+  [MoveTaskStatus.RUNNING]: "RUNNING",
+  [MoveTaskStatus.COMPLETED]: "COMPLETED",
+  [MoveTaskStatus.CANCELLING]: "CANCELLING",
+  [MoveTaskStatus.CANCELLED]: "CANCELLED",
+  [MoveTaskStatus.FAILED]: "FAILED",
 };
 
 const stateNames: Partial<Record<MessageState, string>> = {
