@@ -5,13 +5,14 @@ import { type CallOptions, Connection, type RetryOptions } from "./connection.js
 import { parseEndpoint } from "./endpoint.js";
 import { endpointFromEnvironment } from "./environment.js";
 import { closedError } from "./errors.js";
+import { cancelMove } from "./move-tasks.js";
 import { pages } from "./pages.js";
 import { Queue } from "./queue.js";
 import { attributesToWire, type QueueAttributes } from "./queue-attributes.js";
 import type { QueueContext, RequestIdOption } from "./queue-calls.js";
 import { newRequestId } from "./random.js";
 
-const { methods, fullName } = QueueServiceDefinition;
+const { methods } = QueueServiceDefinition;
 
 const timeoutDefaultMs = 30_000;
 const retryDefaults: RetryOptions = { initialMs: 50, maxMs: 2_000, firstContactMs: 2_000 };
@@ -26,7 +27,7 @@ export interface ForebayClientOptions {
   readonly timeoutMs?: number | undefined;
   /**
    * When calls whose outcome was lost are repeated: those that change nothing when repeated, and those that carry a request
-   * id (this client gives one to every send, create and purge). `false`: never. Default: after 50 ms to 2000 ms until the
+   * id (this client gives one to every send, create, purge, move and permission). `false`: never. Default: after 50 ms to 2000 ms until the
    * deadline; for 2000 ms while the server was never reached.
    */
   readonly retry?: Partial<RetryOptions> | false | undefined;
@@ -74,7 +75,7 @@ export class ForebayClient implements AsyncDisposable {
         throw new RangeError(`${name} is ${spanMs}; give at least 1 millisecond.`);
     }
     this.endpoint = parseEndpoint(options.endpoint ?? endpointFromEnvironment());
-    this.#connection = new Connection(fullName, { endpoint: this.endpoint, timeoutMs, retry });
+    this.#connection = new Connection({ endpoint: this.endpoint, timeoutMs, retry });
     this.#context = {
       connection: this.#connection,
       isBatching: options.batching ?? true,
@@ -102,7 +103,8 @@ export class ForebayClient implements AsyncDisposable {
   /**
    * Creates a queue, usable at once; `created` is false if it existed already with the settings given.
    *
-   * @throws ForebayError QUEUE_ALREADY_EXISTS, INVALID_PARAMETER, INVALID_ATTRIBUTE_VALUE, UNKNOWN_ATTRIBUTE, TAG_LIMIT.
+   * @throws ForebayError QUEUE_ALREADY_EXISTS, INVALID_PARAMETER, INVALID_ATTRIBUTE_VALUE, UNKNOWN_ATTRIBUTE, TAG_LIMIT,
+   * POLICY_LIMIT; DLQ_NOT_FOUND, DLQ_TYPE_MISMATCH, DLQ_NOT_ALLOWED for a redrive policy.
    */
   async createQueue(
     name: string,
@@ -129,6 +131,15 @@ export class ForebayClient implements AsyncDisposable {
       const response = await this.#connection.unary(methods.listQueues, request, options);
       return { items: response.queues, nextPageToken: response.nextPageToken };
     });
+  }
+
+  /**
+   * Cancels a move task by its handle; what was moved stays moved. Returns how many messages that is.
+   *
+   * @throws ForebayError MOVE_TASK_HANDLE_INVALID, MOVE_RESOURCE_NOT_FOUND, MOVE_TASK_NOT_RUNNING.
+   */
+  cancelMove(taskHandle: string, options?: CallOptions): Promise<number> {
+    return cancelMove(this.#connection, taskHandle, options);
   }
 
   /**

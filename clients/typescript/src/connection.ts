@@ -14,6 +14,8 @@ import {
   type ServiceError,
   status as StatusCode,
 } from "@grpc/grpc-js";
+import { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js";
+import { ScheduleServiceDefinition } from "../gen/forebay/queue/v1/schedule_service.js";
 import { onAbort } from "./abort.js";
 import { Backoff, type BackoffBounds } from "./backoff.js";
 import { nowMs, sleep } from "./clock.js";
@@ -53,20 +55,18 @@ export interface Method<Request, Response> {
   readonly options: { readonly idempotencyLevel?: string };
 }
 
-/** The calls of one service over one lazily dialled HTTP/2 connection. */
+/** The calls of the services over one lazily dialled HTTP/2 connection. */
 export class Connection {
   readonly endpoint: string;
   readonly retry: RetryOptions | undefined;
-  readonly #service: string;
   readonly #client: Client;
   readonly #timeoutMs: number;
   #wasReached = false;
   #isClosed = false;
 
-  constructor(service: string, options: ConnectionOptions) {
+  constructor(options: ConnectionOptions) {
     this.endpoint = options.endpoint;
     this.retry = options.retry;
-    this.#service = service;
     this.#timeoutMs = options.timeoutMs;
     this.#client = new Client(options.endpoint, credentials.createInsecure(), {
       "grpc.service_config": serviceConfigJson,
@@ -123,7 +123,7 @@ export class Connection {
   ): ClientDuplexStream<Request, Response> {
     if (this.#isClosed) throw closedError("client");
     return this.#client.makeBidiStreamRequest<Request, Response>(
-      this.#path(method),
+      pathOf(method),
       (message) => bufferOf(method.requestType.encode(message).finish()),
       (bytes) => method.responseType.decode(bytes),
       new Metadata(),
@@ -176,7 +176,7 @@ export class Connection {
     if (this.#isClosed) throw closedError("client");
     return new Promise((resolve, reject) => {
       const call = this.#client.makeUnaryRequest<Request, Response>(
-        this.#path(method),
+        pathOf(method),
         (message) => bufferOf(method.requestType.encode(message).finish()),
         (bytes) => method.responseType.decode(bytes),
         request,
@@ -192,10 +192,6 @@ export class Connection {
     });
   }
 
-  #path(method: { readonly name: string }): string {
-    return `/${this.#service}/${method.name}`;
-  }
-
   #givesUpAtMs(startedMs: number, deadlineMs: number): number {
     if (this.#wasReached || this.retry === undefined) return deadlineMs;
     return Math.min(deadlineMs, startedMs + this.retry.firstContactMs);
@@ -209,16 +205,39 @@ export class Connection {
 
 const noMetadata = new Metadata();
 
+/** Where each method is called. The generated definition of a method does not name the service it is of. */
+const paths: ReadonlyMap<object, string> = new Map(
+  [QueueServiceDefinition, ScheduleServiceDefinition].flatMap(({ fullName, methods }) =>
+    Object.values(methods).map((method) => [method, `/${fullName}/${method.name}`] as const),
+  ),
+);
+
+function pathOf(method: Method<never, unknown>): string {
+  const path = paths.get(method);
+  if (path === undefined) throw new TypeError(`${method.name} is a method of no known service.`);
+  return path;
+}
+
 function isServiceError(failure: unknown): failure is ServiceError {
   return failure instanceof Error && "code" in failure && "details" in failure;
 }
 
-/** A call whose repetition changes nothing: by its nature, or because the server recognises its request id. */
-function isRepeatable(method: Method<never, unknown>, request: object): boolean {
+/**
+ * A call whose repetition changes nothing: by its nature, or because the server recognises its request id, or the attempt id
+ * of a receive from a FIFO queue.
+ */
+function isRepeatable(method: Method<never, unknown>, request: Recognisable): boolean {
   return (
     method.options.idempotencyLevel !== undefined ||
-    ("requestId" in request && typeof request.requestId === "string" && request.requestId !== "")
+    (request.requestId ?? "") !== "" ||
+    (request.receiveAttemptId ?? "") !== ""
   );
+}
+
+/** What a server may recognise a repeated request by. */
+interface Recognisable {
+  readonly requestId?: string;
+  readonly receiveAttemptId?: string;
 }
 
 // The generated serializers copy what they encoded; grpc-js only needs to see it as a Buffer.

@@ -1,25 +1,25 @@
 // A message leased to a Consume stream, and the ways to part with it.
 
 import type { Message as WireMessage } from "../gen/forebay/queue/v1/message.js";
+import type { Duration } from "../gen/google/protobuf/duration.js";
 import { attributesBytes, bytesOf } from "./attributes.js";
+import { durationOf } from "./durations.js";
 import { type DeleteOutcome, Message } from "./messages.js";
+import {
+  type RejectOptions,
+  type RejectOutcome,
+  rejectionToWire,
+  type WireRejection,
+} from "./rejection.js";
 
 /** What to do with a message. */
 export type Settlement =
   | { readonly kind: "ack" }
-  | { readonly kind: "nack"; readonly delayMs: number }
-  | {
-      readonly kind: "reject";
-      readonly reason: string;
-      readonly error: string;
-      readonly delayMs: number;
-    };
+  | { readonly kind: "nack"; readonly delay: Duration | undefined }
+  | { readonly kind: "reject"; readonly rejection: WireRejection };
 
 /** What became of it. */
-export type Settled =
-  | { readonly kind: "deleted"; readonly outcome: DeleteOutcome }
-  /** `visibleTime` is undefined when the message was given back by the end of its stream. */
-  | { readonly kind: "returned"; readonly visibleTime: Date | undefined };
+export type Settled = { readonly kind: "deleted"; readonly outcome: DeleteOutcome } | RejectOutcome;
 
 /** What a message needs from the consumer it came through. */
 export interface Settler {
@@ -27,7 +27,10 @@ export interface Settler {
 }
 
 export interface GiveBackOptions {
-  /** How long it stays invisible, in milliseconds. Range: 0 to 43200000. Default: 0, visible at once. */
+  /**
+   * How long it stays invisible, in milliseconds. Range: 0 to 43200000. Default: as the queue's retry policy says, without one
+   * not at all.
+   */
   readonly delayMs?: number | undefined;
 }
 
@@ -50,7 +53,8 @@ export class ConsumedMessage extends Message {
 
   /**
    * Whether the lease ended although the stream lives: the message was deleted by somebody else, purged, expired, or held
-   * for 12 hours; or the stream broke, which gave it back.
+   * for 12 hours; an earlier message of its FIFO group was given back, and this one with it, so that their order holds; or
+   * the stream broke, which gave it back. What is done with it from now on is in vain, as it comes again.
    */
   get isLost(): boolean {
     return this.#isLost;
@@ -58,6 +62,11 @@ export class ConsumedMessage extends Message {
 
   markLost(): void {
     this.#isLost = true;
+  }
+
+  /** Lets it be settled once more: the server refused to, and the stream holds it as before. */
+  markHeld(): void {
+    this.#isSettled = false;
   }
 
   /**
@@ -72,33 +81,37 @@ export class ConsumedMessage extends Message {
   }
 
   /**
-   * Gives it back, visible after `delayMs`. Returns when; undefined if the stream broke first, which gave it back at once.
+   * Gives it back, visible after `delayMs`; on a FIFO queue at its place, and messages of its group that this consumer holds
+   * behind it are given back too (they become `isLost`, or are not handed out). Returns when it becomes visible; undefined
+   * if it was given back before, by the end of its stream or lease.
    *
    * @throws ForebayError as `Queue.changeVisibility`; Error if the message was settled before.
    */
   async nack(options: GiveBackOptions = {}): Promise<Date | undefined> {
-    const settled = await this.#settle({ kind: "nack", delayMs: options.delayMs ?? 0 });
+    const settled = await this.#settle({ kind: "nack", delay: durationOf(options.delayMs) });
     return settled.kind === "returned" ? settled.visibleTime : undefined;
   }
 
   /**
-   * Gives it back because it cannot be processed, behind all others. The reason (1 to 128 characters, a stable word to group
-   * by) and the error's text (cut to 4096 bytes) are kept with it. Returns as `nack`.
+   * Gives it back because it cannot be processed, with a reason that is kept with it: behind all others, on a FIFO queue as
+   * `nack`; or, with `deadLetter`, to the dead-letter queue at once.
    *
-   * @throws ForebayError as `Queue.changeVisibility`; Error if the message was settled before.
+   * @throws ForebayError as `Queue.reject`; Error if the message was settled before.
    */
+  reject(rejection: RejectOptions): Promise<RejectOutcome>;
+  /** The same with a reason, an error and a delay, one after another. */
+  reject(reason: string, error?: unknown, options?: GiveBackOptions): Promise<RejectOutcome>;
   async reject(
-    reason: string,
-    error: unknown = "",
+    given: RejectOptions | string,
+    error?: unknown,
     options: GiveBackOptions = {},
-  ): Promise<Date | undefined> {
+  ): Promise<RejectOutcome> {
+    const rejection = typeof given === "string" ? { reason: given, error, ...options } : given;
     const settled = await this.#settle({
       kind: "reject",
-      reason,
-      error: errorText(error),
-      delayMs: options.delayMs ?? 0,
+      rejection: rejectionToWire(rejection),
     });
-    return settled.kind === "returned" ? settled.visibleTime : undefined;
+    return settled.kind === "deleted" ? { kind: "returned", visibleTime: undefined } : settled;
   }
 
   #settle(settlement: Settlement): Promise<Settled> {
@@ -108,17 +121,4 @@ export class ConsumedMessage extends Message {
     this.#isSettled = true;
     return this.#settler.settle(this, settlement);
   }
-}
-
-const errorBytesMax = 4_096;
-
-/** The text of an error in at most 4096 bytes, cut at a character; the contract refuses more. */
-export function errorText(error: unknown): string {
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  const bytes = Buffer.from(text, "utf8");
-  if (bytes.length <= errorBytesMax) return text;
-  let end = errorBytesMax;
-  // A byte of the form 10xxxxxx continues a character; cut before the character it belongs to.
-  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
-  return bytes.toString("utf8", 0, end);
 }

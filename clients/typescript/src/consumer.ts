@@ -7,6 +7,10 @@
 //
 // A stream that breaks gives its messages back. Those not handed out yet are forgotten; an ack under way, or made later,
 // becomes a delete of its own, which the handle still allows. Then the stream is opened again, with growing waits.
+//
+// On a FIFO queue the server takes a group's later messages back together with one that is given back. Those that wait here
+// are withheld from the moment somebody gives the earlier one back, so that none of them is handed out before the server has
+// said so (group-hold.ts).
 
 import type { ClientDuplexStream } from "@grpc/grpc-js";
 import { DeleteOutcome as WireOutcomes } from "../gen/forebay/queue/v1/message.js";
@@ -27,6 +31,8 @@ import {
 } from "./consumed-message.js";
 import { dateOf, durationOf } from "./durations.js";
 import { ConnectionError, type ForebayError } from "./errors.js";
+import { isFifo } from "./fifo.js";
+import { GroupHold } from "./group-hold.js";
 import { consumeHandlesMax } from "./limits.js";
 import { verifyBody } from "./md5.js";
 import {
@@ -68,6 +74,7 @@ export interface ConsumedQueue {
 }
 
 interface Unconfirmed {
+  readonly message: ConsumedMessage;
   readonly settlement: Settlement;
   readonly resolve: (settled: Settled) => void;
   readonly reject: (error: unknown) => void;
@@ -99,6 +106,7 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
   /** Settled on this stream and not confirmed, by handle. */
   #unconfirmed = new Map<string, Unconfirmed>();
   #outbox = new Map<string, Settlement>();
+  readonly #hold = new GroupHold();
   #creditMessages = 0;
   #creditBytes = 0;
   #isTurnAwaited = false;
@@ -161,12 +169,12 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
   async settle(message: ConsumedMessage, settlement: Settlement): Promise<Settled> {
     const handle = message.receiptHandle;
     if (!this.#held.delete(handle)) return this.#settleAfterBreak(handle, settlement);
-    this.#creditMessages += 1;
-    this.#creditBytes += message.creditBytes;
+    this.#returnCredit(message);
+    if (message.isLost && settlement.kind !== "ack") return givenBackBefore;
+    this.#withholdGroup(message, settlement);
     this.#outbox.set(handle, settlement);
     return new Promise((resolve, reject) => {
-      this.#unconfirmed.set(handle, { settlement, resolve, reject });
-      this.#awaitTurn();
+      this.#unconfirmed.set(handle, { message, settlement, resolve, reject });
     });
   }
 
@@ -189,9 +197,26 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
     for (const { resolve } of this.#nextWaiters.splice(0)) resolve(ended);
   }
 
+  /** Gives back the credit a message took, with the next requests. */
+  #returnCredit({ creditBytes }: ConsumedMessage): void {
+    this.#creditMessages += 1;
+    this.#creditBytes += creditBytes;
+    this.#awaitTurn();
+  }
+
+  /** Hands out nothing more of a FIFO group until it is clear what became of its earlier message. */
+  #withholdGroup({ receiptHandle, groupId }: ConsumedMessage, settlement: Settlement): void {
+    // A dead letter leaves its group: the messages behind it stay, and are next.
+    if (settlement.kind === "ack" || isDeadLetter(settlement)) return;
+    if (groupId === undefined || !isFifo(this.#queue.name)) return;
+    const waiting = this.#ready.filter((message) => message.groupId === groupId);
+    if (waiting.length > 0) this.#ready = this.#ready.filter((other) => !waiting.includes(other));
+    this.#hold.begin(groupId, receiptHandle, waiting);
+  }
+
   #open(): void {
     const { connection } = this.#context;
-    const { visibilityTimeoutMs, systemAttributeNames } = this.#options;
+    const { visibilityTimeoutMs } = this.#options;
     const stream = connection.duplex(QueueServiceDefinition.methods.consume);
     this.#stream = stream;
     this.#creditMessages = 0;
@@ -205,14 +230,19 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
       $case: "start",
       value: {
         queue: this.#queue.name,
-        visibilityTimeout:
-          visibilityTimeoutMs === undefined ? undefined : durationOf(visibilityTimeoutMs),
+        visibilityTimeout: durationOf(visibilityTimeoutMs),
         credit: { messages: this.#maxMessages, bytes: BigInt(this.#maxBytes) },
-        systemAttributeNames: systemAttributesToWire(systemAttributeNames ?? ["ALL"]),
+        systemAttributeNames: systemAttributesToWire(this.#systemAttributeNames()),
         // All of them, because the credit a message takes counts its attributes, and it is given back by what arrived.
         messageAttributeNames: ["All"],
       },
     });
+  }
+
+  #systemAttributeNames(): readonly SystemAttributeName[] {
+    const names = this.#options.systemAttributeNames ?? ["ALL"];
+    // Without it nothing could be withheld.
+    return isFifo(this.#queue.name) ? [...names, "GROUP_ID"] : names;
   }
 
   #receive({ response }: ConsumeResponse): void {
@@ -246,6 +276,10 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
         return;
       }
     }
+    if (!this.#hold.withhold(message)) this.#handOut(message);
+  }
+
+  #handOut(message: ConsumedMessage): void {
     const waiter = this.#nextWaiters.shift();
     if (waiter !== undefined) waiter.resolve({ done: false, value: message });
     else this.#ready.push(message);
@@ -255,6 +289,13 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
     const unconfirmed = this.#unconfirmed.get(receiptHandle);
     if (unconfirmed === undefined) return;
     this.#unconfirmed.delete(receiptHandle);
+    this.#settled(unconfirmed, result);
+    const { groupId = "" } = unconfirmed.message;
+    for (const message of this.#hold.answered(groupId, receiptHandle)) this.#handOut(message);
+    if (this.#unconfirmed.size === 0) this.#confirmedWaker?.();
+  }
+
+  #settled(unconfirmed: Unconfirmed, result: ConsumeResult["result"]): void {
     switch (result?.$case) {
       case "deleted":
         unconfirmed.resolve({
@@ -263,15 +304,30 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
         });
         break;
       case "error":
-        unconfirmed.reject(errorOfStatus(result.value));
+        this.#refused(unconfirmed, errorOfStatus(result.value));
         break;
       case "visibleTime":
         unconfirmed.resolve({ kind: "returned", visibleTime: dateOf(result.value) });
         break;
-      default:
-        unconfirmed.resolve({ kind: "returned", visibleTime: undefined });
+      case "deadLetterQueue":
+        unconfirmed.resolve({ kind: "dead_lettered", deadLetterQueue: result.value });
+        break;
+      case undefined:
+        // Done, in a way that only a newer server can say.
+        unconfirmed.resolve(givenBackBefore);
+        break;
     }
-    if (this.#unconfirmed.size === 0) this.#confirmedWaker?.();
+  }
+
+  #refused({ message, reject }: Unconfirmed, error: ForebayError): void {
+    if (!message.isLost && !leaseGoneReasons.has(error.reason)) {
+      // The stream holds it as before, so it takes its credit again, and may be settled in another way.
+      this.#held.set(message.receiptHandle, message);
+      this.#creditMessages -= 1;
+      this.#creditBytes -= message.creditBytes;
+      message.markHeld();
+    }
+    reject(error);
   }
 
   #lose(handle: string): void {
@@ -279,13 +335,11 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
     if (message === undefined) return;
     message.markLost();
     const at = this.#ready.indexOf(message);
-    if (at < 0) return;
+    if (at >= 0) this.#ready.splice(at, 1);
+    else if (!this.#hold.forget(message)) return;
     // Nobody has seen it yet, so nobody will settle it.
-    this.#ready.splice(at, 1);
     this.#held.delete(handle);
-    this.#creditMessages += 1;
-    this.#creditBytes += message.creditBytes;
-    this.#awaitTurn();
+    this.#returnCredit(message);
   }
 
   #awaitTurn(): void {
@@ -305,10 +359,12 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
     const isDue =
       this.#creditMessages * 2 >= this.#maxMessages || this.#creditBytes * 2 >= this.#maxBytes;
     if (!isDue || this.#closing !== undefined) return;
-    const value = { messages: this.#creditMessages, bytes: BigInt(this.#creditBytes) };
-    this.#tell({ $case: "credit", value });
-    this.#creditMessages = 0;
-    this.#creditBytes = 0;
+    // What a refused message took again may be more than was given back since.
+    const messages = Math.max(0, this.#creditMessages);
+    const bytes = Math.max(0, this.#creditBytes);
+    this.#tell({ $case: "credit", value: { messages, bytes: BigInt(bytes) } });
+    this.#creditMessages -= messages;
+    this.#creditBytes -= bytes;
   }
 
   #tell(request: Request): void {
@@ -346,6 +402,7 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
     this.#stream = undefined;
     for (const message of this.#held.values()) message.markLost();
     this.#held.clear();
+    this.#hold.clear();
     this.#ready = [];
     this.#outbox.clear();
     const unconfirmed = this.#unconfirmed;
@@ -357,7 +414,7 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
   }
 
   async #settleAfterBreak(handle: string, settlement: Settlement): Promise<Settled> {
-    if (settlement.kind !== "ack") return { kind: "returned", visibleTime: undefined };
+    if (settlement.kind !== "ack") return givenBackBefore;
     return { kind: "deleted", outcome: await this.#queue.delete(handle) };
   }
 
@@ -369,6 +426,19 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
 }
 
 const ended: Next = { done: true, value: undefined };
+const givenBackBefore: Settled = { kind: "returned", visibleTime: undefined };
+
+/** The refusals that mean that the stream does not hold the message any more. */
+const leaseGoneReasons: ReadonlySet<string> = new Set([
+  "MESSAGE_NOT_FOUND",
+  "MESSAGE_NOT_IN_FLIGHT",
+  "RECEIPT_HANDLE_EXPIRED",
+  "RECEIPT_HANDLE_INVALID",
+]);
+
+function isDeadLetter(settlement: Settlement): boolean {
+  return settlement.kind === "reject" && settlement.rejection.deadLetter;
+}
 
 /** Says goodbye, and hangs up if that is not answered soon. */
 function endStream(stream: Stream): Promise<void> {
@@ -387,7 +457,7 @@ function endStream(stream: Stream): Promise<void> {
 function requestsFor(settlements: ReadonlyMap<string, Settlement>): Request[] {
   const groups = new Map<string, { settlement: Settlement; handles: string[] }>();
   for (const [handle, settlement] of settlements) {
-    const key = settlement.kind === "ack" ? "ack" : JSON.stringify(settlement);
+    const key = settlement.kind === "ack" ? "ack" : JSON.stringify(settlement, bigintAsText);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, { settlement, handles: [handle] });
     else group.handles.push(handle);
@@ -401,22 +471,18 @@ function requestsFor(settlements: ReadonlyMap<string, Settlement>): Request[] {
   });
 }
 
+function bigintAsText(_: string, value: unknown): unknown {
+  return typeof value === "bigint" ? String(value) : value;
+}
+
 function requestFor(settlement: Settlement, receiptHandles: string[]): Request {
   switch (settlement.kind) {
     case "ack":
       return { $case: "ack", value: { receiptHandles } };
     case "nack":
-      return {
-        $case: "nack",
-        value: { receiptHandles, delay: durationOf(settlement.delayMs) },
-      };
-    case "reject": {
-      const { reason, error, delayMs } = settlement;
-      return {
-        $case: "reject",
-        value: { receiptHandles, reason, error, delay: durationOf(delayMs), deadLetter: false },
-      };
-    }
+      return { $case: "nack", value: { receiptHandles, delay: settlement.delay } };
+    case "reject":
+      return { $case: "reject", value: { receiptHandles, ...settlement.rejection } };
   }
 }
 

@@ -20,33 +20,73 @@ export {
   type QuotaViolation,
 } from "./errors.js";
 export type {
+  MessageDescription,
+  MessageEvent,
+  MessageEventKind,
+  MessageExplanation,
+  Obstacle,
+  ObstacleKind,
+} from "./message-life.js";
+export type {
+  DeadLetterReason,
   DeleteOutcome,
   Message,
+  MessageContent,
   MessageState,
   PeekedMessage,
   ReceivedMessage,
   Rejection,
+  ScheduledMessage,
   SystemAttributeName,
 } from "./messages.js";
+export type {
+  ListMovesOptions,
+  MoveEdit,
+  MoveFilter,
+  MoveOptions,
+  MovePreview,
+  MoveTask,
+  MoveTaskDescription,
+  MoveTaskStatus,
+  PreviewMoveOptions,
+  StartMoveOptions,
+} from "./move-tasks.js";
 export { Reject, Retry } from "./outcomes.js";
 export type { Body, MessageOptions, SendResult } from "./outgoing.js";
 export type { Producer, ProducerOptions } from "./producer.js";
 export type { Queue } from "./queue.js";
 export type {
   QueueAttributes,
-  QueueCounters,
   QueueDescription,
   RedriveAllowPolicy,
   RedrivePolicy,
+  RetryPolicy,
 } from "./queue-attributes.js";
 export type {
   BatchFailure,
   BatchMessage,
   BatchResult,
+  DescribeMessageOptions,
+  ListDeadLetterSourcesOptions,
+  ListScheduledMessagesOptions,
   PeekOptions,
+  Permission,
+  PermittedAction,
   ReceiveOptions,
   RequestIdOption,
   SendOptions,
   SetAttributesOptions,
 } from "./queue-calls.js";
+export type { FairnessCounters, QueueCounters } from "./queue-counters.js";
+export type { RejectOptions, RejectOutcome } from "./rejection.js";
+export type {
+  ListSchedulesOptions,
+  MissedRuns,
+  Schedule,
+  ScheduleDescription,
+  ScheduledSend,
+  ScheduleStatus,
+  Schedules,
+  ScheduleTiming,
+} from "./schedules.js";
 export type { Handler, HandlerContext, Worker, WorkerOptions } from "./worker.js";

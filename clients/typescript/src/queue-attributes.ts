@@ -1,4 +1,4 @@
-// The settings and counters of a queue: the contract's QueueAttributes with spans in milliseconds and choices as words.
+// The settings of a queue: the contract's QueueAttributes with spans in milliseconds and choices as words.
 
 import {
   DeduplicationScope,
@@ -6,12 +6,12 @@ import {
   ReceiptPolicy,
   RedrivePermission,
   type QueueAttributes as WireAttributes,
-  type QueueCounters as WireCounters,
+  type RetryPolicy as WireRetryPolicy,
 } from "../gen/forebay/queue/v1/queue.js";
 import type { GetQueueAttributesResponse } from "../gen/forebay/queue/v1/queue_service.js";
+import { type Choice, choiceOf } from "./choices.js";
 import { dateOf, durationOf, millisecondsOf } from "./durations.js";
-
-type Choice<Enum> = Exclude<keyof Enum, "UNSPECIFIED"> & string;
+import { countersFromWire, type QueueCounters } from "./queue-counters.js";
 
 /** The settings of a queue. What is left out stays as it is, or at creation gets its default. */
 export interface QueueAttributes {
@@ -25,11 +25,11 @@ export interface QueueAttributes {
   readonly maximumMessageBytes?: number | undefined;
   /** How long a receive without a wait of its own waits, in milliseconds. Range: 0 to 20000. Default: 0. */
   readonly receiveMessageWaitTimeMs?: number | undefined;
-  /** Where messages go that were received more than `maxReceiveCount` (1 to 1000) times. Default: nowhere. */
+  /** Where messages go that were received too often. Default: nowhere. */
   readonly redrivePolicy?: RedrivePolicy | undefined;
   /** Which queues may use this one as their dead-letter queue. Default: all. */
   readonly redriveAllowPolicy?: RedriveAllowPolicy | undefined;
-  /** The resource policy, a JSON document of at most 8192 bytes. Empty removes it. */
+  /** The resource policy, a JSON document of at most 8192 bytes; see `Queue.addPermission`. Empty removes it. */
   readonly policy?: string | undefined;
   /** Whether messages are encrypted at rest with the server's key. */
   readonly managedEncryption?: boolean | undefined;
@@ -47,47 +47,56 @@ export interface QueueAttributes {
   readonly fifoThroughputLimit?: Choice<typeof FifoThroughputLimit> | undefined;
   /** What an older receipt handle may do once its message was received again. Default: LENIENT. */
   readonly receiptPolicy?: Choice<typeof ReceiptPolicy> | undefined;
-  /** How long a deduplication id is remembered, in milliseconds. Range: 0 to 604800000. Default: 300000. */
+  /**
+   * How long a deduplication id is remembered after the first accepted send, in milliseconds. Range: 0 to 604800000. Default:
+   * 300000 on FIFO queues; 0 on others, which then refuse deduplication ids.
+   */
   readonly dedupWindowMs?: number | undefined;
   /** How many messages may be in flight at once. Range: 1 to 10000000. Default: 120000. */
   readonly maxInFlight?: number | undefined;
+  /**
+   * True while nothing is delivered: sends are accepted, receives find nothing and wait; leases held go on, moves too.
+   * Default: false. See `Queue.pause`.
+   */
+  readonly deliveryPaused?: boolean | undefined;
+  /** How long a message that was received and not deleted waits before it is delivered again. Default: not at all. */
+  readonly retryPolicy?: RetryPolicy | undefined;
+  /** How many messages of one group may be in flight at once. Range: 0 to 10000000. Default: 0, no limit. */
+  readonly maxInFlightPerGroup?: number | undefined;
+  /**
+   * What one step of priority is worth, in milliseconds: a message of priority p is served as if it had been sent p times this
+   * earlier. Range: 1000 to 86400000. Default: 60000. Not on FIFO queues.
+   */
+  readonly priorityAgeingMs?: number | undefined;
 }
 
+/** Where messages go that were received too often. */
 export interface RedrivePolicy {
+  /** A queue of the same type, which must exist and allow this source. Empty, in a change, removes the policy. */
   readonly deadLetterQueue: string;
+  /** How many times a message is delivered; the next receive that would select it moves it instead. Range: 1 to 1000. */
   readonly maxReceiveCount: number;
 }
 
+/**
+ * Waits between the deliveries of one message: the first is `minimumBackoffMs`, each next one `factor` times the one before,
+ * none longer than `maximumBackoffMs`. They begin when a lease ends without a delete, and when a consumer nacks or rejects
+ * without a delay of its own. A `changeVisibility` to 0 makes the message visible at once.
+ */
+export interface RetryPolicy {
+  /** The wait after the first delivery. Range: 1000 to 43200000. */
+  readonly minimumBackoffMs: number;
+  /** The longest wait. Range: `minimumBackoffMs` to 43200000. Default: 600000, or `minimumBackoffMs` if that is longer. */
+  readonly maximumBackoffMs?: number | undefined;
+  /** What each wait is multiplied with. Range: 1 to 10. Default: 2. */
+  readonly factor?: number | undefined;
+}
+
+/** Which queues may use this one as their dead-letter queue. */
 export interface RedriveAllowPolicy {
   readonly permission: Choice<typeof RedrivePermission>;
   /** With BY_QUEUE: at most 10 names. */
   readonly sourceQueues?: readonly string[] | undefined;
-}
-
-/** Exact numbers of a queue at one instant. */
-export interface QueueCounters {
-  /** Messages that a receive could return now. */
-  readonly visibleMessageCount: number;
-  /** Messages received and neither deleted nor visible again. */
-  readonly inFlightMessageCount: number;
-  /** Messages whose delay has not ended. */
-  readonly delayedMessageCount: number;
-  /** The sum of the three. */
-  readonly storedMessageCount: number;
-  /** Their bodies and attributes, in bytes. */
-  readonly storedBytes: number;
-  /** The time since the oldest stored message was sent, in milliseconds; undefined when there is none. */
-  readonly oldestMessageAgeMs: number | undefined;
-  /** Since the queue was created. */
-  readonly sentCount: number;
-  /** Since the queue was created, repeats included. */
-  readonly receivedCount: number;
-  /** Since the queue was created. */
-  readonly deletedCount: number;
-  /** Since the queue was created. */
-  readonly expiredCount: number;
-  /** Since the queue was created. */
-  readonly purgedCount: number;
 }
 
 /** A queue as the server describes it. */
@@ -122,16 +131,20 @@ export const attributeFieldNames = {
   receiptPolicy: "receipt_policy",
   dedupWindowMs: "dedup_window",
   maxInFlight: "max_in_flight",
+  deliveryPaused: "delivery_paused",
+  retryPolicy: "retry_policy",
+  maxInFlightPerGroup: "max_in_flight_per_group",
+  priorityAgeingMs: "priority_ageing",
 } as const satisfies Record<keyof QueueAttributes, string>;
 
 /** The wire's form of settings to give. */
 export function attributesToWire(attributes: QueueAttributes): WireAttributes {
   return {
-    visibilityTimeout: span(attributes.visibilityTimeoutMs),
-    messageRetentionPeriod: span(attributes.messageRetentionPeriodMs),
-    delay: span(attributes.delayMs),
+    visibilityTimeout: durationOf(attributes.visibilityTimeoutMs),
+    messageRetentionPeriod: durationOf(attributes.messageRetentionPeriodMs),
+    delay: durationOf(attributes.delayMs),
     maximumMessageBytes: attributes.maximumMessageBytes,
-    receiveMessageWaitTime: span(attributes.receiveMessageWaitTimeMs),
+    receiveMessageWaitTime: durationOf(attributes.receiveMessageWaitTimeMs),
     redrivePolicy: attributes.redrivePolicy,
     redriveAllowPolicy: attributes.redriveAllowPolicy && {
       permission: RedrivePermission[attributes.redriveAllowPolicy.permission],
@@ -140,14 +153,22 @@ export function attributesToWire(attributes: QueueAttributes): WireAttributes {
     policy: attributes.policy,
     managedEncryption: attributes.managedEncryption,
     encryptionKey: attributes.encryptionKey,
-    dataKeyReusePeriod: span(attributes.dataKeyReusePeriodMs),
+    dataKeyReusePeriod: durationOf(attributes.dataKeyReusePeriodMs),
     fifoQueue: attributes.fifoQueue,
     contentBasedDeduplication: attributes.contentBasedDeduplication,
     deduplicationScope: DeduplicationScope[attributes.deduplicationScope ?? "UNSPECIFIED"],
     fifoThroughputLimit: FifoThroughputLimit[attributes.fifoThroughputLimit ?? "UNSPECIFIED"],
     receiptPolicy: ReceiptPolicy[attributes.receiptPolicy ?? "UNSPECIFIED"],
-    dedupWindow: span(attributes.dedupWindowMs),
+    dedupWindow: durationOf(attributes.dedupWindowMs),
     maxInFlight: attributes.maxInFlight,
+    deliveryPaused: attributes.deliveryPaused,
+    retryPolicy: attributes.retryPolicy && {
+      minimumBackoff: durationOf(attributes.retryPolicy.minimumBackoffMs),
+      maximumBackoff: durationOf(attributes.retryPolicy.maximumBackoffMs),
+      factor: attributes.retryPolicy.factor,
+    },
+    maxInFlightPerGroup: attributes.maxInFlightPerGroup,
+    priorityAgeing: durationOf(attributes.priorityAgeingMs),
   };
 }
 
@@ -155,27 +176,31 @@ export function attributesToWire(attributes: QueueAttributes): WireAttributes {
 export function attributesFromWire(wire: WireAttributes | undefined): QueueAttributes {
   if (wire === undefined) return {};
   const attributes: QueueAttributes = {
-    visibilityTimeoutMs: spanMs(wire.visibilityTimeout),
-    messageRetentionPeriodMs: spanMs(wire.messageRetentionPeriod),
-    delayMs: spanMs(wire.delay),
+    visibilityTimeoutMs: millisecondsOf(wire.visibilityTimeout),
+    messageRetentionPeriodMs: millisecondsOf(wire.messageRetentionPeriod),
+    delayMs: millisecondsOf(wire.delay),
     maximumMessageBytes: wire.maximumMessageBytes,
-    receiveMessageWaitTimeMs: spanMs(wire.receiveMessageWaitTime),
+    receiveMessageWaitTimeMs: millisecondsOf(wire.receiveMessageWaitTime),
     redrivePolicy: wire.redrivePolicy,
     redriveAllowPolicy: wire.redriveAllowPolicy && {
-      permission: choice(RedrivePermission, wire.redriveAllowPolicy.permission) ?? "ALLOW_ALL",
+      permission: choiceOf(RedrivePermission, wire.redriveAllowPolicy.permission) ?? "ALLOW_ALL",
       sourceQueues: wire.redriveAllowPolicy.sourceQueues,
     },
     policy: wire.policy,
     managedEncryption: wire.managedEncryption,
     encryptionKey: wire.encryptionKey,
-    dataKeyReusePeriodMs: spanMs(wire.dataKeyReusePeriod),
+    dataKeyReusePeriodMs: millisecondsOf(wire.dataKeyReusePeriod),
     fifoQueue: wire.fifoQueue,
     contentBasedDeduplication: wire.contentBasedDeduplication,
-    deduplicationScope: choice(DeduplicationScope, wire.deduplicationScope),
-    fifoThroughputLimit: choice(FifoThroughputLimit, wire.fifoThroughputLimit),
-    receiptPolicy: choice(ReceiptPolicy, wire.receiptPolicy),
-    dedupWindowMs: spanMs(wire.dedupWindow),
+    deduplicationScope: choiceOf(DeduplicationScope, wire.deduplicationScope),
+    fifoThroughputLimit: choiceOf(FifoThroughputLimit, wire.fifoThroughputLimit),
+    receiptPolicy: choiceOf(ReceiptPolicy, wire.receiptPolicy),
+    dedupWindowMs: millisecondsOf(wire.dedupWindow),
     maxInFlight: wire.maxInFlight,
+    deliveryPaused: wire.deliveryPaused,
+    retryPolicy: wire.retryPolicy && retryPolicyOf(wire.retryPolicy),
+    maxInFlightPerGroup: wire.maxInFlightPerGroup,
+    priorityAgeingMs: millisecondsOf(wire.priorityAgeing),
   };
   const present = Object.entries(attributes).filter(([, value]) => value !== undefined);
   return Object.fromEntries(present);
@@ -187,42 +212,15 @@ export function descriptionOf(wire: GetQueueAttributesResponse): QueueDescriptio
     attributes: attributesFromWire(wire.attributes),
     counters: countersFromWire(wire.counters),
     etag: wire.etag,
-    createTime: wire.createTime && dateOf(wire.createTime),
-    updateTime: wire.updateTime && dateOf(wire.updateTime),
+    createTime: dateOf(wire.createTime),
+    updateTime: dateOf(wire.updateTime),
   };
 }
 
-// Counts are 64-bit on the wire and exact as numbers up to 2^53: a queue that takes a million messages a second would need
-// 285 years to pass that.
-function countersFromWire(wire: WireCounters | undefined): QueueCounters {
-  const count = (value: bigint | undefined): number => Number(value ?? 0n);
+function retryPolicyOf(wire: WireRetryPolicy): RetryPolicy {
   return {
-    visibleMessageCount: count(wire?.visibleMessageCount),
-    inFlightMessageCount: count(wire?.inFlightMessageCount),
-    delayedMessageCount: count(wire?.delayedMessageCount),
-    storedMessageCount: count(wire?.storedMessageCount),
-    storedBytes: count(wire?.storedBytes),
-    oldestMessageAgeMs: spanMs(wire?.oldestMessageAge),
-    sentCount: count(wire?.sentCount),
-    receivedCount: count(wire?.receivedCount),
-    deletedCount: count(wire?.deletedCount),
-    expiredCount: count(wire?.expiredCount),
-    purgedCount: count(wire?.purgedCount),
+    minimumBackoffMs: millisecondsOf(wire.minimumBackoff) ?? 0,
+    maximumBackoffMs: millisecondsOf(wire.maximumBackoff),
+    factor: wire.factor,
   };
-}
-
-function span(spanMs: number | undefined) {
-  return spanMs === undefined ? undefined : durationOf(spanMs);
-}
-
-function spanMs(duration: WireAttributes["delay"]): number | undefined {
-  return duration && millisecondsOf(duration);
-}
-
-function choice<Enum extends Readonly<Record<string, number>>>(
-  names: Enum,
-  value: number,
-): Choice<Enum> | undefined {
-  const found = Object.entries(names).find(([, number]) => number === value)?.[0];
-  return found === undefined || found === "UNSPECIFIED" ? undefined : (found as Choice<Enum>);
 }

@@ -61,17 +61,23 @@ export interface ReceiveOptions extends CallOptions {
   readonly attributeNames?: readonly string[] | undefined;
   /** What the server keeps for a message and should return. Default: all. None makes an answer some 60 bytes smaller. */
   readonly systemAttributeNames?: readonly SystemAttributeName[] | undefined;
-  /** FIFO queues only: within 5 minutes a repeat with the same id returns the same messages. */
+  /**
+   * FIFO queues only: names this call, so that it may be repeated when its answer is lost, by this client or the caller.
+   * Within 5 minutes the same messages and handles come again, each with a full new timeout and its count unchanged; or
+   * RECEIVE_ATTEMPT_STALE, if one of them was deleted or changed, or its lease ended. 1 to 128 ASCII letters, digits and
+   * punctuation. Default: none.
+   */
   readonly receiveAttemptId?: string | undefined;
   /**
    * 1 to 64 bytes that name this call, so that it may be repeated when its answer is lost: within 60 s the same messages
-   * come again. Default: none; messages of a lost answer then come back when their visibility timeout ends.
+   * come again. Default: none; messages of a lost answer then come back when their visibility timeout ends, and on a FIFO
+   * queue hold up their groups until then.
    */
   readonly requestId?: string | undefined;
 }
 
 export interface PeekOptions extends CallOptions {
-  /** Only messages in these states. Default: all. */
+  /** Only messages in these states. Default: all. SCHEDULED ones are not shown; `listScheduledMessages` does. */
   readonly states?: readonly MessageState[] | undefined;
   /** Only messages of this group. */
   readonly groupId?: string | undefined;
@@ -88,4 +94,44 @@ export interface PeekOptions extends CallOptions {
 export interface SetAttributesOptions extends CallOptions {
   /** The last etag seen; the change is refused with ETAG_MISMATCH if it is no longer current. */
   readonly etag?: string | undefined;
+}
+
+export interface DescribeMessageOptions extends CallOptions {
+  /** Bytes of the body at most. Range: 0 to 1048576, the default. */
+  readonly bodyBytesMax?: number | undefined;
+}
+
+export interface ListScheduledMessagesOptions extends CallOptions {
+  /** Messages asked for at a time. Range: 1 to 100. Default: 10. */
+  readonly pageSize?: number | undefined;
+  /** Bytes of each body at most. Range: 0 to 1048576, the default. */
+  readonly bodyBytesMax?: number | undefined;
+}
+
+export interface ListDeadLetterSourcesOptions extends CallOptions {
+  /** Names asked for at a time. Range: 1 to 1000, the default. */
+  readonly pageSize?: number | undefined;
+}
+
+/** What can be granted; `*` stands for all of it. What only the owner may do cannot be. */
+export type PermittedAction =
+  | "SendMessage"
+  | "ReceiveMessage"
+  | "DeleteMessage"
+  | "ChangeMessageVisibility"
+  | "GetQueueAttributes"
+  | "GetQueueUrl"
+  | "ListDeadLetterSourceQueues"
+  | "PurgeQueue"
+  | "PeekMessages"
+  | "*";
+
+/** A statement that lets others use a queue. */
+export interface Permission {
+  /** 1 to 80 of letters, digits and `-_`, not taken in the queue's policy. */
+  readonly label: string;
+  /** Who; at least one. */
+  readonly principals: readonly string[];
+  /** What; 1 to 7. */
+  readonly actions: readonly PermittedAction[];
 }

@@ -15,6 +15,7 @@ import type { CallOptions } from "./connection.js";
 import { type ConsumeOptions, Consumer } from "./consumer.js";
 import { dateOf, durationOf } from "./durations.js";
 import { ForebayError } from "./errors.js";
+import { isFifo } from "./fifo.js";
 import {
   batchesInFlightMax,
   longPollGraceMs,
@@ -23,12 +24,30 @@ import {
 } from "./limits.js";
 import { verifyBody } from "./md5.js";
 import {
+  type MessageDescription,
+  type MessageExplanation,
+  messageDescriptionOf,
+  messageExplanationOf,
+} from "./message-life.js";
+import {
   type DeleteOutcome,
   PeekedMessage,
   ReceivedMessage,
+  ScheduledMessage,
   statesToWire,
   systemAttributesToWire,
 } from "./messages.js";
+import {
+  type ListMovesOptions,
+  listMoves,
+  type MovePreview,
+  type MoveTask,
+  type MoveTaskDescription,
+  type PreviewMoveOptions,
+  previewMove,
+  type StartMoveOptions,
+  startMove,
+} from "./move-tasks.js";
 import {
   type Body,
   type OutgoingMessage,
@@ -51,7 +70,11 @@ import type {
   BatchFailure,
   BatchMessage,
   BatchResult,
+  DescribeMessageOptions,
+  ListDeadLetterSourcesOptions,
+  ListScheduledMessagesOptions,
   PeekOptions,
+  Permission,
   QueueContext,
   ReceiveOptions,
   RequestIdOption,
@@ -59,6 +82,13 @@ import type {
   SetAttributesOptions,
 } from "./queue-calls.js";
 import { newRequestId } from "./random.js";
+import {
+  type RejectOptions,
+  type RejectOutcome,
+  rejectionToWire,
+  rejectOutcomeOf,
+} from "./rejection.js";
+import { Schedules } from "./schedules.js";
 import { errorOfEntry } from "./status-details.js";
 import { type Handler, Worker, type WorkerOptions } from "./worker.js";
 
@@ -68,12 +98,15 @@ const { methods } = QueueServiceDefinition;
 export class Queue {
   /** Its name: `orders`, or `billing/orders` in another namespace. */
   readonly name: string;
+  /** The messages that the server sends to it by itself, again and again. */
+  readonly schedules: Schedules;
   readonly #context: QueueContext;
   readonly #sends: Batcher<OutgoingMessage, SendResult>;
   readonly #deletes: Batcher<string, DeleteOutcome>;
 
   constructor(name: string, context: QueueContext) {
     this.name = name;
+    this.schedules = new Schedules(name, context.connection);
     this.#context = context;
     this.#sends = new Batcher((entries) => this.#sendTogether(entries), limitsFor(name));
     this.#deletes = new Batcher((handles) => this.#deleteTogether(handles), limitsFor(name));
@@ -127,7 +160,10 @@ export class Queue {
    * Leases up to `maxMessages` messages: they stay invisible to others until deleted or until the visibility timeout ends.
    * Waits up to `waitTimeMs` for one; none is an empty list. An aborted receive gives its messages back.
    *
-   * @throws ForebayError QUEUE_NOT_FOUND, IN_FLIGHT_LIMIT, INVALID_PARAMETER; MD5_MISMATCH.
+   * On a FIFO queue one receive may hold several messages of a group, in their order.
+   *
+   * @throws ForebayError QUEUE_NOT_FOUND, IN_FLIGHT_LIMIT, INVALID_PARAMETER; UNSUPPORTED_FOR_QUEUE_TYPE and
+   * RECEIVE_ATTEMPT_STALE for a `receiveAttemptId`; MD5_MISMATCH.
    */
   async receive(options: ReceiveOptions = {}): Promise<ReceivedMessage[]> {
     const { waitTimeMs, visibilityTimeoutMs } = options;
@@ -136,9 +172,8 @@ export class Queue {
       {
         queue: this.name,
         maxMessages: options.maxMessages,
-        visibilityTimeout:
-          visibilityTimeoutMs === undefined ? undefined : durationOf(visibilityTimeoutMs),
-        waitTime: waitTimeMs === undefined ? undefined : durationOf(waitTimeMs),
+        visibilityTimeout: durationOf(visibilityTimeoutMs),
+        waitTime: durationOf(waitTimeMs),
         systemAttributeNames: systemAttributesToWire(options.systemAttributeNames ?? ["ALL"]),
         messageAttributeNames: [...(options.attributeNames ?? ["All"])],
         receiveAttemptId: options.receiveAttemptId ?? "",
@@ -221,6 +256,24 @@ export class Queue {
   }
 
   /**
+   * Gives a received message back because it cannot be processed, with a reason that is kept with it and shown by receives
+   * and peeks: it becomes visible behind all others (on a FIFO queue at its place), or goes to the dead-letter queue at once.
+   *
+   * @throws ForebayError as `changeVisibility`, the handle being of the message's newest receive; DLQ_NOT_FOUND with
+   * `deadLetter`, if the queue has no dead-letter queue, or it does not exist: the lease is then as before.
+   */
+  async reject(
+    receiptHandle: string,
+    rejection: RejectOptions,
+    options: CallOptions = {},
+  ): Promise<RejectOutcome> {
+    const request = { queue: this.name, receiptHandle, ...rejectionToWire(rejection) };
+    return rejectOutcomeOf(
+      await this.#context.connection.unary(methods.rejectMessage, request, options),
+    );
+  }
+
+  /**
    * Replaces what is left of 1 to 10 leases as one step, each by itself; an entry's id is its place in the list.
    *
    * @throws ForebayError as `sendBatch` for the batch as a whole; those of `changeVisibility` are in `failed`.
@@ -277,6 +330,65 @@ export class Queue {
     });
   }
 
+  /**
+   * Shows one stored or scheduled message and what happened to it.
+   *
+   * @throws ForebayError QUEUE_NOT_FOUND; MESSAGE_NOT_FOUND: what was deleted or expired is not remembered.
+   */
+  async describeMessage(
+    messageId: string,
+    options: DescribeMessageOptions = {},
+  ): Promise<MessageDescription> {
+    const request = { queue: this.name, messageId, bodyBytesMax: options.bodyBytesMax };
+    return messageDescriptionOf(
+      await this.#context.connection.unary(methods.describeMessage, request, options),
+    );
+  }
+
+  /**
+   * Says why a message is not being delivered now: every reason that holds, or none when the next receive may get it.
+   *
+   * @throws ForebayError QUEUE_NOT_FOUND, MESSAGE_NOT_FOUND.
+   */
+  async explainMessage(messageId: string, options: CallOptions = {}): Promise<MessageExplanation> {
+    const request = { queue: this.name, messageId };
+    return messageExplanationOf(
+      await this.#context.connection.unary(methods.explainMessage, request, options),
+    );
+  }
+
+  /**
+   * The messages that wait for their `deliverTime`, earliest first, over all pages until the loop is left.
+   *
+   * @throws ForebayError QUEUE_NOT_FOUND, INVALID_PARAMETER.
+   */
+  listScheduledMessages(
+    options: ListScheduledMessagesOptions = {},
+  ): AsyncGenerator<ScheduledMessage, void, undefined> {
+    return pages(async (pageToken) => {
+      const { pageSize, bodyBytesMax } = options;
+      const response = await this.#context.connection.unary(
+        methods.listScheduledMessages,
+        { queue: this.name, pageSize, pageToken, bodyBytesMax },
+        options,
+      );
+      return {
+        items: response.messages.map((wire) => new ScheduledMessage(wire)),
+        nextPageToken: response.nextPageToken,
+      };
+    });
+  }
+
+  /**
+   * Removes a message that waits for its `deliverTime`. Its deduplication id stays remembered.
+   *
+   * @throws ForebayError QUEUE_NOT_FOUND; MESSAGE_NOT_FOUND: it has joined the queue, was cancelled before, or never was.
+   */
+  async cancelScheduledMessage(messageId: string, options: CallOptions = {}): Promise<void> {
+    const request = { queue: this.name, messageId };
+    await this.#context.connection.unary(methods.cancelScheduledMessage, request, options);
+  }
+
   /** Whether a queue of this name exists. */
   async exists(options: CallOptions = {}): Promise<boolean> {
     try {
@@ -300,7 +412,8 @@ export class Queue {
    * Changes settings, all or none, acting at once. A setting given as `null` goes back to its default. Returns all settings
    * after the change and the new etag.
    *
-   * @throws ForebayError QUEUE_NOT_FOUND, INVALID_ATTRIBUTE_VALUE, UNKNOWN_ATTRIBUTE, ETAG_MISMATCH.
+   * @throws ForebayError QUEUE_NOT_FOUND, INVALID_ATTRIBUTE_VALUE, UNKNOWN_ATTRIBUTE, ETAG_MISMATCH, POLICY_LIMIT;
+   * DLQ_NOT_FOUND, DLQ_TYPE_MISMATCH, DLQ_NOT_ALLOWED for a redrive policy.
    */
   async setAttributes(
     changes: { readonly [Name in keyof QueueAttributes]: QueueAttributes[Name] | null },
@@ -321,6 +434,19 @@ export class Queue {
       options,
     );
     return { attributes: attributesFromWire(response.attributes), etag: response.etag };
+  }
+
+  /**
+   * Stops deliveries until `resume`: sends are accepted, receives find nothing and wait, leases held go on. Pausing a paused
+   * queue is fine. @throws ForebayError QUEUE_NOT_FOUND.
+   */
+  async pause(options: CallOptions = {}): Promise<void> {
+    await this.setAttributes({ deliveryPaused: true }, options);
+  }
+
+  /** Delivers again, to those who wait first. Resuming a queue that is not paused is fine. @throws ForebayError QUEUE_NOT_FOUND. */
+  async resume(options: CallOptions = {}): Promise<void> {
+    await this.setAttributes({ deliveryPaused: false }, options);
   }
 
   /** Removes every message sent before this call; returns how many. @throws ForebayError QUEUE_NOT_FOUND. */
@@ -353,6 +479,76 @@ export class Queue {
   async untag(keys: readonly string[], options: CallOptions = {}): Promise<void> {
     const request = { queue: this.name, keys: [...keys] };
     await this.#context.connection.unary(methods.untagQueue, request, options);
+  }
+
+  /**
+   * Lets others use the queue: adds a statement to its policy.
+   *
+   * @throws ForebayError QUEUE_NOT_FOUND, LABEL_EXISTS, POLICY_LIMIT, INVALID_PARAMETER.
+   */
+  async addPermission(
+    { label, principals, actions }: Permission,
+    options: CallOptions & RequestIdOption = {},
+  ): Promise<void> {
+    const request = {
+      queue: this.name,
+      label,
+      principals: [...principals],
+      actions: [...actions],
+      requestId: options.requestId ?? newRequestId(),
+    };
+    await this.#context.connection.unary(methods.addPermission, request, options);
+  }
+
+  /** Takes a permission back, by its label. @throws ForebayError QUEUE_NOT_FOUND, LABEL_NOT_FOUND. */
+  async removePermission(label: string, options: CallOptions = {}): Promise<void> {
+    const request = { queue: this.name, label };
+    await this.#context.connection.unary(methods.removePermission, request, options);
+  }
+
+  /** The names of the queues whose redrive policy names this one, in order. @throws ForebayError QUEUE_NOT_FOUND. */
+  listDeadLetterSources(
+    options: ListDeadLetterSourcesOptions = {},
+  ): AsyncGenerator<string, void, undefined> {
+    return pages(async (pageToken) => {
+      const request = { queue: this.name, pageSize: options.pageSize, pageToken };
+      const response = await this.#context.connection.unary(
+        methods.listDeadLetterSourceQueues,
+        request,
+        options,
+      );
+      return { items: response.queues, nextPageToken: response.nextPageToken };
+    });
+  }
+
+  /**
+   * Starts moving messages out of this dead-letter queue, oldest first: those that are in it now, visible when reached, and
+   * chosen by the filter. Each becomes a new message of its destination. The task goes on by itself, over restarts too.
+   *
+   * ```ts
+   * const move = await deadLetters.startMove({ filter: { rejectionReason: "no_invoice" }, maxPerSecond: 10 });
+   * console.log(await move.status());
+   * ```
+   *
+   * @throws ForebayError MOVE_RESOURCE_NOT_FOUND, MOVE_SOURCE_NOT_DLQ, MOVE_TASK_ALREADY_RUNNING, DLQ_TYPE_MISMATCH,
+   * INVALID_PARAMETER.
+   */
+  startMove(options: StartMoveOptions = {}): Promise<MoveTask> {
+    return startMove(this.#context.connection, this.name, options);
+  }
+
+  /**
+   * Says what `startMove` with this filter and edit would do now, with samples, and moves nothing.
+   *
+   * @throws ForebayError MOVE_RESOURCE_NOT_FOUND, MOVE_SOURCE_NOT_DLQ, DLQ_TYPE_MISMATCH, INVALID_PARAMETER.
+   */
+  previewMove(options: PreviewMoveOptions = {}): Promise<MovePreview> {
+    return previewMove(this.#context.connection, this.name, options);
+  }
+
+  /** The moves out of this queue, newest first; at least the last 10 are kept. @throws ForebayError MOVE_RESOURCE_NOT_FOUND. */
+  listMoves(options: ListMovesOptions = {}): AsyncGenerator<MoveTaskDescription, void, undefined> {
+    return listMoves(this.#context.connection, this.name, options);
   }
 
   /** Opens a stream to send many messages over. */
@@ -441,7 +637,7 @@ export class Queue {
 
 // Batches under way at the same time may be stored in either order, which only a FIFO queue promises anything about.
 function limitsFor(queue: string): BatcherLimits {
-  return queue.endsWith(".fifo")
+  return isFifo(queue)
     ? { batchesInFlightMax: 1, partialBatchesInFlightMax: 1 }
     : { batchesInFlightMax, partialBatchesInFlightMax };
 }

@@ -13,7 +13,6 @@
 import { onAbort } from "./abort.js";
 import { Backoff, type BackoffBounds } from "./backoff.js";
 import { nowMs, sleep, startTimer } from "./clock.js";
-import { errorText } from "./consumed-message.js";
 import { ForebayError } from "./errors.js";
 import { goneReasons, Heartbeat, type Lease, type LeasedQueue } from "./heartbeat.js";
 import { batchEntriesMax, visibilityTimeoutMaxMs, waitTimeMaxMs } from "./limits.js";
@@ -22,6 +21,7 @@ import { Reject, Retry } from "./outcomes.js";
 import type { QueueContext, ReceiveOptions } from "./queue-calls.js";
 import { between } from "./random.js";
 import { rejectMessage } from "./reject-message.js";
+import { errorText } from "./rejection.js";
 
 /** What a handler is given beside the message. */
 export interface HandlerContext {
