@@ -42,6 +42,7 @@ describe("import direction", () => {
     { rule: "queue-imports", file: "src/queue/receive.ts", imports: "../store/keys.js" },
     { rule: "cache-imports", file: "src/cache/set.ts", imports: "../queue/send.js" },
     { rule: "topic-imports", file: "src/topic/publish.ts", imports: "../engine/engine.js" },
+    { rule: "policy-imports", file: "src/policy/evaluate.ts", imports: "../queue/send.js" },
     { rule: "engine-imports", file: "src/engine/turns.ts", imports: "../rpc/wire.js" },
     { rule: "store-imports", file: "src/store/rows.ts", imports: "../engine/engine.js" },
     { rule: "replication-imports", file: "src/replication/leader.ts", imports: "../rpc/wire.js" },

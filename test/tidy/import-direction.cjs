@@ -12,12 +12,14 @@ const mayImport = {
   config: ["base"],
   // The listeners wrap the handlers of rpc; rpc knows nothing of them.
   edge: ["base", "config", "engine", "gen", "rpc"],
-  security: ["base", "engine", "gen"],
-  rpc: ["base", "engine", "gen", ...services],
+  security: ["base", "engine", "gen", "policy"],
+  rpc: ["base", "engine", "gen", "policy", ...services],
   delivery: ["base", "engine", "gen", ...services],
-  queue: ["base"],
+  queue: ["base", "policy"],
   cache: ["base"],
   topic: ["base", "queue"],
+  // The documents that say who may do what, the same for every service.
+  policy: ["base"],
   // The services' views and stamps, and their clean-up decisions, which the sweeper runs.
   engine: ["base", "store", ...services],
   // The services' view and change types only; see "store-imports-service-types-only".
@@ -86,7 +88,7 @@ const others = [
     name: "rules-are-pure",
     comment: "A service's rules read no clock, file or network, and need no package to decide.",
     severity: "error",
-    from: { path: unit(services) },
+    from: { path: unit([...services, "policy"]) },
     to: {
       dependencyTypes: ["core", "npm", "npm-dev", "npm-optional", "npm-peer", "npm-no-pkg"],
       pathNot: "^(?:node:)?(?:buffer|crypto|util)$",
