@@ -7,9 +7,14 @@ import { addBenchCommand } from "./bench-command.js";
 import { CliContext, type CliDependencies } from "./context.js";
 import { exitCodes, exitCodesHelp } from "./exit-codes.js";
 import { reportOf } from "./failure.js";
+import { addMessageCommands } from "./message-commands.js";
+import { addMoveCommands } from "./move-commands.js";
 import { addQueueCommands } from "./queue-commands.js";
 import { addPeekCommand, addReceiveCommand } from "./receive-command.js";
+import { addScheduleCommands } from "./schedule-commands.js";
+import { addScheduledCommands } from "./scheduled-commands.js";
 import { addSendCommand } from "./send-command.js";
+import { addSettleCommands } from "./settle-commands.js";
 import { addWorkCommand } from "./work-command.js";
 
 export type { CliDependencies } from "./context.js";
@@ -59,8 +64,13 @@ function programOf(context: CliContext, { stdout, stderr }: CliDependencies): Co
   addQueueCommands(program, context);
   addSendCommand(program, context);
   addReceiveCommand(program, context);
+  addSettleCommands(program, context);
   addPeekCommand(program, context);
+  addMessageCommands(program, context);
   addWorkCommand(program, context);
+  addScheduledCommands(program, context);
+  addScheduleCommands(program, context);
+  addMoveCommands(program, context);
   addBenchCommand(program, context);
   return program;
 }

@@ -2,11 +2,13 @@
 // `forebay --help` does not wait for gRPC.
 
 import type { Readable, Writable } from "node:stream";
+import { MessageChannel } from "node:worker_threads";
 import type { ForebayClient, Queue } from "@forebay/client";
 import type { Command } from "commander";
 import { type Clock, createSystemClock } from "../base/clock.js";
 import { parseDuration } from "./durations.js";
 import { usageFailure } from "./failure.js";
+import { type Instant, parseInstant } from "./instants.js";
 import { Output, type OutputFormat, outputFormats } from "./output.js";
 
 /** What `forebay` needs from the process it runs in. */
@@ -68,6 +70,24 @@ export class CliContext {
     return this.#signal?.aborted ?? false;
   }
 
+  /** Waits for a span, or until interrupted. Keeps the process alive meanwhile, which timers of the clock do not. */
+  async sleep(spanMs: number): Promise<void> {
+    const { port1: hold } = new MessageChannel();
+    hold.ref();
+    const { interrupted } = this;
+    await new Promise<void>((resolve) => {
+      const timer = this.clock.setTimer(spanMs, done);
+      interrupted.addEventListener("abort", done, { once: true });
+      if (interrupted.aborted) done();
+      function done(): void {
+        timer.cancel();
+        interrupted.removeEventListener("abort", done);
+        resolve();
+      }
+    });
+    hold.close();
+  }
+
   /** Runs `use` with a client, which is closed afterwards. */
   async withClient(
     options: CallOptions,
@@ -125,6 +145,16 @@ export function duration(text: string): number {
   );
 }
 
+/** Reads an option that is an instant. */
+export function instant(text: string): Instant {
+  const given = parseInstant(text);
+  if (given !== undefined) return given;
+  throw usageFailure(
+    `"${text}" is no instant.`,
+    "Write it with a zone, as in 2026-12-24T18:00:00Z or 2026-12-24T19:00+01:00, or from now, as in +2h.",
+  );
+}
+
 /** Reads an option that is a whole number of at least `min`. */
 export function wholeNumber(min: number): (text: string) => number {
   return (text) => {
@@ -132,6 +162,17 @@ export function wholeNumber(min: number): (text: string) => number {
     if (value >= min && Number.isSafeInteger(value)) return value;
     throw usageFailure(`"${text}" is no whole number of at least ${min}.`);
   };
+}
+
+/** Reads an option that is a number, with a fraction or without. */
+export function decimal(text: string): number {
+  if (/^\d+(?:\.\d+)?$/.test(text)) return Number(text);
+  throw usageFailure(`"${text}" is no number.`);
+}
+
+/** Reads an option that may be given many times. */
+export function repeated(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
 }
 
 /** Reads an option `name=value` that may be given many times. */

@@ -75,6 +75,27 @@ const adviceByReason: Readonly<Record<string, string>> = {
   INVALID_MESSAGE_CONTENTS: "Send the body as bytes, with --binary.",
   IN_FLIGHT_LIMIT:
     "Delete messages that are in flight, or raise the limit with `forebay queue set --max-in-flight`.",
+  MESSAGE_NOT_FOUND:
+    "It was deleted, moved or has expired, or was never here. See which messages there are with `forebay peek`.",
+  MESSAGE_NOT_IN_FLIGHT: "Receive it again: its lease has ended.",
+  RECEIPT_HANDLE_EXPIRED: "Receive the message again, and use the handle of that receive.",
+  RECEIPT_HANDLE_INVALID:
+    "Copy the handle as `forebay receive -o json` shows it, and name the queue it came from.",
+  RECEIVE_ATTEMPT_STALE: "Receive with another --attempt-id.",
+  DLQ_NOT_FOUND:
+    "Create the dead-letter queue, or name one with `forebay queue set --dead-letter-queue`.",
+  DLQ_TYPE_MISMATCH: "Use a queue of the same type: FIFO with FIFO, standard with standard.",
+  DLQ_NOT_ALLOWED:
+    "Let the dead-letter queue take this one's messages, with `forebay queue set --redrive-allow`.",
+  LABEL_EXISTS: "Take it back first with `forebay queue disallow`, or choose another label.",
+  LABEL_NOT_FOUND: "See the labels in the policy that `forebay queue info` shows, as `Sid`.",
+  MOVE_SOURCE_NOT_DLQ:
+    "Moves start at a dead-letter queue; `forebay queue dead-letter-sources` shows whose it is.",
+  MOVE_TASK_ALREADY_RUNNING: "Wait for it, or see and cancel it with `forebay move ls`.",
+  MOVE_TASK_HANDLE_INVALID: "Copy the handle as `forebay move ls -o raw` shows it.",
+  MOVE_TASK_NOT_RUNNING: "See how it ended with `forebay move ls`.",
+  SCHEDULE_NOT_FOUND: "See which schedules there are with `forebay schedule ls`.",
+  SCHEDULE_LIMIT: "Remove schedules that are no longer needed with `forebay schedule rm`.",
   UNSUPPORTED_OPERATION: "This release of the server cannot do that yet.",
 };
 

@@ -17,6 +17,20 @@ export interface Row {
   readonly raw: string | Uint8Array;
 }
 
+/** The rows of the first `limit` items; asks for no more of them. */
+export async function* firstRows<Item>(
+  items: AsyncIterable<Item>,
+  limit: number,
+  rowOf: (item: Item) => Row,
+): AsyncGenerator<Row> {
+  let left = limit;
+  for await (const item of items) {
+    yield rowOf(item);
+    left -= 1;
+    if (left === 0) return;
+  }
+}
+
 export class Output {
   readonly #stdout: Writable;
   readonly #stderr: Writable;

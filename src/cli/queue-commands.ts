@@ -1,71 +1,30 @@
-// `forebay queue …`: create, ls, info, set, rm, purge, tag, untag, tags.
+// `forebay queue …`: create, ls, info, set, rm, purge, pause, resume, and what hangs on queues: tags, sources, permissions.
 
-import type { Queue, QueueAttributes, QueueDescription } from "@forebay/client";
-import { type Command, Option } from "commander";
+import type { PermittedAction, Queue, QueueAttributes } from "@forebay/client";
+import type { Command } from "commander";
 import { confirm } from "./confirm.js";
 import {
   type CliContext,
   type CommonOptions,
-  duration,
   oneOf,
   pair,
-  wholeNumber,
+  repeated,
   withCommonOptions,
 } from "./context.js";
-import { formatDuration } from "./durations.js";
 import { usageFailure } from "./failure.js";
 import type { Row } from "./output.js";
-
-/** The settings of a queue as options: the flag, what it takes, its setting. The table of `set --reset` too. */
-const attributeOptions = [
-  [
-    "--visibility <span>",
-    "how long received messages stay invisible (0s to 12h)",
-    duration,
-    "visibilityTimeoutMs",
-  ],
-  [
-    "--retention <span>",
-    "how long messages are kept (60s to 14d)",
-    duration,
-    "messageRetentionPeriodMs",
-  ],
-  ["--delay <span>", "how long new messages stay invisible (0s to 15m)", duration, "delayMs"],
-  [
-    "--max-bytes <bytes>",
-    "the largest message (1024 to 1048576)",
-    wholeNumber(0),
-    "maximumMessageBytes",
-  ],
-  [
-    "--wait <span>",
-    "how long receives wait for a message (0s to 20s)",
-    duration,
-    "receiveMessageWaitTimeMs",
-  ],
-  [
-    "--max-in-flight <count>",
-    "messages in flight at once (1 to 10000000)",
-    wholeNumber(0),
-    "maxInFlight",
-  ],
-  [
-    "--receipt-policy <policy>",
-    "what older receipt handles may do: lenient or strict",
-    oneOf(["LENIENT", "STRICT"]),
-    "receiptPolicy",
-  ],
-] as const satisfies readonly (readonly [
-  string,
-  string,
-  (text: string) => unknown,
-  keyof QueueAttributes,
-])[];
-
-type AttributeName = (typeof attributeOptions)[number][3];
-type AttributeFlags = Readonly<Record<string, unknown>>;
+import { countsHeadings, countsRow, descriptionRow } from "./queue-rows.js";
+import {
+  needsCurrentSettings,
+  resetName,
+  type SettingFlags,
+  settingsOf,
+  withSettingOptions,
+} from "./queue-settings.js";
 
 interface CreateOptions extends CommonOptions {
+  readonly fifo?: boolean;
+  readonly paused?: boolean;
   readonly tag?: Readonly<Record<string, string>>;
 }
 
@@ -74,7 +33,7 @@ interface EtagOptions extends CommonOptions {
 }
 
 interface SetOptions extends EtagOptions {
-  readonly reset?: readonly AttributeName[];
+  readonly reset?: readonly (keyof QueueAttributes)[];
 }
 
 export function addQueueCommands(program: Command, context: CliContext): void {
@@ -85,24 +44,33 @@ export function addQueueCommands(program: Command, context: CliContext): void {
   addSet(queue, context);
   addRemove(queue, context);
   addPurge(queue, context);
+  addPausing(queue, context);
   addTagging(queue, context);
+  addSources(queue, context);
+  addPermissions(queue, context);
 }
 
 function addCreate(queue: Command, context: CliContext): void {
   const create = queue.command("create <queue>").description("create a queue, usable at once");
-  withAttributeOptions(create).option("--tag <name=value>", "a tag; may be repeated", pair);
-  withCommonOptions(create).action(
-    async (name: string, options: CreateOptions & AttributeFlags) => {
-      await context.withClient(options, async (client) => {
-        const { queue: made, created } = await client.createQueue(name, {
-          attributes: attributesOf(options),
-          tags: options.tag,
-        });
-        if (!created) context.output.note(`${name} exists already, with these settings.`);
-        await context.output.one(options.output, descriptionRow(await made.attributes()));
+  withSettingOptions(create)
+    .option("--fifo", "make it a FIFO queue; its name then ends in .fifo")
+    .option("--paused", "deliver nothing before `queue resume`")
+    .option("--tag <name=value>", "a tag; may be repeated", pair);
+  withCommonOptions(create).action(async (name: string, options: CreateOptions & SettingFlags) => {
+    const attributes = {
+      ...(await settingsOf(context, options)),
+      fifoQueue: options.fifo,
+      deliveryPaused: options.paused,
+    };
+    await context.withClient(options, async (client) => {
+      const { queue: made, created } = await client.createQueue(name, {
+        attributes,
+        tags: options.tag,
       });
-    },
-  );
+      if (!created) context.output.note(`${name} exists already, with these settings.`);
+      await context.output.one(options.output, descriptionRow(await made.attributes()));
+    });
+  });
 }
 
 function addList(queue: Command, context: CliContext): void {
@@ -119,10 +87,7 @@ function addList(queue: Command, context: CliContext): void {
             else yield { cells: { queue: name }, json: { queue: name }, raw: name };
           }
         }
-        const headings =
-          options.counts === true
-            ? ["queue", "visible", "in flight", "delayed", "bytes"]
-            : ["queue"];
+        const headings = options.counts === true ? countsHeadings : ["queue"];
         const count = await context.output.many(options.output, headings, rows());
         if (count === 0 && options.output === "table") {
           context.output.note("There are no queues. Make one with `forebay queue create <name>`.");
@@ -147,24 +112,27 @@ function addSet(queue: Command, context: CliContext): void {
   const set = queue
     .command("set <queue>")
     .description("change settings, all or none, acting at once");
-  withAttributeOptions(set)
+  withSettingOptions(set)
     .option(
       "--reset <option>",
       "put a setting back to its default, as in `--reset delay`; may be repeated",
       resetName,
     )
     .option("--etag <etag>", "only if nothing changed since this etag was shown");
-  withCommonOptions(set).action(async (name: string, options: SetOptions & AttributeFlags) => {
-    const resets = Object.fromEntries((options.reset ?? []).map((attribute) => [attribute, null]));
-    const changes = { ...attributesOf(options), ...resets };
-    if (Object.keys(changes).length === 0) {
-      throw usageFailure(
-        "Nothing to change was given.",
-        "Name a setting, as in `--visibility 1m`.",
-      );
-    }
+  withCommonOptions(set).action(async (name: string, options: SetOptions & SettingFlags) => {
+    const resets = Object.fromEntries((options.reset ?? []).map((setting) => [setting, null]));
     await context.withQueue(name, options, async (found) => {
-      await found.setAttributes(changes, { etag: options.etag });
+      const current = needsCurrentSettings(options) ? await found.attributes() : undefined;
+      const settings = await settingsOf(context, options, current?.attributes);
+      const changes = { ...settings, ...resets };
+      if (Object.keys(changes).length === 0) {
+        throw usageFailure(
+          "Nothing to change was given.",
+          "Name a setting, as in `--visibility 1m`.",
+        );
+      }
+      // What was filled in must still be so.
+      await found.setAttributes(changes, { etag: options.etag ?? current?.etag });
       await context.output.one(options.output, descriptionRow(await found.attributes()));
     });
   });
@@ -210,6 +178,30 @@ function addPurge(queue: Command, context: CliContext): void {
   );
 }
 
+function addPausing(queue: Command, context: CliContext): void {
+  const pause = queue
+    .command("pause <queue>")
+    .description("deliver nothing: sends are accepted, receives wait, leases held go on");
+  withCommonOptions(pause).action(async (name: string, options: CommonOptions) => {
+    await context.withQueue(name, options, async (found) => {
+      await found.pause();
+      await context.output.one(options.output, deliveryRow(name, true));
+    });
+  });
+  const resume = queue.command("resume <queue>").description("deliver again");
+  withCommonOptions(resume).action(async (name: string, options: CommonOptions) => {
+    await context.withQueue(name, options, async (found) => {
+      await found.resume();
+      await context.output.one(options.output, deliveryRow(name, false));
+    });
+  });
+}
+
+function deliveryRow(queue: string, isPaused: boolean): Row {
+  const delivery = isPaused ? "paused" : "running";
+  return { cells: { queue, delivery }, json: { queue, deliveryPaused: isPaused }, raw: queue };
+}
+
 function addTagging(queue: Command, context: CliContext): void {
   const tag = queue
     .command("tag <queue> <name=value...>")
@@ -248,76 +240,80 @@ async function printTags(context: CliContext, options: CommonOptions, queue: Que
   }
 }
 
-function withAttributeOptions(command: Command): Command {
-  for (const [flags, description, parse] of attributeOptions) {
-    command.addOption(new Option(flags, description).argParser<unknown>(parse));
-  }
-  return command;
-}
-
-/** The settings among a command's options. */
-function attributesOf(options: AttributeFlags): QueueAttributes {
-  const given = attributeOptions.flatMap(([flags, , , attribute]) => {
-    const value = options[new Option(flags).attributeName()];
-    return value === undefined ? [] : [[attribute, value]];
+function addSources(queue: Command, context: CliContext): void {
+  const sources = queue
+    .command("dead-letter-sources <queue>")
+    .description("list the queues whose dead letters come here");
+  withCommonOptions(sources).action(async (name: string, options: CommonOptions) => {
+    await context.withQueue(name, options, async (found) => {
+      async function* rows(): AsyncGenerator<Row> {
+        for await (const source of found.listDeadLetterSources()) {
+          yield { cells: { queue: source }, json: { queue: source }, raw: source };
+        }
+      }
+      const count = await context.output.many(options.output, ["queue"], rows());
+      if (count === 0) context.output.note(`${name} is no queue's dead-letter queue.`);
+    });
   });
-  return Object.fromEntries(given);
 }
 
-function resetName(text: string, before: readonly AttributeName[] = []): AttributeName[] {
-  const option = attributeOptions.find(([flags]) => new Option(flags).name() === text);
-  if (option !== undefined) return [...before, option[3]];
-  const names = attributeOptions.map(([flags]) => new Option(flags).name());
-  throw usageFailure(`"${text}" is no setting.`, `Settings are ${names.join(", ")}.`);
+/** What can be granted. */
+const permittedActions = [
+  "SendMessage",
+  "ReceiveMessage",
+  "DeleteMessage",
+  "ChangeMessageVisibility",
+  "GetQueueAttributes",
+  "GetQueueUrl",
+  "ListDeadLetterSourceQueues",
+  "PurgeQueue",
+  "PeekMessages",
+  "*",
+] as const satisfies readonly PermittedAction[];
+
+interface AllowOptions extends CommonOptions {
+  readonly principal: readonly string[];
+  readonly action: readonly PermittedAction[];
 }
 
-function countsRow({ queue, counters }: QueueDescription): Row {
-  return {
-    cells: {
-      queue,
-      visible: String(counters.visibleMessageCount),
-      "in flight": String(counters.inFlightMessageCount),
-      delayed: String(counters.delayedMessageCount),
-      bytes: String(counters.storedBytes),
+function addPermissions(queue: Command, context: CliContext): void {
+  const allow = queue
+    .command("allow <queue> <label>")
+    .description("let others use a queue: adds a statement to its policy (not enforced yet)")
+    .requiredOption("--principal <principal>", "who; may be repeated", repeated)
+    .requiredOption(
+      "--action <action>",
+      `what: ${permittedActions.join(", ")} (all of these); may be repeated`,
+      (text, before: readonly PermittedAction[] = []) => [...before, oneOf(permittedActions)(text)],
+    );
+  withCommonOptions(allow).action(async (name: string, label: string, options: AllowOptions) => {
+    await context.withQueue(name, options, async (found) => {
+      const { principal: principals, action: actions } = options;
+      await found.addPermission({ label, principals, actions });
+      await printPermission(context, options, name, label);
+    });
+  });
+  const disallow = queue
+    .command("disallow <queue> <label>")
+    .description("take such a permission back");
+  withCommonOptions(disallow).action(
+    async (name: string, label: string, options: CommonOptions) => {
+      await context.withQueue(name, options, async (found) => {
+        await found.removePermission(label);
+        await printPermission(context, options, name, label);
+      });
     },
-    json: { queue, counters },
-    raw: queue,
-  };
+  );
 }
 
-function descriptionRow(description: QueueDescription): Row {
-  const { queue, attributes, counters, etag, createTime, updateTime } = description;
-  const cells: Record<string, string> = { queue };
-  for (const [name, value] of Object.entries({ ...attributes, ...counters })) {
-    if (value === undefined) continue;
-    const isSpan = name.endsWith("Ms") && typeof value === "number";
-    cells[words(name)] = isSpan ? formatDuration(value) : textOf(value);
-  }
-  cells["created"] = createTime?.toISOString() ?? "";
-  cells["updated"] = updateTime?.toISOString() ?? "";
-  cells["etag"] = etag;
-  return {
-    cells,
-    json: {
-      queue,
-      attributes,
-      counters,
-      etag,
-      createTime: createTime?.toISOString(),
-      updateTime: updateTime?.toISOString(),
-    },
-    raw: queue,
-  };
-}
-
-function textOf(value: unknown): string {
-  if (typeof value === "string") return value.toLowerCase();
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
-}
-
-/** `visibilityTimeoutMs` as people write it: `visibility timeout`. */
-function words(name: string): string {
-  return name.replace(/Ms$/, "").replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+function printPermission(
+  context: CliContext,
+  options: CommonOptions,
+  queue: string,
+  label: string,
+): Promise<void> {
+  const row = { queue, label };
+  return context.output.one(options.output, { cells: row, json: row, raw: label });
 }
 
 async function storedCount(queue: Queue): Promise<number> {

@@ -11,7 +11,9 @@ import {
   wholeNumber,
   withCommonOptions,
 } from "./context.js";
+import { usageFailure } from "./failure.js";
 import { peekedHeadings, peekedRow, receivedHeadings, receivedRow } from "./message-rows.js";
+import { firstRows } from "./output.js";
 
 /** Messages one call returns at most: the contract's own limit. */
 const receiveMax = 10;
@@ -20,6 +22,7 @@ interface ReceiveOptions extends CommonOptions {
   readonly max: number;
   readonly wait?: number;
   readonly visibility?: number;
+  readonly attemptId?: string;
   readonly ack?: boolean;
 }
 
@@ -38,8 +41,19 @@ export function addReceiveCommand(program: Command, context: CliContext): void {
       "how long they stay invisible (0s to 12h; default: the queue's)",
       duration,
     )
+    .option(
+      "--attempt-id <id>",
+      "FIFO: names this receive, so that a repeat within 5m gets the same messages",
+    )
     .option("--ack", "delete them once printed");
   withCommonOptions(receive).action(async (name: string, options: ReceiveOptions) => {
+    // An attempt is one call: the next one with its id would return the same messages again.
+    if (options.attemptId !== undefined && options.max > receiveMax) {
+      throw usageFailure(
+        `A receive with --attempt-id gets at most ${receiveMax} messages.`,
+        `Ask for up to ${receiveMax} with --max.`,
+      );
+    }
     await context.withQueue(name, options, async (queue) => {
       const received: ReceivedMessage[] = [];
       // A table and a JSON array are printed when all have come, the other formats as they come; either way only what was
@@ -53,7 +67,7 @@ export function addReceiveCommand(program: Command, context: CliContext): void {
           if (options.ack === true && isPrintedAtOnce) await message.delete();
         }
       }
-      const count = await context.output.many(options.output, receivedHeadings, rows());
+      const count = await context.output.many(options.output, receivedHeadings(name), rows());
       if (options.ack === true && !isPrintedAtOnce && !context.output.isStdoutGone) {
         await Promise.all(received.map((message) => message.delete()));
       }
@@ -77,10 +91,15 @@ async function* receiveUpTo(
   let waitTimeMs = options.wait;
   while (left > 0 && !signal.aborted) {
     const maxMessages = Math.min(receiveMax, left);
-    const { visibility: visibilityTimeoutMs } = options;
-    const messages = await queue.receive({ maxMessages, waitTimeMs, visibilityTimeoutMs, signal });
+    const messages = await queue.receive({
+      maxMessages,
+      waitTimeMs,
+      visibilityTimeoutMs: options.visibility,
+      receiveAttemptId: options.attemptId,
+      signal,
+    });
     yield* messages;
-    if (messages.length === 0) return;
+    if (messages.length === 0 || options.attemptId !== undefined) return;
     left -= messages.length;
     waitTimeMs = 0;
   }
@@ -122,15 +141,8 @@ export function addPeekCommand(program: Command, context: CliContext): void {
         bodyBytesMax: options.bodyBytes,
         pageSize: Math.min(peekPageMax, options.limit),
       });
-      async function* rows() {
-        let left = options.limit;
-        for await (const message of found) {
-          yield peekedRow(message);
-          left -= 1;
-          if (left === 0) return;
-        }
-      }
-      const count = await context.output.many(options.output, peekedHeadings, rows());
+      const rows = firstRows(found, options.limit, peekedRow);
+      const count = await context.output.many(options.output, peekedHeadings(name), rows);
       if (count === 0) context.output.note(`${name} has no such messages.`);
     });
   });

@@ -1,6 +1,5 @@
 // `forebay send`: one message, many of the same, a file, or a line of stdin each.
 
-import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import type { Body, MessageOptions, Queue, SendResult } from "@forebay/client";
 import type { Command } from "commander";
@@ -8,11 +7,15 @@ import {
   type CliContext,
   type CommonOptions,
   duration,
+  instant,
   pair,
   wholeNumber,
   withCommonOptions,
 } from "./context.js";
 import { usageFailure } from "./failure.js";
+import { bodyOf, readInput } from "./input.js";
+import { type Instant, timeOf } from "./instants.js";
+import { isFifoName } from "./message-rows.js";
 import type { Row } from "./output.js";
 
 /** Sends under way at most: enough to fill the batches they leave in, few enough to hold a file of any length. */
@@ -24,8 +27,11 @@ interface SendOptions extends CommonOptions {
   readonly binary?: boolean;
   readonly attribute?: Readonly<Record<string, string>>;
   readonly delay?: number;
+  readonly deliverAt?: Instant;
+  readonly ttl?: number;
+  readonly priority?: number;
   readonly group?: string;
-  readonly dedup?: string;
+  readonly dedupId?: string;
   readonly traceHeader?: string;
 }
 
@@ -34,12 +40,26 @@ export function addSendCommand(program: Command, context: CliContext): void {
     .command("send <queue> [body]")
     .description("send messages; a body of `-` sends every line of stdin as one")
     .option("--count <count>", "send each body so many times", wholeNumber(1), 1)
-    .option("--file <path>", "send what a file holds as one message")
+    .option("--file <path>", "send what a file holds as one message (-: all of stdin)")
     .option("--binary", "send bodies as bytes, not as text")
     .option("--attribute <name=value>", "an attribute of type String; may be repeated", pair)
     .option("--delay <span>", "how long the messages stay invisible (0s to 15m)", duration)
-    .option("--group <id>", "the message group")
-    .option("--dedup <id>", "the deduplication id, of FIFO queues")
+    .option(
+      "--deliver-at <time>",
+      "when they join the queue, as 2026-12-24T18:00:00Z or +2h",
+      instant,
+    )
+    .option("--ttl <span>", "how long they live at most (1s to 14d)", duration)
+    .option(
+      "--priority <number>",
+      "how urgent they are (0 to 9); not on FIFO queues",
+      wholeNumber(0),
+    )
+    .option("--group <id>", "the message group; FIFO queues need one")
+    .option(
+      "--dedup-id <id>",
+      "the deduplication id: a repeat within the queue's window is dropped",
+    )
     .option("--trace-header <text>", "a trace header carried with the messages");
   withCommonOptions(send).action(
     async (name: string, body: string | undefined, options: SendOptions) => {
@@ -59,18 +79,26 @@ async function sendAll(
   const message: MessageOptions = {
     attributes: options.attribute,
     delayMs: options.delay,
+    deliverTime: options.deliverAt && timeOf(options.deliverAt, context.clock.now()),
+    timeToLiveMs: options.ttl,
+    priority: options.priority,
     groupId: options.group,
-    dedupId: options.dedup,
+    dedupId: options.dedupId,
     traceHeader: options.traceHeader,
   };
   let count = 0;
+  let duplicateCount = 0;
   async function* rows(): AsyncGenerator<Row> {
     for await (const result of sendEach(queue, bodies, message)) {
       count += 1;
+      if (result.duplicate) duplicateCount += 1;
       yield sentRow(result);
     }
   }
-  await context.output.many(options.output, ["message", "md5"], rows());
+  await context.output.many(options.output, sentHeadings(queue.name), rows());
+  if (duplicateCount > 0) {
+    context.output.note(`${duplicateCount} of ${count} dropped as duplicates.`);
+  }
   if (count > 1) {
     const seconds = (context.clock.monotonicMs() - startedMs) / 1_000;
     context.output.note(
@@ -109,7 +137,7 @@ async function* bodiesOf(
       "As in `forebay send orders hello`, or `forebay send orders -` for the lines of stdin.",
     );
   }
-  const asAsked = (text: string): Body => (binary === true ? Buffer.from(text, "utf8") : text);
+  const asAsked = (content: string | Buffer): Body => bodyOf(content, binary === true);
   if (body === "-") {
     for await (const line of createInterface({ input: context.stdin, crlfDelay: Infinity })) {
       // A body holds at least one character.
@@ -117,24 +145,23 @@ async function* bodiesOf(
     }
     return;
   }
-  const whole = file === undefined ? asAsked(body ?? "") : await fileBody(file, binary === true);
+  const whole = asAsked(file === undefined ? (body ?? "") : await readInput(context, file));
   for (let sent = 0; sent < count; sent += 1) yield whole;
 }
 
-async function fileBody(path: string, isBinary: boolean): Promise<Body> {
-  try {
-    return isBinary ? await readFile(path) : await readFile(path, "utf8");
-  } catch (error) {
-    throw usageFailure(
-      `${path} cannot be read: ${error instanceof Error ? error.message : error}.`,
-    );
-  }
+function sentHeadings(queue: string): readonly string[] {
+  return isFifoName(queue) ? ["message", "sequence", "md5"] : ["message", "md5"];
 }
 
-function sentRow(result: SendResult): Row {
+function sentRow({ messageId, md5OfBody, sequenceNumber, duplicate }: SendResult): Row {
   return {
-    cells: { message: result.messageId, md5: result.md5OfBody },
-    json: { messageId: result.messageId, md5OfBody: result.md5OfBody },
-    raw: result.messageId,
+    cells: { message: messageId, sequence: sequenceNumber, md5: md5OfBody },
+    json: {
+      messageId,
+      md5OfBody,
+      ...(sequenceNumber !== "" && { sequenceNumber }),
+      ...(duplicate && { duplicate }),
+    },
+    raw: messageId,
   };
 }
