@@ -69,6 +69,40 @@ function fieldsOf(rejection: QueueRejection): WireFaultFields {
         ],
         retryAfterMs: "never",
       };
+    case "label_exists":
+      return {
+        code: status.ALREADY_EXISTS,
+        reason: "LABEL_EXISTS",
+        message: `The policy of queue "${rejection.queue}" already has a statement "${rejection.label}". Take another label, or remove that one first.`,
+        metadata: { queue: rejection.queue, label: rejection.label },
+      };
+    case "label_not_found":
+      return {
+        code: status.NOT_FOUND,
+        reason: "LABEL_NOT_FOUND",
+        message: `The policy of queue "${rejection.queue}" has no statement "${rejection.label}". Read it with GetQueueAttributes; labels are case-sensitive.`,
+        metadata: { queue: rejection.queue, label: rejection.label },
+        resource: { type: "permission", name: `${rejection.queue}/${rejection.label}` },
+      };
+    case "policy_limit":
+      return {
+        code: status.RESOURCE_EXHAUSTED,
+        reason: "POLICY_LIMIT",
+        message: `The policy of queue "${rejection.queue}" would have ${rejection.count} ${rejection.what}; the limit is ${rejection.limit}. Remove or join some; nothing was changed.`,
+        metadata: {
+          queue: rejection.queue,
+          what: rejection.what,
+          count: String(rejection.count),
+          limit: String(rejection.limit),
+        },
+        quota: [
+          {
+            subject: `queue:${rejection.queue}`,
+            description: `a policy may have at most ${rejection.limit} ${rejection.what}`,
+          },
+        ],
+        retryAfterMs: "never",
+      };
     case "message_too_long":
       return {
         code: status.INVALID_ARGUMENT,
