@@ -28,6 +28,20 @@ export type QueueRejection =
       readonly limit: number;
     }
   | {
+      /** Of a statement of the queue's policy. */
+      readonly kind: "label_exists" | "label_not_found";
+      readonly queue: string;
+      readonly label: string;
+    }
+  | {
+      readonly kind: "policy_limit";
+      readonly queue: string;
+      /** What the policy has too much of, in words: `conditions`. */
+      readonly what: string;
+      readonly count: number;
+      readonly limit: number;
+    }
+  | {
       readonly kind: "message_too_long";
       readonly queue: string;
       readonly sizeBytes: number;
