@@ -53,22 +53,46 @@ export class Consumer {
 
   /** Results in words: `deleted 1`, `visible <instant>`, `CODE REASON`. */
   async outcomes(): Promise<string[]> {
-    return (await this.results()).map(({ result }) => {
-      switch (result?.$case) {
-        case "deleted":
-          return result.value === 1 ? "DELETED" : "ALREADY_GONE";
-        case "visibleTime": {
-          const at = Number(result.value.seconds) * 1_000 + result.value.nanos / 1_000_000;
-          return `visible in ${at - this.#t.now}`;
-        }
-        case "error": {
-          const { code, reason } = callErrorOfStatus(result.value);
-          return `${code} ${reason}`;
-        }
-        default:
-          return "nothing";
+    return (await this.results()).map((result) => this.#outcomeOf(result));
+  }
+
+  #outcomeOf({ result }: ConsumeResult): string {
+    switch (result?.$case) {
+      case "deleted":
+        return result.value === 1 ? "DELETED" : "ALREADY_GONE";
+      case "visibleTime": {
+        const at = Number(result.value.seconds) * 1_000 + result.value.nanos / 1_000_000;
+        return `visible in ${at - this.#t.now}`;
       }
-    });
+      case "error": {
+        const { code, reason } = callErrorOfStatus(result.value);
+        return `${code} ${reason}`;
+      }
+      default:
+        return "nothing";
+    }
+  }
+
+  /** All that came since the last reading, by kind: what one record brings about is told in any order. */
+  async news(): Promise<{
+    readonly messages: Received[];
+    readonly outcomes: string[];
+    readonly lost: string[];
+  }> {
+    const responses = await this.#newResponses();
+    return {
+      messages: responses.flatMap((response) =>
+        response?.$case === "messages" ? response.value.messages.map(receivedOf) : [],
+      ),
+      outcomes: responses.flatMap((response) =>
+        response?.$case === "results"
+          ? response.value.results.map((result) => this.#outcomeOf(result))
+          : [],
+      ),
+      lost: responses.flatMap((response) =>
+        response?.$case === "lost" ? response.value.receiptHandles : [],
+      ),
+    };
   }
 
   /** The handles reported as lost since the last reading; fails on anything else. */

@@ -224,6 +224,10 @@ export const queueAttributesOf = (options: QueueOptions) => ({
 export const bodiesOf = (messages: readonly { readonly body: string }[]): string[] =>
   messages.map(({ body }) => body);
 
+/** Their receipt handles. */
+export const handlesOf = (messages: readonly { readonly handle: string }[]): string[] =>
+  messages.map(({ handle }) => handle);
+
 /** A running server and how a test speaks with it. */
 export async function scenario(options: ScenarioOptions = {}): Promise<Scenario> {
   const t = new Scenario(options);
@@ -442,6 +446,30 @@ export class Scenario {
       entries: bodies.map((body, index) => ({ id: String(index), ...entryOf(body, options) })),
       requestId: options.requestId ?? "",
     });
+  }
+
+  /** Sends many messages over one stream, in their order, with whatever each entry has beside its body. */
+  async pour(
+    entries: readonly ({ readonly body: string } & Pick<SendOptions, "groupId" | "dedupId">)[],
+  ): Promise<void> {
+    const stream = this.produce();
+    const requestEntriesMax = 1_000;
+    for (let from = 0; from < entries.length; from += requestEntriesMax) {
+      stream.write({
+        queue: this.queue,
+        entries: entries
+          .slice(from, from + requestEntriesMax)
+          .map(({ body, ...options }) => entryOf(body, options)),
+      });
+    }
+    stream.halfClose();
+    const error = await stream.ended;
+    if (error !== undefined) throw error;
+    const results = stream.responses.flatMap((response) => response.results);
+    const sentCount = results.filter(({ result }) => result?.$case === "sent").length;
+    if (sentCount !== entries.length) {
+      throw new Error(`Of ${entries.length} entries ${sentCount} were stored.`);
+    }
   }
 
   async receive(options: ReceiveOptions = {}, call: CallOptions = {}): Promise<Received[]> {
