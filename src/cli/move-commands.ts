@@ -37,7 +37,7 @@ function addStart(move: Command, context: CliContext): void {
       .description("start moving: the server goes on by itself, also over restarts"),
   )
     .option("--rate <count>", "messages a second at most (1 to 500)", wholeNumber(1))
-    .option("--wait", "wait until it ends, and fail if it did not move all");
+    .option("--wait", "wait until it ends, and fail unless it completed");
   withCommonOptions(start).action(async (source: string, options: StartOptions) => {
     const asked = await moveOf(context, options);
     await context.withQueue(source, options, async (queue) => {

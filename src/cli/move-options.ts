@@ -1,10 +1,10 @@
 // Which messages a move takes and what it changes in them, as options that `move start` and `move preview` share.
 
-import type { MoveEdit, MoveFilter } from "@forebay/client";
+import type { Body, MoveEdit, MoveFilter, MoveOptions } from "@forebay/client";
 import type { Command } from "commander";
 import { type CliContext, duration, pair, repeated } from "./context.js";
 import { usageFailure } from "./failure.js";
-import { readInput } from "./input.js";
+import { bodyOf, readInput } from "./input.js";
 
 export interface MoveSelection {
   readonly to?: string;
@@ -20,6 +20,7 @@ export interface MoveSelection {
   readonly removeAttribute?: readonly string[];
   readonly setBody?: string;
   readonly setBodyFile?: string;
+  readonly binary?: boolean;
   readonly setGroup?: string;
 }
 
@@ -44,16 +45,13 @@ export function withMoveOptions(command: Command): Command {
     .option("--remove-attribute <name>", "remove an attribute; may be repeated", repeated)
     .option("--set-body <text>", "give all of them this body")
     .option("--set-body-file <path>", "give all of them what a file holds (-: stdin)")
+    .option("--binary", "give the new body as bytes, not as text")
     .option("--set-group <id>", "give all of them this group")
     .optionsGroup("Options:");
 }
 
 /** What a move is asked for, in the client's words. */
-export async function moveOf(context: CliContext, options: MoveSelection) {
-  const { setBody, setBodyFile } = options;
-  if (setBody !== undefined && setBodyFile !== undefined) {
-    throw usageFailure("Give --set-body or --set-body-file, not both.");
-  }
+export async function moveOf(context: CliContext, options: MoveSelection): Promise<MoveOptions> {
   const filter: MoveFilter = {
     messageIds: options.id,
     attributes: options.attribute,
@@ -67,10 +65,21 @@ export async function moveOf(context: CliContext, options: MoveSelection) {
   const edit: MoveEdit = {
     setAttributes: options.setAttribute,
     removeAttributes: options.removeAttribute,
-    body: setBodyFile === undefined ? setBody : String(await readInput(context, setBodyFile)),
+    body: await newBody(context, options),
     groupId: options.setGroup,
   };
   return { destination: options.to, filter: given(filter), edit: given(edit) };
+}
+
+async function newBody(
+  context: CliContext,
+  { setBody, setBodyFile, binary }: MoveSelection,
+): Promise<Body | undefined> {
+  if (setBody !== undefined && setBodyFile !== undefined) {
+    throw usageFailure("Give --set-body or --set-body-file, not both.");
+  }
+  const content = setBodyFile === undefined ? setBody : await readInput(context, setBodyFile);
+  return content === undefined ? undefined : bodyOf(content, binary === true);
 }
 
 /** Undefined when nothing in it is given: then it is left out, and the server is told so. */

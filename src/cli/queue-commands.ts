@@ -115,7 +115,7 @@ function addSet(queue: Command, context: CliContext): void {
   withSettingOptions(set)
     .option(
       "--reset <option>",
-      "put a setting back to its default, as in `--reset delay`; may be repeated",
+      "put a setting back to its default: its option's name, or dead-letter-queue, retry, policy; may be repeated",
       resetName,
     )
     .option("--etag <etag>", "only if nothing changed since this etag was shown");

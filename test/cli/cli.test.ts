@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { runCli } from "../../src/cli/cli.js";
 import { formatDuration, parseDuration } from "../../src/cli/durations.js";
 import { Histogram } from "../../src/cli/histogram.js";
+import { parseInstant, roughDuration } from "../../src/cli/instants.js";
 import { cliScenario, forebay } from "./harness.js";
 
 describe("serve and check", () => {
@@ -36,7 +37,11 @@ describe("usage", () => {
     const { exitCode, stdout, stderr } = await forebay(["--help"]);
     expect(exitCode).toBe(0);
     expect(stderr).toBe("");
-    for (const word of ["serve", "check", "queue", "send", "receive", "peek", "work", "bench"]) {
+    const commands = [
+      ...["serve", "check", "queue", "send", "receive", "delete", "visibility", "reject", "peek"],
+      ...["message", "work", "scheduled", "schedule", "move", "bench"],
+    ];
+    for (const word of commands) {
       expect(stdout).toMatch(new RegExp(`^  ${word}`, "m"));
     }
     expect(stdout).toContain("Exit codes:");
@@ -58,7 +63,26 @@ describe("usage", () => {
     { line: "queue create a --receipt-policy harsh", says: "lenient, strict" },
     { line: "queue set a", says: "Nothing to change" },
     { line: "queue set a --reset nonsense", says: "visibility" },
+    { line: "queue set a --reset max-receive-count", says: "dead-letter-queue, " },
+    { line: "queue create a --dead-letter-queue d", says: "--max-receive-count" },
+    { line: "queue create a --max-receive-count 3", says: "--dead-letter-queue" },
+    { line: "queue create a --retry-maximum 3s", says: "--retry-minimum" },
+    { line: "queue create a --retry-factor much", says: "no number" },
+    { line: "queue allow a b --principal p --action Fly", says: "sendmessage, " },
     { line: "receive a --max 0", says: "at least 1" },
+    { line: "receive a --attempt-id b --max 11", says: "at most 10" },
+    { line: "send a b --deliver-at tomorrow", says: "+2h" },
+    { line: "send a b --deliver-at 2026-12-24T18:00", says: "zone" },
+    { line: "reject a b", says: "--reason" },
+    { line: "reject a b --reason c --delay 1s --dead-letter", says: "not both" },
+    { line: "visibility a b soon", says: "no span" },
+    { line: "message", says: "Usage: forebay message" },
+    { line: "scheduled", says: "Usage: forebay scheduled" },
+    { line: "schedule put a b c", says: "--cron or --every" },
+    { line: "schedule put a b c --cron x --every 5m", says: "not both" },
+    { line: "schedule put a b c --every 5m --zone UTC", says: "no zone" },
+    { line: "schedule put a b --every 5m", says: "a body, or --file" },
+    { line: "move start a --set-body b --set-body-file c", says: "not both" },
     { line: "queue ls --endpoint http://x", says: "web address" },
   ])("`forebay $line` is refused with a sentence", async ({ line, says }) => {
     const { exitCode, stdout, stderr } = await forebay(line.split(" "));
@@ -128,6 +152,43 @@ test.each([
 
 test.each(["", "5", "-5s", "5 s", "5S", "s", "1e3s", "5sec"])("%j is no span", (text) => {
   expect(parseDuration(text)).toBeUndefined();
+});
+
+test.each([
+  { text: "2026-12-24T18:00:00Z", instant: "2026-12-24T18:00:00.000Z" },
+  { text: "2026-12-24T18:00Z", instant: "2026-12-24T18:00:00.000Z" },
+  { text: "2026-12-24T19:00:00.25+01:00", instant: "2026-12-24T18:00:00.250Z" },
+  { text: "2028-02-29T23:59:59-00:30", instant: "2028-03-01T00:29:59.000Z" },
+])("the instant $text is $instant", ({ text, instant }) => {
+  expect(parseInstant(text)).toEqual({ kind: "at", time: new Date(instant) });
+});
+
+test.each([
+  { text: "+2h", spanMs: 7_200_000 },
+  { text: "+0s", spanMs: 0 },
+  { text: "+1.5s", spanMs: 1_500 },
+])("the instant $text is $spanMs ms from now", ({ text, spanMs }) => {
+  expect(parseInstant(text)).toEqual({ kind: "fromNow", spanMs });
+});
+
+test.each([
+  ...["", "+", "2h", "+2", "-2h", "now", "2026-12-24", "2026-12-24T18:00", "2026-12-24 18:00Z"],
+  ...["2027-02-29T18:00Z", "2026-04-31T18:00Z", "2026-13-01T18:00Z", "2026-12-00T18:00Z"],
+  ...["2026-12-24T24:00Z", "2026-12-24T18:60Z", "2026-12-24T18:00+99:00", "1798135200"],
+])("%j is no instant", (text) => {
+  expect(parseInstant(text)).toBeUndefined();
+});
+
+test.each([
+  { spanMs: 1, said: "1s" },
+  { spanMs: 1_499, said: "1s" },
+  { spanMs: 119_999, said: "2m" },
+  { spanMs: 119_400, said: "119s" },
+  { spanMs: 120_000, said: "2m" },
+  { spanMs: 7_199_000, said: "2h" },
+  { spanMs: 172_800_000, said: "2d" },
+])("a span of $spanMs ms is said as $said", ({ spanMs, said }) => {
+  expect(roughDuration(spanMs)).toBe(said);
 });
 
 test("percentiles are within 2 % of the truth", () => {
