@@ -3,7 +3,9 @@
 // Messages collect until the end of the current turn of the event loop and leave in requests of up to 1000, as far as the
 // window of unanswered messages and the transport's own back pressure allow; the rest waits here. Unlike a send, a
 // message on a stream carries no request id: when the stream breaks, messages that were written and not answered fail with
-// CONNECTION_LOST (stored or not, nobody can say), and those still waiting here leave over a new stream.
+// CONNECTION_LOST (stored or not, nobody can say), and those still waiting here leave over a new stream. A message with a
+// deduplication id is stored once however often it is sent: it is sent again, before those that wait, so that a FIFO queue
+// gets its messages in order and without gaps.
 
 import type { ClientDuplexStream } from "@grpc/grpc-js";
 import {
@@ -90,7 +92,8 @@ export class Producer implements AsyncDisposable {
 
   /**
    * Sends one message; resolves once it is flushed to disk. Messages leave in the order of these calls. Wait for `ready()`
-   * between calls, or what is sent faster than the server stores it piles up here.
+   * between calls, or what is sent faster than the server stores it piles up here. When the connection breaks, a message
+   * with a `dedupId` is sent again; others that may have arrived fail with CONNECTION_LOST.
    *
    * @throws ForebayError as `Queue.send`; CONNECTION_LOST; CLIENT_BACKLOG if 100000 messages or 256 MiB wait here.
    */
@@ -251,16 +254,15 @@ export class Producer implements AsyncDisposable {
 
   #dropUnanswered(error: ForebayError): void {
     const unanswered = this.#unanswered;
-    const bytes = this.#unansweredBytes;
     this.#unanswered = [];
     this.#unansweredBytes = 0;
-    if (error.reason === "CONNECTION_FAILED") {
-      // There was no connection, so that nothing left.
-      this.#waiting = [...unanswered, ...this.#waiting];
-      this.#waitingBytes += bytes;
-    } else {
-      for (const { reject } of unanswered) reject(error);
-    }
+    // Without a connection nothing has left.
+    const mayLeaveAgain = ({ message }: Waiting): boolean =>
+      error.reason === "CONNECTION_FAILED" || message.dedupId !== "";
+    const again = unanswered.filter(mayLeaveAgain);
+    this.#waiting = [...again, ...this.#waiting];
+    this.#waitingBytes += again.reduce((sum, { bytes }) => sum + bytes, 0);
+    for (const waiting of unanswered) if (!mayLeaveAgain(waiting)) waiting.reject(error);
   }
 
   async #reconnect(error: ForebayError): Promise<void> {

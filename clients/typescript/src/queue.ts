@@ -108,16 +108,17 @@ export class Queue {
     this.name = name;
     this.schedules = new Schedules(name, context.connection);
     this.#context = context;
-    this.#sends = new Batcher((entries) => this.#sendTogether(entries), limitsFor(name));
-    this.#deletes = new Batcher((handles) => this.#deleteTogether(handles), limitsFor(name));
+    this.#sends = new Batcher((entries) => this.#sendTogether(entries), sendLimitsFor(name));
+    this.#deletes = new Batcher((handles) => this.#deleteTogether(handles));
   }
 
   /**
    * Sends one message; resolves once it is flushed to disk. Sends made at the same time leave in one call, each with its
-   * own result; one with a `timeoutMs` or a `requestId` of its own leaves alone.
+   * own result; one with a `timeoutMs` or a `requestId` of its own leaves alone. To a FIFO queue they leave in the order of
+   * these calls, each once those before it are answered; one that fails does not stop those after it.
    *
-   * @throws ForebayError QUEUE_NOT_FOUND, INVALID_MESSAGE_CONTENTS, MESSAGE_TOO_LONG, INVALID_PARAMETER, STORAGE_FULL,
-   * REQUEST_ID_REUSED, CLIENT_BACKLOG.
+   * @throws ForebayError QUEUE_NOT_FOUND, INVALID_MESSAGE_CONTENTS, MESSAGE_TOO_LONG, INVALID_PARAMETER, MISSING_PARAMETER,
+   * UNSUPPORTED_FOR_QUEUE_TYPE, STORAGE_FULL, REQUEST_ID_REUSED, CLIENT_BACKLOG.
    */
   async send(body: Body, options: SendOptions = {}): Promise<SendResult> {
     const message = outgoing(body, options);
@@ -129,14 +130,15 @@ export class Queue {
       options.signal?.throwIfAborted();
       return this.#sends.add(message, outgoingBytes(message), options.signal);
     }
-    return this.#sendAlone(message, options);
+    return this.#inTurn(outgoingBytes(message), options, (rest) => this.#sendAlone(message, rest));
   }
 
   /**
-   * Sends 1 to 10 messages as one step. Refused ones are in `failed` and do not stop the others.
+   * Sends 1 to 10 messages as one step, in their order; to a FIFO queue after what was sent before. Refused ones are in
+   * `failed` and do not stop the others.
    *
    * @throws ForebayError QUEUE_NOT_FOUND, EMPTY_BATCH, TOO_MANY_ENTRIES, BATCH_ENTRY_ID_INVALID,
-   * BATCH_ENTRY_IDS_NOT_DISTINCT, BATCH_TOO_LONG, STORAGE_FULL, REQUEST_ID_REUSED.
+   * BATCH_ENTRY_IDS_NOT_DISTINCT, BATCH_TOO_LONG, MISSING_PARAMETER, STORAGE_FULL, REQUEST_ID_REUSED.
    */
   async sendBatch(
     messages: readonly (Body | BatchMessage)[],
@@ -147,7 +149,8 @@ export class Queue {
       const { body, id, ...rest }: BatchMessage = isBody ? { body: message } : message;
       return outgoing(body, rest, id ?? String(index));
     });
-    const response = await this.#sendBatch(entries, options);
+    const bytes = entries.reduce((sum, entry) => sum + outgoingBytes(entry), 0);
+    const response = await this.#inTurn(bytes, options, (rest) => this.#sendBatch(entries, rest));
     const bodies = new Map(entries.map(({ id, body }) => [id, body.value]));
     const successful = response.successful.map((wire) => {
       this.#verify(bodies.get(wire.id) ?? "", wire);
@@ -574,6 +577,22 @@ export class Queue {
     await Promise.all([this.#sends.idle(), this.#deletes.idle()]);
   }
 
+  /** Makes a call that is not joined with others; on a FIFO queue after everything that was sent before it. */
+  async #inTurn<Options extends CallOptions, Answer>(
+    bytes: number,
+    options: Options,
+    call: (options: Options) => Promise<Answer>,
+  ): Promise<Answer> {
+    if (!isFifo(this.name)) return call(options);
+    const { signal, timeoutMs = this.#context.timeoutMs } = options;
+    signal?.throwIfAborted();
+    return this.#sends.alone((leftMs) => call({ ...options, timeoutMs: leftMs }), {
+      bytes,
+      timeoutMs,
+      signal,
+    });
+  }
+
   async #sendAlone(
     { id: _, ...message }: OutgoingMessage,
     options: CallOptions & RequestIdOption = {},
@@ -636,7 +655,7 @@ export class Queue {
 }
 
 // Batches under way at the same time may be stored in either order, which only a FIFO queue promises anything about.
-function limitsFor(queue: string): BatcherLimits {
+function sendLimitsFor(queue: string): BatcherLimits {
   return isFifo(queue)
     ? { batchesInFlightMax: 1, partialBatchesInFlightMax: 1 }
     : { batchesInFlightMax, partialBatchesInFlightMax };

@@ -5,9 +5,11 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type {
   DeleteMessageBatchRequest,
   SendMessageBatchRequest,
+  SendMessageBatchRequestEntry,
+  SendMessageRequest,
 } from "../gen/forebay/queue/v1/queue_service.js";
 import { Batcher } from "../src/batcher.js";
-import { ForebayClient } from "../src/index.js";
+import { DeadlineError, ForebayClient } from "../src/index.js";
 import { FakeServer } from "./support/fake-server.js";
 
 let server: FakeServer;
@@ -158,6 +160,80 @@ describe("sends", () => {
     await Promise.all(bodies.map((body) => queue.send(body, { groupId: "g", dedupId: body })));
     expect(inFlightMax).toBe(1);
     expect(server.bodies()).toEqual(bodies);
+  });
+
+  test("to a FIFO queue keep their order, those that leave alone and batches too", async () => {
+    const stored: (string | Uint8Array | undefined)[] = [];
+    let delayMs = 40;
+    const slowly = async (entries: readonly SendMessageBatchRequestEntry[]) => {
+      // The later a call, the faster its answer: side by side they would overtake each other.
+      delayMs -= 8;
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      stored.push(...entries.map(({ body }) => body?.value));
+      return entries.map((entry) => server.store(entry));
+    };
+    server.override("sendMessage", async (request: SendMessageRequest) =>
+      slowly([{ ...request, id: "" }]).then(([answer]) => answer),
+    );
+    server.override("sendMessageBatch", async ({ entries }: SendMessageBatchRequest) => ({
+      successful: await slowly(entries),
+      failed: [],
+    }));
+    const queue = client.queue("orders.fifo");
+    const fifo = (body: string) => ({ groupId: "g", dedupId: body });
+    await Promise.all([
+      queue.send("1", fifo("1")),
+      queue.send("2", fifo("2")),
+      queue.send("3", { ...fifo("3"), timeoutMs: 5_000 }),
+      queue.sendBatch(["4", "5"].map((body) => ({ body, ...fifo(body) }))),
+      queue.send("6", { ...fifo("6"), requestId: "mine" }),
+      queue.send("7", fifo("7")),
+    ]);
+    expect(stored).toEqual(["1", "2", "3", "4", "5", "6", "7"]);
+    await using single = new ForebayClient({ endpoint: server.endpoint, batching: false });
+    const unjoined = single.queue("orders.fifo");
+    delayMs = 40;
+    stored.length = 0;
+    await Promise.all(["1", "2", "3"].map((body) => unjoined.send(body, fifo(body))));
+    expect(stored).toEqual(["1", "2", "3"]);
+  });
+
+  test("whose turn does not come in time do not leave, nor do those taken back", async () => {
+    let answer: (() => void) | undefined;
+    server.override("sendMessage", async (request: SendMessageRequest) => {
+      await new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      return server.store({ ...request, id: "" });
+    });
+    const queue = client.queue("orders.fifo");
+    const fifo = { groupId: "g", dedupId: "d" };
+    const first = queue.send("1", fifo);
+    const late = queue.send("2", { ...fifo, timeoutMs: 50 });
+    const abort = new AbortController();
+    const { signal } = abort;
+    const takenBack = queue.send("3", { ...fifo, timeoutMs: 5_000, signal });
+    const refused = expect(takenBack).rejects.toThrow("changed my mind");
+    await expect(late).rejects.toBeInstanceOf(DeadlineError);
+    abort.abort(new Error("changed my mind"));
+    await refused;
+    answer?.();
+    await first;
+    await queue.idle();
+    expect(server.bodies()).toEqual(["1"]);
+    expect(server.calls).toHaveLength(1);
+  });
+
+  test("that wait for their turn do not hold up the deadline of the call", async () => {
+    server.override("sendMessage", async (request: SendMessageRequest) => {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return server.store({ ...request, id: "" });
+    });
+    const queue = client.queue("orders.fifo");
+    const fifo = { groupId: "g", dedupId: "d" };
+    const startedMs = Date.now();
+    await Promise.all([queue.send("1", fifo), queue.send("2", { ...fifo, timeoutMs: 1_000 })]);
+    expect(server.calls[1]?.deadlineMs).toBeLessThanOrEqual(startedMs + 1_050);
   });
 
   test("whose answer does not match the body are told so", async () => {

@@ -78,6 +78,22 @@ test("when the stream breaks, what was written fails and what waits leaves over 
   await producer.close();
 });
 
+test("when the stream breaks, messages with a deduplication id are sent again, in their order", async () => {
+  server.isAnswering = false;
+  const producer = producerOf({ maxInFlight: 2 });
+  const bodies = ["1", "2", "3", "4"];
+  const sends = bodies.map((body) => producer.send(body, { groupId: "g", dedupId: body }));
+  await until(() => server.produceStreams.size === 1);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  server.kill();
+  server.isAnswering = true;
+  setTimeout(() => void server.listen(), 300);
+  await Promise.all(sends);
+  expect(server.bodies()).toEqual(bodies);
+  expect(producer.pendingCount).toBe(0);
+  await producer.close();
+});
+
 test("without a server, sends fail soon and say why", async () => {
   server.kill();
   await expect(producerOf().send("x")).rejects.toMatchObject({ reason: "CONNECTION_FAILED" });
