@@ -21,13 +21,16 @@ const stderrCharactersMax = 4_096;
 const handlerHelp = `
 The program gets the body on stdin and, in its environment:
   FOREBAY_QUEUE, FOREBAY_MESSAGE_ID, FOREBAY_RECEIPT_HANDLE, FOREBAY_RECEIVE_COUNT, FOREBAY_SEND_TIME,
-  FOREBAY_GROUP_ID, FOREBAY_TRACE_HEADER, and FOREBAY_ATTRIBUTES, a JSON object of names and values.
+  FOREBAY_GROUP_ID, FOREBAY_SEQUENCE_NUMBER, FOREBAY_DEDUP_ID, FOREBAY_DEAD_LETTER_SOURCE_QUEUE, FOREBAY_TRACE_HEADER,
+  and FOREBAY_ATTRIBUTES, a JSON object of names and values.
 Its exit code says what becomes of the message:
   0    done: it is deleted
-  ${rejectCode}   hopeless: it is rejected, with the end of what the program wrote to stderr as the error
+  ${rejectCode}   hopeless: it goes to the queue's dead-letter queue, with the end of what the program wrote to stderr as the
+       error; where there is none it comes back, later with every receive
   ${retryCode}   not now: it comes back after --retry
   else failed: it comes back, later with every receive
-Its lease is renewed while the program runs. If it is lost, the program gets SIGTERM.`;
+Its lease is renewed while the program runs. If it is lost, the program gets SIGTERM. Of a FIFO queue's group one message is
+worked on at a time, in order.`;
 
 interface WorkOptions extends CallOptions {
   readonly concurrency: number;
@@ -164,6 +167,9 @@ function messageEnvironment(queue: string, message: ReceivedMessage): Record<str
     FOREBAY_RECEIVE_COUNT: String(message.receiveCount ?? ""),
     FOREBAY_SEND_TIME: message.sendTime?.toISOString() ?? "",
     FOREBAY_GROUP_ID: message.groupId ?? "",
+    FOREBAY_SEQUENCE_NUMBER: message.sequenceNumber ?? "",
+    FOREBAY_DEDUP_ID: message.dedupId ?? "",
+    FOREBAY_DEAD_LETTER_SOURCE_QUEUE: message.deadLetterSourceQueue ?? "",
     FOREBAY_TRACE_HEADER: message.traceHeader ?? "",
     FOREBAY_ATTRIBUTES: JSON.stringify(attributes),
   };

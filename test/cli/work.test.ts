@@ -25,7 +25,7 @@ async function workUntil(
   options: readonly string[] = [],
 ): Promise<Run> {
   const stop = new AbortController();
-  const line = ["work", "orders", ...options, "--", "sh", "-c", script];
+  const line = ["work", t.queue, ...options, "--", "sh", "-c", script];
   const working = run(line, { interrupted: stop.signal, env: { PATH: process.env["PATH"] ?? "" } });
   while ((await t.counts()) !== counts) await new Promise((resolve) => setTimeout(resolve, 20));
   stop.abort();
@@ -43,16 +43,46 @@ test("a program gets the body on stdin and the rest in its environment; 0 delete
   expect(stdout).toBe('{"id":1}|orders|1|g7|{"kind":"order"}');
 });
 
+test("a program of a FIFO queue gets the messages of a group one at a time, in order", async () => {
+  const scenario = await cliScenario({ queue: "orders.fifo", type: "fifo" });
+  for (const body of ["a", "b", "c"]) {
+    await scenario.run(`send orders.fifo ${body} --group g --dedup-id id-${body}`);
+  }
+  const path = join(folder(), "log");
+  writeFileSync(path, "");
+  const script = `printf "<%s %s %s" "$(cat)" "$FOREBAY_DEDUP_ID" "$FOREBAY_SEQUENCE_NUMBER" >> ${path}; sleep 0.1; echo ">" >> ${path}`;
+  await workUntil(scenario, script, "0/0/0", ["--concurrency", "4"]);
+  expect(readFileSync(path, "utf8")).toMatch(
+    /^<a id-a \d{20}>\n<b id-b \d{20}>\n<c id-c \d{20}>\n$/,
+  );
+});
+
 test("a body that is not read is no failure", async () => {
   const scenario = await cliScenario();
   await scenario.t.send("x".repeat(500_000));
   await workUntil(scenario, "exit 0", "0/0/0");
 });
 
-test("65 rejects with what the program wrote to stderr", async () => {
+test("65 sends a message to the dead-letter queue with what the program wrote to stderr", async () => {
+  const scenario = await cliScenario({ create: "none" });
+  const { run, json } = scenario;
+  await run("queue create dead");
+  await run("queue create orders --dead-letter-queue dead --max-receive-count 100");
+  await run("send orders bad");
+  await workUntil(scenario, "echo no total >&2; exit 65", "0/0/0");
+  expect(await json("peek dead")).toMatchObject([
+    {
+      body: "bad",
+      deadLetterReason: "REJECTED",
+      rejection: { reason: "rejected_by_handler", error: "no total" },
+    },
+  ]);
+});
+
+test("65 without a dead-letter queue keeps the message, and what the program wrote to stderr", async () => {
   const scenario = await cliScenario();
   await scenario.t.send("bad");
-  const { stderr } = await workUntil(scenario, "echo no total >&2; exit 65", "0/1/0");
+  const { stderr } = await workUntil(scenario, "echo no total >&2; exit 65", "0/0/1");
   expect(stderr).toContain("no total");
   const { messages } = await scenario.t.call("peekMessages", { queue: "orders" });
   expect(messages[0]?.systemAttributes?.rejection).toMatchObject({
