@@ -14,7 +14,8 @@ export class Retry extends Error {
 
 /**
  * Thrown by a handler: this message cannot be processed, however often it is tried. The reason and the text of `cause` are
- * kept with it and shown by receives and peeks; a queue with a dead-letter queue moves it there.
+ * kept with it and shown by receives and peeks. It goes to the queue's dead-letter queue at once; where there is none, it
+ * comes back after the worker's backoff.
  */
 export class Reject extends Error {
   override readonly name = "Reject";

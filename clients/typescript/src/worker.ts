@@ -6,22 +6,26 @@
 // else at once. In return, messages of a worker that was killed come back only when their visibility timeout ends.
 //
 // A message is in one of these states:
+//   waiting     FIFO: a message before it, of its group and of the same receive, is not settled yet; its lease is renewed
 //   running     its handler runs; takes one of the `concurrency` slots; its lease is renewed
 //   settling    the handler is done; it is being deleted or given back; still renewed, holds no slot
-//   given back  the worker stopped before the handler was done; what the handler still does is not heard
+//   given back  the worker stopped before the handler was done, whose doings are not heard any more; or, while it waited, the
+//               one before it was not processed, so that both come again in their order
+//
+// Messages of one group that come with different receives cannot run side by side: the server gives out nothing of a group
+// behind a message that is leased.
 
 import { onAbort } from "./abort.js";
 import { Backoff, type BackoffBounds } from "./backoff.js";
 import { nowMs, sleep, startTimer } from "./clock.js";
 import { ForebayError } from "./errors.js";
+import { isFifo } from "./fifo.js";
 import { goneReasons, Heartbeat, type Lease, type LeasedQueue } from "./heartbeat.js";
 import { batchEntriesMax, visibilityTimeoutMaxMs, waitTimeMaxMs } from "./limits.js";
 import type { ReceivedMessage } from "./messages.js";
 import { Reject, Retry } from "./outcomes.js";
 import type { QueueContext, ReceiveOptions } from "./queue-calls.js";
 import { between } from "./random.js";
-import { rejectMessage } from "./reject-message.js";
-import { errorText } from "./rejection.js";
 
 /** What a handler is given beside the message. */
 export interface HandlerContext {
@@ -29,11 +33,17 @@ export interface HandlerContext {
   readonly signal: AbortSignal;
 }
 
-/** Processes one message. Returning deletes it; throwing gives it back (see `Retry` and `Reject`). */
+/**
+ * Processes one message. Returning deletes it; throwing gives it back (see `Retry` and `Reject`). On a FIFO queue the messages
+ * of a group come one at a time and in order; when one is given back, those behind it are too.
+ */
 export type Handler = (message: ReceivedMessage, context: HandlerContext) => unknown;
 
 export interface WorkerOptions {
-  /** Handlers that run at once at most. Range: 1 to 10000. Default: 10. */
+  /**
+   * Handlers that run at once at most. Range: 1 to 10000. Default: 10. On a FIFO queue as many groups; up to nine messages
+   * more of each wait in hand.
+   */
   readonly concurrency?: number | undefined;
   /** The lease of each message, renewed while its handler runs, in milliseconds. Range: 1000 to 43200000. Default: 30000. */
   readonly visibilityTimeoutMs?: number | undefined;
@@ -43,7 +53,7 @@ export interface WorkerOptions {
   readonly waitTimeMs?: number | undefined;
   /**
    * How long a message whose handler threw stays invisible: from `initialMs`, doubled with every receive of the message, to
-   * `maxMs`, with jitter. Default: 1000 to 300000.
+   * `maxMs`, with jitter. Default: 1000 to 300000. The queue's retry policy plays no part, as the worker names the time itself.
    */
   readonly backoff?: Partial<BackoffBounds> | undefined;
   /** How long `stop` waits for running handlers, in milliseconds. Default: 30000. */
@@ -79,7 +89,6 @@ export class Worker implements AsyncDisposable {
   readonly stopped: Promise<void>;
   readonly #queue: WorkedQueue;
   readonly #handler: Handler;
-  readonly #context: QueueContext;
   readonly #options: ReturnType<typeof withDefaults>;
   readonly #heartbeat: Heartbeat;
   readonly #inHand = new Set<Work>();
@@ -97,7 +106,6 @@ export class Worker implements AsyncDisposable {
   constructor(queue: WorkedQueue, handler: Handler, context: QueueContext, options: WorkerOptions) {
     this.#queue = queue;
     this.#handler = handler;
-    this.#context = context;
     this.#options = withDefaults(options);
     this.#freeSlots = this.#options.concurrency;
     this.#heartbeat = new Heartbeat(queue, {
@@ -142,7 +150,7 @@ export class Worker implements AsyncDisposable {
     const backoff = new Backoff(receiveBackoff);
     while (!signal.aborted) {
       const slots = await this.#takeSlots();
-      let received = 0;
+      let chains: readonly (readonly ReceivedMessage[])[] = [];
       try {
         signal.throwIfAborted();
         const messages = await this.#queue.receive({
@@ -152,14 +160,14 @@ export class Worker implements AsyncDisposable {
           signal,
         });
         backoff.reset();
-        received = messages.length;
-        for (const message of messages) void this.#process(message);
+        chains = this.#chainsOf(messages);
+        for (const chain of chains) void this.#processInOrder(chain);
       } catch (error) {
         if (signal.aborted) return;
         this.#report(error, undefined);
         await sleep(backoff.next(), signal).catch(() => undefined);
       } finally {
-        this.#releaseSlots(slots - received);
+        this.#releaseSlots(slots - chains.length);
       }
     }
   }
@@ -181,7 +189,40 @@ export class Worker implements AsyncDisposable {
     if (count > 0) this.#slotWaiters.shift()?.();
   }
 
-  async #process(message: ReceivedMessage): Promise<void> {
+  /** What is processed one after another: the messages of a FIFO group; else every message for itself. */
+  #chainsOf(messages: readonly ReceivedMessage[]): ReceivedMessage[][] {
+    if (!isFifo(this.#queue.name)) return messages.map((message) => [message]);
+    const groups = new Map<string | undefined, ReceivedMessage[]>();
+    for (const message of messages) {
+      const group = groups.get(message.groupId);
+      if (group === undefined) groups.set(message.groupId, [message]);
+      else group.push(message);
+    }
+    return [...groups.values()];
+  }
+
+  async #processInOrder(chain: readonly ReceivedMessage[]): Promise<void> {
+    const waiting = chain.map((message) => this.#takeInHand(message));
+    for (let work = waiting.shift(); work !== undefined; work = waiting.shift()) {
+      const settle = await this.#run(work);
+      // The next message goes on with the slot.
+      if (waiting.length === 0) this.#releaseSlots(1);
+      const isProcessed = await this.#settle(work, settle);
+      this.#release(work);
+      if (waiting.length > 0 && !(isProcessed && this.#goesOnWith(waiting[0]))) {
+        const reason = new Error("A message before it, of its group, was not processed.");
+        await this.#giveBack(waiting, reason);
+        for (const other of waiting.splice(0)) this.#release(other);
+        this.#releaseSlots(1);
+      }
+    }
+  }
+
+  #goesOnWith(work: Work | undefined): boolean {
+    return this.#stopping === undefined && work?.abort.signal.aborted === false;
+  }
+
+  #takeInHand(message: ReceivedMessage): Work {
     const abort = new AbortController();
     const work: Work = {
       message,
@@ -192,45 +233,56 @@ export class Worker implements AsyncDisposable {
     };
     this.#inHand.add(work);
     this.#heartbeat.add(work);
-    const settle = await this.#run(work);
-    this.#releaseSlots(1);
-    try {
-      if (!work.isGivenBack) await settle();
-    } catch (error) {
-      // Already gone is what was wanted; anything else comes back by itself when its lease ends.
-      if (!isGone(error)) this.#report(error, message);
-    }
+    return work;
+  }
+
+  #release(work: Work): void {
     this.#heartbeat.delete(work);
     this.#inHand.delete(work);
     if (this.#inHand.size === 0) this.#emptyWaker?.();
   }
 
-  /** Runs the handler and returns how to settle its message. */
-  async #run({ message, abort }: Work): Promise<() => Promise<unknown>> {
+  /** Runs the handler and returns how to settle its message, which says whether the message has left the queue. */
+  async #run({ message, abort }: Work): Promise<() => Promise<boolean>> {
     try {
       await this.#handler(message, { signal: abort.signal });
-      return () => message.delete();
+      return () => message.delete().then(() => true);
     } catch (error) {
       this.#report(error, message);
       if (error instanceof Reject) return () => this.#reject(message, error);
       const delayMs = error instanceof Retry ? error.delayMs : this.#backoffMs(message);
-      return () => message.changeVisibility(delayMs);
+      return () => message.changeVisibility(delayMs).then(() => false);
     }
   }
 
-  #reject(message: ReceivedMessage, { reason, cause, stack }: Reject): Promise<void> {
-    return rejectMessage(this.#context, {
-      queue: this.#queue.name,
-      receiptHandle: message.receiptHandle,
-      reason,
-      error: errorText(cause ?? stack),
-      delayMs: this.#backoffMs(message),
-    });
+  async #settle(work: Work, settle: () => Promise<boolean>): Promise<boolean> {
+    if (work.isGivenBack) return false;
+    try {
+      return await settle();
+    } catch (error) {
+      // Already gone is what was wanted; anything else comes back by itself when its lease ends.
+      if (!isGone(error)) this.#report(error, work.message);
+      return false;
+    }
   }
 
-  #backoffMs({ receiveCount = 1 }: ReceivedMessage): number {
+  async #reject(message: ReceivedMessage, { reason, cause, stack }: Reject): Promise<boolean> {
+    const rejection = { reason, error: cause ?? stack };
+    try {
+      const { kind } = await message.reject({ ...rejection, deadLetter: true });
+      return kind === "dead_lettered";
+    } catch (error) {
+      if (!(error instanceof ForebayError) || error.reason !== "DLQ_NOT_FOUND") throw error;
+      await message.reject({ ...rejection, delayMs: this.#backoffMs(message) });
+      return false;
+    }
+  }
+
+  #backoffMs({ queueReceiveCount, receiveCount }: ReceivedMessage): number {
     const { initialMs, maxMs } = this.#options.backoff;
-    const fullMs = Math.min(maxMs, initialMs * 2 ** (receiveCount - 1));
+    // What it took in other queues, before it was moved here, says nothing about this one.
+    const count = queueReceiveCount ?? receiveCount ?? 1;
+    const fullMs = Math.min(maxMs, initialMs * 2 ** (count - 1));
     return Math.round(between(fullMs / 2, fullMs));
   }
 
@@ -244,7 +296,8 @@ export class Worker implements AsyncDisposable {
     this.#freeSlots = Number.POSITIVE_INFINITY;
     await this.#pollers;
     await this.#handlersDone(stopTimeoutMs - (nowMs() - startedMs));
-    await this.#giveBackRest();
+    const reason = new Error("The worker stopped before the handler was done.");
+    await this.#giveBack([...this.#inHand], reason);
     this.#heartbeat.stop();
     this.#forget();
     this.#resolveStopped();
@@ -261,11 +314,10 @@ export class Worker implements AsyncDisposable {
     });
   }
 
-  async #giveBackRest(): Promise<void> {
-    const rest = [...this.#inHand];
-    const reason = new Error("The worker stopped before the handler was done.");
+  async #giveBack(works: readonly Work[], reason: Error): Promise<void> {
     await Promise.all(
-      rest.map(async (work) => {
+      works.map(async (work) => {
+        if (work.isGivenBack) return;
         work.isGivenBack = true;
         this.#heartbeat.delete(work);
         work.abort.abort(reason);

@@ -4,8 +4,11 @@ import { createServer } from "node:net";
 import { status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type {
+  AddPermissionRequest,
   CreateQueueRequest,
+  ReceiveMessageRequest,
   SendMessageRequest,
+  StartMessageMoveTaskRequest,
 } from "../gen/forebay/queue/v1/queue_service.js";
 import { BadRequest, ResourceInfo, RetryInfo } from "../gen/google/rpc/error_details.js";
 import {
@@ -230,6 +233,40 @@ describe("repetition", () => {
     server.fail("receiveMessage", unavailable);
     await queue.receive({ waitTimeMs: 0, requestId: "r1" });
     expect(server.callsOf("receiveMessage")).toHaveLength(3);
+  });
+
+  test("a receive with an attempt id is repeated with the same", async () => {
+    server.fail("receiveMessage", unavailable);
+    await connect().queue("orders.fifo").receive({ waitTimeMs: 0, receiveAttemptId: "a1" });
+    const calls = server.callsOf<ReceiveMessageRequest>("receiveMessage");
+    expect(calls.map(({ request }) => request.receiveAttemptId)).toEqual(["a1", "a1"]);
+  });
+
+  test("a move and a permission are repeated with the same request id, which the caller may give", async () => {
+    const queue = connect().queue("dead");
+    server.override("startMessageMoveTask", () => ({ taskHandle: "t1", replayed: true }));
+    server.override("addPermission", () => ({}));
+    server.fail("startMessageMoveTask", unavailable);
+    server.fail("addPermission", unavailable);
+    await queue.startMove();
+    await queue.addPermission(
+      { label: "l", principals: ["key:a"], actions: ["*"] },
+      { requestId: "mine" },
+    );
+    const moves = server.callsOf<StartMessageMoveTaskRequest>("startMessageMoveTask");
+    expect(moves).toHaveLength(2);
+    expect(moves[0]?.request.requestId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(moves[1]?.request.requestId).toBe(moves[0]?.request.requestId);
+    const permissions = server.callsOf<AddPermissionRequest>("addPermission");
+    expect(permissions.map(({ request }) => request.requestId)).toEqual(["mine", "mine"]);
+  });
+
+  test("what would not be the same twice is not repeated when lost: cancelling a scheduled message", async () => {
+    server.fail("cancelScheduledMessage", unavailable);
+    await expect(connect().queue("orders").cancelScheduledMessage("m1")).rejects.toMatchObject({
+      reason: "CONNECTION_LOST",
+    });
+    expect(server.calls).toHaveLength(1);
   });
 
   test("an idempotent call is repeated by the channel, as the service config says", async () => {

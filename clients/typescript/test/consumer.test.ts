@@ -1,9 +1,11 @@
 // The Consume stream: messages as they come, confirmed acks, credit, and what happens when it breaks.
 
 import { status } from "@grpc/grpc-js";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { type ConsumedMessage, ForebayClient, type Queue } from "../src/index.js";
-import { FakeServer, serviceError } from "./support/fake-server.js";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { MessageSystemAttributeName } from "../gen/forebay/queue/v1/message.js";
+import type { ConsumeResponse, ConsumeResult } from "../gen/forebay/queue/v1/queue_service.js";
+import { type ConsumedMessage, type Consumer, ForebayClient, type Queue } from "../src/index.js";
+import { type ConsumeStream, FakeServer, serviceError } from "./support/fake-server.js";
 
 let server: FakeServer;
 let client: ForebayClient;
@@ -89,7 +91,9 @@ test("nack and reject give back, with a delay and a reason", async () => {
   const first = (await consumer.next()).value as ConsumedMessage;
   const second = (await consumer.next()).value as ConsumedMessage;
   expect(await first.nack({ delayMs: 60_000 })).toBeInstanceOf(Date);
-  await second.reject("bad_invoice", new Error("no total"), { delayMs: 60_000 });
+  expect(
+    await second.reject({ reason: "bad_invoice", error: new Error("no total"), delayMs: 60_000 }),
+  ).toEqual({ kind: "returned", visibleTime: expect.any(Date) });
   const told = server.consumeRequests.map(({ request }) => request);
   expect(told).toContainEqual({
     $case: "nack",
@@ -97,9 +101,96 @@ test("nack and reject give back, with a delay and a reason", async () => {
   });
   expect(told.at(-1)).toMatchObject({
     $case: "reject",
-    value: { reason: "bad_invoice", error: expect.stringContaining("no total") },
+    value: {
+      reason: "bad_invoice",
+      error: expect.stringContaining("no total"),
+      delay: { seconds: 60n },
+      deadLetter: false,
+    },
   });
   await expect(first.ack()).rejects.toThrow("before");
+  await consumer.close();
+});
+
+test("without a delay it is the queue's retry policy that says when", async () => {
+  await Promise.all(["1", "2"].map((body) => queue.send(body)));
+  const consumer = queue.consume();
+  const first = (await consumer.next()).value as ConsumedMessage;
+  const second = (await consumer.next()).value as ConsumedMessage;
+  await Promise.all([first.nack(), second.reject({ reason: "bad" })]);
+  const delays = server.consumeRequests.flatMap(({ request }) =>
+    request?.$case === "nack" || request?.$case === "reject" ? [request.value.delay] : [],
+  );
+  expect(delays).toEqual([undefined, undefined]);
+  await consumer.close();
+});
+
+test("rejects made together keep each its own reason and error", async () => {
+  await Promise.all(["1", "2", "3"].map((body) => queue.send(body)));
+  const consumer = queue.consume();
+  const messages: ConsumedMessage[] = [];
+  while (messages.length < 3) messages.push((await consumer.next()).value as ConsumedMessage);
+  const [first, second, third] = messages;
+  const later = { delayMs: 60_000 };
+  await Promise.all([
+    first?.reject({ reason: "bad", error: { toString: () => "one" }, ...later }),
+    second?.reject({ reason: "bad", error: { toString: () => "two" }, ...later }),
+    third?.reject({ reason: "bad", error: { toString: () => "one" }, ...later }),
+  ]);
+  const rejects = server.consumeRequests.flatMap(({ request }) =>
+    request?.$case === "reject" ? [[request.value.error, request.value.receiptHandles]] : [],
+  );
+  expect(rejects).toEqual([
+    ["one", [first?.receiptHandle, third?.receiptHandle]],
+    ["two", [second?.receiptHandle]],
+  ]);
+  await consumer.close();
+});
+
+test("a delay that is no number is refused here, where somebody can catch it", async () => {
+  await queue.send("1");
+  const consumer = queue.consume();
+  const message = (await consumer.next()).value as ConsumedMessage;
+  await expect(message.nack({ delayMs: Number.NaN })).rejects.toBeInstanceOf(RangeError);
+  expect(await message.ack()).toBe("DELETED");
+  await consumer.close();
+});
+
+test("a reject may dead-letter, and says where the message went", async () => {
+  server.deadLetterQueue = "orders-dead";
+  await queue.send("1");
+  const consumer = queue.consume();
+  const message = (await consumer.next()).value as ConsumedMessage;
+  expect(await message.reject({ reason: "bad", deadLetter: true })).toEqual({
+    kind: "dead_lettered",
+    deadLetterQueue: "orders-dead",
+  });
+  expect(server.consumeRequests.at(-1)?.request).toMatchObject({
+    value: { deadLetter: true, delay: undefined },
+  });
+  await consumer.close();
+});
+
+test("a message whose settlement was refused is still held, and can be settled in another way", async () => {
+  await Promise.all(["1", "2", "3"].map((body) => queue.send(body)));
+  const consumer = queue.consume({ maxMessages: 1 });
+  const message = (await consumer.next()).value as ConsumedMessage;
+  const dead = message.reject({ reason: "bad", deadLetter: true });
+  await expect(dead).rejects.toMatchObject({ reason: "DLQ_NOT_FOUND" });
+  expect(message.isLost).toBe(false);
+  expect(await message.ack()).toBe("DELETED");
+  // The credit it took was given back once, not twice: then two would have come by now.
+  expect(((await consumer.next()).value as ConsumedMessage).text).toBe("2");
+  let third: unknown;
+  void consumer.next().then(({ value }) => {
+    third = value;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const granted = server.consumeRequests.map(({ request }) =>
+    request?.$case === "credit" ? request.value.messages : 0,
+  );
+  expect(granted.reduce((sum, messages) => sum + messages)).toBeLessThanOrEqual(2);
+  expect(third).toBeUndefined();
   await consumer.close();
 });
 
@@ -107,7 +198,7 @@ test("an error's text is cut to what the contract takes, at a character", async 
   await queue.send("1");
   const consumer = queue.consume();
   const message = (await consumer.next()).value as ConsumedMessage;
-  await message.reject("bad", "é".repeat(4_000));
+  await message.reject({ reason: "bad", error: "é".repeat(4_000) });
   const { request } = server.consumeRequests.at(-1) ?? {};
   const error = request?.$case === "reject" ? request.value.error : "";
   expect(error).toBe("é".repeat(2_048));
@@ -195,6 +286,99 @@ test("a lease that the server says is lost marks its message, and frees the plac
   const next = (await consumer.next()).value as ConsumedMessage;
   expect(next.text).toBe("3");
   await consumer.close();
+});
+
+describe("on a FIFO queue", () => {
+  let consumer: Consumer;
+  let asked: { readonly stream: ConsumeStream; readonly handles: readonly string[] } | undefined;
+
+  beforeEach(async () => {
+    queue = client.queue("orders.fifo");
+    await Promise.all(
+      ["a1", "a2", "b1"].map((body) => queue.send(body, { groupId: body[0], dedupId: body })),
+    );
+    consumer = queue.consume({ systemAttributeNames: ["RECEIVE_COUNT"] });
+    asked = undefined;
+    // Give-backs are answered by the test.
+    server.overrideConsume = (stream, request) => {
+      if (request?.$case !== "nack" && request?.$case !== "reject") return false;
+      asked = { stream, handles: request.value.receiptHandles };
+      return true;
+    };
+  });
+
+  afterEach(() => consumer.close());
+
+  const next = async () => (await consumer.next()).value as ConsumedMessage;
+
+  function answer(response: ConsumeResponse["response"]): void {
+    asked?.stream.write({ response });
+  }
+
+  function confirm(result: ConsumeResult["result"]): void {
+    const results = (asked?.handles ?? []).map((receiptHandle) => ({ receiptHandle, result }));
+    answer({ $case: "results", value: { results } });
+  }
+
+  test("what is behind a message that is given back is not handed out, and is lost with it", async () => {
+    const first = await next();
+    expect(first.text).toBe("a1");
+    const nacked = first.nack();
+    // "a2" was next; the other group is not held up.
+    const other = await next();
+    expect(other.text).toBe("b1");
+    await until(() => asked !== undefined);
+    const behind = [...server.stored.values()].find(({ message }) => message.body?.value === "a2");
+    const handle = `${behind?.message.messageId}#1`;
+    answer({ $case: "lost", value: { receiptHandles: [handle] } });
+    confirm({ $case: "visibleTime", value: { seconds: 9n, nanos: 0 } });
+    expect(await nacked).toEqual(new Date(9_000));
+    let third: unknown;
+    void consumer.next().then(({ value }) => {
+      third = value;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(third).toBeUndefined();
+    // Its name need not be asked for.
+    const start = server.consumeRequests[0]?.request;
+    expect(start?.$case === "start" && start.value.systemAttributeNames).toContain(
+      MessageSystemAttributeName.GROUP_ID,
+    );
+  });
+
+  test("what arrives of the group meanwhile waits until the give-back is answered", async () => {
+    const first = await next();
+    const nacked = first.nack();
+    expect((await next()).text).toBe("b1");
+    await until(() => asked !== undefined);
+    const later = consumer.next();
+    const status = { code: 9, message: "", details: [] };
+    confirm({ $case: "error", value: status });
+    await expect(nacked).rejects.toMatchObject({ code: 9 });
+    // Refused, so that "a1" is in hand as before and "a2" comes after it as always.
+    expect(((await later).value as ConsumedMessage).text).toBe("a2");
+    expect(await first.ack()).toBe("DELETED");
+  });
+
+  test("a dead letter holds up nothing of its group", async () => {
+    const first = await next();
+    void first.reject({ reason: "bad", deadLetter: true }).catch(() => undefined);
+    expect((await next()).text).toBe("a2");
+  });
+
+  test("a message handed out and lost with an earlier one is marked, and giving it back is done already", async () => {
+    const first = await next();
+    const second = await next();
+    expect(second.text).toBe("a2");
+    const nacked = first.nack();
+    await until(() => asked !== undefined);
+    answer({ $case: "lost", value: { receiptHandles: [second.receiptHandle] } });
+    confirm({ $case: "visibleTime", value: { seconds: 0n, nanos: 0 } });
+    await nacked;
+    expect(second.isLost).toBe(true);
+    expect(await second.nack()).toBeUndefined();
+    expect(asked?.handles).toEqual([first.receiptHandle]);
+  });
 });
 
 async function until(condition: () => boolean): Promise<void> {

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js";
+import { ScheduleServiceDefinition } from "../gen/forebay/queue/v1/schedule_service.js";
 import { serviceConfigJson } from "../src/service-config.js";
 
 interface ServiceConfig {
@@ -12,6 +13,12 @@ interface ServiceConfig {
     readonly name: readonly { readonly method: string }[];
     readonly retryPolicy: { readonly retryableStatusCodes: readonly string[] };
   }[];
+}
+
+interface Method {
+  readonly name: string;
+  readonly requestStream: boolean;
+  readonly options: { readonly idempotencyLevel?: string };
 }
 
 const published = readFileSync(new URL("../service-config.json", import.meta.url), "utf8");
@@ -34,8 +41,11 @@ test("every unary method is repeated when refused, and when lost only if it is i
       name.map(({ method }) => [method, retryPolicy.retryableStatusCodes] as const),
     ),
   );
-  for (const method of Object.values(QueueServiceDefinition.methods)) {
-    const isIdempotent = "idempotencyLevel" in method.options;
+  const methods = [QueueServiceDefinition, ScheduleServiceDefinition].flatMap((service) =>
+    Object.values<Method>(service.methods),
+  );
+  for (const method of methods) {
+    const isIdempotent = method.options.idempotencyLevel !== undefined;
     expect([method.name, codes.get(method.name)]).toEqual([
       method.name,
       method.requestStream

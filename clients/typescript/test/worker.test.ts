@@ -1,11 +1,12 @@
 // The worker: acks what returned, gives back what threw, renews leases, stops without losing anything.
 
 import { status } from "@grpc/grpc-js";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type {
   ChangeMessageVisibilityBatchRequest,
   ChangeMessageVisibilityRequest,
   ReceiveMessageRequest,
+  RejectMessageRequest,
 } from "../gen/forebay/queue/v1/queue_service.js";
 import {
   ForebayClient,
@@ -94,23 +95,164 @@ test("what the handler throws on comes back, later with every receive, and is re
   expect(errors[0]).toMatchObject({ error: { message: "cannot" }, message: { body: "poison" } });
 });
 
-test("Retry says itself when, and Reject keeps a reason", async () => {
-  await Promise.all([queue.send("later"), queue.send("never")]);
-  const worker = queue.work((message) => {
-    if (message.text === "later") throw new Retry(77_000);
-    throw new Reject("bad_invoice", { cause: new Error("no total") });
+test("Retry says itself when", async () => {
+  await queue.send("later");
+  const worker = queue.work(() => {
+    throw new Retry(77_000);
   }, options);
-  await until(() => errors.length >= 2 && server.consumeRequests.length >= 2);
+  await until(() => server.callsOf("changeMessageVisibility").length === 1);
   await worker.stop();
   const [changed] = server.callsOf<ChangeMessageVisibilityRequest>("changeMessageVisibility");
   expect(changed?.request.visibilityTimeout).toEqual({ seconds: 77n, nanos: 0 });
-  expect(server.consumeRequests.map(({ request }) => request)).toMatchObject([
-    { $case: "start", value: { credit: undefined } },
+});
+
+test("Reject dead-letters at once, with its reason", async () => {
+  server.deadLetterQueue = "orders-dead";
+  await queue.send("never");
+  const worker = queue.work(() => {
+    throw new Reject("bad_invoice", { cause: new Error("no total") });
+  }, options);
+  await until(() => server.stored.size === 0);
+  await worker.stop();
+  expect(server.callsOf<RejectMessageRequest>("rejectMessage")).toMatchObject([
     {
-      $case: "reject",
-      value: { reason: "bad_invoice", error: expect.stringContaining("no total") },
+      request: {
+        queue: "orders",
+        reason: "bad_invoice",
+        error: expect.stringContaining("no total"),
+        delay: undefined,
+        deadLetter: true,
+      },
     },
   ]);
+  expect(errors).toMatchObject([{ error: { name: "Reject" }, message: { text: "never" } }]);
+});
+
+test("Reject gives back later, with its reason, where there is no dead-letter queue", async () => {
+  await queue.send("never");
+  const worker = queue.work(
+    () => {
+      throw new Reject("bad_invoice");
+    },
+    { ...options, backoff: { initialMs: 60_000, maxMs: 60_000 } },
+  );
+  await until(() => server.callsOf("rejectMessage").length === 2);
+  await worker.stop();
+  const [, second] = server.callsOf<RejectMessageRequest>("rejectMessage");
+  expect(second?.request).toMatchObject({ reason: "bad_invoice", deadLetter: false });
+  expect(Number(second?.request.delay?.seconds)).toBeGreaterThanOrEqual(30);
+  // That there is none is no error: only the handler's own is told.
+  expect(errors).toMatchObject([{ error: { name: "Reject" } }]);
+  expect(server.stored.size).toBe(1);
+});
+
+describe("on a FIFO queue", () => {
+  beforeEach(() => {
+    queue = client.queue("orders.fifo");
+  });
+
+  const send = (groupId: string, ...bodies: string[]) =>
+    Promise.all(bodies.map((body) => queue.send(body, { groupId, dedupId: body })));
+
+  test("the messages of a group are processed one at a time and in order, groups side by side", async () => {
+    await Promise.all([send("a", "a1", "a2", "a3"), send("b", "b1", "b2", "b3")]);
+    const running = new Map<string | undefined, number>();
+    const seen: string[] = [];
+    let sideBySide = 0;
+    const worker = queue.work(async ({ text, groupId }) => {
+      expect(running.get(groupId) ?? 0).toBe(0);
+      running.set(groupId, 1);
+      sideBySide = Math.max(sideBySide, [...running.values()].filter((count) => count > 0).length);
+      await sleep(20);
+      running.set(groupId, 0);
+      seen.push(text);
+    }, options);
+    await until(() => server.stored.size === 0);
+    await worker.stop();
+    expect(seen.filter((text) => text.startsWith("a"))).toEqual(["a1", "a2", "a3"]);
+    expect(seen.filter((text) => text.startsWith("b"))).toEqual(["b1", "b2", "b3"]);
+    expect(sideBySide).toBe(2);
+    expect(errors).toEqual([]);
+  });
+
+  test("what is behind a message that was not processed comes again after it", async () => {
+    await send("a", "a1", "a2", "a3");
+    const seen: string[] = [];
+    const worker = queue.work(
+      ({ text }) => {
+        seen.push(text);
+        if (text === "a2" && seen.length === 2) throw new Error("not now");
+      },
+      { ...options, backoff: { initialMs: 100, maxMs: 100 } },
+    );
+    await until(() => server.stored.size === 0);
+    await worker.stop();
+    expect(seen).toEqual(["a1", "a2", "a2", "a3"]);
+  });
+
+  test("a dead letter leaves its group, which goes on", async () => {
+    server.deadLetterQueue = "dead.fifo";
+    await send("a", "a1", "a2");
+    const seen: string[] = [];
+    const worker = queue.work(({ text }) => {
+      seen.push(text);
+      if (text === "a1") throw new Reject("hopeless");
+    }, options);
+    await until(() => server.stored.size === 0);
+    await worker.stop();
+    expect(seen).toEqual(["a1", "a2"]);
+    expect(server.callsOf("receiveMessage").length).toBeLessThan(4);
+  });
+
+  test("a message whose delete was refused holds up those behind it", async () => {
+    await send("a", "a1", "a2");
+    server.fail("deleteMessage", { code: 9, reason: "RECEIPT_HANDLE_EXPIRED" });
+    const seen: string[] = [];
+    const worker = queue.work(
+      ({ text, receiveCount }) => {
+        seen.push(`${text}#${receiveCount}`);
+        // Its lease ended meanwhile, so that it comes again.
+        if (seen.length === 1) for (const stored of server.stored.values()) stored.visibleAtMs = 0;
+      },
+      { ...options, concurrency: 1 },
+    );
+    await until(() => server.stored.size === 0);
+    await worker.stop();
+    expect(seen.slice(0, 2)).toEqual(["a1#1", "a1#2"]);
+    expect(seen.at(-1)).toMatch(/^a2/);
+  });
+
+  test("stop starts nothing more of a group and gives back what waits", async () => {
+    await send("a", "a1", "a2", "a3");
+    let runs = 0;
+    const worker = queue.work(async () => {
+      runs += 1;
+      await sleep(100);
+    }, options);
+    await until(() => runs === 1);
+    expect(worker.inHandCount).toBe(3);
+    await worker.stop();
+    expect(runs).toBe(1);
+    expect(server.visible().map(({ message }) => message.body?.value)).toEqual(["a2", "a3"]);
+  });
+
+  test("as many groups run as `concurrency` says, however many messages wait", async () => {
+    await Promise.all(["a", "b", "c"].map((group) => send(group, `${group}1`, `${group}2`)));
+    let running = 0;
+    let runningMax = 0;
+    const worker = queue.work(
+      async () => {
+        running += 1;
+        runningMax = Math.max(runningMax, running);
+        await sleep(30);
+        running -= 1;
+      },
+      { ...options, concurrency: 2 },
+    );
+    await until(() => server.stored.size === 0);
+    await worker.stop();
+    expect(runningMax).toBe(2);
+  });
 });
 
 test("leases are renewed while handlers run, whatever happens to single renewals", async () => {

@@ -18,16 +18,20 @@ import {
   type ChangeMessageVisibilityRequest,
   type ConsumeRequest,
   type ConsumeResponse,
+  type ConsumeResult,
   type DeleteMessageBatchRequest,
   type DeleteMessageRequest,
   type ProduceRequest,
   type ProduceResponse,
   QueueServiceService,
   type ReceiveMessageRequest,
+  type RejectMessageRequest,
   type SendMessageBatchRequest,
   type SendMessageBatchRequestEntry,
   type SendMessageRequest,
 } from "../../gen/forebay/queue/v1/queue_service.js";
+import { ScheduleServiceService } from "../../gen/forebay/queue/v1/schedule_service.js";
+import type { Duration } from "../../gen/google/protobuf/duration.js";
 import { ErrorInfo } from "../../gen/google/rpc/error_details.js";
 import { Status } from "../../gen/google/rpc/status.js";
 
@@ -46,9 +50,12 @@ export interface Failure {
   readonly details?: readonly { readonly typeUrl: string; readonly value: Uint8Array }[];
 }
 
+export type ConsumeStream = ServerDuplexStream<ConsumeRequest, ConsumeResponse>;
 type Unary = (request: never, isCancelled: () => boolean) => unknown;
 
 interface Stored {
+  readonly queue: string;
+  readonly groupId: string | undefined;
   readonly message: Message;
   readonly order: number;
   visibleAtMs: number;
@@ -74,23 +81,41 @@ const unaryMethods = [
   "changeMessageVisibility",
   "changeMessageVisibilityBatch",
   "peekMessages",
+  "listDeadLetterSourceQueues",
+  "startMessageMoveTask",
+  "previewMessageMoveTask",
+  "cancelMessageMoveTask",
+  "listMessageMoveTasks",
+  "addPermission",
+  "removePermission",
+  "rejectMessage",
+  "describeMessage",
+  "explainMessage",
+  "listScheduledMessages",
+  "cancelScheduledMessage",
 ] as const;
-type UnaryMethod = (typeof unaryMethods)[number];
+const scheduleMethods = ["putSchedule", "getSchedule", "listSchedules", "deleteSchedule"] as const;
+type UnaryMethod = (typeof unaryMethods)[number] | (typeof scheduleMethods)[number];
 
 export class FakeServer {
   readonly calls: RecordedCall[] = [];
   readonly stored = new Map<string, Stored>();
-  readonly consumeStreams = new Set<ServerDuplexStream<ConsumeRequest, ConsumeResponse>>();
+  readonly consumeStreams = new Set<ConsumeStream>();
   readonly produceStreams = new Set<ServerDuplexStream<ProduceRequest, ProduceResponse>>();
   readonly consumeRequests: ConsumeRequest[] = [];
+  /** Answers a request of a Consume stream in another way, by returning true. */
+  overrideConsume: (stream: ConsumeStream, request: ConsumeRequest["request"]) => boolean = () =>
+    false;
   /** Whether Produce streams are answered. */
   isAnswering = true;
+  /** Where rejects with `dead_letter` go; without one they are refused with DLQ_NOT_FOUND. */
+  deadLetterQueue: string | undefined;
   port = 0;
   #server: Server | undefined;
   #order = 0;
   readonly #failures = new Map<UnaryMethod, Failure[]>();
   readonly #overrides = new Map<UnaryMethod, Unary>();
-  readonly #held = new Map<ServerDuplexStream<ConsumeRequest, ConsumeResponse>, Held>();
+  readonly #held = new Map<ConsumeStream, Held>();
 
   static async start(port = 0): Promise<FakeServer> {
     const server = new FakeServer();
@@ -108,9 +133,12 @@ export class FakeServer {
       ...Object.fromEntries(unaryMethods.map((method) => [method, this.#unary(method)])),
       produce: (stream: ServerDuplexStream<ProduceRequest, ProduceResponse>) =>
         this.#produce(stream),
-      consume: (stream: ServerDuplexStream<ConsumeRequest, ConsumeResponse>) =>
-        this.#consume(stream),
+      consume: (stream: ConsumeStream) => this.#consume(stream),
     });
+    server.addService(
+      ScheduleServiceService,
+      Object.fromEntries(scheduleMethods.map((method) => [method, this.#unary(method)])),
+    );
     this.port = await new Promise<number>((resolve, reject) => {
       server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
         if (error === null) resolve(bound);
@@ -151,14 +179,19 @@ export class FakeServer {
     return [...this.stored.values()].map(({ message }) => message.body?.value ?? "");
   }
 
+  /** What a receive may get, in order; of a FIFO group what is before the first message that is leased or delayed. */
   visible(): Stored[] {
-    return [...this.stored.values()]
-      .filter(({ visibleAtMs }) => visibleAtMs <= Date.now())
-      .sort((left, right) => left.order - right.order);
+    const inOrder = [...this.stored.values()].sort((left, right) => left.order - right.order);
+    const blocked = new Set<string | undefined>();
+    return inOrder.filter(({ queue, groupId, visibleAtMs }) => {
+      const isVisible = visibleAtMs <= Date.now() && !blocked.has(groupId);
+      if (!isVisible && queue.endsWith(".fifo")) blocked.add(groupId);
+      return isVisible;
+    });
   }
 
   #unary(method: UnaryMethod) {
-    return (call: ServerUnaryCall<never, unknown>, callback: sendUnaryData<unknown>) => {
+    return (call: ServerUnaryCall<unknown, unknown>, callback: sendUnaryData<unknown>) => {
       const deadline = call.getDeadline();
       this.calls.push({
         method,
@@ -173,7 +206,7 @@ export class FakeServer {
       }
       const handler = this.#overrides.get(method) ?? this.#defaults[method] ?? (() => undefined);
       Promise.resolve()
-        .then(() => handler(call.request, () => call.cancelled))
+        .then(() => handler(call.request as never, () => call.cancelled))
         .then(
           (response) => callback(null, response),
           (error: ServiceError) => callback(error),
@@ -186,9 +219,9 @@ export class FakeServer {
     getQueueUrl: ({ queue }: { queue: string }) => ({ queue }),
     deleteQueue: () => ({}),
     purgeQueue: () => ({ purgedCount: BigInt(this.stored.size), replayed: false }),
-    sendMessage: (request: SendMessageRequest) => this.store({ ...request, id: "" }),
-    sendMessageBatch: ({ entries }: SendMessageBatchRequest) => ({
-      successful: entries.map((entry) => this.store(entry)),
+    sendMessage: (request: SendMessageRequest) => this.store({ ...request, id: "" }, request.queue),
+    sendMessageBatch: ({ queue, entries }: SendMessageBatchRequest) => ({
+      successful: entries.map((entry) => this.store(entry, queue)),
       failed: [],
       replayed: false,
     }),
@@ -205,19 +238,17 @@ export class FakeServer {
       failed: [],
     }),
     changeMessageVisibility: (request: ChangeMessageVisibilityRequest) => {
-      const timeoutMs = Number(request.visibilityTimeout?.seconds ?? 0n) * 1_000;
-      const nanos = request.visibilityTimeout?.nanos ?? 0;
-      if (!this.#changeVisibility(request.receiptHandle, timeoutMs + nanos / 1e6)) {
+      if (!this.#changeVisibility(request.receiptHandle, durationMs(request.visibilityTimeout))) {
         throw serviceError({ code: status.NOT_FOUND, reason: "MESSAGE_NOT_FOUND" });
       }
       return { visibleTime: { seconds: 0n, nanos: 0 } };
     },
+    rejectMessage: (request: RejectMessageRequest) => this.#reject(request),
     changeMessageVisibilityBatch: ({ entries }: ChangeMessageVisibilityBatchRequest) => {
       const successful: unknown[] = [];
       const failed: unknown[] = [];
       for (const { id, receiptHandle, visibilityTimeout } of entries) {
-        const timeoutMs = Number(visibilityTimeout?.seconds ?? 0n) * 1_000;
-        if (this.#changeVisibility(receiptHandle, timeoutMs)) {
+        if (this.#changeVisibility(receiptHandle, durationMs(visibilityTimeout))) {
           successful.push({ id, visibleTime: { seconds: 0n, nanos: 0 } });
         } else {
           const reason = "MESSAGE_NOT_FOUND";
@@ -228,13 +259,29 @@ export class FakeServer {
     },
   };
 
+  #reject({ receiptHandle, delay, deadLetter }: RejectMessageRequest) {
+    if (deadLetter) {
+      if (this.deadLetterQueue === undefined) {
+        throw serviceError({ code: status.FAILED_PRECONDITION, reason: "DLQ_NOT_FOUND" });
+      }
+      this.#delete(receiptHandle);
+      return { deadLetterQueue: this.deadLetterQueue };
+    }
+    if (!this.#changeVisibility(receiptHandle, durationMs(delay))) {
+      throw serviceError({ code: status.NOT_FOUND, reason: "MESSAGE_NOT_FOUND" });
+    }
+    return { visibleTime: { seconds: 0n, nanos: 0 }, deadLetterQueue: "" };
+  }
+
   /** Appends a message and answers as the contract does. */
-  store(entry: SendMessageBatchRequestEntry) {
+  store(entry: SendMessageBatchRequestEntry, queue = "orders") {
     const messageId = randomUUID();
     const body = entry.body?.value ?? "";
     const md5OfBody = createHash("md5").update(body).digest("hex");
     this.#order += 1;
     this.stored.set(messageId, {
+      queue,
+      groupId: entry.groupId || undefined,
       message: {
         messageId,
         receiptHandle: "",
@@ -284,7 +331,7 @@ export class FakeServer {
     return {
       ...stored.message,
       receiptHandle: `${stored.message.messageId}#${stored.receiveCount}`,
-      systemAttributes: { receiveCount: stored.receiveCount },
+      systemAttributes: { receiveCount: stored.receiveCount, groupId: stored.groupId },
     };
   }
 
@@ -319,12 +366,12 @@ export class FakeServer {
     stream.on("close", () => this.produceStreams.delete(stream));
   }
 
-  #consume(stream: ServerDuplexStream<ConsumeRequest, ConsumeResponse>): void {
+  #consume(stream: ConsumeStream): void {
     this.consumeStreams.add(stream);
     this.#held.set(stream, { handles: new Set(), credit: 0 });
     stream.on("data", (request) => {
       this.consumeRequests.push(request);
-      this.#told(stream, request);
+      if (!this.overrideConsume(stream, request.request)) this.#told(stream, request);
     });
     stream.on("end", () => {
       this.#giveBack(stream);
@@ -334,10 +381,7 @@ export class FakeServer {
     stream.on("cancelled", () => this.#giveBack(stream));
   }
 
-  #told(
-    stream: ServerDuplexStream<ConsumeRequest, ConsumeResponse>,
-    { request }: ConsumeRequest,
-  ): void {
+  #told(stream: ConsumeStream, { request }: ConsumeRequest): void {
     const held = this.#held.get(stream);
     if (held === undefined || request === undefined) return;
     switch (request.$case) {
@@ -349,14 +393,9 @@ export class FakeServer {
         break;
       default: {
         const results = request.value.receiptHandles.map((receiptHandle) => {
-          held.handles.delete(receiptHandle);
-          if (request.$case === "ack") {
-            const value = this.#delete(receiptHandle);
-            return { receiptHandle, result: { $case: "deleted" as const, value } };
-          }
-          this.#changeVisibility(receiptHandle, Number(request.value.delay?.seconds ?? 0n) * 1_000);
-          const value = { seconds: 0n, nanos: 0 };
-          return { receiptHandle, result: { $case: "visibleTime" as const, value } };
+          const result = this.#consumed(receiptHandle, request);
+          if (result.$case !== "error") held.handles.delete(receiptHandle);
+          return { receiptHandle, result };
         });
         stream.write({ response: { $case: "results", value: { results } } });
       }
@@ -364,7 +403,24 @@ export class FakeServer {
     this.#deliver(stream);
   }
 
-  #deliver(stream: ServerDuplexStream<ConsumeRequest, ConsumeResponse>): void {
+  #consumed(
+    receiptHandle: string,
+    request: Extract<ConsumeRequest["request"], { $case: "ack" | "nack" | "reject" }>,
+  ): NonNullable<ConsumeResult["result"]> {
+    if (request.$case === "ack") return { $case: "deleted", value: this.#delete(receiptHandle) };
+    if (request.$case === "reject" && request.value.deadLetter) {
+      const { deadLetterQueue } = this;
+      if (deadLetterQueue === undefined) {
+        return { $case: "error", value: statusOf({ code: 9, reason: "DLQ_NOT_FOUND" }) };
+      }
+      this.#delete(receiptHandle);
+      return { $case: "deadLetterQueue", value: deadLetterQueue };
+    }
+    this.#changeVisibility(receiptHandle, durationMs(request.value.delay));
+    return { $case: "visibleTime", value: { seconds: 0n, nanos: 0 } };
+  }
+
+  #deliver(stream: ConsumeStream): void {
     const held = this.#held.get(stream);
     if (held === undefined) return;
     const messages = this.visible()
@@ -376,11 +432,15 @@ export class FakeServer {
     stream.write({ response: { $case: "messages", value: { messages } } });
   }
 
-  #giveBack(stream: ServerDuplexStream<ConsumeRequest, ConsumeResponse>): void {
+  #giveBack(stream: ConsumeStream): void {
     this.consumeStreams.delete(stream);
     for (const handle of this.#held.get(stream)?.handles ?? []) this.#changeVisibility(handle, 0);
     this.#held.delete(stream);
   }
+}
+
+function durationMs(duration: Duration | undefined): number {
+  return Number(duration?.seconds ?? 0n) * 1_000 + (duration?.nanos ?? 0) / 1e6;
 }
 
 interface Held {
