@@ -2,19 +2,39 @@
 
 import { status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { MessageState, MessageSystemAttributeName } from "../gen/forebay/queue/v1/message.js";
-import { ReceiptPolicy } from "../gen/forebay/queue/v1/queue.js";
+import {
+  DeadLetterReason,
+  MessageEventKind,
+  MessageState,
+  MessageSystemAttributeName,
+  ObstacleKind,
+} from "../gen/forebay/queue/v1/message.js";
+import { ReceiptPolicy, QueueAttributes as WireAttributes } from "../gen/forebay/queue/v1/queue.js";
 import {
   type ChangeMessageVisibilityRequest,
+  type CreateQueueRequest,
+  type DescribeMessageRequest,
+  DescribeMessageResponse,
+  ExplainMessageResponse,
   GetQueueAttributesResponse,
+  type ListDeadLetterSourceQueuesRequest,
   type ListQueuesRequest,
+  type ListScheduledMessagesRequest,
+  ListScheduledMessagesResponse,
   type PeekMessagesRequest,
   type ReceiveMessageRequest,
+  type RejectMessageRequest,
+  type SendMessageBatchRequest,
   type SendMessageRequest,
   type SetQueueAttributesRequest,
   SetQueueAttributesResponse,
 } from "../gen/forebay/queue/v1/queue_service.js";
-import { ForebayClient, type Queue } from "../src/index.js";
+import {
+  ForebayClient,
+  type Queue,
+  type QueueAttributes,
+  type ScheduledMessage,
+} from "../src/index.js";
 import { FakeServer } from "./support/fake-server.js";
 
 let server: FakeServer;
@@ -63,6 +83,55 @@ test("a send carries its delay, attributes and trace header", async () => {
   });
 });
 
+test("a send says when, for how long and how urgently, alone and in batches", async () => {
+  const options = {
+    deliverTime: new Date("2030-01-01T00:00:00.005Z"),
+    timeToLiveMs: 90_500,
+    priority: 0,
+    dedupId: "d1",
+    groupId: "g1",
+  };
+  const wire = {
+    deliverTime: { seconds: 1_893_456_000n, nanos: 5_000_000 },
+    timeToLive: { seconds: 90n, nanos: 500_000_000 },
+    priority: 0,
+    dedupId: "d1",
+    groupId: "g1",
+    delay: undefined,
+  };
+  await queue.send("x", options);
+  await queue.sendBatch([{ body: "x", ...options }, "plain"]);
+  const [alone] = server.callsOf<SendMessageRequest>("sendMessage");
+  expect(alone?.request).toMatchObject(wire);
+  const [batch] = server.callsOf<SendMessageBatchRequest>("sendMessageBatch");
+  expect(batch?.request.entries).toMatchObject([
+    wire,
+    { deliverTime: undefined, timeToLive: undefined, priority: undefined },
+  ]);
+  const sends = [{ deliverTime: new Date(Number.NaN) }, { timeToLiveMs: Number.NaN }];
+  for (const wrong of sends) {
+    await expect(queue.send("x", wrong)).rejects.toBeInstanceOf(RangeError);
+  }
+});
+
+test("a send answers its place, and whether it was a duplicate", async () => {
+  const sequenceNumber = "00000000000000000007";
+  const first = (body: string) => ({ ...server.store(entry(body)), messageId: "m1" });
+  server.override("sendMessage", () => ({ ...first("x"), sequenceNumber, duplicate: true }));
+  server.override("sendMessageBatch", () => ({
+    successful: [
+      { ...first("x"), id: "0", sequenceNumber, duplicate: false },
+      { ...first("x"), id: "1", sequenceNumber, duplicate: true },
+    ],
+    failed: [],
+  }));
+  expect(await queue.send("x")).toMatchObject({ messageId: "m1", sequenceNumber, duplicate: true });
+  expect((await queue.sendBatch(["x", "x"])).successful).toMatchObject([
+    { id: "0", sequenceNumber, duplicate: false },
+    { id: "1", sequenceNumber, duplicate: true },
+  ]);
+});
+
 test("what is not given is not sent, and a zero is", async () => {
   await queue.receive({ waitTimeMs: 0, visibilityTimeoutMs: 0 });
   await queue.send("x", { delayMs: 0 });
@@ -97,7 +166,23 @@ test("a received message shows everything the server told of it", async () => {
           senderId: "key:default:dev",
           sendTime: { seconds: 1_700_000_000n, nanos: 5_000_000 },
           receiveCount: 2,
-          rejection: { reason: "bad", error: "it broke", rejectTime: undefined },
+          firstReceiveTime: { seconds: 1_700_000_001n, nanos: 0 },
+          queueReceiveCount: 1,
+          sequenceNumber: "00000000000000000007",
+          dedupId: "d1",
+          groupId: "g1",
+          traceHeader: "Root=1",
+          deadLetterSourceQueue: "orders",
+          deadLetterReason: DeadLetterReason.MAX_RECEIVES,
+          deadLetterTime: { seconds: 1_700_000_002n, nanos: 0 },
+          rejection: {
+            reason: "bad",
+            error: "it broke",
+            rejectTime: { seconds: 1_700_000_003n, nanos: 0 },
+          },
+          originalMessageId: "m0",
+          priority: 9,
+          timeToLiveEndTime: { seconds: 1_700_000_004n, nanos: 0 },
         },
         visibleTime: { seconds: 1_700_000_030n, nanos: 0 },
       },
@@ -113,7 +198,19 @@ test("a received message shows everything the server told of it", async () => {
     senderId: "key:default:dev",
     sendTime: new Date(1_700_000_000_005),
     receiveCount: 2,
-    rejection: { reason: "bad", error: "it broke" },
+    firstReceiveTime: new Date(1_700_000_001_000),
+    queueReceiveCount: 1,
+    sequenceNumber: "00000000000000000007",
+    dedupId: "d1",
+    groupId: "g1",
+    traceHeader: "Root=1",
+    deadLetterSourceQueue: "orders",
+    deadLetterReason: "MAX_RECEIVES",
+    deadLetterTime: new Date(1_700_000_002_000),
+    rejection: { reason: "bad", error: "it broke", rejectTime: new Date(1_700_000_003_000) },
+    originalMessageId: "m0",
+    priority: 9,
+    timeToLiveEndTime: new Date(1_700_000_004_000),
     visibleTime: new Date(1_700_000_030_000),
   });
   expect(message?.json()).toEqual({ id: 1 });
@@ -171,6 +268,39 @@ test("a visibility change needs a number", async () => {
   expect(call?.request.visibilityTimeout).toEqual({ seconds: 1n, nanos: 500_000_000 });
 });
 
+test("a rejected message comes back when its delay ends, or goes to the dead-letter queue", async () => {
+  server.override("rejectMessage", ({ deadLetter }: RejectMessageRequest) =>
+    deadLetter
+      ? { deadLetterQueue: "orders-dead" }
+      : { visibleTime: { seconds: 7n, nanos: 0 }, deadLetterQueue: "" },
+  );
+  await queue.send("x");
+  const [message] = await queue.receive({ waitTimeMs: 0 });
+  const error = new Error("no total");
+  expect(await message?.reject({ reason: "bad", error, delayMs: 1_500 })).toEqual({
+    kind: "returned",
+    visibleTime: new Date(7_000),
+  });
+  expect(await queue.reject("h2", { reason: "bad", deadLetter: true })).toEqual({
+    kind: "dead_lettered",
+    deadLetterQueue: "orders-dead",
+  });
+  await queue.reject("h3", { reason: "bad" });
+  const calls = server.callsOf<RejectMessageRequest>("rejectMessage");
+  expect(calls.map(({ request }) => request)).toMatchObject([
+    {
+      queue: "orders",
+      receiptHandle: message?.receiptHandle,
+      reason: "bad",
+      error: expect.stringContaining("no total"),
+      delay: { seconds: 1n, nanos: 500_000_000 },
+      deadLetter: false,
+    },
+    { receiptHandle: "h2", error: "", delay: undefined, deadLetter: true },
+    { receiptHandle: "h3", delay: undefined, deadLetter: false },
+  ]);
+});
+
 test("settings go out as given, and a null resets one", async () => {
   server.override("setQueueAttributes", () =>
     SetQueueAttributesResponse.fromPartial({
@@ -193,6 +323,103 @@ test("settings go out as given, and a null resets one", async () => {
     attributes: { visibilityTimeout: { seconds: 5n }, receiptPolicy: ReceiptPolicy.STRICT },
   });
   expect(call?.request.attributes?.delay).toBeUndefined();
+});
+
+test("every setting comes back as it went out", async () => {
+  const settings: QueueAttributes = {
+    visibilityTimeoutMs: 1,
+    messageRetentionPeriodMs: 60_000,
+    delayMs: 3,
+    maximumMessageBytes: 1_024,
+    receiveMessageWaitTimeMs: 4,
+    redrivePolicy: { deadLetterQueue: "dead.fifo", maxReceiveCount: 5 },
+    redriveAllowPolicy: { permission: "BY_QUEUE", sourceQueues: ["a.fifo"] },
+    policy: "{}",
+    managedEncryption: true,
+    encryptionKey: "key",
+    dataKeyReusePeriodMs: 60_000,
+    fifoQueue: true,
+    contentBasedDeduplication: true,
+    deduplicationScope: "MESSAGE_GROUP",
+    fifoThroughputLimit: "PER_MESSAGE_GROUP_ID",
+    receiptPolicy: "STRICT",
+    dedupWindowMs: 6_000,
+    maxInFlight: 7,
+    deliveryPaused: true,
+    retryPolicy: { minimumBackoffMs: 1_500, maximumBackoffMs: 60_000, factor: 1.5 },
+    maxInFlightPerGroup: 8,
+    priorityAgeingMs: 9_000,
+  };
+  server.override("getQueueAttributes", () => {
+    const [created] = server.callsOf<CreateQueueRequest>("createQueue");
+    const attributes = created?.request.attributes;
+    return GetQueueAttributesResponse.fromPartial({ queue: "orders", attributes });
+  });
+  await client.createQueue("orders", { attributes: settings });
+  expect((await queue.attributes()).attributes).toEqual(settings);
+  // And each has a name for masks.
+  server.override("setQueueAttributes", () => SetQueueAttributesResponse.fromPartial({}));
+  const names = Object.keys(settings);
+  await queue.setAttributes(Object.fromEntries(names.map((name) => [name, null])));
+  const [call] = server.callsOf<SetQueueAttributesRequest>("setQueueAttributes");
+  const fields = call?.request.updateMask?.map((field) =>
+    field.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase()),
+  );
+  expect(fields).toEqual(Object.keys(WireAttributes.fromPartial({})));
+});
+
+test("a queue is paused and resumed by one setting alone", async () => {
+  server.override("setQueueAttributes", () => SetQueueAttributesResponse.fromPartial({}));
+  await queue.pause();
+  await queue.resume();
+  const calls = server.callsOf<SetQueueAttributesRequest>("setQueueAttributes");
+  expect(
+    calls.map(({ request }) => [request.updateMask, request.attributes?.deliveryPaused]),
+  ).toEqual([
+    [["delivery_paused"], true],
+    [["delivery_paused"], false],
+  ]);
+});
+
+test("counters say what came and went in every way, and how fair it is", async () => {
+  const counts = {
+    visibleMessageCount: 1,
+    inFlightMessageCount: 2,
+    delayedMessageCount: 3,
+    storedMessageCount: 4,
+    storedBytes: 5,
+    sentCount: 6,
+    receivedCount: 7,
+    deletedCount: 8,
+    expiredCount: 9,
+    purgedCount: 10,
+    deduplicatedCount: 11,
+    deadLetteredCount: 12,
+    movedCount: 13,
+    arrivedCount: 14,
+    scheduledMessageCount: 15,
+    deadLetterTargetMissingCount: 16,
+    groupsInFlightCount: 17,
+  };
+  const fairness = {
+    noisyGroupCount: 1,
+    quietVisibleMessageCount: 2,
+    quietInFlightMessageCount: 3,
+    quietDelayedMessageCount: 4,
+  };
+  const bigints = (numbers: Readonly<Record<string, number>>) =>
+    Object.fromEntries(Object.entries(numbers).map(([name, count]) => [name, BigInt(count)]));
+  const counters = { ...bigints(counts), oldestMessageAge: { seconds: 1n, nanos: 500_000_000 } };
+  server.override("getQueueAttributes", () =>
+    GetQueueAttributesResponse.fromPartial({
+      counters: { ...counters, fairness: bigints(fairness) },
+    }),
+  );
+  expect((await queue.attributes()).counters).toEqual({
+    ...counts,
+    oldestMessageAgeMs: 1_500,
+    fairness,
+  });
 });
 
 test("attributes come with exact counters", async () => {
@@ -258,6 +485,167 @@ test("a peek filters at the server and goes over pages, empty ones too", async (
   const [call] = server.callsOf<PeekMessagesRequest>("peekMessages");
   expect(call?.request).toMatchObject({ states: [MessageState.DELAYED], bodyContains: "cu" });
   expect(call?.request.attributes).toEqual(new Map([["k", "v"]]));
+});
+
+test("a message is described with what happened to it", async () => {
+  server.override("describeMessage", () =>
+    DescribeMessageResponse.fromPartial({
+      message: { messageId: "m1", state: MessageState.SCHEDULED, visibleTime: { seconds: 9n } },
+      events: [
+        { kind: MessageEventKind.SENT, eventTime: { seconds: 1n } },
+        {
+          kind: MessageEventKind.RECEIVED,
+          eventTime: { seconds: 2n },
+          visibleTime: { seconds: 3n },
+        },
+        { kind: MessageEventKind.DEAD_LETTERED, queue: "orders", reason: "MAX_RECEIVES" },
+        { kind: 99 as MessageEventKind },
+      ],
+    }),
+  );
+  const description = await queue.describeMessage("m1", { bodyBytesMax: 0 });
+  expect(description.message).toMatchObject({
+    messageId: "m1",
+    state: "SCHEDULED",
+    visibleTime: new Date(9_000),
+  });
+  const nothing = { queue: undefined, visibleTime: undefined, reason: undefined };
+  expect(description.events).toEqual([
+    { ...nothing, kind: "SENT", eventTime: new Date(1_000) },
+    { ...nothing, kind: "RECEIVED", eventTime: new Date(2_000), visibleTime: new Date(3_000) },
+    { ...nothing, kind: "DEAD_LETTERED", queue: "orders", reason: "MAX_RECEIVES" },
+    { ...nothing, kind: "UNKNOWN" },
+  ]);
+  const [call] = server.callsOf<DescribeMessageRequest>("describeMessage");
+  expect(call?.request).toEqual({ queue: "orders", messageId: "m1", bodyBytesMax: 0 });
+});
+
+test("a message is explained by what is in its way", async () => {
+  server.override("explainMessage", () =>
+    ExplainMessageResponse.fromPartial({
+      state: MessageState.VISIBLE,
+      obstacles: [
+        {
+          kind: ObstacleKind.GROUP_BLOCKED,
+          untilTime: { seconds: 5n },
+          blockingMessageId: "m0",
+          advice: "Delete m0.",
+        },
+        { kind: ObstacleKind.PAUSED, advice: "Resume the queue." },
+      ],
+      aheadMessageCount: 3,
+    }),
+  );
+  expect(await queue.explainMessage("m1")).toEqual({
+    state: "VISIBLE",
+    obstacles: [
+      {
+        kind: "GROUP_BLOCKED",
+        untilTime: new Date(5_000),
+        blockingMessageId: "m0",
+        advice: "Delete m0.",
+      },
+      {
+        kind: "PAUSED",
+        untilTime: undefined,
+        blockingMessageId: undefined,
+        advice: "Resume the queue.",
+      },
+    ],
+    aheadMessageCount: 3,
+  });
+  server.fail("explainMessage", { code: status.NOT_FOUND, reason: "MESSAGE_NOT_FOUND" });
+  await expect(queue.explainMessage("m1")).rejects.toMatchObject({ reason: "MESSAGE_NOT_FOUND" });
+});
+
+test("scheduled messages are listed over all pages, and cancelled by their id", async () => {
+  server.override("listScheduledMessages", ({ pageToken }: ListScheduledMessagesRequest) =>
+    ListScheduledMessagesResponse.fromPartial(
+      pageToken === ""
+        ? {
+            messages: [
+              {
+                messageId: "m1",
+                deliverTime: { seconds: 9n },
+                sendTime: { seconds: 1n },
+                body: { $case: "text", value: '{"id":1}' },
+                bodyBytes: 8,
+                attributes: new Map([
+                  ["k", { dataType: "String", value: { $case: "stringValue", value: "v" } }],
+                ]),
+                groupId: "g",
+              },
+            ],
+            nextPageToken: "2",
+          }
+        : { messages: [{ messageId: "m2" }] },
+    ),
+  );
+  const seen: ScheduledMessage[] = [];
+  for await (const message of queue.listScheduledMessages({ pageSize: 1, bodyBytesMax: 100 })) {
+    seen.push(message);
+  }
+  expect(seen).toMatchObject([
+    {
+      messageId: "m1",
+      deliverTime: new Date(9_000),
+      sendTime: new Date(1_000),
+      bodyBytes: 8,
+      attributes: { k: { type: "String", value: "v" } },
+      groupId: "g",
+    },
+    { messageId: "m2", groupId: undefined },
+  ]);
+  expect(seen[0]?.json()).toEqual({ id: 1 });
+  const [call] = server.callsOf<ListScheduledMessagesRequest>("listScheduledMessages");
+  expect(call?.request).toMatchObject({ queue: "orders", pageSize: 1, bodyBytesMax: 100 });
+  server.override("cancelScheduledMessage", () => ({}));
+  await queue.cancelScheduledMessage("m1");
+  expect(server.callsOf("cancelScheduledMessage")).toMatchObject([
+    { request: { queue: "orders", messageId: "m1" } },
+  ]);
+});
+
+test("permissions are added and taken back by their label", async () => {
+  server.override("addPermission", () => ({}));
+  server.override("removePermission", () => ({}));
+  await queue.addPermission({
+    label: "billing",
+    principals: ["key:billing"],
+    actions: ["SendMessage", "PeekMessages"],
+  });
+  await queue.removePermission("billing");
+  expect(server.callsOf("addPermission")).toMatchObject([
+    {
+      request: {
+        queue: "orders",
+        label: "billing",
+        principals: ["key:billing"],
+        actions: ["SendMessage", "PeekMessages"],
+        requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      },
+    },
+  ]);
+  expect(server.callsOf("removePermission")).toMatchObject([
+    { request: { queue: "orders", label: "billing" } },
+  ]);
+});
+
+test("the sources of a dead-letter queue are listed over all pages", async () => {
+  server.override(
+    "listDeadLetterSourceQueues",
+    ({ pageToken }: ListDeadLetterSourceQueuesRequest) => ({
+      queues: pageToken === "" ? ["a", "b"] : ["c"],
+      nextPageToken: pageToken === "" ? "2" : "",
+    }),
+  );
+  const names: string[] = [];
+  for await (const name of queue.listDeadLetterSources({ pageSize: 2 })) names.push(name);
+  expect(names).toEqual(["a", "b", "c"]);
+  expect(server.callsOf("listDeadLetterSourceQueues")).toMatchObject([
+    { request: { queue: "orders", pageSize: 2, pageToken: "" } },
+    { request: { queue: "orders", pageSize: 2, pageToken: "2" } },
+  ]);
 });
 
 test("whether a queue exists is a value, not an error", async () => {
