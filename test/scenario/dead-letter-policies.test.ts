@@ -270,6 +270,11 @@ test("a queue may name itself", async () => {
   await t.setQueue({ redrive: { to: "orders", after: 1 } });
   expect(await redriveOf(t)).toEqual({ deadLetterQueue: "orders", maxReceiveCount: 1 });
   expect((await sourcesOf(t, "orders")).queues).toEqual(["orders"]);
+  // Also from the start.
+  const redrive = { to: "bills", after: 1 };
+  expect(await t.createQueue("bills", { redrive })).toMatchObject({ created: true });
+  expect(await t.createQueue("bills", { redrive })).toMatchObject({ created: false });
+  expect((await sourcesOf(t, "bills")).queues).toEqual(["bills"]);
 });
 
 test("a policy stays when its dead-letter queue is deleted, and works again when that is recreated", async () => {

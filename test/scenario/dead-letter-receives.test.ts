@@ -453,6 +453,17 @@ test("Q62 without its dead-letter queue a message stays, is delivered again and 
   expect(await targetMissingCount(t)).toBe(3);
 });
 
+test("Q62 a message that does not fit into an answer is not counted as one that could not move", async () => {
+  const t = await deadLetterScenario({ after: 1 });
+  await t.sendBatch(["x".repeat(40), "y".repeat(40)]);
+  await t.receive({ max: 10, visibilityTimeoutMs: 0 });
+  await t.deleteQueue("dead");
+  expect(await t.receive({ max: 10, maxBytes: 79, visibilityTimeoutMs: 0 })).toHaveLength(1);
+  expect(await targetMissingCount(t)).toBe(1);
+  expect(await t.receive({ max: 10, maxBytes: 80 })).toHaveLength(2);
+  expect(await targetMissingCount(t)).toBe(3);
+});
+
 test("Q62 messages without a dead-letter queue stand in nobody's way, and survive a restart", async () => {
   const t = await deadLetterScenario({ after: 1 });
   await t.sendBatch(["a", "b"]);
