@@ -5,6 +5,7 @@
 // rejected command leaves no trace. Entries go when their record is committed; a read then finds the same row in the store.
 
 import { assert } from "../base/assert.js";
+import { tableLetters } from "../store/keys.js";
 import type { RowChange } from "../store/store.js";
 import type { Table } from "../store/tables.js";
 
@@ -26,9 +27,14 @@ interface JournalEntry {
   readonly previous: OverlayEntry | undefined;
 }
 
-// Keys of a segment share their first 10 bytes and have the table's letter at 10; others have their table at 0.
-const groupOf = (key: string): string =>
-  key.charCodeAt(0) < 0x80 ? key.slice(0, 11) : (key[0] ?? "");
+// Keys of a segment share their first 10 bytes and have the table's letter at 10; others have their table at 0. Members of a
+// message group are read one group at a time, so each group is an order of its own: new ones then come at its end.
+function groupOf(key: string): string {
+  if (key.charCodeAt(0) >= 0x80) return key[0] ?? "";
+  return key[10] === memberLetter ? key.slice(0, key.indexOf("\x00", 11)) : key.slice(0, 11);
+}
+
+const memberLetter = tableLetters.member;
 
 export class Overlay {
   readonly #entries = new Map<string, OverlayEntry>();

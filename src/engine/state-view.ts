@@ -10,8 +10,8 @@ import type { Store } from "../store/store.js";
 import type { HeadedTable, Table } from "../store/tables.js";
 import { Overlay, type OverlayEntry } from "./overlay.js";
 
-/** Decoded rows kept: some 300 bytes each, up to 77 KB for a queue with 50 long tags. */
-const cachedRowsMax = 4_000;
+/** Decoded rows kept, of queues, counters and groups: some 500 bytes each, up to 77 KB for a queue with 50 long tags. */
+const cachedRowsMax = 20_000;
 
 export class StateView implements RowAccess {
   readonly overlay = new Overlay();

@@ -4,11 +4,14 @@
 // and is removed in the background in small steps.
 
 import { after, between, type DurationMs, type Namespace, sequence } from "../base/brands.js";
+import { newCounters } from "./counters.js";
 import { limits, type QueueSettings } from "./limits.js";
 import type { Counters, Queue } from "./model.js";
+import { OpenQueue } from "./open-queue.js";
 import { etagOf, findQueue, notFound, type QueueAddress } from "./queue-name.js";
+import { linkDeadLetters, redriveRefusal, unlinkDeadLetters } from "./redrive.js";
 import { accept, type Decided, reject } from "./rejections.js";
-import { settleQueue } from "./settle.js";
+import { beginQueueDelay, catchUp, settleQueue } from "./settle.js";
 import type { Stamp } from "./stamp.js";
 import type { QueueTransaction } from "./view.js";
 
@@ -37,7 +40,8 @@ export function decideReportQueue(
 ): Decided<QueueReport> {
   const queue = findQueue(transaction, address);
   if (queue === undefined) return notFound(address);
-  const { counters, hasMore } = settleQueue(transaction, queue, stamp.now);
+  const { open, hasMore } = settleQueue(transaction, queue, stamp);
+  const { counters } = open;
   let oldestAgeMs: DurationMs | undefined;
   for (const { head } of transaction.messageHeadsFrom(queue, sequence(0))) {
     oldestAgeMs = between(head.sentAt, stamp.now);
@@ -62,8 +66,11 @@ export function decideSetQueueSettings(
   if (queue === undefined) return notFound(command.address);
   if (command.etag !== "" && command.etag !== etagOf(queue))
     return etagMismatch(command.address, queue);
+  const { redrive } = command.settings;
+  const refusal = redriveRefusal(transaction, command.address, queue.isFifo, redrive);
+  if (refusal !== undefined) return reject(refusal);
   // What the old settings have ended is over: a longer retention brings nothing back.
-  settleQueue(transaction, queue, stamp.now);
+  settleQueue(transaction, queue, stamp);
   const changed: Queue = {
     ...queue,
     settings: { ...queue.settings, ...command.settings },
@@ -71,7 +78,12 @@ export function decideSetQueueSettings(
     revision: queue.revision + 1,
   };
   transaction.putQueue(changed);
-  // A raised in-flight limit may free a waiter.
+  linkDeadLetters(transaction, changed, queue.settings);
+  const open = new OpenQueue(transaction, changed, stamp);
+  if (changed.isFifo && changed.settings.delayMs > queue.settings.delayMs) beginQueueDelay(open);
+  catchUp(open);
+  open.close();
+  // A raised in-flight limit, a shorter delay or the end of a pause may free a waiter.
   transaction.wake(queue.number);
   return accept(changed);
 }
@@ -96,6 +108,7 @@ export function decideDeleteQueue(
   if (command.etag !== "" && command.etag !== etagOf(queue))
     return etagMismatch(command.address, queue);
   transaction.removeQueue(queue);
+  unlinkDeadLetters(transaction, queue);
   const { namespace, name } = queue;
   if (command.isStrict) transaction.putDeletedQueue({ namespace, name, deletedAt: stamp.now });
   transaction.addGarbage({ slot: queue.slot, segment: queue.segment });
@@ -129,13 +142,22 @@ export function decidePurgeQueue(
     purgedAt: stamp.now,
   };
   transaction.putQueue(purged);
+  const { nextSequence, sent, received, deleted, expired } = counters;
+  const { deduplicated, deadLettered, moved, arrived, targetMissing } = counters;
   transaction.putCounters(purged, {
-    ...counters,
-    freshFrom: counters.nextSequence,
-    stored: 0,
-    storedBytes: 0,
-    inFlight: 0,
-    delayed: 0,
+    ...newCounters,
+    nextSequence,
+    freshFrom: nextSequence,
+    dueFrom: nextSequence,
+    sent,
+    received,
+    deleted,
+    expired,
+    deduplicated,
+    deadLettered,
+    moved,
+    arrived,
+    targetMissing,
     purged: counters.purged + counters.stored,
   });
   transaction.addGarbage({ slot: queue.slot, segment: queue.segment });

@@ -1,18 +1,20 @@
-// ChangeMessageVisibility and its batch; the nack and reject of a stream are the same rule.
+// ChangeMessageVisibility and its batch, and the two ways of giving a message back: the nack of a stream and the reject.
 //
 // A change replaces what is left of the lease and counts from the call. A lease, changes included, ends at most 12 h after
-// its receive; a change past that is refused, not clamped (SQS API reference).
+// its receive; a change past that is refused, not clamped (SQS API reference). Giving back ends the lease: the message is
+// visible, or waits as long as the call or the queue's retry policy says, or goes to the dead-letter queue.
 
-import { after, between, type DurationMs, type EpochMs } from "../base/brands.js";
-import { changeCounters } from "./counters.js";
-import { isReceiptOf } from "./delete-messages.js";
+import { after, between, type DurationMs, type EpochMs, type QueueName } from "../base/brands.js";
+import { deadLetterTarget, moveToDeadLetters } from "./dead-letters.js";
+import { isLeased, isReceiptOf, type Leased, supersededHandle } from "./delete-messages.js";
 import { limits } from "./limits.js";
-import type { Counters, Queue } from "./model.js";
+import type { Queue, Rejection } from "./model.js";
+import { OpenQueue } from "./open-queue.js";
 import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
 import type { Receipt } from "./receipt.js";
 import { accept, type Decided, type QueueRejection } from "./rejections.js";
-import { isExpired, returnMessage } from "./settle.js";
 import type { Stamp } from "./stamp.js";
+import { backoffMs, endLease, isExpired } from "./stored-messages.js";
 import type { QueueTransaction } from "./view.js";
 
 export interface VisibilityEntry {
@@ -26,8 +28,6 @@ export interface ChangeVisibility {
   readonly entries: readonly VisibilityEntry[];
   /** True for a stream, which speaks of its own leases only: a message received again since is refused, whatever the policy. */
   readonly isOwnLeaseOnly?: boolean;
-  /** Set by a reject: kept with the messages, which go behind all others. */
-  readonly rejected?: { readonly reason: string; readonly error: string };
 }
 
 export type VisibilityResult =
@@ -40,74 +40,163 @@ export function decideChangeVisibility(
   command: ChangeVisibility,
   stamp: Stamp,
 ): Decided<readonly VisibilityResult[]> {
-  const queue = findQueue(transaction, command.address);
-  if (queue === undefined) return notFound(command.address);
-  const before = transaction.counters(queue);
-  let counters = before;
-  const results: VisibilityResult[] = [];
-  for (const entry of command.entries) {
-    const changed = changeOne(transaction, queue, counters, entry, command, stamp.now);
-    if (changed.kind === "changed") counters = changed.counters;
-    results.push(
-      changed.kind === "changed" ? { kind: "changed", visibleAt: changed.visibleAt } : changed,
-    );
-  }
-  if (counters !== before) transaction.putCounters(queue, counters);
+  const { address } = command;
+  const queue = findQueue(transaction, address);
+  if (queue === undefined) return notFound(address);
+  const open = new OpenQueue(transaction, queue, stamp);
+  const isNewestOnly = command.isOwnLeaseOnly === true || isStrict(queue);
+  const results = command.entries.map(({ receipt, timeoutMs }): VisibilityResult => {
+    const found = findLease(open, receipt, address, isNewestOnly);
+    return found.kind === "refused" ? found : changeLease(open, found.lease, timeoutMs, address);
+  });
+  open.close();
   // A message visible at once, or earlier than the waiters' timer knows.
   transaction.wake(queue.number);
   return accept(results);
 }
 
-type Changed =
-  | { readonly kind: "changed"; readonly visibleAt: EpochMs; readonly counters: Counters }
+const isStrict = ({ isFifo, settings }: Queue): boolean =>
+  isFifo || settings.receiptPolicy === "strict";
+
+type FoundLease =
+  | { readonly kind: "found"; readonly lease: Leased }
   | { readonly kind: "refused"; readonly rejection: QueueRejection };
 
-function changeOne(
-  transaction: QueueTransaction,
-  queue: Queue,
-  counters: Counters,
-  entry: VisibilityEntry,
-  command: ChangeVisibility,
-  now: EpochMs,
-): Changed {
-  const { receipt, timeoutMs } = entry;
-  const given = command.address.given;
-  if (!isReceiptOf(receipt, queue.number))
+function findLease(
+  { transaction, queue, now }: OpenQueue,
+  receipt: Receipt | undefined,
+  { given }: QueueAddress,
+  isNewestOnly: boolean,
+): FoundLease {
+  if (!isReceiptOf(receipt, queue.number)) {
     return refused({ kind: "receipt_handle_invalid", queue: given });
+  }
   const delivery =
     receipt.segment === queue.segment ? transaction.delivery(queue, receipt.sequence) : undefined;
   if (delivery === undefined || isExpired(delivery, queue.settings.retentionMs, now)) {
     return refused({ kind: "message_not_found", queue: given });
   }
-  const { state } = delivery;
-  const isNewestOnly = command.isOwnLeaseOnly === true || queue.settings.receiptPolicy === "strict";
   if (isNewestOnly && receipt.ordinal !== delivery.ordinal) {
-    return refused({ kind: "receipt_handle_expired", queue: given, now });
+    return refused(supersededHandle(given, now));
   }
-  if (state.kind !== "leased" || state.until <= now) {
-    return refused({ kind: "message_not_in_flight", queue: given });
-  }
-  const remainingMs = between(now, after(state.leasedAt, limits.leaseMsMax));
+  return isLeased(delivery, now)
+    ? { kind: "found", lease: delivery }
+    : refused({ kind: "message_not_in_flight", queue: given });
+}
+
+function changeLease(
+  open: OpenQueue,
+  lease: Leased,
+  timeoutMs: DurationMs,
+  { given }: QueueAddress,
+): VisibilityResult {
+  const { transaction, queue, now } = open;
+  const remainingMs = between(now, after(lease.state.leasedAt, limits.leaseMsMax));
   if (timeoutMs > remainingMs) {
     return refused({ kind: "visibility_limit_exceeded", queue: given, remainingMs });
   }
-  const rejection =
-    command.rejected === undefined ? delivery.rejection : { ...command.rejected, at: now };
   if (timeoutMs === 0) {
-    const left = changeCounters(counters, { inFlight: -1 });
-    return {
-      kind: "changed",
-      visibleAt: now,
-      counters: returnMessage(transaction, queue, left, delivery, rejection),
-    };
+    release(open, lease);
+    return { kind: "changed", visibleAt: now };
   }
   const visibleAt = after(now, timeoutMs);
-  transaction.putDelivery(
-    queue,
-    { ...delivery, state: { ...state, until: visibleAt }, rejection },
-    delivery,
-  );
-  return { kind: "changed", visibleAt, counters };
+  transaction.putDelivery(queue, { ...lease, state: { ...lease.state, until: visibleAt } }, lease);
+  return { kind: "changed", visibleAt };
 }
 
-const refused = (rejection: QueueRejection): Changed => ({ kind: "refused", rejection });
+/** Makes it visible at once. */
+const release = (open: OpenQueue, lease: Leased): void =>
+  void endLease(open, lease, {
+    at: open.now,
+    ending: "released",
+    rejection: undefined,
+    until: undefined,
+  });
+
+export interface GiveBack {
+  readonly address: QueueAddress;
+  readonly receipts: readonly (Receipt | undefined)[];
+  /** How long it stays invisible; undefined: as the queue's retry policy says, without one not at all. */
+  readonly delayMs: DurationMs | undefined;
+  /** Undefined: a nack, which gives no reason. */
+  readonly rejected: { readonly reason: string; readonly error: string } | undefined;
+  /** Whether it goes to the dead-letter queue at once. */
+  readonly isDeadLetter: boolean;
+  /**
+   * FIFO: other leases of the same holder, each behind a message of its group that is given back here. They go back with it,
+   * since their order would be lost; if it is refused, they stay.
+   */
+  readonly followers?: readonly Follower[];
+}
+
+export interface Follower {
+  readonly receipt: Receipt;
+  /** Which of `receipts` it follows. */
+  readonly index: number;
+}
+
+export type GiveBackResult =
+  | { readonly kind: "changed"; readonly visibleAt: EpochMs }
+  | { readonly kind: "dead_lettered"; readonly deadLetterQueue: QueueName }
+  | { readonly kind: "refused"; readonly rejection: QueueRejection };
+
+/** Gives messages back in the order given, each by itself; only the newest handle of a message may. */
+export function decideGiveBack(
+  transaction: QueueTransaction,
+  command: GiveBack,
+  stamp: Stamp,
+): Decided<readonly GiveBackResult[]> {
+  const { address } = command;
+  const queue = findQueue(transaction, address);
+  if (queue === undefined) return notFound(address);
+  const open = new OpenQueue(transaction, queue, stamp);
+  const results = command.receipts.map((receipt): GiveBackResult => {
+    const found = findLease(open, receipt, address, true);
+    return found.kind === "refused" ? found : giveBack(open, found.lease, command);
+  });
+  for (const { receipt, index } of command.followers ?? []) {
+    if (results[index]?.kind === "refused") continue;
+    const found = findLease(open, receipt, address, true);
+    if (found.kind === "found") release(open, found.lease);
+  }
+  open.close();
+  transaction.wake(queue.number);
+  return accept(results);
+}
+
+function giveBack(open: OpenQueue, lease: Leased, command: GiveBack): GiveBackResult {
+  const { queue, now } = open;
+  const rejection = command.rejected && { ...command.rejected, at: now };
+  if (command.isDeadLetter) return deadLetter(open, lease, rejection, command.address);
+  const delayMs = command.delayMs ?? backoffMs(queue, lease.receiveCount);
+  const visibleAt = after(now, delayMs);
+  const ending = rejection === undefined ? "released" : "rejected";
+  endLease(open, lease, { at: now, ending, rejection, until: visibleAt });
+  return { kind: "changed", visibleAt };
+}
+
+function deadLetter(
+  open: OpenQueue,
+  lease: Leased,
+  rejection: Rejection | undefined,
+  { given }: QueueAddress,
+): GiveBackResult {
+  const { transaction, queue, now } = open;
+  const target = deadLetterTarget(transaction, queue);
+  if (target === undefined) {
+    const deadLetterQueue = queue.settings.redrive?.deadLetterQueue;
+    return refused({ kind: "dead_letter_queue_not_found", queue: given, deadLetterQueue });
+  }
+  const message = transaction.message(queue, lease.sequence);
+  if (message === undefined) return refused({ kind: "message_not_found", queue: given });
+  const ended = endLease(open, lease, { at: now, ending: "rejected", rejection, until: undefined });
+  moveToDeadLetters(open, target, message, ended, "rejected");
+  return { kind: "dead_lettered", deadLetterQueue: target.name };
+}
+
+const refused = (
+  rejection: QueueRejection,
+): { readonly kind: "refused"; readonly rejection: QueueRejection } => ({
+  kind: "refused",
+  rejection,
+});

@@ -1,10 +1,13 @@
 // CreateQueue. Creating a queue that exists is OK when every attribute given equals the current value (not the original
 // one); tags play no part (SQS API reference, and recorded behaviour).
 
-import { after, between, milliseconds, sequence } from "../base/brands.js";
-import { defaultSettings, limits, type QueueSettings } from "./limits.js";
-import type { Counters, Queue } from "./model.js";
+import { isDeepStrictEqual } from "node:util";
+import { after, between, milliseconds } from "../base/brands.js";
+import { newCounters } from "./counters.js";
+import { defaultsOf, limits, type QueueSettings } from "./limits.js";
+import type { Queue } from "./model.js";
 import { findQueue, type QueueAddress } from "./queue-name.js";
+import { linkDeadLetters, redriveRefusal } from "./redrive.js";
 import { accept, type Decided, reject } from "./rejections.js";
 import { slotOfName } from "./slots.js";
 import type { Stamp } from "./stamp.js";
@@ -12,6 +15,7 @@ import type { QueueTransaction } from "./view.js";
 
 export interface CreateQueue {
   readonly address: QueueAddress;
+  readonly isFifo: boolean;
   readonly settings: Partial<QueueSettings>;
   readonly tags: ReadonlyMap<string, string>;
   /** `sqs_timing=strict`: a name is free again 60 s after its queue was deleted. */
@@ -55,13 +59,16 @@ export function decideCreateQueue(
       });
     }
   }
+  const refusal = redriveRefusal(transaction, command.address, command.isFifo, settings.redrive);
+  if (refusal !== undefined) return reject(refusal);
   const queue: Queue = {
     number: stamp.ids.queueNumber(stamp.now),
     segment: stamp.ids.segmentNumber(stamp.now),
     slot: slotOfName(address.namespace, address.name),
     namespace: address.namespace,
     name: address.name,
-    settings: { ...defaultSettings, ...settings },
+    isFifo: command.isFifo,
+    settings: { ...defaultsOf(command.isFifo), ...settings },
     tags,
     createdAt: stamp.now,
     updatedAt: stamp.now,
@@ -70,22 +77,9 @@ export function decideCreateQueue(
   };
   transaction.putQueue(queue);
   transaction.putCounters(queue, newCounters);
+  linkDeadLetters(transaction, queue, undefined);
   return accept({ isNew: true });
 }
-
-const newCounters: Counters = {
-  nextSequence: sequence(1),
-  freshFrom: sequence(1),
-  stored: 0,
-  storedBytes: 0,
-  inFlight: 0,
-  delayed: 0,
-  sent: 0,
-  received: 0,
-  deleted: 0,
-  expired: 0,
-  purged: 0,
-};
 
 /** The name on the wire of each setting, in the order they are compared. */
 const settingNames = {
@@ -96,6 +90,17 @@ const settingNames = {
   receiveWaitMs: "receive_message_wait_time",
   receiptPolicy: "receipt_policy",
   inFlightMax: "max_in_flight",
+  redrive: "redrive_policy",
+  redriveAllow: "redrive_allow_policy",
+  policy: "policy",
+  dedupWindowMs: "dedup_window",
+  isContentDeduplicated: "content_based_deduplication",
+  dedupScope: "deduplication_scope",
+  fifoThroughput: "fifo_throughput_limit",
+  isPaused: "delivery_paused",
+  retry: "retry_policy",
+  groupInFlightMax: "max_in_flight_per_group",
+  priorityAgeingMs: "priority_ageing",
 } as const satisfies Record<keyof QueueSettings, string>;
 
 function differingSetting(
@@ -103,7 +108,8 @@ function differingSetting(
   given: Partial<QueueSettings>,
 ): string | undefined {
   for (const name of Object.keys(settingNames) as (keyof QueueSettings)[]) {
-    if (given[name] !== undefined && given[name] !== current[name]) return settingNames[name];
+    // Policies are objects; what is the same has the same parts.
+    if (name in given && !isDeepStrictEqual(given[name], current[name])) return settingNames[name];
   }
   return undefined;
 }

@@ -1,13 +1,13 @@
 // DeleteMessage and its batch. Idempotent: a message that is gone is ALREADY_GONE, any number of times.
 
 import type { EpochMs, QueueNumber } from "../base/brands.js";
-import { changeCounters } from "./counters.js";
-import type { Counters, Queue } from "./model.js";
+import type { Delivery } from "./model.js";
+import { OpenQueue } from "./open-queue.js";
 import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
 import type { Receipt } from "./receipt.js";
 import { accept, type Decided, type QueueRejection } from "./rejections.js";
-import { isExpired, removeMessage } from "./settle.js";
 import type { Stamp } from "./stamp.js";
+import { isExpired, remove } from "./stored-messages.js";
 import type { QueueTransaction } from "./view.js";
 
 export interface DeleteMessages {
@@ -29,52 +29,68 @@ export function decideDeleteMessages(
 ): Decided<readonly DeleteResult[]> {
   const queue = findQueue(transaction, command.address);
   if (queue === undefined) return notFound(command.address);
-  const before = transaction.counters(queue);
-  let counters = before;
-  const results: DeleteResult[] = [];
-  for (const receipt of command.receipts) {
-    const deleted = deleteOne(transaction, queue, counters, receipt, command.address, stamp.now);
-    counters = deleted.counters;
-    results.push(deleted.result);
-  }
-  if (counters !== before) {
-    transaction.putCounters(queue, counters);
-    // At the in-flight limit a delete makes room for those who wait.
-    if (before.inFlight >= queue.settings.inFlightMax) transaction.wake(queue.number);
+  const open = new OpenQueue(transaction, queue, stamp);
+  const { inFlight } = open.counters;
+  const results = command.receipts.map((receipt) => deleteOne(open, receipt, command.address));
+  if (open.isChanged) {
+    open.close();
+    const { isFifo, settings } = queue;
+    // A delete makes way for those behind in its group, and, at a limit of what may be in flight, for anybody.
+    const makesWay = isFifo || settings.groupInFlightMax > 0 || inFlight >= settings.inFlightMax;
+    if (makesWay) transaction.wake(queue.number);
   }
   return accept(results);
 }
 
 function deleteOne(
-  transaction: QueueTransaction,
-  queue: Queue,
-  counters: Counters,
+  open: OpenQueue,
   receipt: Receipt | undefined,
-  address: QueueAddress,
-  now: EpochMs,
-): { readonly counters: Counters; readonly result: DeleteResult } {
+  { given }: QueueAddress,
+): DeleteResult {
+  const { transaction, queue, now } = open;
   if (!isReceiptOf(receipt, queue.number)) {
-    return { counters, result: refused({ kind: "receipt_handle_invalid", queue: address.given }) };
+    return refused({ kind: "receipt_handle_invalid", queue: given });
   }
   // Purged since: the segment the handle points into is gone.
-  if (receipt.segment !== queue.segment) return { counters, result: { kind: "already_gone" } };
+  if (receipt.segment !== queue.segment) return { kind: "already_gone" };
   const delivery = transaction.delivery(queue, receipt.sequence);
   // Expired, whether or not the sweeper has come by: it is counted as expired when it does.
   if (delivery === undefined || isExpired(delivery, queue.settings.retentionMs, now)) {
-    return { counters, result: { kind: "already_gone" } };
+    return { kind: "already_gone" };
   }
-  if (queue.settings.receiptPolicy === "strict" && receipt.ordinal !== delivery.ordinal) {
-    return {
-      counters,
-      result: refused({ kind: "receipt_handle_expired", queue: address.given, now }),
-    };
-  }
-  const removed = removeMessage(transaction, queue, counters, delivery, delivery);
-  return {
-    counters: changeCounters(removed, { deleted: 1 }),
-    result: { kind: "deleted" },
-  };
+  const isNewest = receipt.ordinal === delivery.ordinal;
+  const isNewestOnly = queue.isFifo || queue.settings.receiptPolicy === "strict";
+  if (isNewestOnly && !isNewest) return refused(supersededHandle(given, now));
+  if (queue.isFifo && !isLeased(delivery, now)) return refused(endedLease(given, delivery, now));
+  remove(open, delivery, delivery);
+  open.change({ deleted: 1 });
+  return { kind: "deleted" };
 }
+
+/** Whether its lease runs; one that has ended may not have been settled yet. */
+export const isLeased = (delivery: Delivery, now: EpochMs): delivery is Leased =>
+  delivery.state.kind === "leased" && delivery.state.until > now;
+
+export type Leased = Delivery & { readonly state: { readonly kind: "leased" } };
+
+/** The refusal of a handle whose message was received again since. */
+export const supersededHandle = (queue: string, now: EpochMs): QueueRejection => ({
+  kind: "receipt_handle_expired",
+  queue,
+  now,
+  why: "received_again",
+  leaseEndedAt: undefined,
+});
+
+/** FIFO: the refusal of a handle whose lease is over: somebody else may be at work on what comes behind it. */
+const endedLease = (queue: string, delivery: Delivery, now: EpochMs): QueueRejection => ({
+  kind: "receipt_handle_expired",
+  queue,
+  now,
+  why: "lease_ended",
+  leaseEndedAt:
+    delivery.state.kind === "leased" ? delivery.state.until : delivery.attempts.at(-1)?.endedAt,
+});
 
 /** False for garbage, another queue's handle and one of an earlier queue of this name. */
 export const isReceiptOf = (receipt: Receipt | undefined, queue: QueueNumber): receipt is Receipt =>

@@ -1,7 +1,7 @@
 // Every bound of the queue service, in one place. Numbers without a source are Amazon SQS's (developer guide and API model);
 // the others say where they come from. Validation at the wire, defaults of new queues and the documentation all read this file.
 
-import { type DurationMs, days, hours, minutes, seconds } from "../base/brands.js";
+import { type DurationMs, days, hours, minutes, type QueueName, seconds } from "../base/brands.js";
 
 export const limits = {
   queueNameCharactersMax: 80,
@@ -69,6 +69,42 @@ export const limits = {
   consumeBatchMax: 250,
   rejectReasonCharactersMax: 128,
   rejectErrorBytesMax: 4_096,
+
+  dedupWindowMsMax: days(7),
+  /** How long a receive attempt id is remembered (SQS API reference, ReceiveMessage). */
+  attemptWindowMs: minutes(5),
+  receiveCountMax: 1_000,
+  allowedSourcesMax: 10,
+  policyBytesMax: 8_192,
+  /** Ours: SQS has no retry policy, priority, time to live or limit by group. */
+  backoffMsMin: seconds(1),
+  backoffMsMax: hours(12),
+  backoffFactorMax: 10,
+  priorityMax: 9,
+  priorityAgeingMsMin: seconds(1),
+  priorityAgeingMsMax: days(1),
+  timeToLiveMsMin: seconds(1),
+  timeToLiveMsMax: days(14),
+  /** The last instant of the year 9999, which is as far as a Timestamp goes. */
+  deliverAtMax: 253_402_300_799_999,
+  /** Receives of a message whose time and end are kept with it, the latest ones. */
+  attemptsKeptMax: 16,
+  /** Remembered deduplication ids one step of the sweeper looks at. */
+  sweptIdsMax: 2_000,
+} as const;
+
+/** When a group on a standard queue is noisy (SQS developer guide, fair queues). */
+export const fairness = {
+  /** Its part of what is in flight, and of the recent processing time, above which it is. */
+  shareMax: 0.1,
+  /** In flight, it must hold at least so many. */
+  inFlightMin: 30,
+  /** Ours: a tenth of what one worker does in a minute; below it nobody is burdened. */
+  busyMsMin: seconds(6),
+  /** Processing time is counted over about the last so many milliseconds. */
+  busyWindowMs: seconds(60),
+  /** It is quiet again so long after its last send. */
+  quietAfterMs: minutes(5),
 } as const;
 
 /** From this many receives on, a message goes behind all others each time it becomes visible again (SQS developer guide). */
@@ -82,9 +118,45 @@ export interface QueueSettings {
   readonly receiveWaitMs: DurationMs;
   readonly receiptPolicy: "lenient" | "strict";
   readonly inFlightMax: number;
+  /** Where messages go that were received too often; undefined: nowhere. */
+  readonly redrive: RedrivePolicy | undefined;
+  /** Who may send dead letters here; undefined: every queue of the namespace. */
+  readonly redriveAllow: RedriveAllow | undefined;
+  /** The resource policy's JSON text, as it was given. */
+  readonly policy: string | undefined;
+  /** 0: deduplication ids are refused (standard queues only). */
+  readonly dedupWindowMs: DurationMs;
+  readonly isContentDeduplicated: boolean;
+  readonly dedupScope: "queue" | "group";
+  /** Kept for SQS's sake; nothing is throttled. */
+  readonly fifoThroughput: "queue" | "group";
+  readonly isPaused: boolean;
+  readonly retry: RetryPolicy | undefined;
+  /** 0: no limit. */
+  readonly groupInFlightMax: number;
+  /** What one step of priority is worth in waiting. */
+  readonly priorityAgeingMs: DurationMs;
 }
 
-export const defaultSettings: QueueSettings = {
+export interface RedrivePolicy {
+  /** In the same namespace, of the same type. It may have been deleted since. */
+  readonly deadLetterQueue: QueueName;
+  readonly receiveCountMax: number;
+}
+
+export type RedriveAllow =
+  | { readonly kind: "all" }
+  | { readonly kind: "none" }
+  | { readonly kind: "by_queue"; readonly sources: readonly QueueName[] };
+
+/** Waits between deliveries: `minimumMs`, then each `factor` times the one before, up to `maximumMs`. */
+export interface RetryPolicy {
+  readonly minimumMs: DurationMs;
+  readonly maximumMs: DurationMs;
+  readonly factor: number;
+}
+
+const defaultSettings: QueueSettings = {
   visibilityTimeoutMs: seconds(30),
   retentionMs: days(4),
   delayMs: seconds(0),
@@ -92,4 +164,21 @@ export const defaultSettings: QueueSettings = {
   receiveWaitMs: seconds(0),
   receiptPolicy: "lenient",
   inFlightMax: 120_000,
+  redrive: undefined,
+  redriveAllow: undefined,
+  policy: undefined,
+  dedupWindowMs: seconds(0),
+  isContentDeduplicated: false,
+  dedupScope: "queue",
+  fifoThroughput: "queue",
+  isPaused: false,
+  retry: undefined,
+  groupInFlightMax: 0,
+  priorityAgeingMs: minutes(1),
 };
+
+/** The settings of a new queue, and what a setting that is reset goes back to. */
+export const defaultsOf = (isFifo: boolean): QueueSettings =>
+  isFifo ? fifoDefaults : defaultSettings;
+
+const fifoDefaults: QueueSettings = { ...defaultSettings, dedupWindowMs: minutes(5) };

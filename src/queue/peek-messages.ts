@@ -8,11 +8,11 @@ import {
   sequence,
 } from "../base/brands.js";
 import { limits } from "./limits.js";
-import type { Delivery, Message, Queue } from "./model.js";
+import type { Counters, Delivery, Message, MessageTraits, Queue } from "./model.js";
 import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
 import { accept, type Decided } from "./rejections.js";
-import { isExpired } from "./settle.js";
 import type { Stamp } from "./stamp.js";
+import { expiryOf, isExpired } from "./stored-messages.js";
 import type { QueueTransaction } from "./view.js";
 
 export type PeekedState = "visible" | "in_flight" | "delayed";
@@ -68,6 +68,7 @@ export function decidePeekMessages(
   if (from !== undefined && from.segment !== queue.segment) {
     return accept({ queue, messages: [], next: undefined });
   }
+  const counters = transaction.counters(queue);
   const messages: PeekedMessage[] = [];
   let examined = 0;
   let examinedBytes = 0;
@@ -83,7 +84,7 @@ export function decidePeekMessages(
     examined += 1;
     if (isExpired(head, queue.settings.retentionMs, stamp.now)) continue;
     const delivery = transaction.readableDelivery(queue, head.sequence);
-    const standing = standingOf(delivery, stamp.now);
+    const standing = standingOf(queue, counters, head, delivery, stamp.now);
     if (command.states.size > 0 && !command.states.has(standing.state)) continue;
     const message = passed.message ?? transaction.readableMessage(queue, head.sequence);
     examinedBytes += head.sizeBytes;
@@ -93,27 +94,38 @@ export function decidePeekMessages(
       return accept({ queue, messages, next });
     }
     bytes += size;
-    const expiresAt = after(head.sentAt, queue.settings.retentionMs);
+    const expiresAt = expiryOf(queue, head);
     messages.push({ message, delivery, expiresAt, ...standing });
   }
   return accept({ queue, messages, next: undefined });
 }
 
-interface Standing {
+export interface Standing {
   readonly state: PeekedState;
   readonly visibleAt: EpochMs | undefined;
 }
 
 /** A lease or delay that has ended is visible, whether or not it was settled. */
-function standingOf(delivery: Delivery | undefined, now: EpochMs): Standing {
-  if (delivery === undefined || delivery.state.kind === "returned" || delivery.state.until <= now) {
-    return { state: "visible", visibleAt: undefined };
+export function standingOf(
+  queue: Queue,
+  { dueFrom }: Counters,
+  message: MessageTraits,
+  delivery: Delivery | undefined,
+  now: EpochMs,
+): Standing {
+  if (delivery === undefined) {
+    const dueAt = after(message.arrivedAt, queue.settings.delayMs);
+    const isDelayed = queue.isFifo && message.sequence >= dueFrom && dueAt > now;
+    return isDelayed ? { state: "delayed", visibleAt: dueAt } : visible;
   }
+  if (delivery.state.kind === "returned" || delivery.state.until <= now) return visible;
   return {
     state: delivery.state.kind === "leased" ? "in_flight" : "delayed",
     visibleAt: delivery.state.until,
   };
 }
+
+const visible: Standing = { state: "visible", visibleAt: undefined };
 
 function matches({ content }: Message, command: PeekMessages): boolean {
   if (command.groupId !== "" && content.groupId !== command.groupId) return false;

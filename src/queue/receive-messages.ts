@@ -1,8 +1,8 @@
-// ReceiveMessage: leases the oldest visible messages.
+// ReceiveMessage: leases the messages whose turn it is.
 //
-// Visible messages come from two orders: those returned (received before, or their delay ended), indexed by their place,
-// and those never received, from the queue's `freshFrom` on, which need no index. The two are merged by place. A receive
-// costs two short range reads, however deep the queue is.
+// Which those are is decided by `pick-visible.ts` for standard queues and by `pick-groups.ts` for FIFO queues; either reads a
+// few short ranges, however deep the queue is. Messages that were delivered too often, or are expired, are cleared out of the
+// way by the same receive.
 
 import { assert } from "../base/assert.js";
 import {
@@ -10,17 +10,27 @@ import {
   type DurationMs,
   type EpochMs,
   type QueueNumber,
-  type Sequence,
   sequence,
 } from "../base/brands.js";
-import { type CountersChange, changeCounters } from "./counters.js";
-import { backOfQueueReceiveCount, limits } from "./limits.js";
-import type { Counters, Delivery, Message, MessageHead, Queue } from "./model.js";
+import { deadLetterTarget, moveToDeadLetters } from "./dead-letters.js";
+import { reviewGroup } from "./groups.js";
+import type { Delivery, Message, Queue } from "./model.js";
 import type { OutcomeCodec } from "./once.js";
+import { OpenQueue, ownPlace } from "./open-queue.js";
+import type { PickBounds, Picked } from "./pick.js";
+import { pickFromGroups } from "./pick-groups.js";
+import { pickVisible } from "./pick-visible.js";
 import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
+import {
+  type AttemptCommand,
+  forgetAttempt,
+  rememberAttempt,
+  repeatAttempt,
+} from "./receive-attempts.js";
 import { accept, type Decided, reject } from "./rejections.js";
-import { endLeasesAndDelays, expireMessage, expireOldest, isExpired } from "./settle.js";
+import { catchUp, expire, expireAll } from "./settle.js";
 import type { Stamp } from "./stamp.js";
+import { isExpired, lease, undoLease } from "./stored-messages.js";
 import type { QueueTransaction } from "./view.js";
 
 export interface ReceiveMessages {
@@ -34,6 +44,8 @@ export interface ReceiveMessages {
   readonly visibilityTimeoutMsMin?: DurationMs;
   /** True when a full queue (`max_in_flight`) is refused instead of waited for. */
   readonly isShortPoll: boolean;
+  /** FIFO: a receive attempt id; undefined: none was given. */
+  readonly attemptId?: string | undefined;
 }
 
 export interface ReceivedMessage {
@@ -46,6 +58,8 @@ export interface ReceivedMessage {
 export interface MessagesReceived {
   readonly queue: Queue;
   readonly messages: readonly ReceivedMessage[];
+  /** True when an attempt id was repeated: nothing new was leased, and nothing is to be undone. */
+  readonly isRepeat?: boolean;
 }
 
 export interface NothingReceivable {
@@ -60,245 +74,114 @@ export function decideReceiveMessages(
   stamp: Stamp,
   number: QueueNumber,
 ): Decided<MessagesReceived> | NothingReceivable {
-  const queue = findQueue(transaction, command.address);
-  if (queue === undefined || queue.number !== number) return notFound(command.address);
-  const before = transaction.counters(queue);
-  const settled = settleForReceive(transaction, queue, before, command.countMax, stamp.now);
-  const countMax = Math.min(command.countMax, queue.settings.inFlightMax - settled.inFlight);
+  const { address } = command;
+  const queue = findQueue(transaction, address);
+  if (queue === undefined || queue.number !== number) return notFound(address);
+  if (command.attemptId !== undefined && !queue.isFifo) {
+    const field = "receive_attempt_id";
+    return reject({
+      kind: "unsupported_for_queue_type",
+      queue: address.given,
+      isFifo: false,
+      field,
+    });
+  }
+  const open = new OpenQueue(transaction, queue, stamp);
+  catchUp(open);
+  const timeoutMs = timeoutOf(queue, command);
+  const attempt: AttemptCommand | undefined =
+    command.attemptId === undefined
+      ? undefined
+      : { attemptId: command.attemptId, given: address.given, timeoutMs };
+  const repeated = attempt && repeatAttempt(open, attempt);
+  if (repeated !== undefined) return repeated;
+  if (queue.settings.isPaused) return nothingYet(open, "paused");
+  const countMax = countAllowed(open, command.countMax);
   if (countMax <= 0) {
-    return command.isShortPoll
-      ? reject({
-          kind: "in_flight_limit",
-          queue: command.address.given,
-          limit: queue.settings.inFlightMax,
-        })
-      : nothingYet(transaction, queue, settled, before);
+    const isRefused = command.isShortPoll && !queue.isFifo;
+    const limit = queue.settings.inFlightMax;
+    return isRefused
+      ? reject({ kind: "in_flight_limit", queue: address.given, limit })
+      : nothingYet(open, "full");
   }
-  const picked = pickVisible(transaction, queue, settled, { ...command, countMax }, stamp.now);
-  if (picked.messages.length === 0) {
-    const nothing = nothingYet(transaction, queue, picked.counters, before);
-    return picked.isCutShort ? { ...nothing, until: stamp.now } : nothing;
-  }
-  return accept(leaseAll(transaction, queue, picked, command, stamp));
+  const picked = pick(open, { countMax, bytesMax: command.bytesMax });
+  clear(open, picked);
+  if (picked.messages.length === 0) return nothingYet(open, picked.isCutShort ? "more" : "empty");
+  const messages = picked.messages.map(({ message, previous }) => ({
+    message,
+    delivery: lease(open, message, previous, timeoutMs),
+    previous,
+  }));
+  open.change({ received: messages.length });
+  if (attempt !== undefined) rememberAttempt(open, attempt, messages);
+  open.close();
+  return accept({ queue, messages });
 }
 
-/** Ends leases and delays; near the in-flight limit it also expires messages, whose leases would count otherwise. */
-function settleForReceive(
-  transaction: QueueTransaction,
-  queue: Queue,
-  before: Counters,
-  countMax: number,
-  now: EpochMs,
-): Counters {
-  const { counters } = endLeasesAndDelays(transaction, queue, before, now);
-  return counters.inFlight + countMax <= queue.settings.inFlightMax
-    ? counters
-    : expireOldest(transaction, queue, counters, now).counters;
+const timeoutOf = ({ settings }: Queue, command: ReceiveMessages): DurationMs =>
+  Math.max(
+    command.visibilityTimeoutMs ?? settings.visibilityTimeoutMs,
+    command.visibilityTimeoutMsMin ?? 0,
+  ) as DurationMs;
+
+/** How many the in-flight limit leaves. Near it, messages that have expired make room first: their leases would count. */
+function countAllowed(open: OpenQueue, countMax: number): number {
+  const { inFlightMax } = open.queue.settings;
+  if (open.counters.inFlight + countMax > inFlightMax) expireAll(open);
+  return Math.min(countMax, inFlightMax - open.counters.inFlight);
 }
 
-function nothingYet(
-  transaction: QueueTransaction,
-  queue: Queue,
-  counters: Counters,
-  before: Counters,
-): NothingReceivable {
-  if (counters !== before) transaction.putCounters(queue, counters);
-  let until: EpochMs | undefined;
+const pick = (open: OpenQueue, bounds: PickBounds): Picked => {
+  const target = deadLetterTarget(open.transaction, open.queue);
+  const wanted = { ...bounds, hasDeadLetterTarget: target !== undefined };
+  return open.queue.isFifo ? pickFromGroups(open, wanted) : pickVisible(open, wanted);
+};
+
+/** Does away with what was met and is not to be delivered. */
+function clear(open: OpenQueue, picked: Picked): void {
+  const { transaction, queue } = open;
+  if (picked.freshFrom > open.counters.freshFrom) open.change({ freshFrom: picked.freshFrom });
+  for (const message of picked.expired) expire(open, message);
+  const target = deadLetterTarget(transaction, queue);
+  if (target !== undefined) {
+    for (const { message, delivery } of picked.overLimit) {
+      moveToDeadLetters(open, target, message, delivery, "max_receives");
+    }
+  }
+  if (picked.targetMissingCount > 0) open.change({ targetMissing: picked.targetMissingCount });
+  for (const id of picked.staleGroups) reviewGroup(open, id);
+}
+
+/** Leaves things as they are now, and says when to look again. */
+function nothingYet(open: OpenQueue, why: "empty" | "full" | "paused" | "more"): NothingReceivable {
+  open.close();
+  const { number } = open.queue;
+  if (why === "more") return { kind: "nothing_yet", queue: number, until: open.now };
+  return { kind: "nothing_yet", queue: number, until: nextChange(open) };
+}
+
+/** When time next makes a message deliverable; undefined: only somebody's call can. */
+function nextChange({ transaction, queue, counters }: OpenQueue): EpochMs | undefined {
+  let next = Number.POSITIVE_INFINITY;
   if (counters.inFlight > 0 || counters.delayed > 0) {
-    for (const entry of transaction.dueEntries(queue)) {
-      until = entry.until;
+    for (const { until } of transaction.dueEntries(queue)) {
+      next = until;
       break;
     }
   }
-  return { kind: "nothing_yet", queue: queue.number, until };
-}
-
-interface Picked {
-  readonly counters: Counters;
-  /** True when it passed as much as one receive may; there may be visible messages behind. */
-  readonly isCutShort: boolean;
-  readonly messages: readonly {
-    readonly message: Message;
-    readonly previous: Delivery | undefined;
-  }[];
-}
-
-function pickVisible(
-  transaction: QueueTransaction,
-  queue: Queue,
-  before: Counters,
-  bounds: { readonly countMax: number; readonly bytesMax: number },
-  now: EpochMs,
-): Picked {
-  const messages: { message: Message; previous: Delivery | undefined }[] = [];
-  const expired: NonNullable<Candidate["head"]>[] = [];
-  let bytes = 0;
-  let expiredBytes = 0;
-  let { freshFrom } = before;
-  let passedCount = 0;
-  let isCutShort = false;
-  let isStopped = false;
-  for (const { head, read, delivery, order, isFresh } of candidates(transaction, queue, before)) {
-    if (head !== undefined && isExpired(head, queue.settings.retentionMs, now)) {
-      expired.push(head);
-      expiredBytes += head.sizeBytes;
-    } else if (head !== undefined) {
-      isStopped = messages.length > 0 && bytes + head.sizeBytes > bounds.bytesMax;
-      if (isStopped) break;
-      bytes += take(messages, read(), delivery);
+  if (counters.dueFrom < counters.nextSequence) {
+    for (const { head } of transaction.messageHeadsFrom(queue, counters.dueFrom)) {
+      next = Math.min(next, after(head.arrivedAt, queue.settings.delayMs));
+      break;
     }
-    if (isFresh) freshFrom = sequence(order + 1);
-    passedCount += 1;
-    isCutShort = isEnoughPassed(expired.length, expiredBytes, passedCount);
-    isStopped = messages.length === bounds.countMax || isCutShort;
-    if (isStopped) break;
   }
-  if (!isStopped) freshFrom = before.nextSequence;
-
-  let counters = freshFrom === before.freshFrom ? before : changeCounters(before, { freshFrom });
-  for (const head of expired) {
-    counters = expireMessage(transaction, queue, counters, head);
-  }
-  return { counters, messages, isCutShort };
-}
-
-/** Takes a message that can be read; returns its size. */
-function take(
-  messages: { message: Message; previous: Delivery | undefined }[],
-  message: Message | undefined,
-  previous: Delivery | undefined,
-): number {
-  if (message === undefined) return 0;
-  messages.push({ message, previous });
-  return message.sizeBytes;
-}
-
-/** Expired messages one receive removes on its way; the sweeper does the rest. */
-const expiredInPassingMax = 100;
-/** Places one receive looks at, delayed messages among fresh ones for the most part; some 20 ms. */
-const passedMax = 10_000;
-
-const isEnoughPassed = (expiredCount: number, expiredBytes: number, passedCount: number): boolean =>
-  expiredCount === expiredInPassingMax ||
-  expiredBytes >= limits.settleBytesMax ||
-  passedCount === passedMax;
-
-interface Candidate {
-  /** Its place among visible messages. */
-  readonly order: Sequence;
-  /** Undefined: a place that need not be looked at again. */
-  readonly head: Pick<MessageHead, "sequence" | "sentAt" | "sizeBytes"> | undefined;
-  /** The message itself; undefined when it cannot be read. */
-  readonly read: () => Message | undefined;
-  readonly delivery: Delivery | undefined;
-  readonly isFresh: boolean;
-}
-
-/** Fresh and returned messages merged by place. Nothing is read before it is asked for. */
-function* candidates(
-  transaction: QueueTransaction,
-  queue: Queue,
-  counters: Counters,
-): Iterable<Candidate> {
-  const fresh = freshMessages(transaction, queue, counters)[Symbol.iterator]();
-  const returned = returnedMessages(transaction, queue, counters)[Symbol.iterator]();
-  try {
-    let nextFresh = fresh.next();
-    let nextReturned = returned.next();
-    for (;;) {
-      if (nextFresh.done !== true && !(nextReturned.value?.order < nextFresh.value.order)) {
-        yield nextFresh.value;
-        nextFresh = fresh.next();
-      } else if (nextReturned.done !== true) {
-        yield nextReturned.value;
-        nextReturned = returned.next();
-      } else return;
+  if (counters.scheduled > 0) {
+    for (const { deliverAt } of transaction.scheduledFrom(queue, undefined)) {
+      next = Math.min(next, deliverAt);
+      break;
     }
-  } finally {
-    // Read by hand, so closed by hand: an open range holds a reader of the store, and with it every page freed since.
-    fresh.return?.();
-    returned.return?.();
   }
-}
-
-/** Messages not received since they were sent; a delayed one is only a place to pass, once. */
-function* freshMessages(
-  transaction: QueueTransaction,
-  queue: Queue,
-  counters: Counters,
-): Iterable<Candidate> {
-  if (counters.freshFrom >= counters.nextSequence) return;
-  for (const { head, message } of transaction.messageHeadsFrom(queue, counters.freshFrom)) {
-    yield {
-      order: head.sequence,
-      head: head.isDelayed ? undefined : head,
-      read: () => message ?? transaction.readableMessage(queue, head.sequence),
-      delivery: undefined,
-      isFresh: true,
-    };
-  }
-}
-
-function* returnedMessages(
-  transaction: QueueTransaction,
-  queue: Queue,
-  counters: Counters,
-): Iterable<Candidate> {
-  // Every message is fresh, in flight, delayed or returned; with none stored besides the first three there is none.
-  if (counters.stored === counters.inFlight + counters.delayed) return;
-  for (const { order, sequence: place } of transaction.returnedEntries(queue)) {
-    // Its delivery knows what a head would say. One that cannot be read has lost its count: the message is not served.
-    const delivery = transaction.readableDelivery(queue, place);
-    const read = (): Message | undefined => transaction.readableMessage(queue, place);
-    yield { order, head: delivery, read, delivery, isFresh: false };
-  }
-}
-
-function leaseAll(
-  transaction: QueueTransaction,
-  queue: Queue,
-  picked: Picked,
-  command: ReceiveMessages,
-  stamp: Stamp,
-): MessagesReceived {
-  const timeoutMs = Math.max(
-    command.visibilityTimeoutMs ?? queue.settings.visibilityTimeoutMs,
-    command.visibilityTimeoutMsMin ?? 0,
-  ) as DurationMs;
-  const { now } = stamp;
-  let { nextSequence } = picked.counters;
-  const messages: ReceivedMessage[] = [];
-  for (const { message, previous } of picked.messages) {
-    const receiveCount = (previous?.receiveCount ?? 0) + 1;
-    let state: Delivery["state"];
-    if (timeoutMs > 0) {
-      state = { kind: "leased", until: after(now, timeoutMs), leasedAt: now };
-    } else if (receiveCount >= backOfQueueReceiveCount) {
-      state = { kind: "returned", order: nextSequence };
-      nextSequence = sequence(nextSequence + 1);
-    } else {
-      state = { kind: "returned", order: message.sequence };
-    }
-    const delivery: Delivery = {
-      sequence: message.sequence,
-      state,
-      receiveCount,
-      ordinal: (previous?.ordinal ?? 0) + 1,
-      firstReceivedAt: previous?.firstReceivedAt ?? now,
-      sentAt: message.sentAt,
-      sizeBytes: message.sizeBytes,
-      rejection: previous?.rejection,
-    };
-    transaction.putDelivery(queue, delivery, previous);
-    messages.push({ message, delivery, previous });
-  }
-  const change: CountersChange = {
-    nextSequence,
-    inFlight: timeoutMs > 0 ? messages.length : 0,
-    received: messages.length,
-  };
-  transaction.putCounters(queue, changeCounters(picked.counters, change));
-  return { queue, messages };
+  return next === Number.POSITIVE_INFINITY ? undefined : (next as EpochMs);
 }
 
 /**
@@ -333,7 +216,7 @@ export function receiveResultCodec(
           if (message === undefined || delivery?.ordinal !== bytes.readUInt32BE(at + 8)) continue;
           const isHeld = delivery.state.kind === "leased" && delivery.state.until > now;
           if (!isHeld || isExpired(message, queue.settings.retentionMs, now)) continue;
-          messages.push({ message, delivery, previous: beforeReceive(delivery) });
+          messages.push({ message, delivery, previous: beforeReceive(queue, delivery) });
         }
       }
       return { queue, messages };
@@ -342,11 +225,11 @@ export function receiveResultCodec(
 }
 
 /** What a receive found, as far as its delivery tells; enough to undo it. */
-function beforeReceive(delivery: Delivery): Delivery | undefined {
-  const { receiveCount, sequence: order } = delivery;
-  return receiveCount === 1
-    ? undefined
-    : { ...delivery, receiveCount: receiveCount - 1, state: { kind: "returned", order } };
+function beforeReceive(queue: Queue, delivery: Delivery): Delivery | undefined {
+  const { receiveCount, earlierReceives } = delivery;
+  if (receiveCount === 1 && earlierReceives === 0) return undefined;
+  const state = { kind: "returned", place: ownPlace(queue, delivery) } as const;
+  return { ...delivery, receiveCount: receiveCount - 1, state };
 }
 
 /** A receive whose answer could not be handed over: everything is as it was before it, save that handles are used up. */
@@ -356,11 +239,14 @@ export interface UndoReceive {
   readonly messages: readonly ReceivedMessage[];
   /** The kept result of the receive, which must not be repeated. */
   readonly requestKey: string | undefined;
+  /** The attempt id of the receive, which is free again. */
+  readonly attemptId?: string | undefined;
 }
 
 export function decideUndoReceive(
   transaction: QueueTransaction,
   command: UndoReceive,
+  stamp: Stamp,
 ): Decided<{ readonly undoneCount: number }> {
   const kept =
     command.requestKey === undefined ? undefined : transaction.requestResult(command.requestKey);
@@ -371,35 +257,23 @@ export function decideUndoReceive(
   }
   const queue = findQueue(transaction, command.address);
   if (queue === undefined || queue.number !== command.number) return accept({ undoneCount: 0 });
-  let counters = transaction.counters(queue);
+  const open = new OpenQueue(transaction, queue, stamp);
+  if (command.attemptId !== undefined && !forgetAttempt(open, command.attemptId)) {
+    return accept({ undoneCount: 0 });
+  }
   let undoneCount = 0;
   for (const { delivery: given, previous } of command.messages) {
     const current = transaction.delivery(queue, given.sequence);
     // Gone, received again, or undone before.
     const isSameReceive =
       current?.ordinal === given.ordinal && current.receiveCount === given.receiveCount;
-    if (current === undefined || !isSameReceive) continue;
-    transaction.putDelivery(
-      queue,
-      {
-        ...current,
-        state:
-          previous?.state.kind === "returned"
-            ? previous.state
-            : { kind: "returned", order: given.sequence },
-        receiveCount: previous?.receiveCount ?? 0,
-        firstReceivedAt: previous?.firstReceivedAt,
-      },
-      current,
-    );
-    counters = changeCounters(counters, {
-      inFlight: current.state.kind === "leased" ? -1 : 0,
-      received: -1,
-    });
+    if (current === undefined || !isSameReceive || current.state.kind === "delayed") continue;
+    undoLease(open, current, previous);
     undoneCount += 1;
   }
   if (undoneCount > 0) {
-    transaction.putCounters(queue, counters);
+    open.change({ received: -undoneCount });
+    open.close();
     transaction.wake(queue.number);
   }
   return accept({ undoneCount });

@@ -49,7 +49,14 @@ export type QueueRejection =
     }
   | { readonly kind: "in_flight_limit"; readonly queue: string; readonly limit: number }
   | { readonly kind: "receipt_handle_invalid"; readonly queue: string }
-  | { readonly kind: "receipt_handle_expired"; readonly queue: string; readonly now: EpochMs }
+  | {
+      readonly kind: "receipt_handle_expired";
+      readonly queue: string;
+      readonly now: EpochMs;
+      readonly why: "received_again" | "lease_ended";
+      readonly leaseEndedAt: EpochMs | undefined;
+    }
+  | { readonly kind: "receive_attempt_stale"; readonly queue: string }
   | { readonly kind: "message_not_found"; readonly queue: string }
   | { readonly kind: "message_not_in_flight"; readonly queue: string }
   | {
@@ -60,8 +67,26 @@ export type QueueRejection =
   | {
       readonly kind: "unsupported_for_queue_type";
       readonly queue: string;
+      readonly isFifo: boolean;
       /** The field of the request that this type of queue does not have. */
       readonly field: string;
+    }
+  | {
+      readonly kind: "parameter_needed";
+      readonly queue: string;
+      /** The field of the request that a FIFO queue needs. */
+      readonly field: string;
+    }
+  | {
+      readonly kind: "dead_letter_queue_not_found";
+      readonly queue: string;
+      /** Undefined: the queue has no redrive policy. */
+      readonly deadLetterQueue: string | undefined;
+    }
+  | {
+      readonly kind: "dead_letter_queue_type_mismatch" | "dead_letter_queue_not_allowed";
+      readonly queue: string;
+      readonly deadLetterQueue: string;
     }
   | { readonly kind: "request_id_reused" };
 

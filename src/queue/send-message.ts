@@ -1,11 +1,13 @@
-// SendMessage and its batch: one row a message, at the next place in the queue.
+// SendMessage and its batch: each message at the next place in the queue, or, with a time to come, beside it.
 
-import { after, type DurationMs, sequence } from "../base/brands.js";
-import { changeCounters } from "./counters.js";
-import type { Counters, Message, MessageContent, Queue } from "./model.js";
+import { after, type DurationMs, type EpochMs, type Sequence } from "../base/brands.js";
+import { dedupIdOf, dedupKeyOf, findOriginal } from "./deduplication.js";
+import type { MessageContent, Queue } from "./model.js";
+import { OpenQueue } from "./open-queue.js";
 import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
 import { accept, type Decided, type QueueRejection, reject } from "./rejections.js";
 import type { Stamp } from "./stamp.js";
+import { admit } from "./stored-messages.js";
 import type { QueueTransaction } from "./view.js";
 
 export interface SendEntry {
@@ -14,18 +16,31 @@ export interface SendEntry {
   readonly sizeBytes: number;
   /** Undefined: the queue's. */
   readonly delayMs: DurationMs | undefined;
-  /** A field that standard queues do not have, if one was given. */
-  readonly unsupportedField?: string | undefined;
+  /** Undefined, or a time that has come: at once. */
+  readonly deliverAt?: EpochMs | undefined;
+  readonly timeToLiveMs?: DurationMs | undefined;
+  /** 0 to 9; undefined: 0. */
+  readonly priority?: number | undefined;
+  /** Where the entry stands in the request, for naming its fields: empty, or as `entries[3].`. */
+  readonly fieldPrefix?: string;
 }
 
 /** What became of one entry. */
 export type SendResult =
-  | { readonly kind: "sent"; readonly messageId: Buffer }
+  | {
+      readonly kind: "sent";
+      readonly messageId: Buffer;
+      /** FIFO queues: its place, unless its time is to come. */
+      readonly sequence: Sequence | undefined;
+      readonly isDuplicate: boolean;
+    }
   | { readonly kind: "refused"; readonly rejection: QueueRejection };
 
 export interface SendMessages {
   readonly address: QueueAddress;
   readonly entries: readonly SendEntry[];
+  /** True when an entry that lacks what a FIFO queue needs refuses them all, as SQS does for a batch. */
+  readonly isWhole?: boolean;
 }
 
 /** Appends one message. Refused, it leaves no trace, so that its request id may be used again. */
@@ -46,87 +61,137 @@ export function decideSendMessages(
   command: SendMessages,
   stamp: Stamp,
 ): Decided<readonly SendResult[]> {
-  const queue = findQueue(transaction, command.address);
-  if (queue === undefined) return notFound(command.address);
-  let counters = transaction.counters(queue);
-  const results: SendResult[] = [];
-  for (const entry of command.entries) {
-    const rejection = refusalOf(command.address, queue, entry);
-    if (rejection !== undefined) {
-      results.push({ kind: "refused", rejection });
-      continue;
+  const { address, entries } = command;
+  const queue = findQueue(transaction, address);
+  if (queue === undefined) return notFound(address);
+  if (command.isWhole === true) {
+    for (const entry of entries) {
+      const needed = neededField(address, queue, entry);
+      if (needed !== undefined) return reject(needed);
     }
-    const message = newMessage(queue, counters, entry, stamp);
-    counters = appendMessage(transaction, queue, counters, message, entry, stamp);
-    results.push({ kind: "sent", messageId: message.messageId });
   }
-  transaction.putCounters(queue, counters);
-  transaction.wake(queue.number);
+  const open = new OpenQueue(transaction, queue, stamp);
+  const results = entries.map((entry): SendResult => {
+    const rejection = refusalOf(address, queue, entry);
+    return rejection === undefined ? send(open, entry) : { kind: "refused", rejection };
+  });
+  open.close();
+  if (results.some((result) => result.kind === "sent" && !result.isDuplicate)) {
+    transaction.wake(queue.number);
+  }
   return accept(results);
 }
 
 function refusalOf(
   address: QueueAddress,
   queue: Queue,
-  { sizeBytes, unsupportedField: field }: SendEntry,
+  entry: SendEntry,
 ): QueueRejection | undefined {
+  const field = unsupportedField(queue, entry);
   if (field !== undefined) {
-    return { kind: "unsupported_for_queue_type", queue: address.given, field };
+    return {
+      kind: "unsupported_for_queue_type",
+      queue: address.given,
+      isFifo: queue.isFifo,
+      field: `${entry.fieldPrefix ?? ""}${field}`,
+    };
   }
+  const needed = neededField(address, queue, entry);
+  if (needed !== undefined) return needed;
   const limitBytes = queue.settings.messageBytesMax;
-  return sizeBytes > limitBytes
-    ? { kind: "message_too_long", queue: address.given, sizeBytes, limitBytes }
+  return entry.sizeBytes > limitBytes
+    ? { kind: "message_too_long", queue: address.given, sizeBytes: entry.sizeBytes, limitBytes }
     : undefined;
 }
 
-const delayOf = (queue: Queue, entry: SendEntry): DurationMs =>
-  entry.delayMs ?? queue.settings.delayMs;
-
-function newMessage(queue: Queue, counters: Counters, entry: SendEntry, stamp: Stamp): Message {
-  return {
-    sequence: counters.nextSequence,
-    messageId: stamp.ids.messageId(stamp.now),
-    sentAt: stamp.now,
-    sizeBytes: entry.sizeBytes,
-    isDelayed: delayOf(queue, entry) > 0,
-    content: entry.content,
-  };
+/** A field given that this type of queue does not have. */
+function unsupportedField(queue: Queue, entry: SendEntry): string | undefined {
+  if (queue.isFifo) {
+    if (entry.delayMs !== undefined && entry.delayMs > 0) return "delay";
+    return (entry.priority ?? 0) > 0 ? "priority" : undefined;
+  }
+  const hasWindow = queue.settings.dedupWindowMs > 0;
+  return entry.content.dedupId !== undefined && !hasWindow ? "dedup_id" : undefined;
 }
 
-function appendMessage(
-  transaction: QueueTransaction,
+/** A field not given that a FIFO queue needs. */
+function neededField(
+  address: QueueAddress,
   queue: Queue,
-  counters: Counters,
-  message: Message,
-  entry: SendEntry,
-  stamp: Stamp,
-): Counters {
-  transaction.insertMessage(queue, message);
-  if (message.isDelayed) {
-    transaction.putDelivery(
-      queue,
-      {
-        sequence: message.sequence,
-        state: { kind: "delayed", until: after(stamp.now, delayOf(queue, entry)) },
-        receiveCount: 0,
-        ordinal: 0,
-        firstReceivedAt: undefined,
-        sentAt: message.sentAt,
-        sizeBytes: message.sizeBytes,
-        rejection: undefined,
-      },
-      undefined,
-    );
-  }
-  const next = sequence(message.sequence + 1);
-  // With nothing fresh before it, a delayed message need not be passed by later receives.
-  const isSkipped = message.isDelayed && counters.freshFrom === message.sequence;
-  return changeCounters(counters, {
-    nextSequence: next,
-    freshFrom: isSkipped ? next : counters.freshFrom,
-    stored: 1,
-    storedBytes: message.sizeBytes,
-    delayed: message.isDelayed ? 1 : 0,
-    sent: 1,
+  { content, fieldPrefix = "" }: SendEntry,
+): QueueRejection | undefined {
+  if (!queue.isFifo) return undefined;
+  const needed = (field: string): QueueRejection => ({
+    kind: "parameter_needed",
+    queue: address.given,
+    field: `${fieldPrefix}${field}`,
   });
+  if (content.groupId === undefined) return needed("group_id");
+  return dedupIdOf(queue, content) === undefined ? needed("dedup_id") : undefined;
+}
+
+function send(open: OpenQueue, entry: SendEntry): SendResult {
+  const { transaction, queue, now } = open;
+  const dedupId =
+    queue.isFifo || entry.content.dedupId !== undefined
+      ? dedupIdOf(queue, entry.content)
+      : undefined;
+  if (dedupId === undefined) return deliver(open, entry, entry.content);
+  const key = dedupKeyOf(queue, dedupId, entry.content.groupId);
+  const original = findOriginal(open, key);
+  if (original !== undefined) {
+    open.change({ deduplicated: 1 });
+    const { messageId, sequence } = original;
+    return { kind: "sent", messageId, sequence, isDuplicate: true };
+  }
+  const sent = deliver(open, entry, { ...entry.content, dedupId });
+  const { messageId, sequence } = sent;
+  // With no window nothing is remembered, and nothing is a duplicate.
+  if (queue.settings.dedupWindowMs > 0) {
+    transaction.putDedupEntry(queue, key, { at: now, messageId, sequence });
+  }
+  return sent;
+}
+
+function deliver(
+  open: OpenQueue,
+  entry: SendEntry,
+  content: MessageContent,
+): Extract<SendResult, { kind: "sent" }> {
+  const { transaction, queue, stamp, now } = open;
+  const { deliverAt, timeToLiveMs, sizeBytes, priority = 0 } = entry;
+  if (deliverAt !== undefined && deliverAt > now) {
+    const messageId = stamp.ids.messageId(deliverAt);
+    transaction.insertScheduled(queue, {
+      messageId,
+      deliverAt,
+      acceptedAt: now,
+      timeToLiveMs,
+      sizeBytes,
+      priority,
+      content,
+    });
+    open.change({ scheduled: 1 });
+    return { kind: "sent", messageId, sequence: undefined, isDuplicate: false };
+  }
+  const messageId = stamp.ids.messageId(now);
+  const delayMs = entry.delayMs ?? queue.settings.delayMs;
+  const message = admit(open, {
+    messageId,
+    sentAt: now,
+    expiresAt: timeToLiveMs === undefined ? undefined : after(now, timeToLiveMs),
+    sizeBytes,
+    priority,
+    content,
+    dueAt: delayMs > 0 ? after(now, delayMs) : undefined,
+    hasOldId: false,
+    past: undefined,
+  });
+  open.change({ sent: 1 });
+  return {
+    kind: "sent",
+    messageId,
+    sequence: queue.isFifo ? message.sequence : undefined,
+    isDuplicate: false,
+  };
 }

@@ -1,40 +1,48 @@
-// What time changes by itself: leases and delays end, messages reach the end of their retention.
+// What time changes by itself: leases and delays end, scheduled messages join, messages reach the end of their retention.
 //
 // Deadlines are inclusive: at `now >= until` a message is visible, at `now >= sent + retention` it is expired. Nothing needs
 // a timer for that: whoever looks settles first, a bounded number of rows a command, and the sweeper passes by.
 
-import { after, type DurationMs, type EpochMs, sequence } from "../base/brands.js";
-import { changeCounters } from "./counters.js";
-import { backOfQueueReceiveCount, limits } from "./limits.js";
-import type { Counters, Delivery, MessageHead, Queue, Rejection } from "./model.js";
-import type { DueEntry, QueueTransaction } from "./view.js";
+import { after, type EpochMs, sequence } from "../base/brands.js";
+import { changeGroup, reviewGroup } from "./groups.js";
+import { limits } from "./limits.js";
+import type { Delivery, MessageTraits, Queue } from "./model.js";
+import { OpenQueue } from "./open-queue.js";
+import { joinScheduled } from "./scheduled-messages.js";
+import type { Stamp } from "./stamp.js";
+import { backoffMs, endDelay, endLease, remove } from "./stored-messages.js";
+import type { DueEntry, QueueTransaction, TimedEntry } from "./view.js";
 
-export interface Settled {
-  readonly counters: Counters;
-  readonly hasMore: boolean;
-}
-
-/** Ends what has ended and expires what has expired. */
-export function settleQueue(transaction: QueueTransaction, queue: Queue, now: EpochMs): Settled {
-  const before = transaction.counters(queue);
-  const ended = endLeasesAndDelays(transaction, queue, before, now);
-  const expired = expireOldest(transaction, queue, ended.counters, now);
-  if (expired.counters !== before) {
-    transaction.putCounters(queue, expired.counters);
+/** Opens a queue and settles it; whoever waits for it is told. True when there is more than one command does. */
+export function settleQueue(
+  transaction: QueueTransaction,
+  queue: Queue,
+  stamp: Stamp,
+): { readonly open: OpenQueue; readonly hasMore: boolean } {
+  const open = new OpenQueue(transaction, queue, stamp);
+  const hasMoreDue = catchUp(open);
+  const hasMoreExpired = expireAll(open);
+  if (open.isChanged) {
+    open.close();
     // Something may be visible again, or a lease that ended with its message may have made room.
     transaction.wake(queue.number);
   }
-  return { counters: expired.counters, hasMore: ended.hasMore || expired.hasMore };
+  return { open, hasMore: hasMoreDue || hasMoreExpired };
 }
 
-/** Makes messages visible whose lease or delay has ended. The caller stores the counters. */
-export function endLeasesAndDelays(
-  transaction: QueueTransaction,
-  queue: Queue,
-  before: Counters,
-  now: EpochMs,
-): Settled {
-  if (before.inFlight === 0 && before.delayed === 0) return { counters: before, hasMore: false };
+/** Does what makes messages deliverable, up to a bound; says whether there is more. */
+export function catchUp(open: OpenQueue): boolean {
+  const hasMoreScheduled = open.counters.scheduled > 0 && joinScheduled(open);
+  const hasMoreDue = endLeasesAndDelays(open);
+  const hasMoreDelayed = open.queue.isFifo && endQueueDelay(open);
+  const hasMoreGroups = reviewGroups(open);
+  return hasMoreScheduled || hasMoreDue || hasMoreDelayed || hasMoreGroups;
+}
+
+/** Makes messages visible whose lease or delay has ended. */
+function endLeasesAndDelays(open: OpenQueue): boolean {
+  const { transaction, queue, counters, now } = open;
+  if (counters.inFlight === 0 && counters.delayed === 0) return false;
   const due: DueEntry[] = [];
   let hasMore = false;
   for (const entry of transaction.dueEntries(queue)) {
@@ -45,89 +53,167 @@ export function endLeasesAndDelays(
     }
     due.push(entry);
   }
-  let counters = before;
-  for (const entry of due) {
-    const delivery = transaction.readableDelivery(queue, entry.sequence);
-    if (delivery === undefined || delivery.state.kind === "returned") {
-      // It cannot be read; left where it is, it would be due, and its message in flight, for ever.
-      transaction.removeDueEntry(queue, entry);
-      if (delivery === undefined) counters = endUnread(transaction, queue, counters, entry);
-      continue;
-    }
-    const change = delivery.state.kind === "leased" ? { inFlight: -1 } : { delayed: -1 };
-    counters = changeCounters(counters, change);
-    counters = returnMessage(transaction, queue, counters, delivery);
+  for (const entry of due) endDue(open, entry);
+  return hasMore;
+}
+
+function endDue(open: OpenQueue, entry: DueEntry): void {
+  const { transaction, queue } = open;
+  const delivery = transaction.readableDelivery(queue, entry.sequence);
+  if (delivery === undefined || delivery.state.kind === "returned") {
+    // It cannot be read; left where it is, it would be due, and its message in flight, for ever.
+    transaction.removeDueEntry(queue, entry);
+    if (delivery === undefined) endUnread(open, entry);
+  } else if (delivery.state.until !== entry.until) {
+    // The row of a delivery that could not be read and was written anew.
+    transaction.removeDueEntry(queue, entry);
+  } else if (delivery.state.kind === "delayed") {
+    endDelay(open, delivery);
+  } else {
+    const retryMs = backoffMs(queue, delivery.receiveCount);
+    endLease(open, delivery, {
+      at: entry.until,
+      ending: "lease_ended",
+      rejection: undefined,
+      until: retryMs > 0 ? after(entry.until, retryMs) : undefined,
+    });
   }
-  return { counters, hasMore };
 }
 
 /**
- * A lease or delay has ended, and its row no longer says which. Only messages sent with a delay are delayed; were the two
- * mistaken for each other, their sum, by which a receive knows whether anything has returned, is still right.
+ * A lease or delay has ended, and its row no longer says which. Were the two mistaken for each other, their sum, by which a
+ * receive knows whether anything has returned, is still right. On a FIFO queue delays have no rows of their own.
  */
-function endUnread(
-  transaction: QueueTransaction,
-  queue: Queue,
-  counters: Counters,
-  entry: DueEntry,
-): Counters {
-  const { inFlight, delayed } = counters;
-  const wasSentDelayed = transaction.readableMessage(queue, entry.sequence)?.isDelayed === true;
-  if (delayed > 0 && (wasSentDelayed || inFlight === 0))
-    return changeCounters(counters, { delayed: -1 });
-  return inFlight > 0 ? changeCounters(counters, { inFlight: -1 }) : counters;
+function endUnread(open: OpenQueue, entry: DueEntry): void {
+  const { inFlight, delayed } = open.counters;
+  const message = open.transaction.readableMessage(open.queue, entry.sequence);
+  const wasSentDelayed = message?.isIndexed === true && message.groupId === undefined;
+  if (!open.queue.isFifo && delayed > 0 && (wasSentDelayed || inFlight === 0)) {
+    open.change({ delayed: -1 });
+  } else if (inFlight > 0) open.change({ inFlight: -1 });
 }
 
 /**
- * Makes a message visible. Normally it comes back to its own place, ahead of newer ones; received three times or more it
- * goes behind all others (SQS developer guide), which takes a new place.
+ * FIFO: moves the mark on to the first message whose delay, the queue's as it is now, has not ended. Messages before it that
+ * were never received stop counting as delayed, and their groups may have a turn.
  */
-export function returnMessage(
-  transaction: QueueTransaction,
-  queue: Queue,
-  counters: Counters,
-  delivery: Delivery,
-  rejection: Rejection | undefined = delivery.rejection,
-): Counters {
-  // A rejected message goes to the back as well: the others should not wait for it.
-  const goesBack =
-    delivery.receiveCount >= backOfQueueReceiveCount ||
-    rejection !== delivery.rejection ||
-    wasRejectedWithDelay(delivery);
-  const order = goesBack ? counters.nextSequence : delivery.sequence;
-  transaction.putDelivery(
-    queue,
-    { ...delivery, state: { kind: "returned", order }, rejection },
-    delivery,
-  );
-  return goesBack
-    ? changeCounters(counters, { nextSequence: sequence(counters.nextSequence + 1) })
-    : counters;
+function endQueueDelay(open: OpenQueue): boolean {
+  const { transaction, queue, now } = open;
+  const { dueFrom, nextSequence } = open.counters;
+  if (dueFrom >= nextSequence) return false;
+  let mark = nextSequence;
+  let hasMore = false;
+  const passed: MessageTraits[] = [];
+  for (const { head } of transaction.messageHeadsFrom(queue, dueFrom)) {
+    hasMore = passed.length === limits.settleMax;
+    if (hasMore || after(head.arrivedAt, queue.settings.delayMs) > now) {
+      mark = head.sequence;
+      break;
+    }
+    passed.push(head);
+  }
+  if (mark === dueFrom) return false;
+  open.change({ dueFrom: mark });
+  for (const head of passed) {
+    if (transaction.readableDelivery(queue, head.sequence) !== undefined) continue;
+    open.change({ delayed: -1 });
+    if (head.groupId !== undefined) changeGroup(open, head.groupId, { delayed: -1 });
+  }
+  return hasMore;
 }
 
-/** Whether what ends is the delay of a reject: one that came during this lease, not during an earlier one. */
-const wasRejectedWithDelay = ({ state, rejection }: Delivery): boolean =>
-  state.kind === "leased" && rejection !== undefined && rejection.at >= state.leasedAt;
+/**
+ * FIFO, after the queue's delay was raised: messages already sent and never received are delayed again, back to the first
+ * that would not be due. As many as were sent in the time of the longest delay, 15 minutes.
+ */
+export function beginQueueDelay(open: OpenQueue): void {
+  const { transaction, queue, now } = open;
+  const { dueFrom } = open.counters;
+  const from = firstArrivedAfter(open, (now - queue.settings.delayMs) as EpochMs);
+  if (from === undefined || from >= dueFrom) return;
+  open.change({ dueFrom: from });
+  const heads: MessageTraits[] = [];
+  for (const { head } of transaction.messageHeadsFrom(queue, from)) {
+    if (head.sequence >= dueFrom) break;
+    heads.push(head);
+  }
+  for (const head of heads) {
+    if (transaction.readableDelivery(queue, head.sequence) !== undefined) continue;
+    open.change({ delayed: 1 });
+    if (head.groupId !== undefined) changeGroup(open, head.groupId, { delayed: 1 });
+  }
+}
 
-/** Of a message, or of its delivery, which knows as well when it was sent. */
-export const isExpired = (
-  message: Pick<MessageHead, "sentAt">,
-  retentionMs: DurationMs,
-  now: EpochMs,
-): boolean => after(message.sentAt, retentionMs) <= now;
+/** The first message that came after an instant. Messages stand in the order they came, so halving finds it. */
+export function firstArrivedAfter(
+  { transaction, queue, counters }: OpenQueue,
+  instant: EpochMs,
+): MessageTraits["sequence"] | undefined {
+  let low = 0;
+  let high: number = counters.nextSequence;
+  let found: MessageTraits["sequence"] | undefined;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    let head: MessageTraits | undefined;
+    for (const passed of transaction.messageHeadsFrom(queue, sequence(middle))) {
+      head = passed.head;
+      break;
+    }
+    if (head === undefined || head.arrivedAt > instant) {
+      high = middle;
+      if (head !== undefined) found = head.sequence;
+    } else low = head.sequence + 1;
+  }
+  return found;
+}
 
-/** Expires messages from the oldest on. Send order is sent-time order, so the first that is young enough ends it. */
-export function expireOldest(
-  transaction: QueueTransaction,
-  queue: Queue,
-  before: Counters,
-  now: EpochMs,
-): Settled {
-  const expired: MessageHead[] = [];
+/** Looks again at groups that wait for more than their messages: noisy ones for quiet, limited ones for a higher limit. */
+function reviewGroups(open: OpenQueue): boolean {
+  const { transaction, queue, counters } = open;
+  const due: string[] = [];
+  if (counters.noisyGroups > 0) {
+    for (const id of transaction.groupsStanding(queue, "noisy")) {
+      if (due.length === reviewedMax) break;
+      due.push(id);
+    }
+  }
+  let hasMore = false;
+  if (counters.groupsInFlight > 0) {
+    for (const id of transaction.groupsStanding(queue, "limited")) {
+      const group = transaction.group(queue, id);
+      const { groupInFlightMax } = queue.settings;
+      // They stand in no order, but a limit that was not raised holds for all of them.
+      if (group !== undefined && groupInFlightMax > 0 && group.inFlight >= groupInFlightMax) break;
+      hasMore = due.length >= limits.settleMax;
+      if (hasMore) break;
+      due.push(id);
+    }
+  }
+  for (const id of due) reviewGroup(open, id);
+  return hasMore;
+}
+
+/** Noisy groups looked at in one command; there are few, each holds a tenth of what is in flight. */
+const reviewedMax = 20;
+
+/** Expires what has expired, up to a bound; says whether there is more. */
+export function expireAll(open: OpenQueue): boolean {
+  const hasMoreOld = expireOldest(open);
+  const hasMoreLate = !open.queue.isFifo && expireLateArrivals(open);
+  return expireOwnTimes(open) || hasMoreOld || hasMoreLate;
+}
+
+/**
+ * From the oldest on. Messages stand in the order they came, and none was sent after it came: the first that is young enough
+ * ends it. Those that came later than they were sent, and those with a time to live, are found by their own rows.
+ */
+function expireOldest(open: OpenQueue): boolean {
+  const { queue, now } = open;
+  const expired: MessageTraits[] = [];
   let bytes = 0;
   let hasMore = false;
-  for (const { head } of transaction.messageHeadsFrom(queue, sequence(0))) {
-    if (!isExpired(head, queue.settings.retentionMs, now)) break;
+  for (const { head } of open.transaction.messageHeadsFrom(queue, sequence(0))) {
+    if (after(head.sentAt, queue.settings.retentionMs) > now) break;
     if (expired.length === limits.settleMax || bytes >= limits.settleBytesMax) {
       hasMore = true;
       break;
@@ -135,36 +221,71 @@ export function expireOldest(
     bytes += head.sizeBytes;
     expired.push(head);
   }
-  let counters = before;
-  for (const message of expired) counters = expireMessage(transaction, queue, counters, message);
-  return { counters, hasMore };
+  for (const message of expired) expire(open, message);
+  return hasMore;
 }
 
-export function expireMessage(
-  transaction: QueueTransaction,
-  queue: Queue,
-  counters: Counters,
-  message: Pick<MessageHead, "sequence" | "sizeBytes">,
-): Counters {
-  const delivery = transaction.readableDelivery(queue, message.sequence);
-  const removed = removeMessage(transaction, queue, counters, message, delivery);
-  return changeCounters(removed, { expired: 1 });
+function expireLateArrivals(open: OpenQueue): boolean {
+  const { transaction, queue, now } = open;
+  const isDue = ({ at }: TimedEntry): boolean => after(at, queue.settings.retentionMs) <= now;
+  return expireTimed(open, transaction.lateArrivals(queue, 0 as EpochMs), isDue, (entry) =>
+    transaction.removeLateArrival(queue, entry),
+  );
 }
 
-/** Takes a message out of the queue, with its delivery if it has one. The caller counts why. */
-export function removeMessage(
-  transaction: QueueTransaction,
-  queue: Queue,
-  counters: Counters,
-  { sequence: place, sizeBytes }: Pick<MessageHead, "sequence" | "sizeBytes">,
-  delivery: Delivery | undefined,
-): Counters {
-  transaction.removeMessage(queue, place, sizeBytes);
-  if (delivery !== undefined) transaction.removeDelivery(queue, delivery);
-  return changeCounters(counters, {
-    stored: -1,
-    storedBytes: -sizeBytes,
-    inFlight: delivery?.state.kind === "leased" ? -1 : 0,
-    delayed: delivery?.state.kind === "delayed" ? -1 : 0,
-  });
+function expireOwnTimes(open: OpenQueue): boolean {
+  const { transaction, queue, now } = open;
+  return expireTimed(
+    open,
+    transaction.ownExpiries(queue),
+    ({ at }) => at <= now,
+    (entry) => transaction.removeOwnExpiry(queue, entry),
+  );
+}
+
+function expireTimed(
+  open: OpenQueue,
+  entries: Iterable<TimedEntry>,
+  isDue: (entry: TimedEntry) => boolean,
+  drop: (entry: TimedEntry) => void,
+): boolean {
+  const due: TimedEntry[] = [];
+  let hasMore = false;
+  for (const entry of entries) {
+    if (!isDue(entry)) break;
+    hasMore = due.length === limits.settleMax;
+    if (hasMore) break;
+    due.push(entry);
+  }
+  let bytes = 0;
+  for (const entry of due) {
+    if (bytes >= limits.settleBytesMax) return true;
+    const message = headAt(open, entry.sequence);
+    if (message === undefined) drop(entry);
+    else {
+      bytes += message.sizeBytes;
+      expire(open, message);
+    }
+  }
+  return hasMore;
+}
+
+/** What is known of the message at a place, if one that can be read is there. */
+export function headAt(
+  { transaction, queue }: OpenQueue,
+  place: MessageTraits["sequence"],
+): MessageTraits | undefined {
+  for (const { head } of transaction.messageHeadsFrom(queue, place)) {
+    return head.sequence === place ? head : undefined;
+  }
+  return undefined;
+}
+
+export function expire(
+  open: OpenQueue,
+  message: MessageTraits,
+  delivery: Delivery | undefined = open.transaction.readableDelivery(open.queue, message.sequence),
+): void {
+  remove(open, message, delivery);
+  open.change({ expired: 1 });
 }

@@ -50,7 +50,8 @@ export function decideSweepQueues(
     const before = transaction.readableCounters(queue);
     // A queue whose numbers cannot be read is left alone; the others are not kept waiting for it.
     if (before !== undefined) {
-      const { counters, hasMore } = settleQueue(transaction, queue, stamp.now);
+      const { open, hasMore } = settleQueue(transaction, queue, stamp);
+      const { counters } = open;
       // The rest of this queue first: the same step again.
       if (hasMore) return accept({ last: last ?? previous(command), hasMore: true });
       rows += rowsToSettle(before) - rowsToSettle(counters);
@@ -64,9 +65,9 @@ export function decideSweepQueues(
   return accept({ last: isEnd ? undefined : last, hasMore: false });
 }
 
-/** Falls by one with each lease or delay that ends and each message that expires. */
-const rowsToSettle = ({ stored, inFlight, delayed }: Counters): number =>
-  stored + inFlight + delayed;
+/** Falls with each lease or delay that ends, each message that expires and each scheduled one that joins. */
+const rowsToSettle = ({ stored, inFlight, delayed, scheduled }: Counters): number =>
+  stored + inFlight + delayed + 2 * scheduled;
 
 const previous = (command: SweepQueues): QueuesSwept["last"] => ({
   namespace: command.after.namespace as Namespace,

@@ -6,7 +6,21 @@
 // or reach the store.
 
 import type { EpochMs, Namespace, QueueName, QueueNumber, Sequence } from "../base/brands.js";
-import type { Counters, Delivery, Message, MessageHead, Queue } from "./model.js";
+import type {
+  Counters,
+  DedupEntry,
+  Delivery,
+  Group,
+  GroupStanding,
+  Member,
+  Message,
+  MessageHead,
+  MessageTraits,
+  Place,
+  Queue,
+  ReceiveAttempt,
+  ScheduledMessage,
+} from "./model.js";
 
 /** A message met on the way; `message` is there when reading it cost nothing more. */
 export interface PassedMessage {
@@ -21,10 +35,21 @@ export interface DueEntry {
 }
 
 /** A message that is visible again and its place among visible messages. */
-export interface ReturnedEntry {
-  readonly order: Sequence;
+export type ReturnedEntry = Member;
+
+/** A message found by a time: the end of its time to live, or the time in its id. */
+export interface TimedEntry {
+  readonly at: EpochMs;
   readonly sequence: Sequence;
 }
+
+/** A scheduled message without its body. */
+export type ScheduledHead = Pick<ScheduledMessage, "messageId" | "deliverAt" | "sizeBytes">;
+
+export type ScheduledPosition = Pick<ScheduledMessage, "messageId" | "deliverAt">;
+
+/** A remembered id as the sweeper meets it: 16 bytes as latin1 text. */
+export type RememberedKey = string;
 
 /** A kept result of a call that carried a request id. */
 export interface RequestResult {
@@ -69,8 +94,27 @@ export interface QueueView {
   readableDelivery(queue: Queue, sequence: Sequence): Delivery | undefined;
   /** Leases and delays in the order they end. */
   dueEntries(queue: Queue): Iterable<DueEntry>;
-  /** Messages visible again, in the order a receive takes them. */
+  /** Standard: visible messages that have a delivery and no group, in the order a receive takes them. */
   returnedEntries(queue: Queue): Iterable<ReturnedEntry>;
+  group(queue: Queue, id: string): Group | undefined;
+  /** The ids of groups of one standing, in the order their turns come. */
+  groupsStanding(queue: Queue, kind: Exclude<GroupStanding["kind"], "idle">): Iterable<string>;
+  /** FIFO: all stored messages of a group in order. Standard: the visible ones. From the first at or after `from`. */
+  members(queue: Queue, id: string, from?: Place): Iterable<Member>;
+  /** Messages with a time to live of their own, in the order it ends. */
+  ownExpiries(queue: Queue): Iterable<TimedEntry>;
+  /** Messages that came later than the time in their ids, by that time, from the first at or after `from`. */
+  lateArrivals(queue: Queue, from: EpochMs): Iterable<TimedEntry>;
+  dedupEntry(queue: Queue, key: RememberedKey): DedupEntry | undefined;
+  /** Committed keys of remembered deduplication ids, strictly after `after`. */
+  dedupKeys(queue: Queue, after: RememberedKey, limit: number): readonly RememberedKey[];
+  receiveAttempt(queue: Queue, key: RememberedKey): ReceiveAttempt | undefined;
+  attemptKeys(queue: Queue, after: RememberedKey, limit: number): readonly RememberedKey[];
+  /** Messages that wait for their time, earliest first, from the first at or after `from`. */
+  scheduledFrom(queue: Queue, from: ScheduledPosition | undefined): Iterable<ScheduledHead>;
+  scheduledMessage(queue: Queue, position: ScheduledPosition): ScheduledMessage | undefined;
+  /** Queues whose redrive policy names this one, in name order, strictly after `after`. */
+  deadLetterSources(namespace: Namespace, name: QueueName, after: string): Iterable<QueueName>;
   /** When a queue of this name was deleted, if that is remembered. */
   deletedAt(namespace: Namespace, name: QueueName): EpochMs | undefined;
   deletedQueues(): Iterable<DeletedQueue>;
@@ -86,11 +130,28 @@ export interface QueueChanges {
   putQueue(queue: Queue): void;
   removeQueue(queue: Queue): void;
   putCounters(queue: Queue, counters: Counters): void;
+  /** The message's row and those that find it by its times; a place in its group is `putMember`'s. */
   insertMessage(queue: Queue, message: Message): void;
-  removeMessage(queue: Queue, sequence: Sequence, sizeBytes: number): void;
+  removeMessage(queue: Queue, message: MessageTraits): void;
   /** `previous` is the delivery it replaces, whose index row goes. */
   putDelivery(queue: Queue, delivery: Delivery, previous: Delivery | undefined): void;
   removeDelivery(queue: Queue, delivery: Delivery): void;
+  putMember(queue: Queue, id: string, member: Member): void;
+  removeMember(queue: Queue, id: string, member: Member): void;
+  /** `previous` is the group it replaces, whose index row goes. */
+  putGroup(queue: Queue, group: Group, previous: Group | undefined): void;
+  removeGroup(queue: Queue, group: Group): void;
+  /** For an index row whose message is gone or cannot be read. */
+  removeOwnExpiry(queue: Queue, entry: TimedEntry): void;
+  removeLateArrival(queue: Queue, entry: TimedEntry): void;
+  putDedupEntry(queue: Queue, key: RememberedKey, entry: DedupEntry): void;
+  removeDedupEntry(queue: Queue, key: RememberedKey): void;
+  putReceiveAttempt(queue: Queue, key: RememberedKey, attempt: ReceiveAttempt): void;
+  removeReceiveAttempt(queue: Queue, key: RememberedKey): void;
+  insertScheduled(queue: Queue, message: ScheduledMessage): void;
+  removeScheduled(queue: Queue, message: ScheduledHead): void;
+  putDeadLetterSource(namespace: Namespace, name: QueueName, source: QueueName): void;
+  removeDeadLetterSource(namespace: Namespace, name: QueueName, source: QueueName): void;
   putDeletedQueue(deleted: DeletedQueue): void;
   removeDeletedQueue(deleted: DeletedQueue): void;
   /** For an index row whose delivery cannot be read: it would be due for ever. */

@@ -18,6 +18,7 @@ import { decideCreateQueue, type QueueCreated } from "../queue/create-queue.js";
 import { limits } from "../queue/limits.js";
 import { decideOnce } from "../queue/once.js";
 import { etagOf, type QueueAddress } from "../queue/queue-name.js";
+import { decideListDeadLetterSources } from "../queue/redrive.js";
 import type { CallContext } from "./call.js";
 import {
   commandBytes,
@@ -31,10 +32,12 @@ import {
 } from "./handler-context.js";
 import {
   applyMask,
-  checkStandard,
   checkTagKey,
   checkTags,
+  checkType,
+  checkTypeChange,
   findLaterAttribute,
+  isFifoName,
   parseAttributeNames,
   parseNewAddress,
   parseSettings,
@@ -42,7 +45,6 @@ import {
 import { renderAttributes, renderCounters, timestamp } from "./render.js";
 import { inKeyOrder, jsonCodec } from "./request-ids.js";
 import { parseCount, Violations } from "./violations.js";
-import { notYet } from "./wire-errors.js";
 
 export function createAdminHandlers(
   parts: QueueHandlerParts,
@@ -58,6 +60,7 @@ export function createAdminHandlers(
   | "tagQueue"
   | "untagQueue"
   | "listQueueTags"
+  | "listDeadLetterSourceQueues"
 > {
   const { engine, pageTokens } = parts;
   const { namespace } = localCaller;
@@ -67,8 +70,7 @@ export function createAdminHandlers(
       const violations = new Violations();
       const isFifo = request.attributes?.fifoQueue === true;
       const target = parseNewAddress(violations, request.queue, isFifo, namespace);
-      if (!isFifo && request.attributes !== undefined)
-        checkStandard(violations, request.attributes);
+      if (request.attributes !== undefined) checkType(violations, request.attributes, isFifo);
       const settings = parseSettings(violations, request.attributes);
       checkTags(violations, "tags", request.tags);
       const identity = identify(violations, request.requestId, "CreateQueue", () =>
@@ -79,7 +81,6 @@ export function createAdminHandlers(
         }).finish(),
       );
       violations.throwIfAny();
-      if (isFifo) throw notYet("FIFO queues are", "attributes.fifo_queue");
       const later = findLaterAttribute(request.attributes);
       if (later !== undefined) throw later;
       const { outcome, isReplayed } = outcomeOf(
@@ -91,7 +92,13 @@ export function createAdminHandlers(
             decideOnce(transaction, stamp, identity, jsonCodec<QueueCreated>(), () =>
               decideCreateQueue(
                 transaction,
-                { address: target, settings, tags: request.tags, isStrict: parts.isStrictTiming },
+                {
+                  address: target,
+                  isFifo,
+                  settings,
+                  tags: request.tags,
+                  isStrict: parts.isStrictTiming,
+                },
                 stamp,
               ),
             ),
@@ -114,7 +121,7 @@ export function createAdminHandlers(
       const report = await exactReport(engine, target, context);
       return {
         queue: target.given,
-        attributes: renderAttributes(report.queue.settings, wanted),
+        attributes: renderAttributes(report.queue, wanted),
         counters: renderCounters(report),
         etag: etagOf(report.queue),
         createTime: timestamp(report.queue.createdAt),
@@ -125,9 +132,13 @@ export function createAdminHandlers(
     setQueueAttributes: async (request) => {
       const violations = new Violations();
       const target = address(violations, request.queue);
-      if (request.attributes !== undefined) checkStandard(violations, request.attributes);
+      const isFifo = isFifoName(target.name);
+      if (request.attributes !== undefined) {
+        checkType(violations, request.attributes, isFifo);
+        if (isFifo) checkTypeChange(violations, request.attributes);
+      }
       const given = parseSettings(violations, request.attributes);
-      const settings = applyMask(violations, request.updateMask, given);
+      const settings = applyMask(violations, request.updateMask, given, isFifo);
       violations.throwIfAny();
       const later = findLaterAttribute(request.attributes);
       if (later !== undefined) throw later;
@@ -138,7 +149,7 @@ export function createAdminHandlers(
           stamp,
         ),
       );
-      return { attributes: renderAttributes(queue.settings, undefined), etag: etagOf(queue) };
+      return { attributes: renderAttributes(queue, undefined), etag: etagOf(queue) };
     },
 
     listQueues: async (request) => {
@@ -238,6 +249,27 @@ export function createAdminHandlers(
         decideFindQueue(transaction, target),
       );
       return { tags: new Map(queue.tags) };
+    },
+
+    listDeadLetterSourceQueues: async (request) => {
+      const violations = new Violations();
+      const target = address(violations, request.queue);
+      const countMax =
+        parseCount(violations, "page_size", request.pageSize, {
+          min: 1,
+          max: limits.listPageMax,
+        }) ?? limits.listPageMax;
+      const scope = `sources ${target.namespace} ${target.name}`;
+      const afterName = parsePageToken(violations, pageTokens, scope, request.pageToken);
+      violations.throwIfAny();
+      const { names, hasMore } = await run(engine, "ListDeadLetterSourceQueues", (transaction) =>
+        decideListDeadLetterSources(transaction, { address: target, afterName, countMax }),
+      );
+      const last = names.at(-1);
+      return {
+        queues: [...names],
+        nextPageToken: hasMore && last !== undefined ? pageTokens.encode(scope, last) : "",
+      };
     },
   };
 }

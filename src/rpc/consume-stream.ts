@@ -10,7 +10,7 @@
 // disk.
 
 import { status } from "@grpc/grpc-js";
-import { type DurationMs, milliseconds, type Namespace, seconds } from "../base/brands.js";
+import { type DurationMs, type Namespace, seconds } from "../base/brands.js";
 import type { Clock, Timer } from "../base/clock.js";
 import type { Engine, Wait } from "../engine/engine.js";
 import { DeleteOutcome } from "../gen/forebay/queue/v1/message.js";
@@ -24,7 +24,7 @@ import type {
   ConsumeResult,
   ConsumeStart,
 } from "../gen/forebay/queue/v1/queue_service.js";
-import { type ChangeVisibility, decideChangeVisibility } from "../queue/change-visibility.js";
+import { decideGiveBack, type GiveBackResult } from "../queue/change-visibility.js";
 import { decideDeleteMessages } from "../queue/delete-messages.js";
 import { limits } from "../queue/limits.js";
 import type { QueueAddress } from "../queue/queue-name.js";
@@ -33,6 +33,7 @@ import type { MessagesReceived } from "../queue/receive-messages.js";
 import type { QueueRejection } from "../queue/rejections.js";
 import { BoundQueue } from "./bound-queue.js";
 import type { CallContext, MessageStream, StreamHandler } from "./call.js";
+import { type GiveBackHow, parseGiveBackDelay, parseReject } from "./give-back.js";
 import { handleBytes } from "./handler-context.js";
 import { HeldLeases, isGone } from "./held-leases.js";
 import { OrderedResults } from "./ordered-results.js";
@@ -292,7 +293,7 @@ class ConsumeStream {
         waitMs: receiveWaitMs,
         endsBy: undefined,
         identity: undefined,
-        unsupportedField: undefined,
+        attemptId: undefined,
       }),
     );
     this.#receive = receive;
@@ -348,7 +349,8 @@ class ConsumeStream {
       if (state.kind === "leased") {
         const { until, leasedAt } = state;
         const receipt = { queue: queue.number, segment: queue.segment, sequence, ordinal };
-        started.leases.hold(wire.receiptHandle, { receipt, until, leasedAt });
+        const orderedGroup = queue.isFifo ? message.delivery.groupId : undefined;
+        started.leases.hold(wire.receiptHandle, { receipt, until, leasedAt, orderedGroup });
       }
       this.#creditMessages -= 1;
       this.#creditBytes -= message.message.sizeBytes;
@@ -414,74 +416,47 @@ class ConsumeStream {
 
   #nack(started: Started, { receiptHandles, delay }: ConsumeNack): void {
     const violations = new Violations();
-    const timeoutMs = parseDelay(violations, "nack.delay", delay);
+    const delayMs = parseGiveBackDelay(violations, "nack.delay", delay);
     if (!this.#check(violations) || !this.#checkHandles("nack.receipt_handles", receiptHandles))
       return;
-    this.#giveBack(started, receiptHandles, { timeoutMs });
+    this.#giveBack(started, receiptHandles, { delayMs, rejected: undefined, isDeadLetter: false });
   }
 
-  #reject(started: Started, { receiptHandles, reason, error, delay }: ConsumeReject): void {
+  #reject(started: Started, request: ConsumeReject): void {
+    const { receiptHandles } = request;
     const violations = new Violations();
-    const timeoutMs = parseDelay(violations, "reject.delay", delay);
-    if (reason === "") violations.add("MISSING_PARAMETER", "reject.reason", "a reason is needed");
-    if (reason.length > limits.rejectReasonCharactersMax) {
-      violations.add(
-        "INVALID_PARAMETER",
-        "reject.reason",
-        `must have 1 to ${limits.rejectReasonCharactersMax} characters`,
-      );
-    }
-    if (Buffer.byteLength(error) > limits.rejectErrorBytesMax) {
-      violations.add(
-        "INVALID_PARAMETER",
-        "reject.error",
-        `must have at most ${limits.rejectErrorBytesMax} bytes`,
-      );
-    }
+    const how = parseReject(violations, "reject.", request);
     if (!this.#check(violations) || !this.#checkHandles("reject.receipt_handles", receiptHandles))
       return;
-    this.#giveBack(started, receiptHandles, { timeoutMs, rejected: { reason, error } });
+    this.#giveBack(started, receiptHandles, how);
   }
 
-  #giveBack(
-    { queue, leases }: Started,
-    handles: readonly string[],
-    how: { readonly timeoutMs: DurationMs } & Pick<ChangeVisibility, "rejected">,
-  ): void {
-    const { timeoutMs, ...rest } = how;
+  #giveBack({ queue, leases }: Started, handles: readonly string[], how: GiveBackHow): void {
     this.#answer(leases, handles, async () => {
+      const followers = leases.followersOf(handles);
       const results = await queue.run({
         name: "ConsumeGiveBack",
-        bytes: handleBytes * handles.length,
+        bytes: handleBytes * (handles.length + followers.length),
         isGrowing: false,
         decide: (transaction, stamp) =>
-          decideChangeVisibility(
+          decideGiveBack(
             transaction,
             {
               address: queue.address,
-              entries: handles.map((handle) => ({
-                receipt: this.#parts.receipts.decode(handle),
-                timeoutMs,
-              })),
-              isOwnLeaseOnly: true,
-              ...rest,
+              receipts: handles.map((handle) => this.#parts.receipts.decode(handle)),
+              followers,
+              ...how,
             },
             stamp,
           ),
       });
-      return results.map((result, index): Answer => {
-        const receiptHandle = handles[index] ?? "";
-        if (result.kind === "refused")
-          return {
-            result: refusedResult(receiptHandle, faultOf(result.rejection)),
-            isLeft: !isGone(result),
-          };
-        const value = timestamp(result.visibleAt);
-        return {
-          result: { receiptHandle, result: { $case: "visibleTime", value } },
-          isLeft: false,
-        };
-      });
+      leases.follow(followers.filter(({ index }) => results[index]?.kind !== "refused"));
+      return results.map(
+        (result, index): Answer => ({
+          result: renderGivenBack(handles[index] ?? "", result),
+          isLeft: result.kind === "refused" && !isGone(result),
+        }),
+      );
     });
   }
 
@@ -538,13 +513,20 @@ const refusedResult = (receiptHandle: string, fault: WireFault): ConsumeResult =
   result: { $case: "error", value: statusOf(fault) },
 });
 
-const parseDelay = (
-  violations: Violations,
-  field: string,
-  delay: ConsumeNack["delay"],
-): DurationMs =>
-  parseDuration(violations, field, delay, { minMs: 0, maxMs: limits.visibilityTimeoutMsMax }) ??
-  milliseconds(0);
+function renderGivenBack(receiptHandle: string, result: GiveBackResult): ConsumeResult {
+  switch (result.kind) {
+    case "refused":
+      return refusedResult(receiptHandle, faultOf(result.rejection));
+    case "dead_lettered": {
+      const value = result.deadLetterQueue;
+      return { receiptHandle, result: { $case: "deadLetterQueue", value } };
+    }
+    case "changed": {
+      const value = timestamp(result.visibleAt);
+      return { receiptHandle, result: { $case: "visibleTime", value } };
+    }
+  }
+}
 
 function checkCredit(
   violations: Violations,

@@ -9,8 +9,9 @@ import type { Clock, Timer } from "../base/clock.js";
 import type { Engine } from "../engine/engine.js";
 import {
   decideChangeVisibility,
+  type Follower,
+  type GiveBackResult,
   type VisibilityEntry,
-  type VisibilityResult,
 } from "../queue/change-visibility.js";
 import { limits } from "../queue/limits.js";
 import type { Receipt } from "../queue/receipt.js";
@@ -37,6 +38,8 @@ export interface Lease {
   readonly receipt: Receipt;
   readonly leasedAt: EpochMs;
   readonly until: EpochMs;
+  /** FIFO queues: the group, whose order the stream keeps; undefined on standard queues. */
+  readonly orderedGroup: string | undefined;
 }
 
 interface Held {
@@ -47,6 +50,10 @@ interface Held {
 
 type HeldEntry = readonly [string, Held];
 
+export interface HeldFollower extends Follower {
+  readonly handle: string;
+}
+
 /** Leases are renewed when a third has passed, so two renewals may fail before one ends. */
 const renewalsPerLease = 3;
 /** A renewal is decided a little after its length is computed; the 12 h must not be passed by that. */
@@ -55,7 +62,7 @@ const clockSlackMs = 100;
 const lastRoundsMs = 1_000;
 
 /** Whether what became of a change says that the lease is no longer there, or no longer the stream's. */
-export const isGone = (result: VisibilityResult | undefined): boolean =>
+export const isGone = (result: GiveBackResult | undefined): boolean =>
   result?.kind === "refused" && result.rejection.kind !== "visibility_limit_exceeded";
 
 export class HeldLeases {
@@ -99,6 +106,38 @@ export class HeldLeases {
       this.#held.delete(handle);
       this.#giveBack([held.lease.receipt]);
     }
+  }
+
+  /**
+   * FIFO: what is held, with nothing asked of it, behind messages that are being given back, in their groups. Each is named
+   * with the first handle that it follows.
+   */
+  followersOf(handles: readonly string[]): readonly HeldFollower[] {
+    const first = new Map<string, { readonly place: number; readonly index: number }>();
+    handles.forEach((handle, index) => {
+      const lease = this.#held.get(handle)?.lease;
+      if (lease?.orderedGroup === undefined) return;
+      const known = first.get(lease.orderedGroup);
+      const place = lease.receipt.sequence;
+      if (known === undefined || place < known.place)
+        first.set(lease.orderedGroup, { place, index });
+    });
+    if (first.size === 0) return [];
+    return [...this.#held].filter(this.#isUntouched).flatMap(([handle, { lease }]) => {
+      const ahead = lease.orderedGroup === undefined ? undefined : first.get(lease.orderedGroup);
+      const isBehind = ahead !== undefined && lease.receipt.sequence > ahead.place;
+      return isBehind ? [{ handle, receipt: lease.receipt, index: ahead.index }] : [];
+    });
+  }
+
+  /** They were given back with one they followed. */
+  follow(followers: readonly HeldFollower[]): void {
+    this.#lose(
+      followers.flatMap(({ handle }) => {
+        const held = this.#held.get(handle);
+        return held === undefined ? [] : [[handle, held] as const];
+      }),
+    );
   }
 
   // --- renewing -----------------------------------------------------------------------------------------------------------

@@ -9,10 +9,11 @@ import type {
   SendSystemAttributes,
 } from "../gen/forebay/queue/v1/message.js";
 import type { Duration } from "../gen/google/protobuf/duration.js";
+import type { Timestamp } from "../gen/google/protobuf/timestamp.js";
 import { limits } from "../queue/limits.js";
 import type { MessageAttribute } from "../queue/model.js";
 import type { SendEntry } from "../queue/send-message.js";
-import { checkId, parseDuration, type Violations } from "./violations.js";
+import { checkId, parseCount, parseDuration, parseInstant, type Violations } from "./violations.js";
 
 /** The fields that SendMessageRequest and a batch entry share. */
 export interface SendFields {
@@ -25,6 +26,9 @@ export interface SendFields {
   readonly systemAttributes?: SendSystemAttributes | undefined;
   readonly dedupId: string;
   readonly groupId: string;
+  readonly deliverTime?: Timestamp | undefined;
+  readonly timeToLive?: Duration | undefined;
+  readonly priority?: number | undefined;
 }
 
 /** A parsed message and the digests its answer carries. */
@@ -62,6 +66,7 @@ export function parseMessage(
       : parseAttributes(violations, prefix, fields.attributes);
   checkId(violations, `${prefix}dedup_id`, fields.dedupId, limits.idCharactersMax);
   checkId(violations, `${prefix}group_id`, fields.groupId, limits.idCharactersMax);
+  const extras = parseExtras(violations, prefix, fields);
   const given = fields.systemAttributes?.traceHeader ?? "";
   const traceHeader = given === "" ? sender.traceParent : given;
   if (Buffer.byteLength(given) > limits.traceHeaderBytesMax) {
@@ -83,16 +88,46 @@ export function parseMessage(
         attributes,
         senderId: sender.senderId,
         groupId: fields.groupId === "" ? undefined : fields.groupId,
+        dedupId: fields.dedupId === "" ? undefined : fields.dedupId,
         traceHeader,
+        originalMessageId: undefined,
       },
       sizeBytes:
         attributes === noAttributes ? body.length : body.length + attributesSize(attributes),
       delayMs,
-      unsupportedField: fields.dedupId === "" ? undefined : `${prefix}dedup_id`,
+      fieldPrefix: prefix,
+      ...extras,
     },
     md5OfBody,
     md5OfAttributes: attributes === noAttributes ? "" : md5OfAttributes(attributes),
     md5OfSystemAttributes: given === "" ? "" : md5OfTraceHeader(given),
+  };
+}
+
+/** What SQS does not have: rarely given, and then each by itself. */
+function parseExtras(
+  violations: Violations,
+  prefix: string,
+  { deliverTime, timeToLive, priority, delay }: SendFields,
+): Pick<SendEntry, "deliverAt" | "timeToLiveMs" | "priority"> {
+  if (deliverTime === undefined && timeToLive === undefined && priority === undefined) return {};
+  if (deliverTime !== undefined && delay !== undefined) {
+    violations.add(
+      "INVALID_PARAMETER",
+      `${prefix}delay`,
+      "is not for a message with a deliver_time; give one of the two",
+    );
+  }
+  return {
+    deliverAt: parseInstant(violations, `${prefix}deliver_time`, deliverTime),
+    timeToLiveMs: parseDuration(violations, `${prefix}time_to_live`, timeToLive, {
+      minMs: limits.timeToLiveMsMin,
+      maxMs: limits.timeToLiveMsMax,
+    }),
+    priority: parseCount(violations, `${prefix}priority`, priority, {
+      min: 0,
+      max: limits.priorityMax,
+    }),
   };
 }
 

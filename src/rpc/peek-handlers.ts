@@ -41,7 +41,7 @@ export function createPeekHandlers(parts: QueueHandlerParts): Pick<QueueHandlers
       ])}`;
       const position = parsePageToken(violations, pageTokens, scope, request.pageToken);
       violations.throwIfAny();
-      const { messages, next } = await run(engine, "PeekMessages", (transaction, stamp) =>
+      const { queue, messages, next } = await run(engine, "PeekMessages", (transaction, stamp) =>
         decidePeekMessages(
           transaction,
           {
@@ -59,7 +59,7 @@ export function createPeekHandlers(parts: QueueHandlerParts): Pick<QueueHandlers
         ),
       );
       return {
-        messages: messages.map((message) => renderPeeked(message, bodyBytesMax)),
+        messages: messages.map((message) => renderPeeked(message, queue, bodyBytesMax)),
         nextPageToken: next === undefined ? "" : pageTokens.encode(scope, positionText(next)),
       };
     },

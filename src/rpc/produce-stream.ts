@@ -4,7 +4,6 @@
 
 import { status } from "@grpc/grpc-js";
 import type { Namespace } from "../base/brands.js";
-import { uuidText } from "../base/ids.js";
 import type { Engine } from "../engine/engine.js";
 import type {
   ProduceRequest,
@@ -14,12 +13,13 @@ import type {
 import { decideFindQueue } from "../queue/administer-queue.js";
 import { limits } from "../queue/limits.js";
 import type { QueueAddress } from "../queue/queue-name.js";
-import { decideSendMessages, type SendEntry } from "../queue/send-message.js";
+import { decideSendMessages, type SendEntry, type SendResult } from "../queue/send-message.js";
 import type { CallContext, MessageStream, StreamHandler } from "./call.js";
 import { entryBytes } from "./handler-context.js";
 import { OrderedResults } from "./ordered-results.js";
 import { type ParsedMessage, parseMessage } from "./parse-message.js";
 import { parseAddress } from "./parse-queue.js";
+import { renderSent } from "./send-handlers.js";
 import { statusOf, WireFault } from "./status-details.js";
 import { traceParentOf } from "./trace-parent.js";
 import { Violations } from "./violations.js";
@@ -33,6 +33,9 @@ export interface ProduceParts {
 }
 
 type Stream = MessageStream<ProduceRequest, ProduceResponse>;
+
+/** What became of one entry that was well-formed. */
+type Produced = Extract<SendResult, { kind: "sent" }> | { readonly fault: WireFault };
 
 /** The largest request the listener takes. */
 const requestBytesMax = 4 * 1_048_576;
@@ -199,10 +202,7 @@ class ProduceStream {
   }
 
   /** Runs the sends; also with none, so that a stream to a missing queue is told so. */
-  async #send(
-    entries: readonly SendEntry[],
-    bytes: number,
-  ): Promise<readonly ({ readonly messageId: Buffer } | { readonly fault: WireFault })[]> {
+  async #send(entries: readonly SendEntry[], bytes: number): Promise<readonly Produced[]> {
     const address = this.#address as QueueAddress;
     const { engine } = this.#parts;
     if (entries.length === 0) {
@@ -223,36 +223,17 @@ class ProduceStream {
     });
     if (decision.kind === "rejected") throw faultOf(decision.rejection);
     return decision.outcome.map((result) =>
-      result.kind === "sent"
-        ? { messageId: result.messageId }
-        : { fault: faultOf(result.rejection) },
+      result.kind === "sent" ? result : { fault: faultOf(result.rejection) },
     );
   }
 
-  #render(
-    id: string,
-    message: ParsedMessage,
-    sent: { readonly messageId: Buffer } | { readonly fault: WireFault } | undefined,
-  ): ProduceResult {
+  #render(id: string, message: ParsedMessage, sent: Produced | undefined): ProduceResult {
     if (sent === undefined || "fault" in sent) {
       return sent === undefined
         ? { result: undefined }
         : { result: { $case: "error", value: statusOf(sent.fault) } };
     }
-    return {
-      result: {
-        $case: "sent",
-        value: {
-          id,
-          messageId: uuidText(sent.messageId),
-          md5OfBody: message.md5OfBody,
-          md5OfAttributes: message.md5OfAttributes,
-          md5OfSystemAttributes: message.md5OfSystemAttributes,
-          sequenceNumber: "",
-          duplicate: false,
-        },
-      },
-    };
+    return { result: { $case: "sent", value: renderSent(id, sent, message) } };
   }
 
   #write(results: readonly ProduceResult[]): void {

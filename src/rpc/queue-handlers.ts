@@ -5,6 +5,7 @@
 
 import { createAdminHandlers } from "./admin-handlers.js";
 import { createConsumeHandler } from "./consume-stream.js";
+import { createRejectHandler } from "./give-back.js";
 import { localCaller, type QueueHandlerParts, type QueueHandlers } from "./handler-context.js";
 import { createPeekHandlers } from "./peek-handlers.js";
 import { createProduceHandler } from "./produce-stream.js";
@@ -19,13 +20,11 @@ export function createQueueHandlers(parts: QueueHandlerParts): QueueHandlers {
     ...createAdminHandlers(parts),
     ...createSendHandlers(parts),
     ...createReceiveHandlers(parts),
+    ...createRejectHandler(parts),
     ...createPeekHandlers(parts),
     produce: createProduceHandler({ engine, namespace, senderId, draining }),
     consume: createConsumeHandler({ engine, clock, namespace, receipts, draining }),
 
-    listDeadLetterSourceQueues: () => {
-      throw notYet("Dead-letter queues are");
-    },
     startMessageMoveTask: () => {
       throw notYet("Move tasks are");
     },
@@ -37,9 +36,6 @@ export function createQueueHandlers(parts: QueueHandlerParts): QueueHandlers {
     },
     previewMessageMoveTask: () => {
       throw notYet("Move tasks are");
-    },
-    rejectMessage: () => {
-      throw notYet("RejectMessage is");
     },
     describeMessage: () => {
       throw notYet("DescribeMessage is");

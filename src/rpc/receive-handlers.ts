@@ -19,7 +19,7 @@ import {
 } from "./handler-context.js";
 import { receiveCommand, undoReceive } from "./receive.js";
 import { checkSelection, parseSelection, renderReceived, timestamp } from "./render.js";
-import { parseCount, parseDuration, Violations } from "./violations.js";
+import { checkId, parseCount, parseDuration, Violations } from "./violations.js";
 import { faultOf } from "./wire-errors.js";
 
 /** The longest a handler waits beyond what was asked, so that the empty answer still reaches a caller with a deadline. */
@@ -68,7 +68,9 @@ export function createReceiveHandlers(
       const identity = identify(violations, request.requestId, "ReceiveMessage", () =>
         ReceiveMessageRequest.encode({ ...request, requestId: "" }).finish(),
       );
+      checkId(violations, "receive_attempt_id", request.receiveAttemptId, limits.idCharactersMax);
       violations.throwIfAny();
+      const attemptId = request.receiveAttemptId === "" ? undefined : request.receiveAttemptId;
       const selection = parseSelection(request.systemAttributeNames, request.messageAttributeNames);
       const command = receiveCommand({
         address: target,
@@ -78,7 +80,7 @@ export function createReceiveHandlers(
         waitMs,
         endsBy: context.deadline === undefined ? undefined : context.deadline - deadlineMarginMs,
         identity,
-        unsupportedField: request.receiveAttemptId === "" ? undefined : "receive_attempt_id",
+        attemptId,
       });
       const wait = engine.executeOrWait(command);
       context.onCancelled(() => {
@@ -90,7 +92,9 @@ export function createReceiveHandlers(
       }
       if (context.isCancelled) {
         // Nobody will see these messages: they go back as they were (queue.md 3.4.4).
-        if (!isReplayed) await undoReceive(engine, target, outcome, identity?.key);
+        if (!isReplayed) {
+          await undoReceive(engine, target, outcome, { requestKey: identity?.key, attemptId });
+        }
         return { messages: [], replayed: false };
       }
       return {
@@ -200,7 +204,7 @@ const deleteOutcomes = {
   already_gone: DeleteOutcome.ALREADY_GONE,
 } as const;
 
-function checkHandle(violations: Violations, field: string, handle: string): void {
+export function checkHandle(violations: Violations, field: string, handle: string): void {
   if (handle === "")
     violations.add("MISSING_PARAMETER", field, "the handle of a receive is needed");
 }

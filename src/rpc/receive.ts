@@ -12,7 +12,7 @@ import {
   type NothingReceivable,
   receiveResultCodec,
 } from "../queue/receive-messages.js";
-import { accept, type QueueRejection, reject } from "../queue/rejections.js";
+import { accept, type QueueRejection } from "../queue/rejections.js";
 
 export interface ReceiveOrder {
   readonly address: QueueAddress;
@@ -27,7 +27,8 @@ export interface ReceiveOrder {
   /** Server time by which to answer; undefined: only the wait counts. */
   readonly endsBy: number | undefined;
   readonly identity: RequestIdentity | undefined;
-  readonly unsupportedField: string | undefined;
+  /** FIFO: undefined, or the receive attempt id. */
+  readonly attemptId: string | undefined;
 }
 
 /** Undefined: nothing came. */
@@ -44,13 +45,6 @@ export function receiveCommand(
     locate: (transaction, stamp) => {
       const queue = findQueue(transaction, address);
       if (queue === undefined) return notFound(address);
-      if (order.unsupportedField !== undefined) {
-        return reject({
-          kind: "unsupported_for_queue_type",
-          queue: address.given,
-          field: order.unsupportedField,
-        });
-      }
       // A repeat finds its kept result at once: it does not stand in line for what it was given before.
       const { identity } = order;
       const kept = identity === undefined ? undefined : transaction.requestResult(identity.key);
@@ -83,19 +77,26 @@ export async function undoReceive(
   engine: Engine,
   address: QueueAddress,
   received: MessagesReceived,
-  requestKey?: string,
+  ids: { readonly requestKey?: string | undefined; readonly attemptId?: string | undefined } = {},
 ): Promise<void> {
+  // A repeat of an attempt leased nothing.
+  if (received.isRepeat === true) return;
   await engine.execute({
     name: "UndoReceive",
     bytes: 256 * received.messages.length,
     isGrowing: false,
     isOwed: true,
-    decide: (transaction) =>
-      decideUndoReceive(transaction, {
-        address,
-        number: received.queue.number,
-        messages: received.messages,
-        requestKey,
-      }),
+    decide: (transaction, stamp) =>
+      decideUndoReceive(
+        transaction,
+        {
+          address,
+          number: received.queue.number,
+          messages: received.messages,
+          requestKey: ids.requestKey,
+          attemptId: ids.attemptId,
+        },
+        stamp,
+      ),
   });
 }

@@ -1,8 +1,9 @@
 // Outcomes as messages of the contract.
 
-import type { EpochMs } from "../base/brands.js";
+import type { EpochMs, Sequence } from "../base/brands.js";
 import { uuidText } from "../base/ids.js";
 import {
+  DeadLetterReason,
   type Message,
   type MessageAttributeValue,
   MessageState,
@@ -17,11 +18,11 @@ import {
   type QueueAttributes,
   type QueueCounters,
   ReceiptPolicy,
+  RedrivePermission,
 } from "../gen/forebay/queue/v1/queue.js";
 import type { Duration } from "../gen/google/protobuf/duration.js";
 import type { Timestamp } from "../gen/google/protobuf/timestamp.js";
 import type { QueueReport } from "../queue/administer-queue.js";
-import type { QueueSettings } from "../queue/limits.js";
 import type {
   Delivery,
   MessageAttribute,
@@ -45,41 +46,84 @@ const duration = (milliseconds: number): Duration => ({
   nanos: (milliseconds % 1_000) * 1_000_000,
 });
 
-/** The attributes of a standard queue, those in `wanted`. */
+const allowPermissions = {
+  all: RedrivePermission.ALLOW_ALL,
+  none: RedrivePermission.DENY_ALL,
+  by_queue: RedrivePermission.BY_QUEUE,
+} as const;
+
+/** The attributes of a queue that are in `wanted` and have a value. */
 export function renderAttributes(
-  settings: QueueSettings,
+  { settings, isFifo }: Queue,
   wanted: ReadonlySet<string> | undefined,
 ): QueueAttributes {
-  const isWanted = (name: string): boolean => wanted === undefined || wanted.has(name);
-  return {
-    ...(isWanted("visibility_timeout") && {
-      visibilityTimeout: duration(settings.visibilityTimeoutMs),
-    }),
-    ...(isWanted("message_retention_period") && {
-      messageRetentionPeriod: duration(settings.retentionMs),
-    }),
-    ...(isWanted("delay") && { delay: duration(settings.delayMs) }),
-    ...(isWanted("maximum_message_bytes") && { maximumMessageBytes: settings.messageBytesMax }),
-    ...(isWanted("receive_message_wait_time") && {
-      receiveMessageWaitTime: duration(settings.receiveWaitMs),
-    }),
-    ...(isWanted("max_in_flight") && { maxInFlight: settings.inFlightMax }),
-    deduplicationScope: DeduplicationScope.UNSPECIFIED,
-    fifoThroughputLimit: FifoThroughputLimit.UNSPECIFIED,
-    receiptPolicy: !isWanted("receipt_policy")
-      ? ReceiptPolicy.UNSPECIFIED
-      : settings.receiptPolicy === "strict"
-        ? ReceiptPolicy.STRICT
-        : ReceiptPolicy.LENIENT,
+  const { redrive, redriveAllow, retry } = settings;
+  const all: QueueAttributes = {
+    visibilityTimeout: duration(settings.visibilityTimeoutMs),
+    messageRetentionPeriod: duration(settings.retentionMs),
+    delay: duration(settings.delayMs),
+    maximumMessageBytes: settings.messageBytesMax,
+    receiveMessageWaitTime: duration(settings.receiveWaitMs),
+    maxInFlight: settings.inFlightMax,
+    receiptPolicy:
+      settings.receiptPolicy === "strict" ? ReceiptPolicy.STRICT : ReceiptPolicy.LENIENT,
+    deliveryPaused: settings.isPaused,
+    dedupWindow: duration(settings.dedupWindowMs),
+    redrivePolicy: redrive && {
+      deadLetterQueue: redrive.deadLetterQueue,
+      maxReceiveCount: redrive.receiveCountMax,
+    },
+    redriveAllowPolicy: redriveAllow && {
+      permission: allowPermissions[redriveAllow.kind],
+      sourceQueues: redriveAllow.kind === "by_queue" ? [...redriveAllow.sources] : [],
+    },
+    policy: settings.policy,
+    retryPolicy: retry && {
+      minimumBackoff: duration(retry.minimumMs),
+      maximumBackoff: duration(retry.maximumMs),
+      factor: retry.factor,
+    },
+    maxInFlightPerGroup: settings.groupInFlightMax === 0 ? undefined : settings.groupInFlightMax,
+    priorityAgeing: isFifo ? undefined : duration(settings.priorityAgeingMs),
+    fifoQueue: isFifo ? true : undefined,
+    contentBasedDeduplication: isFifo ? settings.isContentDeduplicated : undefined,
+    deduplicationScope: !isFifo
+      ? DeduplicationScope.UNSPECIFIED
+      : settings.dedupScope === "group"
+        ? DeduplicationScope.MESSAGE_GROUP
+        : DeduplicationScope.QUEUE,
+    fifoThroughputLimit: !isFifo
+      ? FifoThroughputLimit.UNSPECIFIED
+      : settings.fifoThroughput === "group"
+        ? FifoThroughputLimit.PER_MESSAGE_GROUP_ID
+        : FifoThroughputLimit.PER_QUEUE,
   };
+  return wanted === undefined ? all : onlyWanted(all, wanted);
+}
+
+const unsetChoices = {
+  deduplicationScope: DeduplicationScope.UNSPECIFIED,
+  fifoThroughputLimit: FifoThroughputLimit.UNSPECIFIED,
+  receiptPolicy: ReceiptPolicy.UNSPECIFIED,
+} as const;
+
+/** Fields by their names in the contract. */
+function onlyWanted(all: QueueAttributes, wanted: ReadonlySet<string>): QueueAttributes {
+  const fields = Object.entries(all).filter(([field]) =>
+    wanted.has(field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)),
+  );
+  return { ...unsetChoices, ...Object.fromEntries(fields) };
 }
 
 export function renderCounters({ counters, oldestAgeMs }: QueueReport): QueueCounters {
+  const { stored, inFlight, delayed, noisyGroups } = counters;
+  const { noisyStored, noisyInFlight, noisyDelayed } = counters;
+  const noisyVisible = noisyStored - noisyInFlight - noisyDelayed;
   return {
-    visibleMessageCount: BigInt(counters.stored - counters.inFlight - counters.delayed),
-    inFlightMessageCount: BigInt(counters.inFlight),
-    delayedMessageCount: BigInt(counters.delayed),
-    storedMessageCount: BigInt(counters.stored),
+    visibleMessageCount: BigInt(stored - inFlight - delayed),
+    inFlightMessageCount: BigInt(inFlight),
+    delayedMessageCount: BigInt(delayed),
+    storedMessageCount: BigInt(stored),
     storedBytes: BigInt(counters.storedBytes),
     ...(oldestAgeMs !== undefined && { oldestMessageAge: duration(oldestAgeMs) }),
     sentCount: BigInt(counters.sent),
@@ -87,15 +131,27 @@ export function renderCounters({ counters, oldestAgeMs }: QueueReport): QueueCou
     deletedCount: BigInt(counters.deleted),
     expiredCount: BigInt(counters.expired),
     purgedCount: BigInt(counters.purged),
-    deduplicatedCount: 0n,
-    deadLetteredCount: 0n,
-    movedCount: 0n,
-    arrivedCount: 0n,
-    scheduledMessageCount: 0n,
-    deadLetterTargetMissingCount: 0n,
-    groupsInFlightCount: 0n,
+    deduplicatedCount: BigInt(counters.deduplicated),
+    deadLetteredCount: BigInt(counters.deadLettered),
+    movedCount: BigInt(counters.moved),
+    arrivedCount: BigInt(counters.arrived),
+    scheduledMessageCount: BigInt(counters.scheduled),
+    deadLetterTargetMissingCount: BigInt(counters.targetMissing),
+    groupsInFlightCount: BigInt(counters.groupsInFlight),
+    ...(noisyGroups > 0 && {
+      fairness: {
+        noisyGroupCount: BigInt(noisyGroups),
+        quietVisibleMessageCount: BigInt(stored - inFlight - delayed - noisyVisible),
+        quietInFlightMessageCount: BigInt(inFlight - noisyInFlight),
+        quietDelayedMessageCount: BigInt(delayed - noisyDelayed),
+      },
+    }),
   };
 }
+
+/** FIFO: a message's place as SQS shows it, 20 digits; empty for one that has none. */
+export const sequenceText = (sequence: Sequence | undefined): string =>
+  sequence === undefined ? "" : String(sequence).padStart(20, "0");
 
 /** What a receiver asked to see of each message. */
 export interface Selection {
@@ -164,7 +220,9 @@ export function renderReceived(
     attributes: attributes.length === 0 ? noAttributes : renderMessageAttributes(attributes),
     md5OfAttributes: attributes.length === 0 ? "" : md5OfAttributes(attributes),
     systemAttributes:
-      selection.system.size === 0 ? undefined : renderSystem(message, delivery, selection.system),
+      selection.system.size === 0
+        ? undefined
+        : renderSystem(message, delivery, selection.system, queue.isFifo),
     visibleTime: delivery.state.kind === "leased" ? timestamp(delivery.state.until) : undefined,
   };
 }
@@ -187,27 +245,55 @@ const renderMessageAttributes = (
     ]),
   );
 
+const deadLetterReasons = {
+  max_receives: DeadLetterReason.MAX_RECEIVES,
+  rejected: DeadLetterReason.REJECTED,
+} as const;
+
+const timeOf = (instant: EpochMs | undefined): Timestamp | undefined =>
+  instant === undefined ? undefined : timestamp(instant);
+
 // Fields that were not asked for are undefined, which the encoder leaves out.
 function renderSystem(
   message: StoredMessage,
   delivery: Delivery | undefined,
   wanted: ReadonlySet<MessageSystemAttributeName>,
+  isFifo: boolean,
 ): MessageSystemAttributes {
   const names = MessageSystemAttributeName;
   const isAll = wanted.has(names.ALL);
   const ifWanted = <Value>(name: MessageSystemAttributeName, value: Value): Value | undefined =>
     isAll || wanted.has(name) ? value : undefined;
   const { content } = message;
-  const firstReceivedAt = ifWanted(names.FIRST_RECEIVE_TIME, delivery?.firstReceivedAt);
   const rejection = ifWanted(names.REJECTION, delivery?.rejection);
+  const origin = delivery?.origin;
+  const deadLetter = origin?.deadLetter;
+  const receiveCount = delivery?.receiveCount ?? 0;
   return {
     senderId: ifWanted(names.SENDER_ID, content.senderId),
     sendTime: ifWanted(names.SEND_TIME, timestamp(message.sentAt)),
-    receiveCount: ifWanted(names.RECEIVE_COUNT, delivery?.receiveCount ?? 0),
-    firstReceiveTime: firstReceivedAt === undefined ? undefined : timestamp(firstReceivedAt),
+    receiveCount: ifWanted(names.RECEIVE_COUNT, receiveCount + (delivery?.earlierReceives ?? 0)),
+    queueReceiveCount: ifWanted(names.QUEUE_RECEIVE_COUNT, receiveCount),
+    firstReceiveTime: timeOf(ifWanted(names.FIRST_RECEIVE_TIME, delivery?.firstReceivedAt)),
+    sequenceNumber: isFifo
+      ? ifWanted(names.SEQUENCE_NUMBER, sequenceText(message.sequence))
+      : undefined,
+    dedupId: ifWanted(names.DEDUP_ID, content.dedupId),
     groupId: ifWanted(names.GROUP_ID, content.groupId),
     traceHeader: ifWanted(names.TRACE_HEADER, content.traceHeader),
     rejection: rejection === undefined ? undefined : renderRejection(rejection),
+    originalMessageId: ifWanted(
+      names.ORIGINAL_MESSAGE_ID,
+      content.originalMessageId && uuidText(content.originalMessageId),
+    ),
+    priority: ifWanted(names.PRIORITY, message.priority === 0 ? undefined : message.priority),
+    timeToLiveEndTime: timeOf(ifWanted(names.TIME_TO_LIVE_END_TIME, message.expiresAt)),
+    deadLetterSourceQueue: ifWanted(names.DEAD_LETTER_SOURCE_QUEUE, deadLetter?.source),
+    deadLetterReason: ifWanted(
+      names.DEAD_LETTER_REASON,
+      deadLetter && deadLetterReasons[deadLetter.reason],
+    ),
+    deadLetterTime: timeOf(ifWanted(names.DEAD_LETTER_TIME, deadLetter && origin?.at)),
   };
 }
 
@@ -227,7 +313,7 @@ const wireStates = {
   delayed: MessageState.DELAYED,
 } as const;
 
-export function renderPeeked(peeked: Peeked, bodyBytesMax: number): PeekedMessage {
+export function renderPeeked(peeked: Peeked, queue: Queue, bodyBytesMax: number): PeekedMessage {
   const { message, delivery, state, visibleAt, expiresAt } = peeked;
   const { content } = message;
   return {
@@ -237,7 +323,7 @@ export function renderPeeked(peeked: Peeked, bodyBytesMax: number): PeekedMessag
     bodyBytes: content.body.length,
     md5OfBody: content.bodyMd5.toString("hex"),
     attributes: renderMessageAttributes(content.attributes),
-    systemAttributes: renderSystem(message, delivery, allSystemAttributes),
+    systemAttributes: renderSystem(message, delivery, allSystemAttributes, queue.isFifo),
     ...(visibleAt !== undefined && { visibleTime: timestamp(visibleAt) }),
     expireTime: timestamp(expiresAt),
   };

@@ -1,7 +1,7 @@
 // Request ids at the wire: who asked what under which id, and how the results of each kind of call are kept.
 
 import { hash } from "node:crypto";
-import type { DurationMs } from "../base/brands.js";
+import type { DurationMs, Sequence } from "../base/brands.js";
 import { limits } from "../queue/limits.js";
 import type { OutcomeCodec, RequestIdentity } from "../queue/once.js";
 import type { SendResult } from "../queue/send-message.js";
@@ -52,6 +52,8 @@ export const jsonCodec = <Outcome>(): OutcomeCodec<Outcome> => ({
 
 interface KeptSendResult {
   readonly sent?: string;
+  readonly sequence?: Sequence | undefined;
+  readonly duplicate?: true;
   readonly refused?: Extract<SendResult, { kind: "refused" }>["rejection"];
 }
 
@@ -62,7 +64,11 @@ export const sendResultsCodec: OutcomeCodec<readonly SendResult[]> = {
         results.map(
           (result): KeptSendResult =>
             result.kind === "sent"
-              ? { sent: result.messageId.toString("base64") }
+              ? {
+                  sent: result.messageId.toString("base64"),
+                  sequence: result.sequence,
+                  ...(result.isDuplicate && { duplicate: true }),
+                }
               : { refused: result.rejection },
         ),
       ),
@@ -70,9 +76,14 @@ export const sendResultsCodec: OutcomeCodec<readonly SendResult[]> = {
     ),
   decode: (bytes) =>
     (JSON.parse(bytes.toString("utf8")) as readonly KeptSendResult[]).map(
-      ({ sent, refused }): SendResult =>
+      ({ sent, sequence, duplicate, refused }): SendResult =>
         refused === undefined
-          ? { kind: "sent", messageId: Buffer.from(sent ?? "", "base64") }
+          ? {
+              kind: "sent",
+              messageId: Buffer.from(sent ?? "", "base64"),
+              sequence,
+              isDuplicate: duplicate === true,
+            }
           : { kind: "refused", rejection: refused },
     ),
 };

@@ -3,12 +3,13 @@
 import { uuidText } from "../base/ids.js";
 import {
   SendMessageBatchRequest,
+  type SendMessageBatchResultEntry,
   SendMessageRequest,
   type SendMessageResponse,
 } from "../gen/forebay/queue/v1/queue_service.js";
 import { limits } from "../queue/limits.js";
 import { decideOnce } from "../queue/once.js";
-import { decideSendMessage, decideSendMessages } from "../queue/send-message.js";
+import { decideSendMessage, decideSendMessages, type SendResult } from "../queue/send-message.js";
 import { checkBatch, type FailedEntry, failedEntry } from "./batches.js";
 import {
   commandBytes,
@@ -19,6 +20,7 @@ import {
   type QueueHandlers,
 } from "./handler-context.js";
 import { type ParsedMessage, parseMessage } from "./parse-message.js";
+import { sequenceText } from "./render.js";
 import { inKeyOrder, sendResultsCodec } from "./request-ids.js";
 import { traceParentOf } from "./trace-parent.js";
 import { Violations } from "./violations.js";
@@ -69,8 +71,8 @@ export function createSendHandlers(
             md5OfBody: parsed.md5OfBody,
             md5OfAttributes: parsed.md5OfAttributes,
             md5OfSystemAttributes: parsed.md5OfSystemAttributes,
-            sequenceNumber: "",
-            duplicate: false,
+            sequenceNumber: sequenceText(result.sequence),
+            duplicate: result.isDuplicate,
             replayed: isReplayed,
           };
         });
@@ -121,7 +123,14 @@ export function createSendHandlers(
             decideOnce(transaction, stamp, identity, sendResultsCodec, () =>
               decideSendMessages(
                 transaction,
-                { address: target, entries: parsed.map(({ message }) => message.entry) },
+                {
+                  address: target,
+                  entries: parsed.map(({ index, message }) => ({
+                    ...message.entry,
+                    fieldPrefix: `entries[${index}].`,
+                  })),
+                  isWhole: true,
+                },
                 stamp,
               ),
             ),
@@ -130,7 +139,7 @@ export function createSendHandlers(
       const successful = parsed.flatMap(({ index, message }, place) => {
         const result = outcome[place];
         const id = request.entries[index]?.id ?? "";
-        if (result?.kind === "sent") return [renderSent(id, result.messageId, message)];
+        if (result?.kind === "sent") return [renderSent(id, result, message)];
         if (result !== undefined) failed.set(index, failedEntry(id, faultOf(result.rejection)));
         return [];
       });
@@ -144,12 +153,16 @@ export function createSendHandlers(
 }
 
 /** A stored entry of a batch or a stream. */
-const renderSent = (id: string, messageId: Buffer, message: ParsedMessage) => ({
+export const renderSent = (
+  id: string,
+  { messageId, sequence, isDuplicate }: Extract<SendResult, { kind: "sent" }>,
+  message: ParsedMessage,
+): SendMessageBatchResultEntry => ({
   id,
   messageId: uuidText(messageId),
   md5OfBody: message.md5OfBody,
   md5OfAttributes: message.md5OfAttributes,
   md5OfSystemAttributes: message.md5OfSystemAttributes,
-  sequenceNumber: "",
-  duplicate: false,
+  sequenceNumber: sequenceText(sequence),
+  duplicate: isDuplicate,
 });

@@ -1,8 +1,10 @@
 // Checking requests: every bad field is found, not only the first, and the error says for each what is allowed.
 
 import { status } from "@grpc/grpc-js";
-import { type DurationMs, milliseconds } from "../base/brands.js";
+import { type DurationMs, type EpochMs, epochMs, milliseconds } from "../base/brands.js";
 import type { Duration } from "../gen/google/protobuf/duration.js";
+import type { Timestamp } from "../gen/google/protobuf/timestamp.js";
+import { limits } from "../queue/limits.js";
 import { type FieldViolation, WireFault } from "./status-details.js";
 
 export type ViolationReason =
@@ -81,6 +83,28 @@ export class Violations {
 }
 
 const nanosPerMs = 1_000_000;
+
+/** An instant from 1970 to the year 9999; what is finer than a millisecond counts as the next one, so as not to be early. */
+export function parseInstant(
+  violations: Violations,
+  field: string,
+  time: Timestamp | undefined,
+): EpochMs | undefined {
+  if (time === undefined) return undefined;
+  const { seconds, nanos } = time;
+  const isSane =
+    seconds >= 0n && seconds <= 253_402_300_799n && nanos >= 0 && nanos < 1_000_000_000;
+  const instant = isSane ? Number(seconds) * 1_000 + Math.ceil(nanos / nanosPerMs) : 0;
+  if (!isSane || instant > limits.deliverAtMax) {
+    violations.add(
+      "INVALID_PARAMETER",
+      field,
+      "must be a time from 1970-01-01T00:00:00Z to 9999-12-31T23:59:59.999Z",
+    );
+    return undefined;
+  }
+  return epochMs(instant);
+}
 
 /** A duration in its range, to the millisecond; undefined when unset or bad. */
 export function parseDuration(

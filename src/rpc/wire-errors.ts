@@ -145,8 +145,24 @@ function fieldsOf(rejection: QueueRejection): WireFaultFields {
       return {
         code: status.FAILED_PRECONDITION,
         reason: "RECEIPT_HANDLE_EXPIRED",
-        message: `The message was received again since, and queue "${rejection.queue}" has receipt_policy STRICT: only the newest handle acts. Extend the visibility timeout of long work.`,
-        metadata: { queue: rejection.queue, now_ms: String(rejection.now) },
+        message:
+          rejection.why === "received_again"
+            ? `The message was received again since, and in queue "${rejection.queue}" only the newest handle acts (FIFO, or receipt_policy STRICT). Extend the visibility timeout of long work.`
+            : `The lease of this handle is over, and in FIFO queue "${rejection.queue}" the message is to be delivered again, in order. Extend the visibility timeout of long work.`,
+        metadata: {
+          queue: rejection.queue,
+          now_ms: String(rejection.now),
+          ...(rejection.leaseEndedAt !== undefined && {
+            lease_end_ms: String(rejection.leaseEndedAt),
+          }),
+        },
+      };
+    case "receive_attempt_stale":
+      return {
+        code: status.ABORTED,
+        reason: "RECEIVE_ATTEMPT_STALE",
+        message: `A message of this receive attempt was deleted, changed, or its lease ended, so the attempt in queue "${rejection.queue}" cannot be repeated. Receive with a new receive_attempt_id.`,
+        metadata: { queue: rejection.queue },
       };
     case "message_not_found":
       return {
@@ -176,13 +192,62 @@ function fieldsOf(rejection: QueueRejection): WireFaultFields {
           },
         ],
       };
-    case "unsupported_for_queue_type":
+    case "unsupported_for_queue_type": {
+      const [type, other] = rejection.isFifo ? ["FIFO", "standard"] : ["standard", "FIFO"];
       return {
         code: status.INVALID_ARGUMENT,
         reason: "UNSUPPORTED_FOR_QUEUE_TYPE",
-        message: `${rejection.field} is for FIFO queues, and "${rejection.queue}" is a standard queue. Leave it out.`,
+        message: `${rejection.field} is for ${other} queues, and "${rejection.queue}" is a ${type} queue. Leave it out.`,
         metadata: { queue: rejection.queue, field: rejection.field },
-        violations: [{ field: rejection.field, description: "not valid for a standard queue" }],
+        violations: [
+          {
+            field: rejection.field,
+            description: `not valid for a ${type} queue`,
+          },
+        ],
+      };
+    }
+    case "parameter_needed":
+      return {
+        code: status.INVALID_ARGUMENT,
+        reason: "MISSING_PARAMETER",
+        message: rejection.field.endsWith("dedup_id")
+          ? `FIFO queue "${rejection.queue}" needs ${rejection.field}, or content_based_deduplication set. Nothing was stored.`
+          : `FIFO queue "${rejection.queue}" needs ${rejection.field}. Nothing was stored.`,
+        metadata: { queue: rejection.queue, field: rejection.field },
+        violations: [{ field: rejection.field, description: "is needed on a FIFO queue" }],
+      };
+    case "dead_letter_queue_not_found":
+      return {
+        code: status.FAILED_PRECONDITION,
+        reason: "DLQ_NOT_FOUND",
+        message:
+          rejection.deadLetterQueue === undefined
+            ? `Queue "${rejection.queue}" has no dead-letter queue. Set its redrive_policy first.`
+            : `The dead-letter queue "${rejection.deadLetterQueue}" of queue "${rejection.queue}" does not exist, or not with its type. Create it, or name another in redrive_policy.`,
+        metadata: {
+          queue: rejection.queue,
+          ...(rejection.deadLetterQueue !== undefined && {
+            dead_letter_queue: rejection.deadLetterQueue,
+          }),
+        },
+        ...(rejection.deadLetterQueue !== undefined && {
+          resource: queueResource(rejection.deadLetterQueue),
+        }),
+      };
+    case "dead_letter_queue_type_mismatch":
+      return {
+        code: status.FAILED_PRECONDITION,
+        reason: "DLQ_TYPE_MISMATCH",
+        message: `Queue "${rejection.queue}" and "${rejection.deadLetterQueue}" are not of one type: a FIFO queue's messages go to FIFO queues, a standard queue's to standard queues.`,
+        metadata: { queue: rejection.queue, dead_letter_queue: rejection.deadLetterQueue },
+      };
+    case "dead_letter_queue_not_allowed":
+      return {
+        code: status.PERMISSION_DENIED,
+        reason: "DLQ_NOT_ALLOWED",
+        message: `The redrive_allow_policy of "${rejection.deadLetterQueue}" does not let queue "${rejection.queue}" send dead letters there. Change it, or name another queue.`,
+        metadata: { queue: rejection.queue, dead_letter_queue: rejection.deadLetterQueue },
       };
     case "request_id_reused":
       return {

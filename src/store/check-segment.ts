@@ -207,12 +207,12 @@ export class SegmentCheck {
         name(),
         `It stands before the first fresh place ${freshFrom} and has no delivery: no receive would find it.`,
       );
-    } else if (!hasDelivery && message.isDelayed) {
+    } else if (!hasDelivery && message.isIndexed) {
       this.#report(
         name(),
         "It was sent with a delay and has no delivery: no receive would find it.",
       );
-    } else if (hasDelivery && freshFrom !== undefined && !isBeforeFresh && !message.isDelayed) {
+    } else if (hasDelivery && freshFrom !== undefined && !isBeforeFresh && !message.isIndexed) {
       this.#report(
         name(),
         `It stands at or after the first fresh place ${freshFrom} and has a delivery: it would be received twice.`,
@@ -250,10 +250,11 @@ export class SegmentCheck {
       }
       return;
     }
-    const { order } = state;
+    const { order } = state.place;
     const { nextSequence = order + 1 } = this.#counters ?? {};
     if (
-      this.#walk.find(tables.returned, returnedKey(this.#prefix, order, sequence)) === undefined
+      this.#walk.find(tables.returned, returnedKey(this.#prefix, state.place, sequence)) ===
+      undefined
     ) {
       this.#report(
         name(),
@@ -336,7 +337,7 @@ export class SegmentCheck {
     if (delivery === undefined) this.#report(name, `${says}, and it has no delivery.`);
     else if (
       delivery !== "unreadable" &&
-      (delivery.state.kind !== "returned" || delivery.state.order !== order)
+      (delivery.state.kind !== "returned" || delivery.state.place.order !== order)
     ) {
       this.#report(name, `${says}; it is ${standingOf(delivery)}.`);
     }
@@ -393,4 +394,6 @@ function placeOf(row: ScannedRow | undefined): number {
 }
 
 const standingOf = ({ state }: Delivery): string =>
-  state.kind === "returned" ? `visible at ${state.order}` : `${state.kind} until ${state.until}`;
+  state.kind === "returned"
+    ? `visible at ${state.place.order}`
+    : `${state.kind} until ${state.until}`;

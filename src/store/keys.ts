@@ -8,7 +8,16 @@
 //   slot segment 'm' sequence            message
 //   slot segment 's' sequence            delivery: where a received or delayed message stands
 //   slot segment 'd' until sequence      due: leases and delays in the order they end
-//   slot segment 'r' order sequence      returned: messages visible again, in the order a receive takes them
+//   slot segment 'r' at order sequence   returned: visible messages that have a delivery, in the order a receive takes them
+//   slot segment 'g' group 00 at order sequence
+//                                        member: a message of a group, at its place (FIFO: all stored, standard: visible)
+//   slot segment 'h' group               group
+//   slot segment 'q' line n n group      line: groups waiting for their turn
+//   slot segment 'e' until sequence      own expiry: messages with a time to live, in the order it ends
+//   slot segment 'l' time sequence       late: messages that came later than the time in their ids, by that time
+//   slot segment 'u' hash                remembered deduplication id
+//   slot segment 'a' hash                remembered receive attempt id
+//   slot segment 'y' time id             scheduled: a message that waits for its time
 //   slot segment 'c'                     counters of the queue
 //   slot segment 'x' <rest of key> u16   further chunks of a value that does not fit a page
 //   0x80 namespace 00 name               queue
@@ -17,9 +26,11 @@
 //   0x83 until hash                      kept results in the order they may go
 //   0x84 name                            facts about the node, such as the last time handed out
 //   0x85 namespace 00 name               when a queue was deleted, kept for a minute with sqs_timing=strict
+//   0x86 namespace 00 name 00 source     a queue and one that sends its dead letters there
 //   0xff <key> u16                       further chunks of a row above
 
 import type { EpochMs, Sequence } from "../base/brands.js";
+import type { GroupStanding, Place } from "../queue/model.js";
 
 export const u64Text = (value: number): string => {
   const high = Math.floor(value / 4_294_967_296);
@@ -61,6 +72,14 @@ export const tableLetters = {
   delivery: "s",
   due: "d",
   returned: "r",
+  member: "g",
+  group: "h",
+  line: "q",
+  ownExpiry: "e",
+  late: "l",
+  dedup: "u",
+  attempt: "a",
+  scheduled: "y",
   counters: "c",
   chunk: "x",
 } as const;
@@ -71,8 +90,51 @@ export const deliveryKey = (prefix: string, sequence: Sequence): string =>
   `${prefix}s${u64Text(sequence)}`;
 export const dueKey = (prefix: string, until: EpochMs, sequence: Sequence): string =>
   `${prefix}d${u64Text(until)}${u64Text(sequence)}`;
-export const returnedKey = (prefix: string, order: Sequence, sequence: Sequence): string =>
-  `${prefix}r${u64Text(order)}${u64Text(sequence)}`;
+const placeText = ({ at, order }: Place): string => u64Text(at) + u64Text(order);
+
+export const returnedKey = (prefix: string, place: Place, sequence: Sequence): string =>
+  `${prefix}r${placeText(place)}${u64Text(sequence)}`;
+
+/** Group ids are printable ASCII, so the zero ends them. */
+export const membersPrefix = (prefix: string, group: string): string => `${prefix}g${group}\x00`;
+export const memberKey = (
+  prefix: string,
+  group: string,
+  place: Place,
+  sequence: Sequence,
+): string => `${membersPrefix(prefix, group)}${placeText(place)}${u64Text(sequence)}`;
+export const groupKey = (prefix: string, group: string): string => `${prefix}h${group}`;
+
+export const lines = { ready: "0", noisy: "1", limited: "2" } as const;
+/** Length of a line key up to the group's id. */
+export const linePrefixLength = segmentPrefixLength + 2 + 16;
+/** Undefined: a group that is idle stands in no line. */
+export function lineKey(
+  prefix: string,
+  group: string,
+  standing: GroupStanding,
+): string | undefined {
+  switch (standing.kind) {
+    case "idle":
+      return undefined;
+    case "ready":
+      return `${prefix}q${lines.ready}${placeText(standing.place)}${group}`;
+    case "noisy":
+      return `${prefix}q${lines.noisy}${u64Text(standing.inFlight)}${u64Text(standing.at)}${group}`;
+    case "limited":
+      return `${prefix}q${lines.limited}${u64Text(0)}${u64Text(0)}${group}`;
+  }
+}
+
+export const ownExpiryKey = (prefix: string, until: EpochMs, sequence: Sequence): string =>
+  `${prefix}e${u64Text(until)}${u64Text(sequence)}`;
+export const lateKey = (prefix: string, time: EpochMs, sequence: Sequence): string =>
+  `${prefix}l${u64Text(time)}${u64Text(sequence)}`;
+/** `hash`: 16 bytes. */
+export const dedupKey = (prefix: string, hash: string): string => `${prefix}u${hash}`;
+export const attemptKey = (prefix: string, hash: string): string => `${prefix}a${hash}`;
+export const scheduledKey = (prefix: string, time: EpochMs, messageId: Buffer): string =>
+  `${prefix}y${u64Text(time)}${messageId.toString("latin1")}`;
 export const countersKey = (prefix: string): string => `${prefix}c`;
 
 export const queueKey = (namespace: string, name: string): string => `\x80${namespace}\x00${name}`;
@@ -83,6 +145,8 @@ export const requestDueKey = (until: EpochMs, hash: string): string =>
   `\x83${u64Text(until)}${hash}`;
 export const deletedQueueKey = (namespace: string, name: string): string =>
   `\x85${namespace}\x00${name}`;
+export const deadLetterSourceKey = (namespace: string, name: string, source: string): string =>
+  `\x86${namespace}\x00${name}\x00${source}`;
 export const nodeKey = (name: string): string => `\x84${name}`;
 
 /** The key of chunk `index` (from 1) of the value at `key`. */

@@ -2,33 +2,62 @@
 // that an index row must come and go with the delivery it points to.
 
 import type { EpochMs, Namespace, QueueName, QueueNumber, Sequence } from "../base/brands.js";
-import type { Counters, Delivery, Message, Queue } from "../queue/model.js";
+import { newCounters } from "../queue/counters.js";
+import type {
+  Counters,
+  DedupEntry,
+  Delivery,
+  Group,
+  Member,
+  Message,
+  MessageTraits,
+  Place,
+  Queue,
+  ReceiveAttempt,
+  ScheduledMessage,
+} from "../queue/model.js";
 import type {
   DeletedQueue,
   DueEntry,
   Garbage,
   PassedMessage,
   QueueTransaction,
+  RememberedKey,
   RequestResult,
   ReturnedEntry,
+  ScheduledHead,
+  ScheduledPosition,
+  TimedEntry,
 } from "../queue/view.js";
 import {
+  attemptKey,
   countersKey,
+  deadLetterSourceKey,
+  dedupKey,
   deletedQueueKey,
   deliveryKey,
   dueKey,
   endOfPrefix,
   garbageKey,
+  groupKey,
+  lateKey,
+  lineKey,
+  linePrefixLength,
+  lines,
+  memberKey,
+  membersPrefix,
   messageKey,
+  ownExpiryKey,
   queueKey,
   requestDueKey,
   requestKey,
   returnedKey,
+  scheduledKey,
   segmentPrefix,
   u64At,
 } from "./keys.js";
 import type { RowAccess } from "./row-access.js";
-import { tables } from "./tables.js";
+import { type Table, tables } from "./tables.js";
 
 /** A message whose counted size is below this fits a page with all that surrounds it (attribute framing, ids). */
 const surelyWholeBytes = 6_000;
@@ -62,7 +91,7 @@ export class QueueState implements QueueTransaction {
   }
 
   counters(queue: Queue): Counters {
-    return this.#rows.get(tables.counters, countersKey(prefixOf(queue))) ?? freshCounters;
+    return this.#rows.get(tables.counters, countersKey(prefixOf(queue))) ?? newCounters;
   }
 
   readableCounters(queue: Queue): Counters | undefined {
@@ -106,10 +135,83 @@ export class QueueState implements QueueTransaction {
   *returnedEntries(queue: Queue): Iterable<ReturnedEntry> {
     const prefix = prefixOf(queue);
     for (const { key } of this.#rows.range(tables.returned, `${prefix}r`, `${prefix}s`)) {
-      yield {
-        order: u64At(key, key.length - 16) as Sequence,
-        sequence: u64At(key, key.length - 8) as Sequence,
-      };
+      yield memberAt(key);
+    }
+  }
+
+  group(queue: Queue, id: string): Group | undefined {
+    return this.#rows.getReadable(tables.group, groupKey(prefixOf(queue), id));
+  }
+
+  *groupsStanding(queue: Queue, kind: keyof typeof lines): Iterable<string> {
+    const line = `${prefixOf(queue)}q${lines[kind]}`;
+    for (const { key } of this.#rows.range(tables.line, line, endOfPrefix(line))) {
+      yield key.slice(linePrefixLength);
+    }
+  }
+
+  *members(queue: Queue, id: string, from?: Place): Iterable<Member> {
+    const prefix = prefixOf(queue);
+    const all = membersPrefix(prefix, id);
+    const start = from === undefined ? all : memberKey(prefix, id, from, zero);
+    for (const { key } of this.#rows.range(tables.member, start, endOfPrefix(all))) {
+      yield memberAt(key);
+    }
+  }
+
+  *ownExpiries(queue: Queue): Iterable<TimedEntry> {
+    const prefix = prefixOf(queue);
+    for (const { key } of this.#rows.range(tables.ownExpiry, `${prefix}e`, `${prefix}f`)) {
+      yield timedAt(key);
+    }
+  }
+
+  *lateArrivals(queue: Queue, from: EpochMs): Iterable<TimedEntry> {
+    const prefix = prefixOf(queue);
+    const start = lateKey(prefix, from, zero);
+    for (const { key } of this.#rows.range(tables.late, start, `${prefix}m`)) yield timedAt(key);
+  }
+
+  dedupEntry(queue: Queue, key: RememberedKey): DedupEntry | undefined {
+    return this.#rows.get(tables.dedup, dedupKey(prefixOf(queue), key));
+  }
+
+  dedupKeys(queue: Queue, after: RememberedKey, limit: number): readonly RememberedKey[] {
+    return this.#remembered(dedupKey(prefixOf(queue), ""), after, limit);
+  }
+
+  receiveAttempt(queue: Queue, key: RememberedKey): ReceiveAttempt | undefined {
+    return this.#rows.get(tables.attempt, attemptKey(prefixOf(queue), key));
+  }
+
+  attemptKeys(queue: Queue, after: RememberedKey, limit: number): readonly RememberedKey[] {
+    return this.#remembered(attemptKey(prefixOf(queue), ""), after, limit);
+  }
+
+  #remembered(prefix: string, after: RememberedKey, limit: number): readonly RememberedKey[] {
+    return this.#rows
+      .committedKeys(`${prefix}${after}\x00`, endOfPrefix(prefix), limit)
+      .map((key) => key.slice(prefix.length));
+  }
+
+  *scheduledFrom(queue: Queue, from: ScheduledPosition | undefined): Iterable<ScheduledHead> {
+    const prefix = prefixOf(queue);
+    const start =
+      from === undefined ? `${prefix}y` : scheduledKey(prefix, from.deliverAt, from.messageId);
+    for (const { head } of this.#rows.heads(tables.scheduled, start, `${prefix}z`)) yield head;
+  }
+
+  scheduledMessage(queue: Queue, position: ScheduledPosition): ScheduledMessage | undefined {
+    const { deliverAt, messageId } = position;
+    const key = scheduledKey(prefixOf(queue), deliverAt, messageId);
+    return this.#rows.getReadable(tables.scheduled, key);
+  }
+
+  *deadLetterSources(namespace: Namespace, name: QueueName, after: string): Iterable<QueueName> {
+    const all = deadLetterSourceKey(namespace, name, "");
+    const start = after === "" ? all : `${all}${after}\x00`;
+    for (const { key } of this.#rows.range(tables.deadLetterSource, start, endOfPrefix(all))) {
+      yield key.slice(all.length) as QueueName;
     }
   }
 
@@ -169,39 +271,114 @@ export class QueueState implements QueueTransaction {
   }
 
   insertMessage(queue: Queue, message: Message): void {
-    this.#rows.insert(tables.message, messageKey(prefixOf(queue), message.sequence), message);
+    const prefix = prefixOf(queue);
+    const { sequence, indexedAt, expiresAt } = message;
+    this.#rows.insert(tables.message, messageKey(prefix, sequence), message);
+    if (indexedAt !== undefined) {
+      this.#rows.put(tables.late, lateKey(prefix, indexedAt, sequence), true);
+    }
+    if (expiresAt !== undefined) {
+      this.#rows.put(tables.ownExpiry, ownExpiryKey(prefix, expiresAt, sequence), true);
+    }
   }
 
-  removeMessage(queue: Queue, sequence: Sequence, sizeBytes: number): void {
-    const key = messageKey(prefixOf(queue), sequence);
-    this.#rows.remove(tables.message, key, sizeBytes >= surelyWholeBytes);
+  removeMessage(queue: Queue, message: MessageTraits): void {
+    const prefix = prefixOf(queue);
+    const { sequence, indexedAt, expiresAt, sizeBytes } = message;
+    this.#rows.remove(tables.message, messageKey(prefix, sequence), sizeBytes >= surelyWholeBytes);
+    if (indexedAt !== undefined) {
+      this.#rows.remove(tables.late, lateKey(prefix, indexedAt, sequence), false);
+    }
+    if (expiresAt !== undefined) {
+      this.#rows.remove(tables.ownExpiry, ownExpiryKey(prefix, expiresAt, sequence), false);
+    }
   }
 
   putDelivery(queue: Queue, delivery: Delivery, previous: Delivery | undefined): void {
     const prefix = prefixOf(queue);
-    if (previous !== undefined) this.#removeIndex(prefix, previous);
-    const { sequence, state } = delivery;
-    this.#rows.put(tables.delivery, deliveryKey(prefix, sequence), delivery);
-    if (state.kind === "returned") {
-      this.#rows.put(tables.returned, returnedKey(prefix, state.order, sequence), true);
-    } else {
-      this.#rows.put(tables.due, dueKey(prefix, state.until, sequence), true);
+    const key = indexOf(queue, prefix, delivery);
+    const previousKey = previous && indexOf(queue, prefix, previous);
+    if (previousKey !== undefined && previousKey.key !== key?.key) {
+      this.#rows.remove(previousKey.table, previousKey.key, false);
     }
+    this.#rows.put(tables.delivery, deliveryKey(prefix, delivery.sequence), delivery);
+    if (key !== undefined) this.#rows.put(key.table, key.key, true);
   }
 
-  // A delivery always fits a page: a rejection's text has at most 4 KiB and its reason 128 characters.
+  // A delivery always fits a page: a rejection's text has at most 4 KiB and its reason 128 characters, and the attempts that
+  // are kept take 272 bytes.
   removeDelivery(queue: Queue, delivery: Delivery): void {
     const prefix = prefixOf(queue);
-    this.#removeIndex(prefix, delivery);
+    const index = indexOf(queue, prefix, delivery);
+    if (index !== undefined) this.#rows.remove(index.table, index.key, false);
     this.#rows.remove(tables.delivery, deliveryKey(prefix, delivery.sequence), false);
   }
 
-  #removeIndex(prefix: string, { sequence, state }: Delivery): void {
-    if (state.kind === "returned") {
-      this.#rows.remove(tables.returned, returnedKey(prefix, state.order, sequence), false);
-    } else {
-      this.#rows.remove(tables.due, dueKey(prefix, state.until, sequence), false);
-    }
+  putMember(queue: Queue, id: string, { place, sequence }: Member): void {
+    this.#rows.put(tables.member, memberKey(prefixOf(queue), id, place, sequence), true);
+  }
+
+  removeMember(queue: Queue, id: string, { place, sequence }: Member): void {
+    this.#rows.remove(tables.member, memberKey(prefixOf(queue), id, place, sequence), false);
+  }
+
+  putGroup(queue: Queue, group: Group, previous: Group | undefined): void {
+    const prefix = prefixOf(queue);
+    this.#rows.put(tables.group, groupKey(prefix, group.id), group);
+    const line = lineKey(prefix, group.id, group.standing);
+    const before = previous && lineKey(prefix, group.id, previous.standing);
+    if (line === before) return;
+    if (before !== undefined) this.#rows.remove(tables.line, before, false);
+    if (line !== undefined) this.#rows.put(tables.line, line, true);
+  }
+
+  removeGroup(queue: Queue, group: Group): void {
+    const prefix = prefixOf(queue);
+    this.#rows.remove(tables.group, groupKey(prefix, group.id), false);
+    const line = lineKey(prefix, group.id, group.standing);
+    if (line !== undefined) this.#rows.remove(tables.line, line, false);
+  }
+
+  removeOwnExpiry(queue: Queue, { at, sequence }: TimedEntry): void {
+    this.#rows.remove(tables.ownExpiry, ownExpiryKey(prefixOf(queue), at, sequence), false);
+  }
+
+  removeLateArrival(queue: Queue, { at, sequence }: TimedEntry): void {
+    this.#rows.remove(tables.late, lateKey(prefixOf(queue), at, sequence), false);
+  }
+
+  putDedupEntry(queue: Queue, key: RememberedKey, entry: DedupEntry): void {
+    this.#rows.put(tables.dedup, dedupKey(prefixOf(queue), key), entry);
+  }
+
+  removeDedupEntry(queue: Queue, key: RememberedKey): void {
+    this.#rows.remove(tables.dedup, dedupKey(prefixOf(queue), key), false);
+  }
+
+  putReceiveAttempt(queue: Queue, key: RememberedKey, attempt: ReceiveAttempt): void {
+    this.#rows.put(tables.attempt, attemptKey(prefixOf(queue), key), attempt);
+  }
+
+  removeReceiveAttempt(queue: Queue, key: RememberedKey): void {
+    this.#rows.remove(tables.attempt, attemptKey(prefixOf(queue), key), false);
+  }
+
+  insertScheduled(queue: Queue, message: ScheduledMessage): void {
+    const key = scheduledKey(prefixOf(queue), message.deliverAt, message.messageId);
+    this.#rows.insert(tables.scheduled, key, message);
+  }
+
+  removeScheduled(queue: Queue, { deliverAt, messageId }: ScheduledHead): void {
+    this.#rows.remove(tables.scheduled, scheduledKey(prefixOf(queue), deliverAt, messageId), true);
+  }
+
+  putDeadLetterSource(namespace: Namespace, name: QueueName, source: QueueName): void {
+    this.#rows.put(tables.deadLetterSource, deadLetterSourceKey(namespace, name, source), true);
+  }
+
+  removeDeadLetterSource(namespace: Namespace, name: QueueName, source: QueueName): void {
+    const key = deadLetterSourceKey(namespace, name, source);
+    this.#rows.remove(tables.deadLetterSource, key, false);
   }
 
   removeDueEntry(queue: Queue, { until, sequence }: DueEntry): void {
@@ -245,16 +422,31 @@ export class QueueState implements QueueTransaction {
 
 const zero = 0 as Sequence;
 
-const freshCounters: Counters = {
-  nextSequence: zero,
-  freshFrom: zero,
-  stored: 0,
-  storedBytes: 0,
-  inFlight: 0,
-  delayed: 0,
-  sent: 0,
-  received: 0,
-  deleted: 0,
-  expired: 0,
-  purged: 0,
-};
+/** The row that leads to a delivery; FIFO: a visible one is found by its group alone. */
+function indexOf(
+  queue: Queue,
+  prefix: string,
+  { sequence, state, groupId }: Delivery,
+): { readonly table: Table<true>; readonly key: string } | undefined {
+  if (state.kind !== "returned") {
+    return { table: tables.due, key: dueKey(prefix, state.until, sequence) };
+  }
+  if (queue.isFifo) return undefined;
+  return groupId === undefined
+    ? { table: tables.returned, key: returnedKey(prefix, state.place, sequence) }
+    : { table: tables.member, key: memberKey(prefix, groupId, state.place, sequence) };
+}
+
+/** Of a key that ends in a place and a sequence. */
+const memberAt = (key: string): Member => ({
+  place: {
+    at: u64At(key, key.length - 24) as EpochMs,
+    order: u64At(key, key.length - 16) as Sequence,
+  },
+  sequence: u64At(key, key.length - 8) as Sequence,
+});
+
+const timedAt = (key: string): TimedEntry => ({
+  at: u64At(key, key.length - 16) as EpochMs,
+  sequence: u64At(key, key.length - 8) as Sequence,
+});

@@ -6,8 +6,11 @@ import type { Database, RootDatabase } from "lmdb";
 import { OperatorFault } from "../base/operator-fault.js";
 import type { StoreOptions } from "./store.js";
 
-/** Stamped into every store. `minReader` is the oldest program format that may open it. */
-const format = { magic: "forebay", version: 1, minReader: 1 } as const;
+/**
+ * Stamped into every store. `minReader` is the oldest program format that may open it. Format 1 was never released: it kept
+ * visible messages in another order, and is refused.
+ */
+const format = { magic: "forebay", version: 2, minReader: 2 } as const;
 
 export const metaName = "meta";
 export const stateName = "state";
@@ -101,6 +104,12 @@ function refuseOtherFormat(stamp: Buffer, directory: string): void {
   if (found.magic !== format.magic || typeof found.minReader !== "number") {
     throw new StoreRefused(
       `The store in ${directory} does not carry Forebay's stamp, and it is left untouched. Set FOREBAY_DATA_DIR to another directory.`,
+    );
+  }
+  if (typeof found.version !== "number" || found.version < format.version) {
+    throw new StoreRefused(
+      `The store in ${directory} was written by a Forebay before the first release (format ${String(found.version)}, this program reads ` +
+        `${format.version}), and it is left untouched. Empty its queues with the older program, then set FOREBAY_DATA_DIR to another directory.`,
     );
   }
   if (found.minReader > format.version) {

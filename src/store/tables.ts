@@ -11,17 +11,30 @@ import type {
   Sequence,
 } from "../base/brands.js";
 import { RecordCorrupt } from "../base/record-corrupt.js";
+import { changeCounters, newCounters } from "../queue/counters.js";
+import { defaultsOf, type QueueSettings } from "../queue/limits.js";
 import type {
+  Attempt,
+  BusyTime,
   Counters,
+  DedupEntry,
   Delivery,
+  Group,
+  GroupStanding,
   Message,
   MessageAttribute,
+  MessageContent,
   MessageHead,
+  MessageTraits,
+  Origin,
+  Place,
   Queue,
+  ReceiveAttempt,
+  ScheduledMessage,
 } from "../queue/model.js";
-import type { RequestResult } from "../queue/view.js";
+import type { RequestResult, ScheduledHead, ScheduledPosition } from "../queue/view.js";
 import { ByteReader, ByteWriter, frameHeaderBytes } from "./bytes.js";
-import { u64At } from "./keys.js";
+import { segmentPrefixLength, u64At } from "./keys.js";
 
 /** How rows of one kind are written and read. */
 export interface Table<Row> {
@@ -66,22 +79,65 @@ function versioned(key: string, bytes: Buffer, newest: number): ByteReader {
 
 const sequenceOfKey = (key: string): Sequence => u64At(key, key.length - 8) as Sequence;
 
-const messageFlags = { text: 1, delayed: 2, group: 4, trace: 8 } as const;
+const messageFlags = {
+  text: 1,
+  indexed: 2,
+  group: 4,
+  trace: 8,
+  /** It came later than it was sent. */
+  late: 16,
+  /** Its id holds another time than that of its coming. */
+  oldId: 32,
+  expires: 64,
+  priority: 128,
+  dedup: 256,
+  original: 512,
+} as const;
 
-function encodeMessage(row: Message): Buffer {
-  const { content } = row;
-  const flags =
-    (content.isText ? messageFlags.text : 0) |
-    (row.isDelayed ? messageFlags.delayed : 0) |
-    (content.groupId === undefined ? 0 : messageFlags.group) |
-    (content.traceHeader === undefined ? 0 : messageFlags.trace);
+/** The flags of what message and delivery share. */
+function traitFlags(row: MessageTraits): number {
+  return (
+    (row.groupId === undefined ? 0 : messageFlags.group) |
+    (row.arrivedAt === row.sentAt ? 0 : messageFlags.late) |
+    (row.indexedAt === undefined ? 0 : messageFlags.oldId) |
+    (row.expiresAt === undefined ? 0 : messageFlags.expires) |
+    (row.priority === 0 ? 0 : messageFlags.priority)
+  );
+}
+
+function writeTraits(row: MessageTraits, flags: number): void {
+  writer.u64(row.sentAt).u32(row.sizeBytes);
+  if ((flags & messageFlags.late) !== 0) writer.u64(row.arrivedAt);
+  if (row.indexedAt !== undefined) writer.u64(row.indexedAt);
+  if (row.expiresAt !== undefined) writer.u64(row.expiresAt);
+  if (row.priority !== 0) writer.u8(row.priority);
+  if (row.groupId !== undefined) writer.text(row.groupId);
+}
+
+function readTraits(key: string, reader: ByteReader, flags: number): MessageTraits {
+  const sentAt = reader.u64() as EpochMs;
+  const sizeBytes = reader.u32();
+  const has = (flag: keyof typeof messageFlags): boolean => (flags & messageFlags[flag]) !== 0;
+  return {
+    sequence: sequenceOfKey(key),
+    sentAt,
+    sizeBytes,
+    arrivedAt: has("late") ? (reader.u64() as EpochMs) : sentAt,
+    indexedAt: has("oldId") ? (reader.u64() as EpochMs) : undefined,
+    expiresAt: has("expires") ? (reader.u64() as EpochMs) : undefined,
+    priority: has("priority") ? reader.u8() : 0,
+    groupId: has("group") ? reader.text() : undefined,
+  };
+}
+
+const contentFlags = (content: MessageContent): number =>
+  (content.isText ? messageFlags.text : 0) |
+  (content.traceHeader === undefined ? 0 : messageFlags.trace) |
+  (content.dedupId === undefined ? 0 : messageFlags.dedup) |
+  (content.originalMessageId === undefined ? 0 : messageFlags.original);
+
+function writeContent(content: MessageContent): void {
   writer
-    .start()
-    .u8(1)
-    .u8(flags)
-    .u64(row.sentAt)
-    .u32(row.sizeBytes)
-    .raw(row.messageId)
     .raw(content.bodyMd5)
     .bytes(content.body)
     .text(content.senderId)
@@ -93,28 +149,16 @@ function encodeMessage(row: Message): Buffer {
       .u8(attribute.isText ? 1 : 0)
       .bytes(attribute.value);
   }
-  if (content.groupId !== undefined) writer.text(content.groupId);
   if (content.traceHeader !== undefined) writer.text(content.traceHeader);
-  return writer.finish();
+  if (content.dedupId !== undefined) writer.text(content.dedupId);
+  if (content.originalMessageId !== undefined) writer.raw(content.originalMessageId);
 }
 
-function readMessageHead(key: string, reader: ByteReader, flags: number): MessageHead {
-  const sentAt = reader.u64() as EpochMs;
-  const sizeBytes = reader.u32();
-  const messageId = reader.raw(16);
-  const isDelayed = (flags & messageFlags.delayed) !== 0;
-  return { sequence: sequenceOfKey(key), messageId, sentAt, sizeBytes, isDelayed };
-}
-
-function decodeMessageHead(key: string, bytes: Buffer): MessageHead {
-  const reader = versioned(key, bytes, 1);
-  return readMessageHead(key, reader, reader.u8());
-}
-
-function decodeMessage(key: string, bytes: Buffer): Message {
-  const reader = versioned(key, bytes, 1);
-  const flags = reader.u8();
-  const { sequence, messageId, sentAt, sizeBytes, isDelayed } = readMessageHead(key, reader, flags);
+function readContent(
+  reader: ByteReader,
+  flags: number,
+  groupId: string | undefined,
+): MessageContent {
   const bodyMd5 = reader.raw(16);
   const body = reader.bytes();
   const senderId = reader.text();
@@ -126,65 +170,134 @@ function decodeMessage(key: string, bytes: Buffer): Message {
     attributes.push({ name, dataType, isText, value: reader.bytes() });
   }
   return {
-    sequence,
-    messageId,
-    sentAt,
-    sizeBytes,
-    isDelayed,
-    content: {
-      isText: (flags & messageFlags.text) !== 0,
-      body,
-      bodyMd5,
-      attributes,
-      senderId,
-      groupId: (flags & messageFlags.group) !== 0 ? reader.text() : undefined,
-      traceHeader: (flags & messageFlags.trace) !== 0 ? reader.text() : undefined,
-    },
+    isText: (flags & messageFlags.text) !== 0,
+    body,
+    bodyMd5,
+    attributes,
+    senderId,
+    groupId,
+    traceHeader: (flags & messageFlags.trace) !== 0 ? reader.text() : undefined,
+    dedupId: (flags & messageFlags.dedup) !== 0 ? reader.text() : undefined,
+    originalMessageId: (flags & messageFlags.original) !== 0 ? reader.raw(16) : undefined,
   };
 }
 
-const deliveryStates = { leased: 1, delayed: 2, returned: 3 } as const;
-const deliveryFlags = { received: 1, rejection: 2 } as const;
+function encodeMessage(row: Message): Buffer {
+  const { content } = row;
+  const flags =
+    traitFlags(row) | contentFlags(content) | (row.isIndexed ? messageFlags.indexed : 0);
+  writer.start().u8(1).u16(flags).raw(row.messageId);
+  writeTraits(row, flags);
+  writeContent(content);
+  return writer.finish();
+}
+
+function readMessageHead(key: string, reader: ByteReader, flags: number): MessageHead {
+  const messageId = reader.raw(16);
+  const isIndexed = (flags & messageFlags.indexed) !== 0;
+  const { sequence, sentAt, arrivedAt, indexedAt, expiresAt, sizeBytes, groupId, priority } =
+    readTraits(key, reader, flags);
+  return {
+    sequence,
+    messageId,
+    sentAt,
+    arrivedAt,
+    indexedAt,
+    expiresAt,
+    sizeBytes,
+    groupId,
+    priority,
+    isIndexed,
+  };
+}
+
+function decodeMessageHead(key: string, bytes: Buffer): MessageHead {
+  const reader = versioned(key, bytes, 1);
+  return readMessageHead(key, reader, reader.u16());
+}
+
+function decodeMessage(key: string, bytes: Buffer): Message {
+  const reader = versioned(key, bytes, 1);
+  const flags = reader.u16();
+  const head = readMessageHead(key, reader, flags);
+  const { sequence, messageId, sentAt, arrivedAt, indexedAt, expiresAt, sizeBytes } = head;
+  const { groupId, priority, isIndexed } = head;
+  const content = readContent(reader, flags, groupId);
+  return {
+    sequence,
+    messageId,
+    sentAt,
+    arrivedAt,
+    indexedAt,
+    expiresAt,
+    sizeBytes,
+    groupId,
+    priority,
+    isIndexed,
+    content,
+  };
+}
+
+const deliveryStates = { leased: 1, delayed: 2, returned: 3, backoff: 4 } as const;
+/** Beside those of the traits. */
+const deliveryFlags = {
+  received: 256,
+  rejection: 512,
+  deadLettered: 1_024,
+  moved: 2_048,
+  attempts: 4_096,
+} as const;
+const deadLetterReasons = ["max_receives", "rejected"] as const;
+const attemptEndings = ["lease_ended", "released", "rejected"] as const;
 
 function encodeDelivery(row: Delivery): Buffer {
-  const { state } = row;
-  writer
-    .start()
-    .u8(1)
-    .u8(
-      (row.firstReceivedAt === undefined ? 0 : deliveryFlags.received) |
-        (row.rejection === undefined ? 0 : deliveryFlags.rejection),
-    )
-    .u32(row.receiveCount)
-    .u32(row.ordinal)
-    .u64(row.sentAt)
-    .u32(row.sizeBytes)
-    .u8(deliveryStates[state.kind]);
+  const { state, origin } = row;
+  const flags =
+    traitFlags(row) |
+    (row.firstReceivedAt === undefined ? 0 : deliveryFlags.received) |
+    (row.rejection === undefined ? 0 : deliveryFlags.rejection) |
+    (origin?.deadLetter === undefined ? 0 : deliveryFlags.deadLettered) |
+    (origin === undefined || origin.deadLetter !== undefined ? 0 : deliveryFlags.moved) |
+    (row.attempts.length === 0 ? 0 : deliveryFlags.attempts);
+  writer.start().u8(1).u16(flags).u32(row.receiveCount).u32(row.ordinal);
+  writeTraits(row, flags);
   switch (state.kind) {
     case "leased":
-      writer.u64(state.until).u64(state.leasedAt);
+      writer.u8(deliveryStates.leased).u64(state.until).u64(state.leasedAt);
       break;
     case "delayed":
-      writer.u64(state.until);
+      writer.u8(state.isBackoff ? deliveryStates.backoff : deliveryStates.delayed).u64(state.until);
       break;
     case "returned":
-      writer.u64(state.order);
+      writer.u8(deliveryStates.returned).u64(state.place.at).u64(state.place.order);
       break;
   }
   if (row.firstReceivedAt !== undefined) writer.u64(row.firstReceivedAt);
   if (row.rejection !== undefined) {
     writer.text(row.rejection.reason).text(row.rejection.error).u64(row.rejection.at);
   }
+  if (origin !== undefined) {
+    writer.u64(origin.at).u32(row.earlierReceives);
+    if (origin.deadLetter !== undefined) {
+      writer.text(origin.deadLetter.source).u8(deadLetterReasons.indexOf(origin.deadLetter.reason));
+    }
+  }
+  if (row.attempts.length > 0) {
+    writer.u8(row.attempts.length);
+    for (const { leasedAt, endedAt, ending } of row.attempts) {
+      writer.u64(leasedAt).u64(endedAt).u8(attemptEndings.indexOf(ending));
+    }
+  }
   return writer.finish();
 }
 
 function decodeDelivery(key: string, bytes: Buffer): Delivery {
   const reader = versioned(key, bytes, 1);
-  const flags = reader.u8();
+  const flags = reader.u16();
   const receiveCount = reader.u32();
   const ordinal = reader.u32();
-  const sentAt = reader.u64() as EpochMs;
-  const sizeBytes = reader.u32();
+  const { sequence, sentAt, arrivedAt, indexedAt, expiresAt, sizeBytes, groupId, priority } =
+    readTraits(key, reader, flags);
   const state = decodeDeliveryState(key, reader);
   const firstReceivedAt =
     (flags & deliveryFlags.received) !== 0 ? (reader.u64() as EpochMs) : undefined;
@@ -192,17 +305,36 @@ function decodeDelivery(key: string, bytes: Buffer): Delivery {
     (flags & deliveryFlags.rejection) !== 0
       ? { reason: reader.text(), error: reader.text(), at: reader.u64() as EpochMs }
       : undefined;
+  let origin: Origin | undefined;
+  let earlierReceives = 0;
+  if ((flags & (deliveryFlags.deadLettered | deliveryFlags.moved)) !== 0) {
+    const at = reader.u64() as EpochMs;
+    earlierReceives = reader.u32();
+    const isDeadLetter = (flags & deliveryFlags.deadLettered) !== 0;
+    origin = { at, deadLetter: isDeadLetter ? decodeDeadLetter(key, reader) : undefined };
+  }
+  const attempts = (flags & deliveryFlags.attempts) !== 0 ? decodeAttempts(key, reader) : none;
   return {
-    sequence: sequenceOfKey(key),
+    sequence,
+    sentAt,
+    arrivedAt,
+    indexedAt,
+    expiresAt,
+    sizeBytes,
+    groupId,
+    priority,
     state,
     receiveCount,
+    earlierReceives,
     ordinal,
     firstReceivedAt,
-    sentAt,
-    sizeBytes,
     rejection,
+    origin,
+    attempts,
   };
 }
+
+const none: readonly Attempt[] = [];
 
 function decodeDeliveryState(key: string, reader: ByteReader): Delivery["state"] {
   const kind = reader.u8();
@@ -214,33 +346,61 @@ function decodeDeliveryState(key: string, reader: ByteReader): Delivery["state"]
         leasedAt: reader.u64() as EpochMs,
       };
     case deliveryStates.delayed:
-      return { kind: "delayed", until: reader.u64() as EpochMs };
+    case deliveryStates.backoff:
+      return {
+        kind: "delayed",
+        until: reader.u64() as EpochMs,
+        isBackoff: kind === deliveryStates.backoff,
+      };
     case deliveryStates.returned:
-      return { kind: "returned", order: reader.u64() as Sequence };
+      return { kind: "returned", place: readPlace(reader) };
     default:
       throw new RecordCorrupt(key, `delivery state ${kind} is unknown`);
   }
 }
 
+const readPlace = (reader: ByteReader): Place => ({
+  at: reader.u64() as EpochMs,
+  order: reader.u64() as Sequence,
+});
+
+function decodeDeadLetter(key: string, reader: ByteReader): NonNullable<Origin["deadLetter"]> {
+  const source = reader.text() as QueueName;
+  return { source, reason: oneOf(key, deadLetterReasons, reader.u8()) };
+}
+
+function decodeAttempts(key: string, reader: ByteReader): readonly Attempt[] {
+  const attempts: Attempt[] = [];
+  for (let left = reader.u8(); left > 0; left -= 1) {
+    const leasedAt = reader.u64() as EpochMs;
+    const endedAt = reader.u64() as EpochMs;
+    attempts.push({ leasedAt, endedAt, ending: oneOf(key, attemptEndings, reader.u8()) });
+  }
+  return attempts;
+}
+
+function oneOf<Name extends string>(key: string, names: readonly Name[], index: number): Name {
+  const name = names[index];
+  if (name === undefined) throw new RecordCorrupt(key, `value ${index} is unknown`);
+  return name;
+}
+
+const queueFlags = { purged: 1, fifo: 2 } as const;
+
+// Settings are few, read often and written rarely, and every release adds some: as JSON an older row simply lacks them.
 function encodeQueue(row: Queue): Buffer {
-  const { settings } = row;
   writer
     .start()
     .u8(1)
+    .u8((row.purgedAt === undefined ? 0 : queueFlags.purged) | (row.isFifo ? queueFlags.fifo : 0))
     .u64(row.number)
     .u64(row.segment)
     .u16(row.slot)
     .u64(row.createdAt)
     .u64(row.updatedAt)
-    .u64(row.purgedAt === undefined ? 0 : row.purgedAt + 1)
+    .u64(row.purgedAt ?? 0)
     .u64(row.revision)
-    .u64(settings.visibilityTimeoutMs)
-    .u64(settings.retentionMs)
-    .u64(settings.delayMs)
-    .u32(settings.messageBytesMax)
-    .u64(settings.receiveWaitMs)
-    .u8(settings.receiptPolicy === "strict" ? 1 : 0)
-    .u32(settings.inFlightMax)
+    .text(JSON.stringify(row.settings))
     .u8(row.tags.size);
   for (const [tag, value] of row.tags) writer.text(tag).text(value);
   return writer.finish();
@@ -249,22 +409,16 @@ function encodeQueue(row: Queue): Buffer {
 function decodeQueue(key: string, bytes: Buffer): Queue {
   const reader = versioned(key, bytes, 1);
   const split = key.indexOf("\x00");
+  const flags = reader.u8();
+  const isFifo = (flags & queueFlags.fifo) !== 0;
   const number = reader.u64() as QueueNumber;
   const segment = reader.u64() as SegmentNumber;
   const slot = reader.u16();
   const createdAt = reader.u64() as EpochMs;
   const updatedAt = reader.u64() as EpochMs;
-  const purged = reader.u64();
+  const purgedAt = reader.u64() as EpochMs;
   const revision = reader.u64();
-  const settings: Queue["settings"] = {
-    visibilityTimeoutMs: reader.u64() as DurationMs,
-    retentionMs: reader.u64() as DurationMs,
-    delayMs: reader.u64() as DurationMs,
-    messageBytesMax: reader.u32(),
-    receiveWaitMs: reader.u64() as DurationMs,
-    receiptPolicy: reader.u8() === 1 ? "strict" : "lenient",
-    inFlightMax: reader.u32(),
-  };
+  const settings = decodeSettings(key, reader.text(), isFifo);
   const tags = new Map<string, string>();
   for (let left = reader.u8(); left > 0; left -= 1) tags.set(reader.text(), reader.text());
   return {
@@ -273,47 +427,242 @@ function decodeQueue(key: string, bytes: Buffer): Queue {
     slot,
     namespace: key.slice(1, split) as Namespace,
     name: key.slice(split + 1) as QueueName,
+    isFifo,
     settings,
     tags,
     createdAt,
     updatedAt,
-    purgedAt: purged === 0 ? undefined : ((purged - 1) as EpochMs),
+    purgedAt: (flags & queueFlags.purged) === 0 ? undefined : purgedAt,
     revision,
   };
 }
 
+function decodeSettings(key: string, text: string, isFifo: boolean): QueueSettings {
+  try {
+    // Under the row's checksum: what is read is what `encodeQueue` wrote.
+    return { ...defaultsOf(isFifo), ...(JSON.parse(text) as Partial<QueueSettings>) };
+  } catch {
+    throw new RecordCorrupt(key, "its settings are no JSON");
+  }
+}
+
+/** The numbers of a queue in the order they are written. New ones are added at the end, and an older row lacks them. */
+const counterNames = [
+  "nextSequence",
+  "freshFrom",
+  "dueFrom",
+  "stored",
+  "storedBytes",
+  "inFlight",
+  "delayed",
+  "sent",
+  "received",
+  "deleted",
+  "expired",
+  "purged",
+  "deduplicated",
+  "deadLettered",
+  "moved",
+  "arrived",
+  "targetMissing",
+  "scheduled",
+  "groups",
+  "groupsInFlight",
+  "noisyGroups",
+  "noisyStored",
+  "noisyInFlight",
+  "noisyDelayed",
+] as const satisfies readonly Exclude<keyof Counters, "busy">[];
+
 function encodeCounters(row: Counters): Buffer {
-  return writer
-    .start()
-    .u8(1)
-    .u64(row.nextSequence)
-    .u64(row.freshFrom)
-    .u64(row.stored)
-    .u64(row.storedBytes)
-    .u64(row.inFlight)
-    .u64(row.delayed)
-    .u64(row.sent)
-    .u64(row.received)
-    .u64(row.deleted)
-    .u64(row.expired)
-    .u64(row.purged)
-    .finish();
+  writer.start().u8(1);
+  writeBusyTime(row.busy);
+  for (const name of counterNames) writer.u64(row[name]);
+  return writer.finish();
 }
 
 function decodeCounters(key: string, bytes: Buffer): Counters {
   const reader = versioned(key, bytes, 1);
+  const numbers: Partial<Record<keyof Counters, number>> = {};
+  const busy = readBusyTime(reader);
+  for (const name of counterNames) {
+    if (reader.atEnd) break;
+    numbers[name] = reader.u64();
+  }
+  return changeCounters(
+    { ...newCounters, ...(numbers as Partial<Omit<Counters, "busy">>), busy },
+    {},
+  );
+}
+
+const writeBusyTime = ({ minute, currentMs, beforeMs }: BusyTime): ByteWriter =>
+  writer.u32(minute).u64(currentMs).u64(beforeMs);
+
+const readBusyTime = (reader: ByteReader): BusyTime => ({
+  minute: reader.u32(),
+  currentMs: reader.u64(),
+  beforeMs: reader.u64(),
+});
+
+const standings = { idle: 0, ready: 1, noisy: 2, limited: 3 } as const;
+const groupFlags = { head: 1, noisy: 2 } as const;
+
+function encodeGroup(row: Group): Buffer {
+  const { head, standing } = row;
+  writer
+    .start()
+    .u8(1)
+    .u8((head === undefined ? 0 : groupFlags.head) | (row.isNoisy ? groupFlags.noisy : 0))
+    .u64(row.stored)
+    .u64(row.inFlight)
+    .u64(row.delayed)
+    .u64(row.lastSentAt);
+  writeBusyTime(row.busy);
+  if (head !== undefined) {
+    writer.u64(head.place.at).u64(head.place.order).u64(head.sequence);
+  }
+  writer.u8(standings[standing.kind]);
+  if (standing.kind === "ready") writer.u64(standing.place.at).u64(standing.place.order);
+  if (standing.kind === "noisy") writer.u64(standing.inFlight).u64(standing.at);
+  return writer.finish();
+}
+
+function decodeGroup(key: string, bytes: Buffer): Group {
+  const reader = versioned(key, bytes, 1);
+  const flags = reader.u8();
+  const stored = reader.u64();
+  const inFlight = reader.u64();
+  const delayed = reader.u64();
+  const lastSentAt = reader.u64() as EpochMs;
+  const busy = readBusyTime(reader);
+  const head =
+    (flags & groupFlags.head) === 0
+      ? undefined
+      : { place: readPlace(reader), sequence: reader.u64() as Sequence };
   return {
-    nextSequence: reader.u64() as Sequence,
-    freshFrom: reader.u64() as Sequence,
-    stored: reader.u64(),
-    storedBytes: reader.u64(),
-    inFlight: reader.u64(),
-    delayed: reader.u64(),
-    sent: reader.u64(),
-    received: reader.u64(),
-    deleted: reader.u64(),
-    expired: reader.u64(),
-    purged: reader.u64(),
+    id: key.slice(segmentPrefixLength + 1),
+    stored,
+    inFlight,
+    delayed,
+    head,
+    standing: decodeStanding(key, reader),
+    isNoisy: (flags & groupFlags.noisy) !== 0,
+    lastSentAt,
+    busy,
+  };
+}
+
+function decodeStanding(key: string, reader: ByteReader): GroupStanding {
+  const kind = reader.u8();
+  switch (kind) {
+    case standings.idle:
+      return { kind: "idle" };
+    case standings.ready:
+      return { kind: "ready", place: readPlace(reader) };
+    case standings.noisy:
+      return { kind: "noisy", inFlight: reader.u64(), at: reader.u64() as EpochMs };
+    case standings.limited:
+      return { kind: "limited" };
+    default:
+      throw new RecordCorrupt(key, `group standing ${kind} is unknown`);
+  }
+}
+
+const encodeDedup = (row: DedupEntry): Buffer =>
+  writer
+    .start()
+    .u8(1)
+    .u64(row.at)
+    .raw(row.messageId)
+    .u64(row.sequence ?? 0)
+    .finish();
+
+function decodeDedup(key: string, bytes: Buffer): DedupEntry {
+  const reader = versioned(key, bytes, 1);
+  const at = reader.u64() as EpochMs;
+  const messageId = reader.raw(16);
+  const sequence = reader.u64();
+  return { at, messageId, sequence: sequence === 0 ? undefined : (sequence as Sequence) };
+}
+
+function encodeAttempt(row: ReceiveAttempt): Buffer {
+  writer
+    .start()
+    .u8(1)
+    .u64(row.at)
+    .u8(row.wasRepeated ? 1 : 0)
+    .u16(row.receives.length);
+  for (const { sequence, ordinal, until } of row.receives) {
+    writer.u64(sequence).u32(ordinal).u64(until);
+  }
+  return writer.finish();
+}
+
+function decodeAttempt(key: string, bytes: Buffer): ReceiveAttempt {
+  const reader = versioned(key, bytes, 1);
+  const at = reader.u64() as EpochMs;
+  const wasRepeated = reader.u8() === 1;
+  const receives: ReceiveAttempt["receives"][number][] = [];
+  for (let left = reader.u16(); left > 0; left -= 1) {
+    receives.push({
+      sequence: reader.u64() as Sequence,
+      ordinal: reader.u32(),
+      until: reader.u64() as EpochMs,
+    });
+  }
+  return { at, wasRepeated, receives };
+}
+
+/** Where a scheduled message's time and id stand in its key. */
+const scheduledTimeAt = segmentPrefixLength + 1;
+
+function encodeScheduled(row: ScheduledMessage): Buffer {
+  const { content } = row;
+  const flags =
+    contentFlags(content) |
+    (content.groupId === undefined ? 0 : messageFlags.group) |
+    (row.timeToLiveMs === undefined ? 0 : messageFlags.expires);
+  writer
+    .start()
+    .u8(1)
+    .u16(flags)
+    .u32(row.sizeBytes)
+    .u64(row.acceptedAt)
+    .u64(row.timeToLiveMs ?? 0)
+    .u8(row.priority);
+  if (content.groupId !== undefined) writer.text(content.groupId);
+  writeContent(content);
+  return writer.finish();
+}
+
+function scheduledPosition(key: string): ScheduledPosition {
+  return {
+    deliverAt: u64At(key, scheduledTimeAt) as EpochMs,
+    messageId: Buffer.from(key.slice(scheduledTimeAt + 8), "latin1"),
+  };
+}
+
+function decodeScheduledHead(key: string, bytes: Buffer): ScheduledHead {
+  const reader = versioned(key, bytes, 1);
+  reader.u16();
+  return { ...scheduledPosition(key), sizeBytes: reader.u32() };
+}
+
+function decodeScheduled(key: string, bytes: Buffer): ScheduledMessage {
+  const reader = versioned(key, bytes, 1);
+  const flags = reader.u16();
+  const sizeBytes = reader.u32();
+  const acceptedAt = reader.u64() as EpochMs;
+  const timeToLiveMs = reader.u64() as DurationMs;
+  const priority = reader.u8();
+  const groupId = (flags & messageFlags.group) !== 0 ? reader.text() : undefined;
+  return {
+    ...scheduledPosition(key),
+    acceptedAt,
+    timeToLiveMs: (flags & messageFlags.expires) !== 0 ? timeToLiveMs : undefined,
+    sizeBytes,
+    priority,
+    content: readContent(reader, flags, groupId),
   };
 }
 
@@ -355,6 +704,25 @@ export const tables = {
   delivery: table<Delivery>("delivery", { encode: encodeDelivery, decode: decodeDelivery }),
   due: presence("due"),
   returned: presence("returned"),
+  member: presence("member"),
+  group: table<Group>("group", { encode: encodeGroup, decode: decodeGroup, isCached: true }),
+  line: presence("line"),
+  ownExpiry: presence("own expiry"),
+  late: presence("late"),
+  dedup: table<DedupEntry>("deduplication id", { encode: encodeDedup, decode: decodeDedup }),
+  attempt: table<ReceiveAttempt>("receive attempt", {
+    encode: encodeAttempt,
+    decode: decodeAttempt,
+  }),
+  scheduled: {
+    ...table<ScheduledMessage>("scheduled message", {
+      encode: encodeScheduled,
+      decode: decodeScheduled,
+      isOrdered: true,
+    }),
+    decodeHead: decodeScheduledHead,
+  },
+  deadLetterSource: presence("dead-letter source"),
   counters: table<Counters>("counters", {
     encode: encodeCounters,
     decode: decodeCounters,

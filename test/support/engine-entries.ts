@@ -29,6 +29,8 @@ export function entryOf({ body, delayMs, sizeBytes }: Sent): SendEntry {
       senderId: "key:default:dev",
       groupId: undefined,
       traceHeader: undefined,
+      dedupId: undefined,
+      originalMessageId: undefined,
     },
     sizeBytes: sizeBytes ?? bytes.length,
     delayMs: delayMs === undefined ? undefined : milliseconds(delayMs),

@@ -198,7 +198,13 @@ export class EngineHarness {
       (transaction, stamp) =>
         decideCreateQueue(
           transaction,
-          { address: addressOf(name), settings, tags: new Map(), isStrict: false },
+          {
+            address: addressOf(name),
+            isFifo: name.endsWith(".fifo"),
+            settings,
+            tags: new Map(),
+            isStrict: false,
+          },
           stamp,
         ),
       true,
@@ -329,13 +335,17 @@ export class EngineHarness {
   }
 
   async undo(name: string, raw: MessagesReceived): Promise<number> {
-    const decision = await this.run("UndoReceive", (transaction) =>
-      decideUndoReceive(transaction, {
-        address: addressOf(name),
-        number: raw.queue.number,
-        messages: raw.messages,
-        requestKey: undefined,
-      }),
+    const decision = await this.run("UndoReceive", (transaction, stamp) =>
+      decideUndoReceive(
+        transaction,
+        {
+          address: addressOf(name),
+          number: raw.queue.number,
+          messages: raw.messages,
+          requestKey: undefined,
+        },
+        stamp,
+      ),
     );
     return decision.kind === "accepted" ? decision.outcome.undoneCount : 0;
   }

@@ -99,7 +99,7 @@ async function start(options: EngineProcessOptions): Promise<void> {
     decide: (transaction, stamp) =>
       decideCreateQueue(
         transaction,
-        { address, settings: {}, tags: new Map(), isStrict: false },
+        { address, isFifo: false, settings: {}, tags: new Map(), isStrict: false },
         stamp,
       ),
   });

@@ -1,0 +1,63 @@
+// FIFO: whose messages a receive takes. Groups have their turns in round robin; of each it takes as many as it can, in order,
+// up to the first message that is leased or delayed (the prefix rule, queue.md 3.8). Only groups that can give something stand
+// in line, so neither their number nor their depth matters.
+
+import type { Delivery, Group } from "./model.js";
+import type { OpenQueue } from "./open-queue.js";
+import { type Picked, Picking, type PickWanted } from "./pick.js";
+import { headAt } from "./settle.js";
+
+export function pickFromGroups(open: OpenQueue, wanted: PickWanted): Picked {
+  const { transaction, queue } = open;
+  const picking = new Picking(open, wanted);
+  const staleGroups: string[] = [];
+  for (const id of transaction.groupsStanding(queue, "ready")) {
+    const group = transaction.group(queue, id);
+    const metBefore = metCount(picking);
+    const isOver = group !== undefined && pickFromGroup(open, group, picking);
+    if (metCount(picking) === metBefore && !isOver) {
+      picking.pass();
+      staleGroups.push(id);
+    }
+    if (isOver || picking.isDone) break;
+  }
+  const { messages, expired, overLimit, targetMissingCount, isCutShort } = picking;
+  return {
+    messages,
+    expired,
+    overLimit,
+    targetMissingCount,
+    freshFrom: open.counters.freshFrom,
+    staleGroups,
+    isCutShort,
+  };
+}
+
+const metCount = ({ messages, expired, overLimit }: Picking): number =>
+  messages.length + expired.length + overLimit.length;
+
+/** Takes what one group can give; true when the receive is to end here. */
+function pickFromGroup(open: OpenQueue, group: Group, picking: Picking): boolean {
+  const { transaction, queue } = open;
+  const { groupInFlightMax } = queue.settings;
+  let left = groupInFlightMax === 0 ? Number.POSITIVE_INFINITY : groupInFlightMax - group.inFlight;
+  for (const { sequence } of transaction.members(queue, group.id)) {
+    if (left <= 0 || picking.isDone) return false;
+    const delivery = transaction.readableDelivery(queue, sequence);
+    if (!isDeliverable(open, sequence, delivery)) return false;
+    const read = () => transaction.readableMessage(queue, sequence);
+    const head = delivery ?? headAt(open, sequence);
+    const met = picking.consider({ head, read, delivery });
+    if (met === "refused") return true;
+    if (met === "taken") left -= 1;
+    // One that cannot be read does not hold up its group for ever; it stays where it is, reported.
+  }
+  return false;
+}
+
+const isDeliverable = (
+  open: OpenQueue,
+  sequence: Delivery["sequence"],
+  delivery: Delivery | undefined,
+): boolean =>
+  delivery === undefined ? sequence < open.counters.dueFrom : delivery.state.kind === "returned";

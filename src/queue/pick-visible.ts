@@ -1,0 +1,214 @@
+// Standard queues: which messages a receive takes, oldest first.
+//
+// Visible messages stand in three orders: those never received, from the queue's `freshFrom` on, which need no index; those that
+// have a delivery, indexed by place; and, for fair queues, groups by the place of their oldest visible message. They are merged
+// by place. Noisy groups come after all of these, those with the fewest in flight first.
+
+import { sequence } from "../base/brands.js";
+import type { Group, GroupStanding, Member, Place } from "./model.js";
+import { comparePlaces, type OpenQueue } from "./open-queue.js";
+import { type Candidate, type Picked, Picking, type PickWanted } from "./pick.js";
+import { headAt } from "./settle.js";
+
+interface PlacedCandidate extends Candidate {
+  readonly place: Place;
+  /** True for one that only `freshFrom` finds. */
+  readonly isFresh: boolean;
+  /** Tells where it comes from that it was taken, or not. */
+  readonly met?: (wasTaken: boolean) => void;
+}
+
+export function pickVisible(open: OpenQueue, wanted: PickWanted): Picked {
+  const picking = new Picking(open, wanted);
+  const lines = new GroupLines(open);
+  let { freshFrom } = open.counters;
+  let isStopped = false;
+  for (const candidate of candidates(open, lines)) {
+    const met = picking.consider(candidate);
+    isStopped = met === "refused";
+    if (isStopped) break;
+    candidate.met?.(met === "taken");
+    if (candidate.isFresh) freshFrom = sequence(candidate.place.order + 1);
+    isStopped = picking.isDone;
+    if (isStopped) break;
+  }
+  // All were met, so nothing fresh is left.
+  if (!isStopped) freshFrom = open.counters.nextSequence;
+  const { messages, expired, overLimit, targetMissingCount, isCutShort } = picking;
+  return {
+    messages,
+    expired,
+    overLimit,
+    targetMissingCount,
+    freshFrom,
+    staleGroups: lines.stale,
+    isCutShort,
+  };
+}
+
+/** All orders merged by place. Nothing is read before it is asked for. */
+function* candidates(open: OpenQueue, lines: GroupLines): Iterable<PlacedCandidate> {
+  const sources = [freshMessages(open), returnedMessages(open), lines.ready()].map((source) =>
+    source[Symbol.iterator](),
+  );
+  try {
+    const next = sources.map((source) => source.next());
+    for (;;) {
+      const first = firstOf(next);
+      if (first === -1) break;
+      yield next[first]?.value;
+      next[first] = (sources[first] as Iterator<PlacedCandidate>).next();
+    }
+    yield* lines.noisy();
+  } finally {
+    // Read by hand, so closed by hand: an open range holds a reader of the store, and with it every page freed since.
+    for (const source of sources) source.return?.();
+  }
+}
+
+function firstOf(next: readonly IteratorResult<PlacedCandidate>[]): number {
+  let first = -1;
+  let place: Place | undefined;
+  for (const [index, result] of next.entries()) {
+    if (result.done === true) continue;
+    if (place === undefined || comparePlaces(result.value.place, place) < 0) {
+      first = index;
+      place = result.value.place;
+    }
+  }
+  return first;
+}
+
+/** Messages not received since they were sent; an indexed one is only a place to pass, once. */
+function* freshMessages({ transaction, queue, counters }: OpenQueue): Iterable<PlacedCandidate> {
+  if (counters.freshFrom >= counters.nextSequence) return;
+  for (const { head, message } of transaction.messageHeadsFrom(queue, counters.freshFrom)) {
+    yield {
+      place: { at: head.arrivedAt, order: head.sequence },
+      head: head.isIndexed ? undefined : head,
+      read: () => message ?? transaction.readableMessage(queue, head.sequence),
+      delivery: undefined,
+      isFresh: true,
+    };
+  }
+}
+
+function* returnedMessages({ transaction, queue, counters }: OpenQueue): Iterable<PlacedCandidate> {
+  // Every message is visible, in flight or delayed; with none stored besides the latter two there is none.
+  if (counters.stored === counters.inFlight + counters.delayed) return;
+  for (const { place, sequence: at } of transaction.returnedEntries(queue)) {
+    // Its delivery knows what a head would say. One that cannot be read has lost its count: the message is not served.
+    const delivery = transaction.readableDelivery(queue, at);
+    const read = () => transaction.readableMessage(queue, at);
+    yield { place, head: delivery, read, delivery, isFresh: false };
+  }
+}
+
+/** A group some of whose messages this receive has looked at. */
+interface OpenGroup {
+  readonly group: Group;
+  readonly members: Iterator<Member>;
+  next: Member | undefined;
+  takenCount: number;
+}
+
+/** The groups of a queue in line, as this receive takes from them. */
+class GroupLines {
+  readonly stale: string[] = [];
+  readonly #open: OpenQueue;
+
+  constructor(open: OpenQueue) {
+    this.#open = open;
+  }
+
+  /** Messages of quiet groups by place. */
+  *ready(): Iterable<PlacedCandidate> {
+    if (this.#open.counters.groups === 0) return;
+    yield* this.#inTurn("ready", (left, right) =>
+      comparePlaces((left.next as Member).place, (right.next as Member).place),
+    );
+  }
+
+  /** Messages of noisy groups, of the one that holds the fewest first. */
+  *noisy(): Iterable<PlacedCandidate> {
+    if (this.#open.counters.noisyGroups === 0) return;
+    const held = ({ group, takenCount }: OpenGroup): number => group.inFlight + takenCount;
+    yield* this.#inTurn(
+      "noisy",
+      (left, right) =>
+        held(left) - held(right) ||
+        comparePlaces((left.next as Member).place, (right.next as Member).place),
+    );
+  }
+
+  /**
+   * Groups in line come in the order of their first messages; those already looked at come in again with their next ones. So
+   * only as many groups are open as gave something.
+   */
+  *#inTurn(
+    kind: Exclude<GroupStanding["kind"], "idle" | "limited">,
+    compare: (left: OpenGroup, right: OpenGroup) => number,
+  ): Iterable<PlacedCandidate> {
+    const ids = this.#open.transaction.groupsStanding(this.#open.queue, kind)[Symbol.iterator]();
+    const opened: OpenGroup[] = [];
+    try {
+      let newcomer = this.#nextGroup(ids);
+      for (;;) {
+        const best = opened.reduce<OpenGroup | undefined>(
+          (first, group) => (first === undefined || compare(group, first) < 0 ? group : first),
+          undefined,
+        );
+        const isNew = newcomer !== undefined && (best === undefined || compare(newcomer, best) < 0);
+        const turn = isNew ? newcomer : best;
+        if (turn === undefined) return;
+        if (isNew) {
+          opened.push(turn);
+          newcomer = this.#nextGroup(ids);
+        }
+        yield this.#candidate(turn);
+        if (turn.next === undefined) opened.splice(opened.indexOf(turn), 1);
+      }
+    } finally {
+      ids.return?.();
+      for (const { members } of opened) members.return?.();
+    }
+  }
+
+  #nextGroup(ids: Iterator<string>): OpenGroup | undefined {
+    const { transaction, queue } = this.#open;
+    for (let next = ids.next(); next.done !== true; next = ids.next()) {
+      const group = transaction.group(queue, next.value);
+      if (group !== undefined && this.#left(group) > 0) {
+        const members = transaction.members(queue, group.id)[Symbol.iterator]();
+        const first = members.next();
+        if (first.done !== true) return { group, members, next: first.value, takenCount: 0 };
+      }
+      this.stale.push(next.value);
+    }
+    return undefined;
+  }
+
+  /** How many more its limit allows. */
+  #left({ inFlight }: Group): number {
+    const { groupInFlightMax } = this.#open.queue.settings;
+    return groupInFlightMax === 0 ? Number.POSITIVE_INFINITY : groupInFlightMax - inFlight;
+  }
+
+  #candidate(turn: OpenGroup): PlacedCandidate {
+    const { transaction, queue } = this.#open;
+    const member = turn.next as Member;
+    const delivery = transaction.readableDelivery(queue, member.sequence);
+    return {
+      place: member.place,
+      head: delivery ?? headAt(this.#open, member.sequence),
+      read: () => transaction.readableMessage(queue, member.sequence),
+      delivery,
+      isFresh: false,
+      met: (wasTaken) => {
+        if (wasTaken) turn.takenCount += 1;
+        const next = this.#left(turn.group) > turn.takenCount ? turn.members.next() : undefined;
+        turn.next = next === undefined || next.done === true ? undefined : next.value;
+      },
+    };
+  }
+}
