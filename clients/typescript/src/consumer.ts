@@ -206,9 +206,8 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
 
   /** Hands out nothing more of a FIFO group until it is clear what became of its earlier message. */
   #withholdGroup({ receiptHandle, groupId }: ConsumedMessage, settlement: Settlement): void {
-    // A dead letter leaves its group: the messages behind it stay, and are next.
-    if (settlement.kind === "ack" || isDeadLetter(settlement)) return;
-    if (groupId === undefined || !isFifo(this.#queue.name)) return;
+    if (settlement.kind === "ack" || groupId === undefined) return;
+    if (!isFifo(this.#queue.name)) return;
     const waiting = this.#ready.filter((message) => message.groupId === groupId);
     if (waiting.length > 0) this.#ready = this.#ready.filter((other) => !waiting.includes(other));
     this.#hold.begin(groupId, receiptHandle, waiting);
@@ -435,10 +434,6 @@ const leaseGoneReasons: ReadonlySet<string> = new Set([
   "RECEIPT_HANDLE_EXPIRED",
   "RECEIPT_HANDLE_INVALID",
 ]);
-
-function isDeadLetter(settlement: Settlement): boolean {
-  return settlement.kind === "reject" && settlement.rejection.deadLetter;
-}
 
 /** Says goodbye, and hangs up if that is not answered soon. */
 function endStream(stream: Stream): Promise<void> {

@@ -10,7 +10,7 @@ import type { ConsumedMessage } from "./consumed-message.js";
 interface Group {
   /** Handles whose give-back is not answered yet. */
   readonly asked: Set<string>;
-  withheld: ConsumedMessage[];
+  readonly withheld: ConsumedMessage[];
 }
 
 export class GroupHold {
@@ -18,12 +18,10 @@ export class GroupHold {
 
   /** A message of this group is being given back; `waiting` are the messages behind it that nobody has seen. */
   begin(groupId: string, handle: string, waiting: readonly ConsumedMessage[]): void {
-    const group = this.#groups.get(groupId);
-    if (group === undefined) {
-      this.#groups.set(groupId, { asked: new Set([handle]), withheld: [...waiting] });
-    } else {
-      group.asked.add(handle);
-    }
+    const group = this.#groups.get(groupId) ?? { asked: new Set(), withheld: [] };
+    group.asked.add(handle);
+    group.withheld.push(...waiting);
+    this.#groups.set(groupId, group);
   }
 
   /** Withholds a message that has arrived, if something of its group is being given back. */

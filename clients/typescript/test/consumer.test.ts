@@ -360,10 +360,15 @@ describe("on a FIFO queue", () => {
     expect(await first.ack()).toBe("DELETED");
   });
 
-  test("a dead letter holds up nothing of its group", async () => {
+  test("what is behind a dead letter comes once it is one", async () => {
     const first = await next();
-    void first.reject({ reason: "bad", deadLetter: true }).catch(() => undefined);
-    expect((await next()).text).toBe("a2");
+    const dead = first.reject({ reason: "bad", deadLetter: true });
+    expect((await next()).text).toBe("b1");
+    await until(() => asked !== undefined);
+    const behind = consumer.next();
+    confirm({ $case: "deadLetterQueue", value: "dead.fifo" });
+    expect(await dead).toEqual({ kind: "dead_lettered", deadLetterQueue: "dead.fifo" });
+    expect(((await behind).value as ConsumedMessage).text).toBe("a2");
   });
 
   test("a message handed out and lost with an earlier one is marked, and giving it back is done already", async () => {
