@@ -30,6 +30,7 @@ import {
   type QueueHandlers,
   run,
 } from "./handler-context.js";
+import { checkPolicy } from "./parse-policy.js";
 import {
   applyMask,
   checkTagKey,
@@ -72,6 +73,7 @@ export function createAdminHandlers(
       const target = parseNewAddress(violations, request.queue, isFifo, namespace);
       if (request.attributes !== undefined) checkType(violations, request.attributes, isFifo);
       const settings = parseSettings(violations, request.attributes);
+      const exceeded = checkPolicy(violations, target, request.attributes?.policy);
       checkTags(violations, "tags", request.tags);
       const identity = identify(violations, request.requestId, "CreateQueue", () =>
         CreateQueueRequest.encode({
@@ -81,6 +83,7 @@ export function createAdminHandlers(
         }).finish(),
       );
       violations.throwIfAny();
+      if (exceeded !== undefined) throw exceeded;
       const later = findLaterAttribute(request.attributes);
       if (later !== undefined) throw later;
       const { outcome, isReplayed } = outcomeOf(
@@ -138,8 +141,10 @@ export function createAdminHandlers(
         if (isFifo) checkTypeChange(violations, request.attributes);
       }
       const given = parseSettings(violations, request.attributes);
+      const exceeded = checkPolicy(violations, target, request.attributes?.policy);
       const settings = applyMask(violations, request.updateMask, given, isFifo);
       violations.throwIfAny();
+      if (exceeded !== undefined) throw exceeded;
       const later = findLaterAttribute(request.attributes);
       if (later !== undefined) throw later;
       const queue = await run(engine, "SetQueueAttributes", (transaction, stamp) =>

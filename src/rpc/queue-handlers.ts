@@ -8,6 +8,7 @@ import { createConsumeHandler } from "./consume-stream.js";
 import { createRejectHandler } from "./give-back.js";
 import { localCaller, type QueueHandlerParts, type QueueHandlers } from "./handler-context.js";
 import { createPeekHandlers } from "./peek-handlers.js";
+import { createPermissionHandlers } from "./permission-handlers.js";
 import { createProduceHandler } from "./produce-stream.js";
 import { createReceiveHandlers } from "./receive-handlers.js";
 import { createSendHandlers } from "./send-handlers.js";
@@ -22,6 +23,7 @@ export function createQueueHandlers(parts: QueueHandlerParts): QueueHandlers {
     ...createReceiveHandlers(parts),
     ...createRejectHandler(parts),
     ...createPeekHandlers(parts),
+    ...createPermissionHandlers(parts),
     produce: createProduceHandler({ engine, namespace, senderId, draining }),
     consume: createConsumeHandler({ engine, clock, namespace, receipts, draining }),
 
@@ -48,12 +50,6 @@ export function createQueueHandlers(parts: QueueHandlerParts): QueueHandlers {
     },
     cancelScheduledMessage: () => {
       throw notYet("Scheduled messages are");
-    },
-    addPermission: () => {
-      throw notYet("Permissions are");
-    },
-    removePermission: () => {
-      throw notYet("Permissions are");
     },
   };
 }
