@@ -1,6 +1,9 @@
 // `forebay move`: from a dead-letter queue back to where the messages came from, or elsewhere.
 
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { describe, expect, test, vi } from "vitest";
+import { builtPath } from "../support/built.js";
 import { type CliScenario, cliScenario } from "./harness.js";
 
 interface Listed {
@@ -154,6 +157,15 @@ describe("a move at a rate", () => {
       async () => expect(await json("move ls dead")).toMatchObject([{ status: "COMPLETED" }]),
       { timeout: 10_000, interval: 100 },
     );
+  });
+
+  test("keeps the process of whoever waits for it alive to its end", async () => {
+    const { endpoint } = await deadLetters(["apple", "bread", "cheese"]);
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      ...[builtPath("main.js"), "move", "start", "dead", "--rate", "2", "--wait", "-o", "json"],
+      ...["--endpoint", endpoint],
+    ]);
+    expect(JSON.parse(stdout)).toMatchObject({ status: "COMPLETED", movedMessageCount: 3 });
   });
 
   test("that somebody cancels fails whoever waits for it", async () => {
