@@ -22,11 +22,6 @@ const notYet = new Map([
   ["StartMessageMoveTask", { source: "orders" }],
   ["CancelMessageMoveTask", { taskHandle: "none" }],
   ["ListMessageMoveTasks", { source: "orders" }],
-  [
-    "AddPermission",
-    { queue: "orders", label: "all", principals: ["dev"], actions: ["SendMessage"] },
-  ],
-  ["RemovePermission", { queue: "orders", label: "all" }],
 ]);
 
 /** One tool against one server: calls, counted, with what is expected of them. */
@@ -103,6 +98,7 @@ async function callEveryRpc(session, queue) {
   );
   await session.ok("GetQueueAttributes", { queue }, { etag, attributes: { delay: "0s" } });
 
+  await grant(session, queue);
   await sendAndReceive(session, queue);
   await stream(session, queue);
 
@@ -114,6 +110,37 @@ async function callEveryRpc(session, queue) {
   const counters = { storedMessageCount: "0", sentCount: "9", purgedCount: "4" };
   await session.ok("GetQueueAttributes", { queue, names: ["All"] }, { counters });
   await session.ok("DeleteQueue", { queue });
+}
+
+/** Sets a policy and takes its statement back; gives a permission and takes that back. */
+async function grant(session, queue) {
+  const policy = JSON.stringify({
+    Statement: {
+      Sid: "tls",
+      Effect: "Deny",
+      Principal: "*",
+      Action: "queue:*",
+      Resource: `queue/${queue}`,
+      Condition: { Bool: { "aws:SecureTransport": false } },
+    },
+  });
+  const kept = { attributes: { policy } };
+  await session.ok("SetQueueAttributes", { queue, ...kept }, kept);
+  await session.ok("GetQueueAttributes", { queue, names: ["policy"] }, kept);
+  const permission = { queue, label: "all", principals: ["billing"], actions: ["*"] };
+  await session.ok("AddPermission", permission);
+  await session.refused("AddPermission", permission, "ALREADY_EXISTS", "LABEL_EXISTS");
+  await session.ok("RemovePermission", { queue, label: "tls" });
+  await session.ok("RemovePermission", { queue, label: "all" });
+  await session.refused(
+    "RemovePermission",
+    { queue, label: "all" },
+    "NOT_FOUND",
+    "LABEL_NOT_FOUND",
+    {
+      ResourceInfo: { resourceType: "permission", resourceName: `${queue}/all` },
+    },
+  );
 }
 
 /** Sends four messages, looks at them, receives them, and deletes them. */

@@ -61,6 +61,18 @@ const reuse = async (send: (requestId: string, part: string) => Promise<unknown>
 
 const page = { pageToken: "garbage" };
 
+const addPermission = (t: Scenario, request: RequestPart<"addPermission"> = {}) =>
+  t.call("addPermission", {
+    queue: t.queue,
+    label: "billing",
+    principals: ["billing"],
+    actions: ["SendMessage"],
+    ...request,
+  });
+
+/** Longer than a policy may be, though blank. */
+const tooLongPolicy = { policy: " ".repeat(8_193) };
+
 /** `Method CODE REASON`, and what is answered so. */
 const provocations: Readonly<Record<string, Provocation>> = {
   "CreateQueue ALREADY_EXISTS QUEUE_ALREADY_EXISTS": (t) => t.createQueue(t.queue, { delayMs: 1 }),
@@ -71,6 +83,8 @@ const provocations: Readonly<Record<string, Provocation>> = {
     t.createQueue("new", { delayMs: 900_001 }),
   "CreateQueue RESOURCE_EXHAUSTED TAG_LIMIT": (t) =>
     t.call("createQueue", { queue: "new", tags: tagsOf(51) }),
+  "CreateQueue RESOURCE_EXHAUSTED POLICY_LIMIT": (t) =>
+    t.call("createQueue", { queue: "new", attributes: tooLongPolicy }),
   "CreateQueue FAILED_PRECONDITION QUEUE_DELETED_RECENTLY": async (t) => {
     await t.restart({ sqsTiming: "strict" });
     await t.deleteQueue();
@@ -88,8 +102,10 @@ const provocations: Readonly<Record<string, Provocation>> = {
     t.setQueue({ inFlightMax: 0 }),
   "SetQueueAttributes ABORTED ETAG_MISMATCH": (t) =>
     t.call("setQueueAttributes", { queue: t.queue, etag: "stale" }),
+  "SetQueueAttributes RESOURCE_EXHAUSTED POLICY_LIMIT": (t) =>
+    t.call("setQueueAttributes", { queue: t.queue, attributes: tooLongPolicy }),
   "SetQueueAttributes UNIMPLEMENTED UNSUPPORTED_OPERATION": (t) =>
-    t.call("setQueueAttributes", { queue: t.queue, attributes: { policy: "{}" } }),
+    t.call("setQueueAttributes", { queue: t.queue, attributes: { managedEncryption: true } }),
   "ListQueues INVALID_ARGUMENT INVALID_PAGE_TOKEN": (t) => t.call("listQueues", page),
   "DeleteQueue ABORTED ETAG_MISMATCH": (t) =>
     t.call("deleteQueue", { queue: t.queue, etag: "stale" }),
@@ -163,6 +179,16 @@ const provocations: Readonly<Record<string, Provocation>> = {
   },
   "PeekMessages INVALID_ARGUMENT INVALID_PAGE_TOKEN": (t) =>
     t.call("peekMessages", { queue: t.queue, ...page }),
+  "AddPermission ALREADY_EXISTS LABEL_EXISTS": async (t) => {
+    await addPermission(t);
+    await addPermission(t);
+  },
+  "AddPermission RESOURCE_EXHAUSTED POLICY_LIMIT": (t) =>
+    addPermission(t, { principals: Array.from({ length: 51 }, (_, index) => `n${index}`) }),
+  "AddPermission FAILED_PRECONDITION REQUEST_ID_REUSED": (t) =>
+    reuse((requestId, label) => addPermission(t, { requestId, label })),
+  "RemovePermission NOT_FOUND LABEL_NOT_FOUND": (t) =>
+    t.call("removePermission", { queue: t.queue, label: "billing" }),
   "Produce INVALID_ARGUMENT MISSING_PARAMETER": (t) => produce(t, {}),
   "Produce INVALID_ARGUMENT INVALID_PARAMETER": (t) => produce(t, { queue: "a b" }),
   "Produce NOT_FOUND QUEUE_NOT_FOUND": (t) => produce(t, { queue: "nowhere" }),
@@ -244,9 +270,6 @@ const comesLater = new Set(
     "CancelMessageMoveTask NOT_FOUND MOVE_RESOURCE_NOT_FOUND",
     "CancelMessageMoveTask FAILED_PRECONDITION MOVE_TASK_NOT_RUNNING",
     "ListMessageMoveTasks NOT_FOUND MOVE_RESOURCE_NOT_FOUND",
-    "AddPermission ALREADY_EXISTS LABEL_EXISTS",
-    "AddPermission RESOURCE_EXHAUSTED POLICY_LIMIT",
-    "RemovePermission NOT_FOUND LABEL_NOT_FOUND",
   ),
 );
 
@@ -469,7 +492,6 @@ test("each attribute of a part that comes later is refused by its name", async (
   const later: Partial<Record<keyof QueueAttributes, [string, object]>> = {
     redrivePolicy: ["redrive_policy", { deadLetterQueue: "dlq", maxReceiveCount: 1 }],
     redriveAllowPolicy: ["redrive_allow_policy", { permission: 1 }],
-    policy: ["policy", "{}" as unknown as object],
     managedEncryption: ["managed_encryption", true as unknown as object],
     encryptionKey: ["encryption_key", "k" as unknown as object],
     dataKeyReusePeriod: ["data_key_reuse_period", durationOf(300_000)],

@@ -102,8 +102,6 @@ export const laterMethods: ReadonlySet<string> = new Set([
   "StartMessageMoveTask",
   "CancelMessageMoveTask",
   "ListMessageMoveTasks",
-  "AddPermission",
-  "RemovePermission",
 ]);
 
 export const keyOf = (methodName: string): UnaryMethod =>
