@@ -89,6 +89,8 @@ const adviceByReason: Readonly<Record<string, string>> = {
     "Let the dead-letter queue take this one's messages, with `forebay queue set --redrive-allow`.",
   LABEL_EXISTS: "Take it back first with `forebay queue disallow`, or choose another label.",
   LABEL_NOT_FOUND: "See the labels in the policy that `forebay queue info` shows, as `Sid`.",
+  MOVE_RESOURCE_NOT_FOUND:
+    "See which queues there are with `forebay queue ls`, and which moves with `forebay move ls`.",
   MOVE_SOURCE_NOT_DLQ:
     "Moves start at a dead-letter queue; `forebay queue dead-letter-sources` shows whose it is.",
   MOVE_TASK_ALREADY_RUNNING: "Wait for it, or see and cancel it with `forebay move ls`.",
