@@ -239,12 +239,15 @@ export async function scenario(options: ScenarioOptions = {}): Promise<Scenario>
 
 /** A scenario about a FIFO queue, `orders.fifo`, that needs no deduplication ids as long as bodies differ. */
 export async function fifoScenario(options: ScenarioOptions = {}): Promise<Scenario> {
-  return await scenario({
+  const t = await scenario({
     queue: "orders.fifo",
     type: "fifo",
     contentBasedDeduplication: true,
     ...options,
   });
+  // Off the beat of the sweeper's seconds: what comes at its instant is then not the sweeper's doing.
+  await t.advance(137);
+  return t;
 }
 
 const mapSizeBytes = 1_024 * 1_048_576;
