@@ -1,143 +1,40 @@
-// Every stored row reads back as what was written, and refuses every cut of itself; keys sort as what they stand for;
-// a receipt handle that was changed in any bit is no handle.
+// Every stored row reads back as what was written, and refuses every cut of itself and every version that is not known; a
+// receipt handle that was changed in any bit is no handle. (That keys sort as what they stand for is told in `keys.test.ts`.)
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type {
-  DurationMs,
-  EpochMs,
-  Namespace,
-  QueueName,
-  QueueNumber,
-  SegmentNumber,
-  Sequence,
-} from "../../src/base/brands.js";
-import type { Counters, Delivery, Message, Queue } from "../../src/queue/model.js";
+import type { EpochMs, QueueNumber, SegmentNumber, Sequence } from "../../src/base/brands.js";
+import { newCounters } from "../../src/queue/counters.js";
+import type { Counters, Delivery, Group } from "../../src/queue/model.js";
 import { type Receipt, ReceiptCodec } from "../../src/queue/receipt.js";
-import type { RequestResult } from "../../src/queue/view.js";
 import { frameHeaderBytes } from "../../src/store/bytes.js";
 import {
-  chunkKey,
+  attemptKey,
   countersKey,
+  dedupKey,
   deliveryKey,
-  dueKey,
-  endOfPrefix,
+  groupKey,
   messageKey,
   queueKey,
-  requestDueKey,
-  returnedKey,
+  scheduledKey,
   segmentPrefix,
-  u16Text,
-  u64At,
-  u64Text,
 } from "../../src/store/keys.js";
 import { type Table, tables } from "../../src/store/tables.js";
 import { propertyTimeoutMs, runs } from "../support/property.js";
-
-const edges = [0, 1, 255, 256, 65_535, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1];
-const u64 = fc.oneof(
-  fc.constantFrom(...edges),
-  fc.nat({ max: Number.MAX_SAFE_INTEGER }),
-  fc.maxSafeNat(),
-);
-const u32 = fc.oneof(
-  fc.constantFrom(...edges.filter((edge) => edge < 2 ** 32)),
-  fc.nat({ max: 2 ** 32 - 1 }),
-);
-const bytes = (constraints: fc.IntArrayConstraints = {}): fc.Arbitrary<Buffer> =>
-  fc.uint8Array(constraints).map((array) => Buffer.from(array));
-// Well-formed text of every plane: what is stored has passed the wire, which refuses unpaired surrogates.
-const text = (maxLength: number): fc.Arbitrary<string> => fc.string({ unit: "binary", maxLength });
-const name = fc.stringMatching(/^[A-Za-z0-9_-]{1,80}$/);
-const maybe = <Value>(value: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
-  fc.option(value, { nil: undefined });
-
-const message: fc.Arbitrary<Message> = fc.record({
-  sequence: u64.map((value) => value as Sequence),
-  messageId: bytes({ minLength: 16, maxLength: 16 }),
-  sentAt: u64.map((value) => value as EpochMs),
-  sizeBytes: u32,
-  isDelayed: fc.boolean(),
-  content: fc.record({
-    isText: fc.boolean(),
-    body: bytes({ maxLength: 2_000 }),
-    bodyMd5: bytes({ minLength: 16, maxLength: 16 }),
-    attributes: fc.array(
-      fc.record({
-        name: text(20),
-        dataType: text(20),
-        isText: fc.boolean(),
-        value: bytes({ maxLength: 100 }),
-      }),
-      { maxLength: 10 },
-    ),
-    senderId: text(40),
-    groupId: maybe(text(128)),
-    traceHeader: maybe(text(100)),
-  }),
-});
-
-const instant = u64.map((value) => value as EpochMs);
-const place = u64.map((value) => value as Sequence);
-const delivery: fc.Arbitrary<Delivery> = fc.record({
-  sequence: place,
-  state: fc.oneof(
-    fc.record({ kind: fc.constant("leased" as const), until: instant, leasedAt: instant }),
-    fc.record({ kind: fc.constant("delayed" as const), until: instant }),
-    fc.record({ kind: fc.constant("returned" as const), order: place }),
-  ),
-  receiveCount: u32,
-  ordinal: u32,
-  firstReceivedAt: maybe(instant),
-  sentAt: instant,
-  sizeBytes: u32,
-  rejection: maybe(fc.record({ reason: text(128), error: text(300), at: instant })),
-});
-
-const duration = u64.map((value) => value as DurationMs);
-const queue: fc.Arbitrary<Queue> = fc.record({
-  number: u64.map((value) => value as QueueNumber),
-  segment: u64.map((value) => value as SegmentNumber),
-  slot: fc.nat({ max: 0x3fff }),
-  namespace: name.map((value) => value as Namespace),
-  name: name.map((value) => value as QueueName),
-  settings: fc.record({
-    visibilityTimeoutMs: duration,
-    retentionMs: duration,
-    delayMs: duration,
-    messageBytesMax: u32,
-    receiveWaitMs: duration,
-    receiptPolicy: fc.constantFrom("lenient" as const, "strict" as const),
-    inFlightMax: u32,
-  }),
-  tags: fc.array(fc.tuple(text(128), text(256)), { maxLength: 50 }).map((pairs) => new Map(pairs)),
-  createdAt: instant,
-  updatedAt: instant,
-  // One less than the largest: absence takes a number of its own.
-  purgedAt: maybe(fc.nat({ max: Number.MAX_SAFE_INTEGER - 1 }).map((value) => value as EpochMs)),
-  revision: u64,
-});
-
-const counters: fc.Arbitrary<Counters> = fc.record({
-  nextSequence: place,
-  freshFrom: place,
-  stored: u64,
-  storedBytes: u64,
-  inFlight: u64,
-  delayed: u64,
-  sent: u64,
-  received: u64,
-  deleted: u64,
-  expired: u64,
-  purged: u64,
-});
-
-const request: fc.Arbitrary<RequestResult> = fc.record({
-  payloadHash: bytes({ maxLength: 64 }),
-  result: bytes({ maxLength: 500 }),
-  keepUntil: instant,
-  wasReplayed: fc.boolean(),
-});
+import {
+  counters,
+  dedupEntry,
+  delivery,
+  group,
+  message,
+  place,
+  queue,
+  receiveAttempt,
+  request,
+  scheduled,
+  u32,
+  u64,
+} from "../support/stored-rows.js";
 
 const prefix = segmentPrefix(7, 1_234_567);
 
@@ -152,18 +49,35 @@ function expectNoCut<Row>(table: Table<Row>, key: string, row: Row): void {
   for (let length = 0; length < encoded.length; length += Math.ceil(encoded.length / 64)) {
     expect(() => table.decode(key, encoded.subarray(0, length))).toThrow(/ends too early/);
   }
-  const other = Buffer.from(encoded);
-  other[0] = 200;
-  expect(() => table.decode(key, other)).toThrow(/version 200 is unknown/);
 }
+
+/** The versions around those there are belong to another program, whatever follows. */
+function expectVersionKnown<Row>(table: Table<Row>, key: string, row: Row): void {
+  const other = Buffer.from(table.encode(row).subarray(frameHeaderBytes));
+  for (const version of [0, newestVersion + 1, 200, 255]) {
+    other[0] = version;
+    expect(() => table.decode(key, other)).toThrow(`version ${version} is unknown`);
+  }
+}
+
+/** Of every table. */
+const newestVersion = 1;
 
 const rowCases: readonly (readonly [string, () => void])[] = [
   rowCase("message", tables.message, message, (row) => messageKey(prefix, row.sequence)),
   rowCase("delivery", tables.delivery, delivery, (row) => deliveryKey(prefix, row.sequence)),
   rowCase("queue", tables.queue, queue, (row) => queueKey(row.namespace, row.name)),
-  rowCase("counters", tables.counters, counters, () => countersKey(prefix)),
+  rowCase("group", tables.group, group, (row) => groupKey(prefix, row.id)),
+  rowCase("deduplication id", tables.dedup, dedupEntry, () => dedupKey(prefix, "h".repeat(16))),
+  rowCase("receive attempt", tables.attempt, receiveAttempt, () =>
+    attemptKey(prefix, "h".repeat(16)),
+  ),
+  rowCase("scheduled message", tables.scheduled, scheduled, (row) =>
+    scheduledKey(prefix, row.deliverAt, row.messageId),
+  ),
   rowCase("request", tables.request, request, () => "\x82abc"),
   rowCase("node", tables.node, u64, () => "\x84time"),
+  rowCase("deleted queue", tables.deletedQueue, u64, () => "\x85default\x00orders"),
 ];
 
 function rowCase<Row>(
@@ -179,6 +93,7 @@ function rowCase<Row>(
         fc.property(rows, (row) => {
           expectRoundTrip(table, keyOf(row), row);
           expectNoCut(table, keyOf(row), row);
+          expectVersionKnown(table, keyOf(row), row);
         }),
         runs(300),
       );
@@ -192,6 +107,141 @@ test.each(rowCases)(
   propertyTimeoutMs,
 );
 
+test("counters read back as they were written, and those of an older program lack the newest numbers", () => {
+  fc.assert(
+    fc.property(counters, (row) => {
+      expectRoundTrip(tables.counters, countersKey(prefix), row);
+      expectVersionKnown(tables.counters, countersKey(prefix), row);
+      const encoded = tables.counters.encode(row).subarray(frameHeaderBytes);
+      const read = (length: number): Counters =>
+        tables.counters.decode(countersKey(prefix), encoded.subarray(0, length));
+      for (let missing = 1; missing < encoded.length; missing += 1) {
+        const length = encoded.length - missing;
+        if (missing % 8 !== 0 || length < busyEnd) {
+          expect(() => read(length)).toThrow(/ends too early/);
+          continue;
+        }
+        const older = read(length);
+        // The last ones written are missing, and only they.
+        expect([older.nextSequence, older.noisyDelayed]).toEqual([
+          length === busyEnd ? newCounters.nextSequence : row.nextSequence,
+          0,
+        ]);
+        expect(older.busy).toEqual(row.busy);
+      }
+    }),
+    runs(100),
+  );
+});
+
+/** Where the numbers of counters begin: behind version and processing time. */
+const busyEnd = 1 + 20;
+
+test("the head of a row says the same as the row", () => {
+  fc.assert(
+    fc.property(message, scheduled, (row, waiting) => {
+      const at = messageKey(prefix, row.sequence);
+      const encoded = tables.message.encode(row).subarray(frameHeaderBytes);
+      const { content: _content, ...head } = row;
+      expect(tables.message.decodeHead(at, encoded)).toEqual(head);
+      const key = scheduledKey(prefix, waiting.deliverAt, waiting.messageId);
+      const bytesOf = tables.scheduled.encode(waiting).subarray(frameHeaderBytes);
+      const { messageId, deliverAt, sizeBytes } = waiting;
+      expect(tables.scheduled.decodeHead(key, bytesOf)).toEqual({
+        messageId,
+        deliverAt,
+        sizeBytes,
+      });
+    }),
+    runs(300),
+  );
+});
+
+test("a row of a kind that is not known is corrupt, and not taken for another", () => {
+  const at = (kind: Delivery["state"]): Buffer =>
+    Buffer.from(
+      tables.delivery.encode({ ...plainDelivery, state: kind }).subarray(frameHeaderBytes),
+    );
+  const leased = at({ kind: "leased", until: 5 as EpochMs, leasedAt: 4 as EpochMs });
+  const stateAt = leased.length - 17;
+  leased[stateAt] = 9;
+  expect(() => tables.delivery.decode(deliveryKey(prefix, 1 as Sequence), leased)).toThrow(
+    /delivery state 9 is unknown/,
+  );
+  const idle = Buffer.from(tables.group.encode(plainGroup).subarray(frameHeaderBytes));
+  idle[idle.length - 1] = 9;
+  expect(() => tables.group.decode(groupKey(prefix, "a"), idle)).toThrow(
+    /group standing 9 is unknown/,
+  );
+  const received = Buffer.from(
+    tables.delivery
+      .encode({
+        ...plainDelivery,
+        attempts: [{ leasedAt: 1 as EpochMs, endedAt: 2 as EpochMs, ending: "released" }],
+      })
+      .subarray(frameHeaderBytes),
+  );
+  received[received.length - 1] = 9;
+  expect(() => tables.delivery.decode(deliveryKey(prefix, 1 as Sequence), received)).toThrow(
+    /value 9 is unknown/,
+  );
+});
+
+const plainDelivery: Delivery = {
+  sequence: 1 as Sequence,
+  sentAt: 1 as EpochMs,
+  arrivedAt: 1 as EpochMs,
+  indexedAt: undefined,
+  expiresAt: undefined,
+  sizeBytes: 1,
+  groupId: undefined,
+  priority: 0,
+  state: { kind: "delayed", until: 5 as EpochMs, isBackoff: false },
+  receiveCount: 0,
+  earlierReceives: 0,
+  ordinal: 0,
+  firstReceivedAt: undefined,
+  rejection: undefined,
+  origin: undefined,
+  attempts: [],
+};
+
+const plainGroup: Group = {
+  id: "a",
+  stored: 1,
+  inFlight: 0,
+  delayed: 0,
+  head: undefined,
+  standing: { kind: "idle" },
+  isNoisy: false,
+  lastSentAt: 1 as EpochMs,
+  busy: { minute: 0, currentMs: 0, beforeMs: 0 },
+};
+
+/** Tables whose rows say what they have to say by being there. */
+const presences = [
+  "due",
+  "returned",
+  "member",
+  "line",
+  "own expiry",
+  "late",
+  "dead-letter source",
+  "garbage",
+  "request due",
+  "raw",
+];
+
+test("every table is read back here, or has rows without a content", () => {
+  const all = Object.values(tables) as readonly Table<unknown>[];
+  for (const table of all.filter(({ name }) => presences.includes(name))) {
+    expect(table.encode(true)).toHaveLength(frameHeaderBytes);
+    expect(table.decode("", Buffer.alloc(0))).toBe(true);
+  }
+  const readBack = ["counters", ...rowCases.map(([title]) => title)];
+  expect(all.map(({ name }) => name).sort()).toEqual([...presences, ...readBack].sort());
+});
+
 test("a row that cannot be encoded leaves nothing behind in the next", () => {
   fc.assert(
     fc.property(counters, message, (broken, next) => {
@@ -200,101 +250,6 @@ test("a row that cannot be encoded leaves nothing behind in the next", () => {
       expectRoundTrip(tables.message, messageKey(prefix, next.sequence), next);
     }),
     runs(100),
-  );
-});
-
-test("a number reads back from its eight characters, up to 2^53 - 1", () => {
-  fc.assert(
-    fc.property(u64, fc.string(), (value, before) => {
-      expect(u64At(before + u64Text(value), before.length)).toBe(value);
-      expect(u64Text(value)).toHaveLength(8);
-    }),
-    runs(2_000),
-  );
-});
-
-/** Two keys compare as what they stand for, both as strings and as the bytes LMDB sees. */
-function expectSameOrder(left: string, right: string, order: number): void {
-  expect(Math.sign(left < right ? -1 : left > right ? 1 : 0)).toBe(Math.sign(order));
-  expect(Math.sign(Buffer.compare(Buffer.from(left, "latin1"), Buffer.from(right, "latin1")))).toBe(
-    Math.sign(order),
-  );
-}
-
-const compareNumbers = (left: readonly number[], right: readonly number[]): number => {
-  for (const [at, value] of left.entries()) {
-    const other = right[at] ?? 0;
-    if (value !== other) return value < other ? -1 : 1;
-  }
-  return 0;
-};
-
-test("keys of numbers sort as the numbers", () => {
-  const parts = fc.tuple(fc.nat({ max: 0x3fff }), u64, u64, u64);
-  fc.assert(
-    fc.property(parts, parts, ([slotA, segmentA, a, aa], [slotB, segmentB, b, bb]) => {
-      const same = segmentPrefix(slotA, segmentA);
-      expectSameOrder(
-        messageKey(same, a as Sequence),
-        messageKey(same, b as Sequence),
-        compareNumbers([a], [b]),
-      );
-      expectSameOrder(
-        dueKey(same, a as EpochMs, aa as Sequence),
-        dueKey(same, b as EpochMs, bb as Sequence),
-        compareNumbers([a, aa], [b, bb]),
-      );
-      expectSameOrder(
-        returnedKey(same, a as Sequence, aa as Sequence),
-        returnedKey(same, b as Sequence, bb as Sequence),
-        compareNumbers([a, aa], [b, bb]),
-      );
-      expectSameOrder(
-        segmentPrefix(slotA, segmentA),
-        segmentPrefix(slotB, segmentB),
-        compareNumbers([slotA, segmentA], [slotB, segmentB]),
-      );
-      expectSameOrder(
-        requestDueKey(a as EpochMs, "hash"),
-        requestDueKey(b as EpochMs, "hash"),
-        compareNumbers([a], [b]),
-      );
-      expectSameOrder(u16Text(slotA), u16Text(slotB), slotA - slotB);
-    }),
-    runs(2_000),
-  );
-});
-
-test("queues sort by namespace, then by name, and all of a namespace stand together", () => {
-  fc.assert(
-    fc.property(fc.tuple(name, name), fc.tuple(name, name), ([spaceA, a], [spaceB, b]) => {
-      const order = spaceA === spaceB ? (a < b ? -1 : a > b ? 1 : 0) : spaceA < spaceB ? -1 : 1;
-      expectSameOrder(queueKey(spaceA, a), queueKey(spaceB, b), order);
-      const isInside =
-        queueKey(spaceB, b) >= queueKey(spaceA, "") &&
-        queueKey(spaceB, b) < endOfPrefix(queueKey(spaceA, ""));
-      expect(isInside).toBe(spaceA === spaceB);
-    }),
-    runs(2_000),
-  );
-});
-
-test("the chunks of a row stay in its segment, in order, and meet no other key", () => {
-  fc.assert(
-    fc.property(place, place, fc.integer({ min: 1, max: 65_534 }), (a, b, index) => {
-      const key = messageKey(prefix, a);
-      expect(chunkKey(key, index).startsWith(prefix)).toBe(true);
-      expectSameOrder(chunkKey(key, index), chunkKey(key, index + 1), -1);
-      expectSameOrder(
-        chunkKey(key, index),
-        chunkKey(messageKey(prefix, b), index),
-        compareNumbers([a], [b]),
-      );
-      const wholeStore = queueKey("default", "orders");
-      expect(chunkKey(wholeStore, index).startsWith("\xff")).toBe(true);
-      expect(chunkKey(wholeStore, index)).not.toBe(chunkKey(queueKey("default", "orders2"), index));
-    }),
-    runs(1_000),
   );
 });
 
