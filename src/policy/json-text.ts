@@ -24,7 +24,7 @@ export type JsonRead =
   | { readonly kind: "broken"; readonly at: number; readonly description: string };
 
 /** Objects and lists inside each other. A policy needs 8; a text of nothing but brackets must not exhaust the stack. */
-export const jsonDepthMax = 16;
+const jsonDepthMax = 16;
 
 export function readJson(text: string): JsonRead {
   try {

@@ -257,6 +257,11 @@ test.each<[text: string, line: number, column: number, description: RegExp]>([
   ]);
 });
 
+test("what is nested 16 deep is read", () => {
+  const { description } = only(problemsOf(`${"[".repeat(16)}1${"]".repeat(16)}`));
+  expect(description).toMatch(/^write an object/);
+});
+
 /** A policy of the good statement with this JSON for the value of one element. */
 const withText = (element: keyof typeof statement | "Condition" | "Sid", json: string): string => {
   const elements = { ...statement, [element]: "HERE" };
