@@ -2,7 +2,10 @@
 
 import { status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { MessageSystemAttributeName } from "../gen/forebay/queue/v1/message.js";
+import {
+  MessageSystemAttributeName,
+  Message as WireMessage,
+} from "../gen/forebay/queue/v1/message.js";
 import type { ConsumeResponse, ConsumeResult } from "../gen/forebay/queue/v1/queue_service.js";
 import { type ConsumedMessage, type Consumer, ForebayClient, type Queue } from "../src/index.js";
 import { type ConsumeStream, FakeServer, serviceError } from "./support/fake-server.js";
@@ -351,6 +354,33 @@ describe("on a FIFO queue", () => {
     const nacked = first.nack();
     expect((await next()).text).toBe("b1");
     await until(() => asked !== undefined);
+    // The message's next delivery may overtake the answer.
+    const again = WireMessage.fromPartial({
+      messageId: first.messageId,
+      receiptHandle: `${first.messageId}#2`,
+      body: { $case: "text", value: first.text },
+      md5OfBody: first.md5OfBody,
+      systemAttributes: { groupId: "a", receiveCount: 2 },
+    });
+    const behind = [...server.stored.values()].find(({ message }) => message.body?.value === "a2");
+    answer({ $case: "messages", value: { messages: [again] } });
+    answer({ $case: "lost", value: { receiptHandles: [`${behind?.message.messageId}#1`] } });
+    let second: ConsumedMessage | undefined;
+    const later = next().then((message) => {
+      second = message;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(second).toBeUndefined();
+    confirm({ $case: "visibleTime", value: { seconds: 0n, nanos: 0 } });
+    await Promise.all([nacked, later]);
+    expect(second).toMatchObject({ text: "a1", receiveCount: 2 });
+  });
+
+  test("what waits behind a message comes when it cannot be given back", async () => {
+    const first = await next();
+    const nacked = first.nack();
+    expect((await next()).text).toBe("b1");
+    await until(() => asked !== undefined);
     const later = consumer.next();
     const status = { code: 9, message: "", details: [] };
     confirm({ $case: "error", value: status });
@@ -358,6 +388,27 @@ describe("on a FIFO queue", () => {
     // Refused, so that "a1" is in hand as before and "a2" comes after it as always.
     expect(((await later).value as ConsumedMessage).text).toBe("a2");
     expect(await first.ack()).toBe("DELETED");
+  });
+
+  test("what is behind two that are given back waits until both are answered", async () => {
+    await queue.send("a3", { groupId: "a", dedupId: "a3" });
+    const [first, second] = [await next(), await next()];
+    const nacks = Promise.allSettled([first.nack(), second.nack()]);
+    expect((await next()).text).toBe("b1");
+    await until(() => asked?.handles.length === 2);
+    let behind: ConsumedMessage | undefined;
+    const later = next().then((message) => {
+      behind = message;
+    });
+    const error = { code: 9, message: "", details: [] };
+    for (const receiptHandle of asked?.handles ?? []) {
+      expect(behind).toBeUndefined();
+      const result = { $case: "error" as const, value: error };
+      answer({ $case: "results", value: { results: [{ receiptHandle, result }] } });
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+    await Promise.all([later, nacks]);
+    expect(behind?.text).toBe("a3");
   });
 
   test("what is behind a dead letter comes once it is one", async () => {

@@ -183,11 +183,28 @@ describe("on a FIFO queue", () => {
         seen.push(text);
         if (text === "a2" && seen.length === 2) throw new Error("not now");
       },
-      { ...options, concurrency: 1, backoff: { initialMs: 100, maxMs: 100 } },
+      { ...options, backoff: { initialMs: 100, maxMs: 100 } },
     );
     await until(() => server.stored.size === 0);
     await worker.stop();
     expect(seen).toEqual(["a1", "a2", "a2", "a3"]);
+  });
+
+  test("a group that is given back leaves its place to others", async () => {
+    await send("a", "a1", "a2");
+    let running = 0;
+    const worker = queue.work(
+      async ({ groupId }) => {
+        if (groupId === "a") throw new Error("not now");
+        running += 1;
+        await until(() => running === 2);
+      },
+      { ...options, concurrency: 2, backoff: { initialMs: 60_000, maxMs: 60_000 } },
+    );
+    await until(() => errors.length === 1 && worker.inHandCount === 0);
+    await Promise.all([send("b", "b1"), send("c", "c1")]);
+    await until(() => server.stored.size === 2);
+    await worker.stop();
   });
 
   test("a dead letter leaves its group, which goes on", async () => {
