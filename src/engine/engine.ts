@@ -98,6 +98,9 @@ export class Engine {
   #open: Record = emptyRecord();
   #inFlight: Record | undefined;
   #isFlushScheduled = false;
+  /** Queues whose waiters are to be tried, in the order they were woken. */
+  readonly #toServe = new Set<QueueNumber>();
+  #isServing = false;
   #pendingCount = 0;
   #pendingBytes = 0;
   #isFull = false;
@@ -247,7 +250,8 @@ export class Engine {
           (stamp) => command.decide(this.#transaction, stamp, waited),
           fail,
         );
-        if (found?.kind === "nothing_yet") this.#keepChanges();
+        // What it found in its way may have gone where others wait for it.
+        if (found?.kind === "nothing_yet" && this.#keepChanges()) this.#serveWoken();
         return found;
       },
       settle: ({ bytes, isGrowing }, { isAccepted, decideAgain }, reply, refuse) => {
@@ -346,8 +350,26 @@ export class Engine {
     for (const queue of queues) this.#serve(queue);
   }
 
-  /** Tries the waiters of a queue in the order they came, until one finds nothing. */
+  /**
+   * Tries the waiters of a queue. One of them may wake those of another queue, which are tried after it: a dead letter may go
+   * to where somebody waits, and on from there.
+   */
   #serve(queue: QueueNumber): void {
+    this.#toServe.add(queue);
+    if (this.#isServing) return;
+    this.#isServing = true;
+    try {
+      for (const next of this.#toServe) {
+        this.#toServe.delete(next);
+        this.#serveOne(next);
+      }
+    } finally {
+      this.#isServing = false;
+    }
+  }
+
+  /** Tries the waiters of a queue in the order they came, until one finds nothing. */
+  #serveOne(queue: QueueNumber): void {
     let list = this.#waiters.list(queue);
     while (list !== undefined) {
       const waiter = list.waiters[0];

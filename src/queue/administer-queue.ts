@@ -5,6 +5,7 @@
 
 import { after, between, type DurationMs, type Namespace, sequence } from "../base/brands.js";
 import { newCounters } from "./counters.js";
+import { conflictIn } from "./create-queue.js";
 import { limits, type QueueSettings } from "./limits.js";
 import type { Counters, Queue } from "./model.js";
 import { OpenQueue } from "./open-queue.js";
@@ -67,13 +68,16 @@ export function decideSetQueueSettings(
   if (command.etag !== "" && command.etag !== etagOf(queue))
     return etagMismatch(command.address, queue);
   const { redrive } = command.settings;
-  const refusal = redriveRefusal(transaction, command.address, queue.isFifo, redrive);
+  const settings = { ...queue.settings, ...command.settings };
+  const refusal =
+    conflictIn(command.address, settings) ??
+    redriveRefusal(transaction, command.address, queue.isFifo, redrive);
   if (refusal !== undefined) return reject(refusal);
   // What the old settings have ended is over: a longer retention brings nothing back.
   settleQueue(transaction, queue, stamp);
   const changed: Queue = {
     ...queue,
-    settings: { ...queue.settings, ...command.settings },
+    settings,
     updatedAt: stamp.now,
     revision: queue.revision + 1,
   };

@@ -8,7 +8,7 @@ import { defaultsOf, limits, type QueueSettings } from "./limits.js";
 import type { Queue } from "./model.js";
 import { findQueue, type QueueAddress } from "./queue-name.js";
 import { linkDeadLetters, redriveRefusal } from "./redrive.js";
-import { accept, type Decided, reject } from "./rejections.js";
+import { accept, type Decided, type QueueRejection, reject } from "./rejections.js";
 import { slotOfName } from "./slots.js";
 import type { Stamp } from "./stamp.js";
 import type { QueueTransaction } from "./view.js";
@@ -59,7 +59,10 @@ export function decideCreateQueue(
       });
     }
   }
-  const refusal = redriveRefusal(transaction, command.address, command.isFifo, settings.redrive);
+  const whole = { ...defaultsOf(command.isFifo), ...settings };
+  const refusal =
+    conflictIn(address, whole) ??
+    redriveRefusal(transaction, address, command.isFifo, settings.redrive);
   if (refusal !== undefined) return reject(refusal);
   const queue: Queue = {
     number: stamp.ids.queueNumber(stamp.now),
@@ -68,7 +71,7 @@ export function decideCreateQueue(
     namespace: address.namespace,
     name: address.name,
     isFifo: command.isFifo,
-    settings: { ...defaultsOf(command.isFifo), ...settings },
+    settings: whole,
     tags,
     createdAt: stamp.now,
     updatedAt: stamp.now,
@@ -79,6 +82,21 @@ export function decideCreateQueue(
   transaction.putCounters(queue, newCounters);
   linkDeadLetters(transaction, queue, undefined);
   return accept({ isNew: true });
+}
+
+/** Settings that are each good and not together (SQS API reference, SetQueueAttributes). */
+export function conflictIn(
+  address: QueueAddress,
+  settings: QueueSettings,
+): QueueRejection | undefined {
+  return settings.fifoThroughput === "group" && settings.dedupScope === "queue"
+    ? {
+        kind: "attribute_conflict",
+        queue: address.given,
+        attribute: "fifo_throughput_limit",
+        advice: "can be PER_MESSAGE_GROUP_ID only with deduplication_scope MESSAGE_GROUP",
+      }
+    : undefined;
 }
 
 /** The name on the wire of each setting, in the order they are compared. */

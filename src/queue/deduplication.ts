@@ -12,26 +12,48 @@ export const dedupIdOf = ({ settings }: Queue, content: MessageContent): string 
   content.dedupId ??
   (settings.isContentDeduplicated ? hash("sha256", content.body, "hex") : undefined);
 
-/** The id is looked up in the queue or in its group, by the scope in force at this send. */
-export function dedupKeyOf(
-  queue: Queue,
-  dedupId: string,
-  groupId: string | undefined,
-): RememberedKey {
-  const isByGroup = queue.settings.dedupScope === "group" && groupId !== undefined;
-  // Ids hold no spaces, so no id and group make the text of others.
-  return keyOf(isByGroup ? `group ${groupId} ${dedupId}` : `queue ${dedupId}`);
-}
-
 /** 16 bytes: two of a billion ids share one with a probability of one in 10^20. */
 export const keyOf = (text: string): RememberedKey => hash("sha256", text, "binary").slice(0, 16);
 
-/** The send that this one is a duplicate of. */
-export function findOriginal(open: OpenQueue, key: RememberedKey): DedupEntry | undefined {
+// Ids hold no spaces, so no id and group make the text of others.
+const queueKey = (dedupId: string): RememberedKey => keyOf(`queue ${dedupId}`);
+const groupKey = (dedupId: string, groupId: string): RememberedKey =>
+  keyOf(`group ${groupId} ${dedupId}`);
+
+const isByGroup = ({ queue }: OpenQueue, groupId: string | undefined): groupId is string =>
+  queue.settings.dedupScope === "group" && groupId !== undefined;
+
+/** The send that this one is a duplicate of, by the scope in force now. */
+export function findOriginal(
+  open: OpenQueue,
+  dedupId: string,
+  groupId: string | undefined,
+): DedupEntry | undefined {
+  if (!isByGroup(open, groupId)) return remembered(open, queueKey(dedupId));
+  const inGroup = remembered(open, groupKey(dedupId, groupId));
+  if (inGroup !== undefined) return inGroup;
+  // It may have been sent when the scope was the queue.
+  const inQueue = remembered(open, queueKey(dedupId));
+  return inQueue?.groupId === groupId ? inQueue : undefined;
+}
+
+/** Remembers an accepted send, so that it is found by either scope: the scope may change within the window. */
+export function remember(open: OpenQueue, dedupId: string, entry: DedupEntry): void {
+  const { transaction, queue } = open;
+  const key = queueKey(dedupId);
+  const { groupId } = entry;
+  if (isByGroup(open, groupId)) {
+    transaction.putDedupEntry(queue, groupKey(dedupId, groupId), entry);
+    // The first of several groups stands for the id in the queue.
+    if (remembered(open, key) !== undefined) return;
+  }
+  transaction.putDedupEntry(queue, key, entry);
+}
+
+function remembered(open: OpenQueue, key: RememberedKey): DedupEntry | undefined {
   const entry = open.transaction.dedupEntry(open.queue, key);
-  return entry !== undefined && isRemembered(entry, open.queue.settings.dedupWindowMs, open)
-    ? entry
-    : undefined;
+  const isWithin = entry && isRemembered(entry, open.queue.settings.dedupWindowMs, open);
+  return isWithin === true ? entry : undefined;
 }
 
 /** At the end of the window it is over: deadlines are inclusive. */

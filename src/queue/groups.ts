@@ -11,6 +11,7 @@
 
 import { after, type EpochMs } from "../base/brands.js";
 import { addBusyTime, noBusyTime, recentBusyMs } from "./counters.js";
+import { isDelayed } from "./delay.js";
 import { fairness } from "./limits.js";
 import type { Group, GroupStanding, Member, MessageTraits, Queue } from "./model.js";
 import { comparePlaces, type OpenQueue, ownPlace } from "./open-queue.js";
@@ -117,9 +118,7 @@ function standingOf(open: OpenQueue, group: Group, wasServed: boolean): GroupSta
 /** FIFO: whether the first message of a group is neither leased nor delayed. */
 function isDeliverable(open: OpenQueue, head: Member): boolean {
   const delivery = open.transaction.readableDelivery(open.queue, head.sequence);
-  return delivery === undefined
-    ? head.sequence < open.counters.dueFrom
-    : delivery.state.kind === "returned";
+  return delivery?.state.kind !== "leased" && !isDelayed(open, head, delivery);
 }
 
 /** Once noisy, a group stays so until nothing of it is stored or nothing was sent to it for a while. */

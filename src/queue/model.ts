@@ -238,6 +238,7 @@ export interface ScheduledMessage {
 /** An accepted send that later ones with its deduplication id are duplicates of. */
 export interface DedupEntry {
   readonly at: EpochMs;
+  readonly groupId: string | undefined;
   readonly messageId: Buffer;
   /** Undefined: it had a time to come. */
   readonly sequence: Sequence | undefined;

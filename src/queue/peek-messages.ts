@@ -7,6 +7,7 @@ import {
   type Sequence,
   sequence,
 } from "../base/brands.js";
+import { isUntouched } from "./delay.js";
 import { limits } from "./limits.js";
 import type { Counters, Delivery, Message, MessageTraits, Queue } from "./model.js";
 import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
@@ -113,7 +114,7 @@ export function standingOf(
   delivery: Delivery | undefined,
   now: EpochMs,
 ): Standing {
-  if (delivery === undefined) {
+  if (delivery === undefined || (queue.isFifo && isUntouched(delivery))) {
     const dueAt = after(message.arrivedAt, queue.settings.delayMs);
     const isDelayed = queue.isFifo && message.sequence >= dueFrom && dueAt > now;
     return isDelayed ? { state: "delayed", visibleAt: dueAt } : visible;

@@ -2,7 +2,8 @@
 // up to the first message that is leased or delayed (the prefix rule, queue.md 3.8). Only groups that can give something stand
 // in line, so neither their number nor their depth matters.
 
-import type { Delivery, Group } from "./model.js";
+import { isDelayed } from "./delay.js";
+import type { Group } from "./model.js";
 import type { OpenQueue } from "./open-queue.js";
 import { type Picked, Picking, type PickWanted } from "./pick.js";
 import { headAt } from "./settle.js";
@@ -44,7 +45,7 @@ function pickFromGroup(open: OpenQueue, group: Group, picking: Picking): boolean
   for (const { sequence } of transaction.members(queue, group.id)) {
     if (left <= 0 || picking.isDone) return false;
     const delivery = transaction.readableDelivery(queue, sequence);
-    if (!isDeliverable(open, sequence, delivery)) return false;
+    if (delivery?.state.kind === "leased" || isDelayed(open, { sequence }, delivery)) return false;
     const read = () => transaction.readableMessage(queue, sequence);
     const head = delivery ?? headAt(open, sequence);
     const met = picking.consider({ head, read, delivery });
@@ -54,10 +55,3 @@ function pickFromGroup(open: OpenQueue, group: Group, picking: Picking): boolean
   }
   return false;
 }
-
-const isDeliverable = (
-  open: OpenQueue,
-  sequence: Delivery["sequence"],
-  delivery: Delivery | undefined,
-): boolean =>
-  delivery === undefined ? sequence < open.counters.dueFrom : delivery.state.kind === "returned";

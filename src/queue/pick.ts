@@ -93,9 +93,9 @@ export class Picking {
       this.#clearedBytes += head.sizeBytes;
       return "cleared";
     }
-    if (delivery !== undefined && isOverLimit(queue, delivery)) {
-      const cleared = this.#clearOverLimit(head, read, delivery);
-      if (cleared !== undefined) return cleared;
+    const isOver = delivery !== undefined && isOverLimit(queue, delivery);
+    if (isOver && this.#wanted.hasDeadLetterTarget) {
+      return this.#clearOverLimit(head, read, delivery);
     }
     if (this.messages.length > 0 && this.#bytes + head.sizeBytes > this.#wanted.bytesMax) {
       return "refused";
@@ -103,20 +103,17 @@ export class Picking {
     const message = read();
     if (message === undefined) return "passed";
     this.messages.push({ message, previous: delivery });
+    // It has nowhere to go and is delivered again.
+    if (isOver) this.targetMissingCount += 1;
     this.#bytes += message.sizeBytes;
     return "taken";
   }
 
-  /** Undefined: it has nowhere to go and is delivered again. */
   #clearOverLimit(
     head: MessageTraits,
     read: Candidate["read"],
     delivery: Delivery,
-  ): "cleared" | "passed" | undefined {
-    if (!this.#wanted.hasDeadLetterTarget) {
-      this.targetMissingCount += 1;
-      return undefined;
-    }
+  ): "cleared" | "passed" {
     const message = read();
     if (message === undefined) return "passed";
     this.overLimit.push({ message, delivery });

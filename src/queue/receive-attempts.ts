@@ -2,14 +2,15 @@
 // so that an answer lost on the way costs nobody a timeout (SQS API reference, ReceiveMessage). The messages are leased anew for
 // the full timeout, and their counts do not rise.
 
-import { after, type DurationMs } from "../base/brands.js";
+import { after, type DurationMs, type EpochMs } from "../base/brands.js";
 import { isRemembered, keyOf } from "./deduplication.js";
 import { limits } from "./limits.js";
-import type { Delivery, Message } from "./model.js";
+import type { Delivery, Message, Queue } from "./model.js";
 import type { OpenQueue } from "./open-queue.js";
-import type { MessagesReceived, ReceivedMessage } from "./receive-messages.js";
+import type { MessagesReceived, ReceivedMessage } from "./received.js";
 import { accept, type Decided, reject } from "./rejections.js";
 import { isExpired } from "./stored-messages.js";
+import type { QueueView } from "./view.js";
 
 export interface AttemptCommand {
   readonly attemptId: string;
@@ -19,6 +20,17 @@ export interface AttemptCommand {
 }
 
 const attemptKey = (attemptId: string): string => keyOf(`attempt ${attemptId}`);
+
+/** Whether a receive with this id would be a repeat. */
+export function isAttemptRemembered(
+  view: QueueView,
+  queue: Queue,
+  attemptId: string,
+  now: EpochMs,
+): boolean {
+  const attempt = view.receiveAttempt(queue, attemptKey(attemptId));
+  return attempt !== undefined && isRemembered(attempt, limits.attemptWindowMs, { now });
+}
 
 /** The answer of an attempt that is remembered; undefined: it is not. */
 export function repeatAttempt(

@@ -74,8 +74,15 @@ export type QueueRejection =
   | {
       readonly kind: "parameter_needed";
       readonly queue: string;
-      /** The field of the request that a FIFO queue needs. */
-      readonly field: string;
+      /** The fields of the request that a FIFO queue needs. */
+      readonly fields: readonly string[];
+    }
+  | {
+      readonly kind: "attribute_conflict";
+      readonly queue: string;
+      readonly attribute: string;
+      /** What to do about it. */
+      readonly advice: string;
     }
   | {
       readonly kind: "dead_letter_queue_not_found";

@@ -1,7 +1,7 @@
 // SendMessage and its batch: each message at the next place in the queue, or, with a time to come, beside it.
 
 import { after, type DurationMs, type EpochMs, type Sequence } from "../base/brands.js";
-import { dedupIdOf, dedupKeyOf, findOriginal } from "./deduplication.js";
+import { dedupIdOf, findOriginal, remember } from "./deduplication.js";
 import type { MessageContent, Queue } from "./model.js";
 import { OpenQueue } from "./open-queue.js";
 import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
@@ -65,10 +65,9 @@ export function decideSendMessages(
   const queue = findQueue(transaction, address);
   if (queue === undefined) return notFound(address);
   if (command.isWhole === true) {
-    for (const entry of entries) {
-      const needed = neededField(address, queue, entry);
-      if (needed !== undefined) return reject(needed);
-    }
+    const fields = entries.flatMap((entry) => neededFields(queue, entry));
+    if (fields.length > 0)
+      return reject({ kind: "parameter_needed", queue: address.given, fields });
   }
   const open = new OpenQueue(transaction, queue, stamp);
   const results = entries.map((entry): SendResult => {
@@ -96,8 +95,8 @@ function refusalOf(
       field: `${entry.fieldPrefix ?? ""}${field}`,
     };
   }
-  const needed = neededField(address, queue, entry);
-  if (needed !== undefined) return needed;
+  const fields = neededFields(queue, entry);
+  if (fields.length > 0) return { kind: "parameter_needed", queue: address.given, fields };
   const limitBytes = queue.settings.messageBytesMax;
   return entry.sizeBytes > limitBytes
     ? { kind: "message_too_long", queue: address.given, sizeBytes: entry.sizeBytes, limitBytes }
@@ -114,31 +113,25 @@ function unsupportedField(queue: Queue, entry: SendEntry): string | undefined {
   return entry.content.dedupId !== undefined && !hasWindow ? "dedup_id" : undefined;
 }
 
-/** A field not given that a FIFO queue needs. */
-function neededField(
-  address: QueueAddress,
-  queue: Queue,
-  { content, fieldPrefix = "" }: SendEntry,
-): QueueRejection | undefined {
-  if (!queue.isFifo) return undefined;
-  const needed = (field: string): QueueRejection => ({
-    kind: "parameter_needed",
-    queue: address.given,
-    field: `${fieldPrefix}${field}`,
-  });
-  if (content.groupId === undefined) return needed("group_id");
-  return dedupIdOf(queue, content) === undefined ? needed("dedup_id") : undefined;
+/** Fields not given that a FIFO queue needs. */
+function neededFields(queue: Queue, { content, fieldPrefix = "" }: SendEntry): readonly string[] {
+  if (!queue.isFifo) return noFields;
+  const fields: string[] = [];
+  if (content.groupId === undefined) fields.push(`${fieldPrefix}group_id`);
+  if (content.dedupId === undefined && !queue.settings.isContentDeduplicated) {
+    fields.push(`${fieldPrefix}dedup_id`);
+  }
+  return fields;
 }
 
+const noFields: readonly string[] = [];
+
 function send(open: OpenQueue, entry: SendEntry): SendResult {
-  const { transaction, queue, now } = open;
-  const dedupId =
-    queue.isFifo || entry.content.dedupId !== undefined
-      ? dedupIdOf(queue, entry.content)
-      : undefined;
+  const { queue, now } = open;
+  const { dedupId: given, groupId } = entry.content;
+  const dedupId = queue.isFifo || given !== undefined ? dedupIdOf(queue, entry.content) : undefined;
   if (dedupId === undefined) return deliver(open, entry, entry.content);
-  const key = dedupKeyOf(queue, dedupId, entry.content.groupId);
-  const original = findOriginal(open, key);
+  const original = findOriginal(open, dedupId, groupId);
   if (original !== undefined) {
     open.change({ deduplicated: 1 });
     const { messageId, sequence } = original;
@@ -148,7 +141,7 @@ function send(open: OpenQueue, entry: SendEntry): SendResult {
   const { messageId, sequence } = sent;
   // With no window nothing is remembered, and nothing is a duplicate.
   if (queue.settings.dedupWindowMs > 0) {
-    transaction.putDedupEntry(queue, key, { at: now, messageId, sequence });
+    remember(open, dedupId, { at: now, groupId, messageId, sequence });
   }
   return sent;
 }

@@ -4,6 +4,7 @@
 // a timer for that: whoever looks settles first, a bounded number of rows a command, and the sweeper passes by.
 
 import { after, type EpochMs, sequence } from "../base/brands.js";
+import { isUntouched } from "./delay.js";
 import { changeGroup, reviewGroup } from "./groups.js";
 import { limits } from "./limits.js";
 import type { Delivery, MessageTraits, Queue } from "./model.js";
@@ -21,7 +22,7 @@ export function settleQueue(
 ): { readonly open: OpenQueue; readonly hasMore: boolean } {
   const open = new OpenQueue(transaction, queue, stamp);
   const hasMoreDue = catchUp(open);
-  const hasMoreExpired = expireAll(open);
+  const hasMoreExpired = !queue.isFifo && expireAll(open);
   if (open.isChanged) {
     open.close();
     // Something may be visible again, or a lease that ended with its message may have made room.
@@ -36,7 +37,9 @@ export function catchUp(open: OpenQueue): boolean {
   const hasMoreDue = endLeasesAndDelays(open);
   const hasMoreDelayed = open.queue.isFifo && endQueueDelay(open);
   const hasMoreGroups = reviewGroups(open);
-  return hasMoreScheduled || hasMoreDue || hasMoreDelayed || hasMoreGroups;
+  // A message that is over holds up its group no longer. On a standard queue none waits for another.
+  const hasMoreExpired = open.queue.isFifo && expireAll(open);
+  return hasMoreScheduled || hasMoreDue || hasMoreDelayed || hasMoreGroups || hasMoreExpired;
 }
 
 /** Makes messages visible whose lease or delay has ended. */
@@ -115,7 +118,7 @@ function endQueueDelay(open: OpenQueue): boolean {
   if (mark === dueFrom) return false;
   open.change({ dueFrom: mark });
   for (const head of passed) {
-    if (transaction.readableDelivery(queue, head.sequence) !== undefined) continue;
+    if (!isUntouched(transaction.readableDelivery(queue, head.sequence))) continue;
     open.change({ delayed: -1 });
     if (head.groupId !== undefined) changeGroup(open, head.groupId, { delayed: -1 });
   }
@@ -138,7 +141,7 @@ export function beginQueueDelay(open: OpenQueue): void {
     heads.push(head);
   }
   for (const head of heads) {
-    if (transaction.readableDelivery(queue, head.sequence) !== undefined) continue;
+    if (!isUntouched(transaction.readableDelivery(queue, head.sequence))) continue;
     open.change({ delayed: 1 });
     if (head.groupId !== undefined) changeGroup(open, head.groupId, { delayed: 1 });
   }
@@ -241,6 +244,20 @@ function expireOwnTimes(open: OpenQueue): boolean {
     ({ at }) => at <= now,
     (entry) => transaction.removeOwnExpiry(queue, entry),
   );
+}
+
+/** When the next message of a FIFO queue expires, which may let its group go on. */
+export function nextExpiry({ transaction, queue }: OpenQueue): EpochMs | undefined {
+  let next = Number.POSITIVE_INFINITY;
+  for (const { head } of transaction.messageHeadsFrom(queue, sequence(0))) {
+    next = after(head.sentAt, queue.settings.retentionMs);
+    break;
+  }
+  for (const { at } of transaction.ownExpiries(queue)) {
+    next = Math.min(next, at);
+    break;
+  }
+  return next === Number.POSITIVE_INFINITY ? undefined : (next as EpochMs);
 }
 
 function expireTimed(

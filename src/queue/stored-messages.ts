@@ -3,6 +3,7 @@
 
 import { after, between, type DurationMs, type EpochMs, epochMs } from "../base/brands.js";
 import { addBusyTime } from "./counters.js";
+import { isDelayed } from "./delay.js";
 import { changeGroup, memberOf } from "./groups.js";
 import { backOfQueueReceiveCount, limits } from "./limits.js";
 import type {
@@ -66,7 +67,7 @@ export function admit(open: OpenQueue, coming: ComingMessage): Message {
     delivery = newDelivery(message, first, coming.past ?? noPast);
     transaction.putDelivery(queue, delivery, undefined);
   }
-  const waits = isWaiting(open, message, delivery && delivery.state.kind === "delayed");
+  const waits = isDelayed(open, message, delivery);
   open.change({ stored: 1, storedBytes: message.sizeBytes, delayed: waits ? 1 : 0 });
   const { groupId } = message;
   if (groupId === undefined) return message;
@@ -129,15 +130,6 @@ function placed(
 
 /** The time in a message id: the first 48 bits of a UUID of version 7. */
 export const idTime = (messageId: Buffer): EpochMs => epochMs(messageId.readUIntBE(0, 6));
-
-/** Whether a message counts as delayed. One without a delivery does from the mark of the queue's delay on (FIFO only). */
-function isWaiting(
-  open: OpenQueue,
-  message: MessageTraits,
-  isDelayed: boolean | undefined,
-): boolean {
-  return isDelayed ?? (open.queue.isFifo && message.sequence >= open.counters.dueFrom);
-}
 
 function newDelivery(message: MessageTraits, state: DeliveryState, past: Past): Delivery {
   const { sequence, sentAt, arrivedAt, indexedAt, expiresAt, sizeBytes, groupId, priority } =
@@ -323,10 +315,13 @@ export function undoLease(
     attempts: previous?.attempts ?? [],
   };
   transaction.putDelivery(queue, next, delivery);
-  if (wasHeld) open.change({ inFlight: -1 });
+  // The queue's delay may have been raised meanwhile.
+  const waits = isDelayed(open, next, next);
+  open.change({ inFlight: wasHeld ? -1 : 0, delayed: waits ? 1 : 0 });
   if (groupId === undefined) return;
   changeGroup(open, groupId, {
     inFlight: wasHeld ? -1 : 0,
+    delayed: waits ? 1 : 0,
     ...(state.kind === "returned" &&
       !queue.isFifo && { left: { place: state.place, sequence: delivery.sequence } }),
     ...joinedAgain(queue, next),
@@ -344,7 +339,7 @@ export function remove(
   transaction.removeMessage(queue, message);
   if (delivery !== undefined) transaction.removeDelivery(queue, delivery);
   const wasLeased = delivery?.state.kind === "leased";
-  const wasDelayed = isWaiting(open, message, delivery && delivery.state.kind === "delayed");
+  const wasDelayed = isDelayed(open, message, delivery);
   open.change({
     stored: -1,
     storedBytes: -message.sizeBytes,

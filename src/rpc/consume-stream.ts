@@ -29,7 +29,7 @@ import { decideDeleteMessages } from "../queue/delete-messages.js";
 import { limits } from "../queue/limits.js";
 import type { QueueAddress } from "../queue/queue-name.js";
 import type { ReceiptCodec } from "../queue/receipt.js";
-import type { MessagesReceived } from "../queue/receive-messages.js";
+import type { MessagesReceived } from "../queue/received.js";
 import type { QueueRejection } from "../queue/rejections.js";
 import { BoundQueue } from "./bound-queue.js";
 import type { CallContext, MessageStream, StreamHandler } from "./call.js";

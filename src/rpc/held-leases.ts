@@ -63,7 +63,9 @@ const lastRoundsMs = 1_000;
 
 /** Whether what became of a change says that the lease is no longer there, or no longer the stream's. */
 export const isGone = (result: GiveBackResult | undefined): boolean =>
-  result?.kind === "refused" && result.rejection.kind !== "visibility_limit_exceeded";
+  result?.kind === "refused" &&
+  result.rejection.kind !== "visibility_limit_exceeded" &&
+  result.rejection.kind !== "dead_letter_queue_not_found";
 
 export class HeldLeases {
   readonly #parts: HeldLeasesParts;

@@ -9,6 +9,7 @@ import {
 import { decideChangeVisibility } from "../queue/change-visibility.js";
 import { decideDeleteMessages } from "../queue/delete-messages.js";
 import { limits } from "../queue/limits.js";
+import { AttemptsUnderWay } from "./attempts-under-way.js";
 import { checkBatch, type FailedEntry, failedEntry } from "./batches.js";
 import {
   createTools,
@@ -37,52 +38,29 @@ export function createReceiveHandlers(
 > {
   const { engine, receipts } = parts;
   const { identify, address } = createTools(parts);
+  const attempts = new AttemptsUnderWay(parts.clock);
   return {
     receiveMessage: async (request, context): Promise<ReceiveMessageResponse> => {
       const violations = new Violations();
       const target = address(violations, request.queue);
-      const countMax =
-        parseCount(violations, "max_messages", request.maxMessages, {
-          min: 1,
-          max: limits.receiveMessagesMax,
-        }) ?? 1;
-      const bytesMax =
-        parseCount(violations, "max_bytes", request.maxBytes, {
-          min: 1,
-          max: limits.replyBytesMax,
-        }) ?? limits.replyBytesMax;
-      const visibilityTimeoutMs = parseDuration(
-        violations,
-        "visibility_timeout",
-        request.visibilityTimeout,
-        {
-          minMs: 0,
-          maxMs: limits.visibilityTimeoutMsMax,
-        },
-      );
-      const waitMs = parseDuration(violations, "wait_time", request.waitTime, {
-        minMs: 0,
-        maxMs: limits.waitMsMax,
-      });
-      checkSelection(violations, "", request);
+      const parsed = parseReceive(violations, request);
       const identity = identify(violations, request.requestId, "ReceiveMessage", () =>
         ReceiveMessageRequest.encode({ ...request, requestId: "" }).finish(),
       );
-      checkId(violations, "receive_attempt_id", request.receiveAttemptId, limits.idCharactersMax);
       violations.throwIfAny();
-      const attemptId = request.receiveAttemptId === "" ? undefined : request.receiveAttemptId;
       const selection = parseSelection(request.systemAttributeNames, request.messageAttributeNames);
-      const command = receiveCommand({
-        address: target,
-        countMax,
-        bytesMax,
-        visibilityTimeoutMs,
-        waitMs,
-        endsBy: context.deadline === undefined ? undefined : context.deadline - deadlineMarginMs,
-        identity,
-        attemptId,
-      });
+      const { attemptId } = parsed;
+      const endsBy =
+        context.deadline === undefined ? undefined : context.deadline - deadlineMarginMs;
+      let waitedMs = 0;
+      if (attemptId !== undefined) {
+        const leftMs = endsBy === undefined ? limits.waitMsMax : endsBy - parts.clock.now();
+        const waitMsMax = Math.max(0, Math.min(parsed.waitMs ?? limits.waitMsMax, leftMs));
+        waitedMs = await attempts.join(target, attemptId, waitMsMax, context);
+      }
+      const command = receiveCommand({ address: target, ...parsed, waitedMs, endsBy, identity });
       const wait = engine.executeOrWait(command);
+      if (attemptId !== undefined) attempts.begin(target, attemptId, wait.decision);
       context.onCancelled(() => {
         wait.cancel();
       });
@@ -196,6 +174,38 @@ export function createReceiveHandlers(
         failed: [...failed].sort(([left], [right]) => left - right).map(([, entry]) => entry),
       };
     },
+  };
+}
+
+/** What a receive asks for; what is wrong with it goes to `violations`. */
+function parseReceive(violations: Violations, request: ReceiveMessageRequest) {
+  const countMax = parseCount(violations, "max_messages", request.maxMessages, {
+    min: 1,
+    max: limits.receiveMessagesMax,
+  });
+  const bytesMax = parseCount(violations, "max_bytes", request.maxBytes, {
+    min: 1,
+    max: limits.replyBytesMax,
+  });
+  const visibilityTimeoutMs = parseDuration(
+    violations,
+    "visibility_timeout",
+    request.visibilityTimeout,
+    { minMs: 0, maxMs: limits.visibilityTimeoutMsMax },
+  );
+  const waitMs = parseDuration(violations, "wait_time", request.waitTime, {
+    minMs: 0,
+    maxMs: limits.waitMsMax,
+  });
+  checkSelection(violations, "", request);
+  const { receiveAttemptId } = request;
+  checkId(violations, "receive_attempt_id", receiveAttemptId, limits.idCharactersMax);
+  return {
+    countMax: countMax ?? 1,
+    bytesMax: bytesMax ?? limits.replyBytesMax,
+    visibilityTimeoutMs,
+    waitMs,
+    attemptId: receiveAttemptId === "" ? undefined : receiveAttemptId,
   };
 }
 

@@ -5,13 +5,14 @@ import type { WaitingCommand } from "../engine/command.js";
 import type { Engine } from "../engine/engine.js";
 import { decideOnceOrWait, type OnceOutcome, type RequestIdentity } from "../queue/once.js";
 import { findQueue, notFound, type QueueAddress } from "../queue/queue-name.js";
+import { isAttemptRemembered } from "../queue/receive-attempts.js";
 import {
   decideReceiveMessages,
   decideUndoReceive,
-  type MessagesReceived,
   type NothingReceivable,
   receiveResultCodec,
 } from "../queue/receive-messages.js";
+import type { MessagesReceived } from "../queue/received.js";
 import { accept, type QueueRejection } from "../queue/rejections.js";
 
 export interface ReceiveOrder {
@@ -24,6 +25,8 @@ export interface ReceiveOrder {
   readonly visibilityTimeoutMsMin?: DurationMs;
   /** Undefined: the queue's. */
   readonly waitMs: number | undefined;
+  /** What of it is over already. */
+  readonly waitedMs?: number;
   /** Server time by which to answer; undefined: only the wait counts. */
   readonly endsBy: number | undefined;
   readonly identity: RequestIdentity | undefined;
@@ -48,9 +51,12 @@ export function receiveCommand(
       // A repeat finds its kept result at once: it does not stand in line for what it was given before.
       const { identity } = order;
       const kept = identity === undefined ? undefined : transaction.requestResult(identity.key);
-      if (kept !== undefined && kept.keepUntil > stamp.now)
-        return accept({ queue: queue.number, waitMs: 0 });
-      const waitMs = order.waitMs ?? queue.settings.receiveWaitMs;
+      const isRepeat =
+        (kept !== undefined && kept.keepUntil > stamp.now) ||
+        (order.attemptId !== undefined &&
+          isAttemptRemembered(transaction, queue, order.attemptId, stamp.now));
+      if (isRepeat) return accept({ queue: queue.number, waitMs: 0 });
+      const waitMs = (order.waitMs ?? queue.settings.receiveWaitMs) - (order.waitedMs ?? 0);
       const leftMs = order.endsBy === undefined ? waitMs : order.endsBy - stamp.now;
       return accept({ queue: queue.number, waitMs: Math.max(0, Math.min(waitMs, leftMs)) });
     },

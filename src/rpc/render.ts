@@ -23,6 +23,7 @@ import {
 import type { Duration } from "../gen/google/protobuf/duration.js";
 import type { Timestamp } from "../gen/google/protobuf/timestamp.js";
 import type { QueueReport } from "../queue/administer-queue.js";
+import { defaultsOf } from "../queue/limits.js";
 import type {
   Delivery,
   MessageAttribute,
@@ -32,7 +33,7 @@ import type {
 } from "../queue/model.js";
 import type { PeekedMessage as Peeked } from "../queue/peek-messages.js";
 import type { ReceiptCodec } from "../queue/receipt.js";
-import type { ReceivedMessage } from "../queue/receive-messages.js";
+import type { ReceivedMessage } from "../queue/received.js";
 import { md5OfAttributes } from "./parse-message.js";
 import { checkListLength, listedMax, type Violations } from "./violations.js";
 
@@ -67,8 +68,10 @@ export function renderAttributes(
     maxInFlight: settings.inFlightMax,
     receiptPolicy:
       settings.receiptPolicy === "strict" ? ReceiptPolicy.STRICT : ReceiptPolicy.LENIENT,
-    deliveryPaused: settings.isPaused,
-    dedupWindow: duration(settings.dedupWindowMs),
+    // What SQS does not have is shown where it is used.
+    deliveryPaused: settings.isPaused ? true : undefined,
+    dedupWindow:
+      isFifo || settings.dedupWindowMs > 0 ? duration(settings.dedupWindowMs) : undefined,
     redrivePolicy: redrive && {
       deadLetterQueue: redrive.deadLetterQueue,
       maxReceiveCount: redrive.receiveCountMax,
@@ -84,7 +87,10 @@ export function renderAttributes(
       factor: retry.factor,
     },
     maxInFlightPerGroup: settings.groupInFlightMax === 0 ? undefined : settings.groupInFlightMax,
-    priorityAgeing: isFifo ? undefined : duration(settings.priorityAgeingMs),
+    priorityAgeing:
+      settings.priorityAgeingMs === defaultsOf(isFifo).priorityAgeingMs
+        ? undefined
+        : duration(settings.priorityAgeingMs),
     fifoQueue: isFifo ? true : undefined,
     contentBasedDeduplication: isFifo ? settings.isContentDeduplicated : undefined,
     deduplicationScope: !isFifo

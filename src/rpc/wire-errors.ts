@@ -207,15 +207,26 @@ function fieldsOf(rejection: QueueRejection): WireFaultFields {
         ],
       };
     }
-    case "parameter_needed":
+    case "parameter_needed": {
+      const { queue, fields } = rejection;
+      const advice = fields.some((field) => field.endsWith("dedup_id"))
+        ? " A deduplication id can be left out with content_based_deduplication."
+        : "";
       return {
         code: status.INVALID_ARGUMENT,
         reason: "MISSING_PARAMETER",
-        message: rejection.field.endsWith("dedup_id")
-          ? `FIFO queue "${rejection.queue}" needs ${rejection.field}, or content_based_deduplication set. Nothing was stored.`
-          : `FIFO queue "${rejection.queue}" needs ${rejection.field}. Nothing was stored.`,
-        metadata: { queue: rejection.queue, field: rejection.field },
-        violations: [{ field: rejection.field, description: "is needed on a FIFO queue" }],
+        message: `FIFO queue "${queue}" needs ${fields.join(" and ")}.${advice} Nothing was stored.`,
+        metadata: { queue, field: fields[0] ?? "" },
+        violations: fields.map((field) => ({ field, description: "is needed on a FIFO queue" })),
+      };
+    }
+    case "attribute_conflict":
+      return {
+        code: status.INVALID_ARGUMENT,
+        reason: "INVALID_ATTRIBUTE_VALUE",
+        message: `${rejection.attribute} of queue "${rejection.queue}" ${rejection.advice}. Nothing was changed.`,
+        metadata: { queue: rejection.queue, attribute: rejection.attribute },
+        violations: [{ field: `attributes.${rejection.attribute}`, description: rejection.advice }],
       };
     case "dead_letter_queue_not_found":
       return {

@@ -2,7 +2,6 @@
 // that an index row must come and go with the delivery it points to.
 
 import type { EpochMs, Namespace, QueueName, QueueNumber, Sequence } from "../base/brands.js";
-import { newCounters } from "../queue/counters.js";
 import type {
   Counters,
   DedupEntry,
@@ -57,7 +56,7 @@ import {
   u64At,
 } from "./keys.js";
 import type { RowAccess } from "./row-access.js";
-import { type Table, tables } from "./tables.js";
+import { noCounters, type Table, tables } from "./tables.js";
 
 /** A message whose counted size is below this fits a page with all that surrounds it (attribute framing, ids). */
 const surelyWholeBytes = 6_000;
@@ -91,7 +90,7 @@ export class QueueState implements QueueTransaction {
   }
 
   counters(queue: Queue): Counters {
-    return this.#rows.get(tables.counters, countersKey(prefixOf(queue))) ?? newCounters;
+    return this.#rows.get(tables.counters, countersKey(prefixOf(queue))) ?? noCounters();
   }
 
   readableCounters(queue: Queue): Counters | undefined {

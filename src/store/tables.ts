@@ -11,7 +11,6 @@ import type {
   Sequence,
 } from "../base/brands.js";
 import { RecordCorrupt } from "../base/record-corrupt.js";
-import { changeCounters, newCounters } from "../queue/counters.js";
 import { defaultsOf, type QueueSettings } from "../queue/limits.js";
 import type {
   Attempt,
@@ -483,16 +482,18 @@ function encodeCounters(row: Counters): Buffer {
 
 function decodeCounters(key: string, bytes: Buffer): Counters {
   const reader = versioned(key, bytes, 1);
-  const numbers: Partial<Record<keyof Counters, number>> = {};
   const busy = readBusyTime(reader);
-  for (const name of counterNames) {
-    if (reader.atEnd) break;
-    numbers[name] = reader.u64();
-  }
-  return changeCounters(
-    { ...newCounters, ...(numbers as Partial<Omit<Counters, "busy">>), busy },
-    {},
-  );
+  return countersOf(busy, () => (reader.atEnd ? 0 : reader.u64()));
+}
+
+/** Counters of a queue whose row is not there. */
+export const noCounters = (): Counters =>
+  countersOf({ minute: 0, currentMs: 0, beforeMs: 0 }, () => 0);
+
+function countersOf(busy: BusyTime, next: () => number): Counters {
+  const numbers = Object.fromEntries(counterNames.map((name) => [name, next()]));
+  // `satisfies` above makes the names those of the fields; places among them are numbers under their brand.
+  return { ...(numbers as unknown as Counters), busy };
 }
 
 const writeBusyTime = ({ minute, currentMs, beforeMs }: BusyTime): ByteWriter =>
@@ -568,21 +569,28 @@ function decodeStanding(key: string, reader: ByteReader): GroupStanding {
   }
 }
 
-const encodeDedup = (row: DedupEntry): Buffer =>
+function encodeDedup(row: DedupEntry): Buffer {
   writer
     .start()
     .u8(1)
     .u64(row.at)
     .raw(row.messageId)
-    .u64(row.sequence ?? 0)
-    .finish();
+    .u64(row.sequence ?? 0);
+  if (row.groupId !== undefined) writer.text(row.groupId);
+  return writer.finish();
+}
 
 function decodeDedup(key: string, bytes: Buffer): DedupEntry {
   const reader = versioned(key, bytes, 1);
   const at = reader.u64() as EpochMs;
   const messageId = reader.raw(16);
   const sequence = reader.u64();
-  return { at, messageId, sequence: sequence === 0 ? undefined : (sequence as Sequence) };
+  return {
+    at,
+    groupId: reader.atEnd ? undefined : reader.text(),
+    messageId,
+    sequence: sequence === 0 ? undefined : (sequence as Sequence),
+  };
 }
 
 function encodeAttempt(row: ReceiveAttempt): Buffer {

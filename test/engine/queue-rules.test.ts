@@ -4,7 +4,8 @@
 import { expect, test } from "vitest";
 import { milliseconds } from "../../src/base/brands.js";
 import type { Receipt } from "../../src/queue/receipt.js";
-import { type MessagesReceived, receiveResultCodec } from "../../src/queue/receive-messages.js";
+import { receiveResultCodec } from "../../src/queue/receive-messages.js";
+import type { MessagesReceived } from "../../src/queue/received.js";
 import { addressOf } from "../support/engine-entries.js";
 import { EngineHarness } from "../support/engine-harness.js";
 

@@ -8,7 +8,7 @@ import type { QueueSettings } from "../../src/queue/limits.js";
 import type { Counters } from "../../src/queue/model.js";
 import { decidePeekMessages, type PeekMessages } from "../../src/queue/peek-messages.js";
 import type { Receipt } from "../../src/queue/receipt.js";
-import type { MessagesReceived } from "../../src/queue/receive-messages.js";
+import type { MessagesReceived } from "../../src/queue/received.js";
 import type { Stamp } from "../../src/queue/stamp.js";
 import type { QueueTransaction } from "../../src/queue/view.js";
 import type { Store } from "../../src/store/store.js";

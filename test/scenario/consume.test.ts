@@ -119,7 +119,7 @@ test("acks, nacks and rejects are answered in their order, each by itself", asyn
     "visible in 0",
     "DELETED",
   ]);
-  expect(await t.peek()).toEqual(["in flight b x1", "visible c x1"]);
+  expect(await t.peek()).toEqual(["delayed b x1", "visible c x1"]);
 });
 
 test("a result names the handle it is for", async () => {
@@ -161,7 +161,7 @@ test("a nacked message is no longer the stream's: its delay is not renewed, brea
   stream.stream.cancel();
   await t.settle();
   await t.advance(9_999);
-  expect(await t.counts()).toBe("0/1/0");
+  expect(await t.counts()).toBe("0/0/1");
   await t.advance(1);
   expect(await t.counts()).toBe("1/0/0");
 });

@@ -508,6 +508,7 @@ test("only the system attributes asked for are returned", async () => {
     senderId: "key:default:dev",
     sendTime: expect.anything(),
     receiveCount: 5,
+    queueReceiveCount: 5,
     firstReceiveTime: expect.anything(),
     groupId: "g",
   });

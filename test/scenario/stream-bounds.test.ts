@@ -161,14 +161,13 @@ test("a start that lists more attribute names than there can be use for is refus
   });
 });
 
-test("a refused nack leaves the message with the stream: renewed, and given back when it ends", async () => {
+test("a refused reject leaves the message with the stream: renewed, and given back when it ends", async () => {
   const t = await scenario();
   await t.send("work");
   const stream = await consumer(t, { messages: 1, visibilityTimeoutMs: 9_000 });
   const [message] = await stream.messages();
-  await t.advance(1);
-  stream.nack([message?.handle ?? ""], 12 * hour);
-  expect(await stream.outcomes()).toEqual(["INVALID_ARGUMENT VISIBILITY_LIMIT_EXCEEDED"]);
+  stream.deadLetter([message?.handle ?? ""], "bad");
+  expect(await stream.outcomes()).toEqual(["FAILED_PRECONDITION DLQ_NOT_FOUND"]);
   await t.advance(30_000);
   expect(await t.counts()).toBe("0/1/0");
   expect(await stream.messages()).toEqual([]);
@@ -178,13 +177,12 @@ test("a refused nack leaves the message with the stream: renewed, and given back
   expect(await t.peek()).toEqual(["visible work x1"]);
 });
 
-test("a refused nack that was answered only after the stream had ended gives the message back", async () => {
+test("a refused reject that was answered only after the stream had ended gives the message back", async () => {
   const t = await scenario({ visibilityTimeoutMs: 600_000 });
   await t.send("work");
   const stream = await consumer(t, { messages: 1 });
   const [message] = await stream.messages();
-  await t.advance(1);
-  stream.nack([message?.handle ?? ""], 12 * hour);
+  stream.deadLetter([message?.handle ?? ""], "bad");
   stream.stream.halfClose();
   expect(await stream.ended).toBeUndefined();
   expect(await t.counts()).toBe("1/0/0");

@@ -124,6 +124,12 @@ export class Consumer {
       request: { $case: "reject", value: { receiptHandles, reason, error, delay } },
     });
   }
+
+  deadLetter(receiptHandles: string[], reason: string): void {
+    this.stream.write({
+      request: { $case: "reject", value: { receiptHandles, reason, deadLetter: true } },
+    });
+  }
 }
 
 /** A stream that has been started; the server has it when this resolves. */

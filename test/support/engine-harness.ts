@@ -22,12 +22,8 @@ import { decideCreateQueue } from "../../src/queue/create-queue.js";
 import { type DeleteResult, decideDeleteMessages } from "../../src/queue/delete-messages.js";
 import type { QueueSettings } from "../../src/queue/limits.js";
 import type { Receipt } from "../../src/queue/receipt.js";
-import {
-  decideReceiveMessages,
-  decideUndoReceive,
-  type MessagesReceived,
-  type ReceivedMessage,
-} from "../../src/queue/receive-messages.js";
+import { decideReceiveMessages, decideUndoReceive } from "../../src/queue/receive-messages.js";
+import type { MessagesReceived, ReceivedMessage } from "../../src/queue/received.js";
 import type { Decided, QueueRejection } from "../../src/queue/rejections.js";
 import { decideSendMessages, type SendResult } from "../../src/queue/send-message.js";
 import type { Stamp } from "../../src/queue/stamp.js";
