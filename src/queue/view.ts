@@ -21,6 +21,7 @@ import type {
   ReceiveAttempt,
   ScheduledMessage,
 } from "./model.js";
+import type { MoveOrder, MoveTask, MoveTaskId } from "./move-task.js";
 
 /** A message met on the way; `message` is there when reading it cost nothing more. */
 export interface PassedMessage {
@@ -121,6 +122,12 @@ export interface QueueView {
   requestResult(key: string): RequestResult | undefined;
   /** Kept results in the order they may go. */
   requestResultsDue(): Iterable<{ readonly key: string; readonly keepUntil: EpochMs }>;
+  moveTask(id: MoveTaskId): MoveTask | undefined;
+  moveOrder(id: MoveTaskId): MoveOrder | undefined;
+  /** The move tasks of a source, oldest first. */
+  moveTasks(source: QueueNumber): Iterable<MoveTask>;
+  /** Every move task of every source, in order, strictly after the one given; undefined: from the start. */
+  moveTasksAfter(after: MoveTaskId | undefined): Iterable<MoveTask>;
   garbage(): Iterable<Garbage>;
   /** Rows of a garbage segment, at most `limit`. */
   garbageRows(garbage: Garbage, limit: number): readonly string[];
@@ -158,6 +165,10 @@ export interface QueueChanges {
   removeDueEntry(queue: Queue, entry: DueEntry): void;
   putRequestResult(key: string, result: RequestResult): void;
   removeRequestResult(key: string, keepUntil: EpochMs): void;
+  insertMoveTask(task: MoveTask, order: MoveOrder): void;
+  putMoveTask(task: MoveTask): void;
+  /** With its order. */
+  removeMoveTask(id: MoveTaskId): void;
   addGarbage(garbage: Garbage): void;
   removeGarbage(garbage: Garbage): void;
   removeGarbageRow(key: string): void;

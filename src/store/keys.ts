@@ -27,10 +27,13 @@
 //   0x84 name                            facts about the node, such as the last time handed out
 //   0x85 namespace 00 name               when a queue was deleted, kept for a minute with sqs_timing=strict
 //   0x86 namespace 00 name 00 source     a queue and one that sends its dead letters there
+//   0x87 queue task                      move task: how far it is
+//   0x88 queue task                      move order: what it is to do
 //   0xff <key> u16                       further chunks of a row above
 
-import type { EpochMs, Sequence } from "../base/brands.js";
+import type { EpochMs, QueueNumber, Sequence } from "../base/brands.js";
 import type { GroupStanding, Place } from "../queue/model.js";
+import type { MoveTaskId } from "../queue/move-task.js";
 
 export const u64Text = (value: number): string => {
   const high = Math.floor(value / 4_294_967_296);
@@ -147,6 +150,12 @@ export const deletedQueueKey = (namespace: string, name: string): string =>
   `\x85${namespace}\x00${name}`;
 export const deadLetterSourceKey = (namespace: string, name: string, source: string): string =>
   `\x86${namespace}\x00${name}\x00${source}`;
+export const moveTaskKey = ({ source, number }: MoveTaskId): string =>
+  `\x87${u64Text(source)}${u64Text(number)}`;
+/** The first key of the tasks of all queues from this number on. A number may end in 0xff, so no end of a prefix will do. */
+export const moveTasksFrom = (source: QueueNumber): string => `\x87${u64Text(source)}`;
+export const moveOrderKey = ({ source, number }: MoveTaskId): string =>
+  `\x88${u64Text(source)}${u64Text(number)}`;
 export const nodeKey = (name: string): string => `\x84${name}`;
 
 /** The key of chunk `index` (from 1) of the value at `key`. */

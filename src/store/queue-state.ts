@@ -15,6 +15,7 @@ import type {
   ReceiveAttempt,
   ScheduledMessage,
 } from "../queue/model.js";
+import type { MoveOrder, MoveTask, MoveTaskId } from "../queue/move-task.js";
 import type {
   DeletedQueue,
   DueEntry,
@@ -46,6 +47,9 @@ import {
   memberKey,
   membersPrefix,
   messageKey,
+  moveOrderKey,
+  moveTaskKey,
+  moveTasksFrom,
   ownExpiryKey,
   queueKey,
   requestDueKey,
@@ -243,6 +247,24 @@ export class QueueState implements QueueTransaction {
 
   // Only committed garbage: records commit in order, so every row of its segment is then in the store, and the segment is
   // empty when no row is found.
+  moveTask(id: MoveTaskId): MoveTask | undefined {
+    return this.#rows.get(tables.moveTask, moveTaskKey(id));
+  }
+
+  moveOrder(id: MoveTaskId): MoveOrder | undefined {
+    return this.#rows.get(tables.moveOrder, moveOrderKey(id));
+  }
+
+  *moveTasks(source: QueueNumber): Iterable<MoveTask> {
+    const end = moveTasksFrom((source + 1) as QueueNumber);
+    for (const { row } of this.#rows.range(tables.moveTask, moveTasksFrom(source), end)) yield row;
+  }
+
+  *moveTasksAfter(after: MoveTaskId | undefined): Iterable<MoveTask> {
+    const start = after === undefined ? "\x87" : `${moveTaskKey(after)}\x00`;
+    for (const { row } of this.#rows.range(tables.moveTask, start, "\x88")) yield row;
+  }
+
   *garbage(): Iterable<Garbage> {
     for (const key of this.#rows.committedKeys("\x81", "\x82", garbagePage)) {
       yield {
@@ -400,6 +422,20 @@ export class QueueState implements QueueTransaction {
   removeRequestResult(key: string, keepUntil: EpochMs): void {
     this.#rows.remove(tables.request, requestKey(key), true);
     this.#rows.remove(tables.requestDue, requestDueKey(keepUntil, key), false);
+  }
+
+  insertMoveTask(task: MoveTask, order: MoveOrder): void {
+    this.#rows.put(tables.moveOrder, moveOrderKey(order), order);
+    this.putMoveTask(task);
+  }
+
+  putMoveTask(task: MoveTask): void {
+    this.#rows.put(tables.moveTask, moveTaskKey(task), task);
+  }
+
+  removeMoveTask(id: MoveTaskId): void {
+    this.#rows.remove(tables.moveTask, moveTaskKey(id), false);
+    this.#rows.remove(tables.moveOrder, moveOrderKey(id), true);
   }
 
   addGarbage(garbage: Garbage): void {

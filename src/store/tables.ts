@@ -31,9 +31,11 @@ import type {
   ReceiveAttempt,
   ScheduledMessage,
 } from "../queue/model.js";
+import type { MoveOrder, MoveTask } from "../queue/move-task.js";
 import type { RequestResult, ScheduledHead, ScheduledPosition } from "../queue/view.js";
 import { ByteReader, ByteWriter, frameHeaderBytes } from "./bytes.js";
 import { segmentPrefixLength, u64At } from "./keys.js";
+import { decodeMoveOrder, decodeMoveTask, encodeMoveOrder, encodeMoveTask } from "./move-rows.js";
 
 /** How rows of one kind are written and read. */
 export interface Table<Row> {
@@ -758,6 +760,16 @@ export const tables = {
     encode: (row) => writer.start().u8(1).u64(row).finish(),
     decode: (key, bytes) => versioned(key, bytes, 1).u64(),
     isOrdered: true,
+  }),
+  moveTask: table<MoveTask>("move task", {
+    encode: encodeMoveTask,
+    decode: decodeMoveTask,
+    isOrdered: true,
+  }),
+  moveOrder: table<MoveOrder>("move order", {
+    encode: encodeMoveOrder,
+    decode: decodeMoveOrder,
+    isChunked: true,
   }),
   /** Rows whose meaning does not matter to whoever removes them: the reaper's view of a dead segment. */
   raw: table<true>("raw", {
