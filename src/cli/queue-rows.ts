@@ -33,7 +33,7 @@ export function descriptionRow(description: QueueDescription): Row {
       ...cellsOf(redrivePolicy),
       ...(redriveAllowPolicy && { "redrive allowed": allowedText(redriveAllowPolicy) }),
       ...cellsOf(retryPolicy, "retry "),
-      ...(policy !== undefined && { policy }),
+      ...(policy !== undefined && { policy: onOneLine(policy) }),
       ...cellsOf(counts),
       ...cellsOf(fairness),
       created: createTime?.toISOString() ?? "",
@@ -72,6 +72,11 @@ function textOf(name: string, value: unknown): string {
 /** `visibilityTimeoutMs` as people write it: `visibility timeout`. */
 function words(name: string): string {
   return name.replace(/Ms$/, "").replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
+/** A document that the server has found to be JSON. */
+function onOneLine(document: string): string {
+  return JSON.stringify(JSON.parse(document));
 }
 
 function allowedText({ permission, sourceQueues = [] }: RedriveAllowPolicy): string {
