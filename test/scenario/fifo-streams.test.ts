@@ -89,7 +89,7 @@ test("credit cuts a group in order, and more of it does not overtake what is hel
 test("two streams never hold messages of one group at the same time", async () => {
   const t = await fifoScenario();
   await t.pour(
-    Array.from({ length: 400 }, (_, index) => ({ body: `${index}`, groupId: `g${index % 7}` })),
+    Array.from({ length: 200 }, (_, index) => ({ body: `${index}`, groupId: `g${index % 7}` })),
   );
   const streams = [
     await consumer(t, { messages: 3, client: t.newClient() }),
@@ -98,7 +98,7 @@ test("two streams never hold messages of one group at the same time", async () =
   const holder = new Map<string, Consumer>();
   const seen = new Map<string, number[]>();
   const held: [Consumer, Received][] = [];
-  for (let acked = 0; acked < 400; ) {
+  for (let acked = 0; acked < 200; ) {
     for (const stream of streams) {
       for (const message of (await stream.news()).messages) {
         const groupId = groupOf(message);
@@ -122,7 +122,7 @@ test("two streams never hold messages of one group at the same time", async () =
     await t.settle();
   }
   for (const numbers of seen.values()) expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
-  expect([...seen.values()].flat()).toHaveLength(400);
+  expect([...seen.values()].flat()).toHaveLength(200);
 });
 
 test("a nacked message takes the messages of its group behind it along, and a ConsumeLost names them", async () => {
