@@ -298,7 +298,7 @@ async function settleConsumed(message: ConsumedMessage, random: Random): Promise
     return;
   }
   const delayMs = random.between(0, 500);
-  const { outcome } = await attempt(() =>
+  const { outcome } = await attempt<unknown>(() =>
     choice < 0.93 ? message.nack({ delayMs }) : message.reject("CRASH_TEST", "no", { delayMs }),
   );
   history.add({ kind: "given_back", messageId, outcome, startedMs, endedMs: nowMs() });
