@@ -82,3 +82,9 @@ export function uuidText(id: Buffer): string {
   const hex = id.toString("hex");
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
+
+const canonical = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** The 16 bytes of a UUID's canonical text; undefined for any other text. */
+export const uuidBytes = (text: string): Buffer | undefined =>
+  canonical.test(text) ? Buffer.from(text.replaceAll("-", ""), "hex") : undefined;

@@ -4,7 +4,7 @@
 // have a delivery, indexed by place; and, for fair queues, groups by the place of their oldest visible message. They are merged
 // by place. Noisy groups come after all of these, those with the fewest in flight first.
 
-import { sequence } from "../base/brands.js";
+import { type Sequence, sequence } from "../base/brands.js";
 import type { Group, GroupStanding, Member, Place } from "./model.js";
 import { comparePlaces, type OpenQueue } from "./open-queue.js";
 import { type Candidate, type Picked, Picking, type PickWanted } from "./pick.js";
@@ -44,6 +44,17 @@ export function pickVisible(open: OpenQueue, wanted: PickWanted): Picked {
     staleGroups: lines.stale,
     isCutShort,
   };
+}
+
+/** How many messages of quiet groups, or of none, stand before one in line; no more than `max` are counted. */
+export function countAhead(open: OpenQueue, place: Sequence, max: number): number {
+  let count = 0;
+  for (const { head, met } of candidates(open, new GroupLines(open))) {
+    if (count === max || head?.sequence === place) break;
+    if (head !== undefined) count += 1;
+    met?.(false);
+  }
+  return count;
 }
 
 /** All orders merged by place. Nothing is read before it is asked for. */

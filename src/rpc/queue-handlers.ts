@@ -7,6 +7,7 @@ import { createAdminHandlers } from "./admin-handlers.js";
 import { createConsumeHandler } from "./consume-stream.js";
 import { createRejectHandler } from "./give-back.js";
 import { localCaller, type QueueHandlerParts, type QueueHandlers } from "./handler-context.js";
+import { createInspectHandlers } from "./inspect-handlers.js";
 import { createPeekHandlers } from "./peek-handlers.js";
 import { createPermissionHandlers } from "./permission-handlers.js";
 import { createProduceHandler } from "./produce-stream.js";
@@ -23,6 +24,7 @@ export function createQueueHandlers(parts: QueueHandlerParts): QueueHandlers {
     ...createReceiveHandlers(parts),
     ...createRejectHandler(parts),
     ...createPeekHandlers(parts),
+    ...createInspectHandlers(parts),
     ...createPermissionHandlers(parts),
     produce: createProduceHandler({ engine, namespace, senderId, draining }),
     consume: createConsumeHandler({ engine, clock, namespace, receipts, draining }),
@@ -38,12 +40,6 @@ export function createQueueHandlers(parts: QueueHandlerParts): QueueHandlers {
     },
     previewMessageMoveTask: () => {
       throw notYet("Move tasks are");
-    },
-    describeMessage: () => {
-      throw notYet("DescribeMessage is");
-    },
-    explainMessage: () => {
-      throw notYet("ExplainMessage is");
     },
     listScheduledMessages: () => {
       throw notYet("Scheduled messages are");

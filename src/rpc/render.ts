@@ -28,6 +28,7 @@ import type {
   Delivery,
   MessageAttribute,
   Queue,
+  ScheduledMessage,
   Message as StoredMessage,
   Rejection as StoredRejection,
 } from "../queue/model.js";
@@ -342,4 +343,28 @@ function cutBody(isText: boolean, body: Buffer, bytesMax: number): Buffer {
   // Bytes 10xxxxxx continue a character.
   while (isText && end > 0 && ((body[end] ?? 0) & 0xc0) === 0x80) end -= 1;
   return body.subarray(0, end);
+}
+
+/** A scheduled message in the form of a stored one: its time is when it becomes visible. */
+export function renderScheduledAsPeeked(
+  { messageId, deliverAt, acceptedAt, priority, content }: ScheduledMessage,
+  bodyBytesMax: number,
+): PeekedMessage {
+  return {
+    messageId: uuidText(messageId),
+    state: MessageState.SCHEDULED,
+    body: renderBody(content.isText, cutBody(content.isText, content.body, bodyBytesMax)),
+    bodyBytes: content.body.length,
+    md5OfBody: content.bodyMd5.toString("hex"),
+    attributes: renderMessageAttributes(content.attributes),
+    systemAttributes: {
+      senderId: content.senderId,
+      sendTime: timestamp(acceptedAt),
+      groupId: content.groupId,
+      dedupId: content.dedupId,
+      traceHeader: content.traceHeader,
+      priority: priority === 0 ? undefined : priority,
+    },
+    visibleTime: timestamp(deliverAt),
+  };
 }

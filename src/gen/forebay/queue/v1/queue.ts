@@ -498,7 +498,7 @@ export interface QueueCounters {
 
 /**
  * The numbers of a standard queue's quiet groups, messages without a group included. A group is noisy when it holds at least
- * 30 messages in flight and more than a tenth of all, or used more than a tenth of the processing time of the last minute;
+ * 30 messages in flight and more than a tenth of all, or used at least 6 s and more than a tenth of the processing time of the last minute;
  * it is quiet again when nothing of it is stored, or 5 minutes after its last send.
  */
 export interface FairnessCounters {

@@ -991,7 +991,7 @@ export interface ExplainMessageResponse {
   state: MessageState;
   /** Every reason why it is not delivered now; empty: the next receive may get it. */
   obstacles: Obstacle[];
-  /** Messages a receive would take before it, those of noisy groups not counted; at most 1000 are counted. */
+  /** Visible messages that come before it: all those in line, on a FIFO queue those of its group; at most 1000 are counted. */
   aheadMessageCount: number;
 }
 
