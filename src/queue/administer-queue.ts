@@ -8,6 +8,7 @@ import { newCounters } from "./counters.js";
 import { conflictIn } from "./create-queue.js";
 import { limits, type QueueSettings } from "./limits.js";
 import type { Counters, Queue } from "./model.js";
+import { removeMoves } from "./move-tasks.js";
 import { OpenQueue } from "./open-queue.js";
 import { etagOf, findQueue, notFound, type QueueAddress } from "./queue-name.js";
 import { linkDeadLetters, redriveRefusal, unlinkDeadLetters } from "./redrive.js";
@@ -113,6 +114,7 @@ export function decideDeleteQueue(
     return etagMismatch(command.address, queue);
   transaction.removeQueue(queue);
   unlinkDeadLetters(transaction, queue);
+  removeMoves(transaction, queue);
   const { namespace, name } = queue;
   if (command.isStrict) transaction.putDeletedQueue({ namespace, name, deletedAt: stamp.now });
   transaction.addGarbage({ slot: queue.slot, segment: queue.segment });

@@ -89,6 +89,23 @@ export const limits = {
   deliverAtMax: 253_402_300_799_999,
   /** Receives of a message whose time and end are kept with it, the latest ones. */
   attemptsKeptMax: 16,
+  moveRateMax: 500,
+  /** Messages a step of a move task, or of its preview, looks at, and bytes of those it must read whole: about 5 ms. */
+  moveExaminedMax: 1_000,
+  moveExaminedBytesMax: 4 * 1_048_576,
+  /** Messages one step moves, and their bytes, save that one always is. */
+  moveCountMax: 100,
+  moveBytesMax: 1_048_576,
+  /** A task with a rate that is late by more than this does not catch up. */
+  moveCatchUpMsMax: 100,
+  /** Ended tasks kept of each source. */
+  moveTasksKept: 10,
+  moveTaskPageMax: 10,
+  moveMessageIdsMax: 1_000,
+  moveBodyContainsBytesMax: 1_024,
+  previewSamplesMax: 10,
+  previewSamplesDefault: 3,
+  previewReasonsMax: 100,
   /** Remembered deduplication ids one step of the sweeper looks at. */
   sweptIdsMax: 2_000,
 } as const;

@@ -77,7 +77,9 @@ export type MoveFailure =
   /** It moved nothing, because nothing had a source to go back to. */
   | "COULD_NOT_DETERMINE_SOURCE"
   /** The queue it was to move to was deleted. */
-  | "DESTINATION_NOT_FOUND";
+  | "DESTINATION_NOT_FOUND"
+  /** What it was to do cannot be read any more. */
+  | "RECORD_CORRUPT";
 
 export interface MoveTask extends MoveTaskId {
   readonly state: MoveState;

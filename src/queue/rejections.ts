@@ -95,6 +95,17 @@ export type QueueRejection =
       readonly queue: string;
       readonly deadLetterQueue: string;
     }
+  | {
+      readonly kind: "move_resource_not_found";
+      readonly resource: "queue" | "move_task";
+      /** A task's: its handle. */
+      readonly name: string;
+    }
+  | {
+      readonly kind: "move_source_not_dead_letter_queue" | "move_task_already_running";
+      readonly queue: string;
+    }
+  | { readonly kind: "move_task_not_running" }
   | { readonly kind: "request_id_reused" };
 
 export type Decided<Outcome> =

@@ -122,6 +122,7 @@ export interface QueueView {
   requestResult(key: string): RequestResult | undefined;
   /** Kept results in the order they may go. */
   requestResultsDue(): Iterable<{ readonly key: string; readonly keepUntil: EpochMs }>;
+  /** A task or order that cannot be read is reported and counts as gone. */
   moveTask(id: MoveTaskId): MoveTask | undefined;
   moveOrder(id: MoveTaskId): MoveOrder | undefined;
   /** The move tasks of a source, oldest first. */

@@ -11,6 +11,7 @@ import type {
 import type { Duration } from "../gen/google/protobuf/duration.js";
 import type { Timestamp } from "../gen/google/protobuf/timestamp.js";
 import { limits } from "../queue/limits.js";
+import { attributesSize } from "../queue/message-size.js";
 import type { MessageAttribute } from "../queue/model.js";
 import type { SendEntry } from "../queue/send-message.js";
 import { checkId, parseCount, parseDuration, parseInstant, type Violations } from "./violations.js";
@@ -131,7 +132,7 @@ function parseExtras(
   };
 }
 
-function parseBody(
+export function parseBody(
   violations: Violations,
   prefix: string,
   body: SendFields["body"],
@@ -182,7 +183,7 @@ const attributeName = /^[A-Za-z0-9_.\u00C0-\u017F-]+$/;
 const reservedPrefix = /^(aws|amazon|forebay)\./i;
 const attributeType = /^(String|Number|Binary)(\..*)?$/s;
 
-function parseAttributes(
+export function parseAttributes(
   violations: Violations,
   prefix: string,
   attributes: ReadonlyMap<string, MessageAttributeValue>,
@@ -205,7 +206,7 @@ function parseAttributes(
   return parsed;
 }
 
-function checkAttributeName(violations: Violations, field: string, name: string): void {
+export function checkAttributeName(violations: Violations, field: string, name: string): void {
   const isWellFormed =
     name.length >= 1 &&
     name.length <= limits.attributeNameCharactersMax &&
@@ -296,14 +297,6 @@ function isNumber(text: string): boolean {
   const leadingZeros = (whole + fraction).length - digits.length;
   const magnitude = whole.length - leadingZeros - 1 + Number(exponent);
   return magnitude >= -128 && (magnitude < 126 || (magnitude === 126 && significant === "1"));
-}
-
-function attributesSize(attributes: readonly MessageAttribute[]): number {
-  let size = 0;
-  for (const { name, dataType, value } of attributes) {
-    size += Buffer.byteLength(name) + Buffer.byteLength(dataType) + value.length;
-  }
-  return size;
 }
 
 /**

@@ -260,6 +260,38 @@ function fieldsOf(rejection: QueueRejection): WireFaultFields {
         message: `The redrive_allow_policy of "${rejection.deadLetterQueue}" does not let queue "${rejection.queue}" send dead letters there. Change it, or name another queue.`,
         metadata: { queue: rejection.queue, dead_letter_queue: rejection.deadLetterQueue },
       };
+    case "move_resource_not_found":
+      return {
+        code: status.NOT_FOUND,
+        reason: "MOVE_RESOURCE_NOT_FOUND",
+        message:
+          rejection.resource === "queue"
+            ? `There is no queue "${rejection.name}". Create it, or check the name: names are case-sensitive.`
+            : "There is no such move task: its source was deleted, or it ended and newer ones of its source took its place. List those with ListMessageMoveTasks.",
+        metadata: { [rejection.resource]: rejection.name },
+        resource: { type: rejection.resource, name: rejection.name },
+      };
+    case "move_source_not_dead_letter_queue":
+      return {
+        code: status.FAILED_PRECONDITION,
+        reason: "MOVE_SOURCE_NOT_DLQ",
+        message: `No queue's redrive_policy names "${rejection.queue}", so it is no dead-letter queue. Move from one that is; ListDeadLetterSourceQueues tells.`,
+        metadata: { queue: rejection.queue },
+      };
+    case "move_task_already_running":
+      return {
+        code: status.FAILED_PRECONDITION,
+        reason: "MOVE_TASK_ALREADY_RUNNING",
+        message: `A move task of "${rejection.queue}" is running, and a queue has one at a time. Wait for its end (ListMessageMoveTasks), or cancel it.`,
+        metadata: { queue: rejection.queue },
+      };
+    case "move_task_not_running":
+      return {
+        code: status.FAILED_PRECONDITION,
+        reason: "MOVE_TASK_NOT_RUNNING",
+        message:
+          "The move task has ended: completed, failed or cancelled. There is nothing to cancel.",
+      };
     case "request_id_reused":
       return {
         code: status.FAILED_PRECONDITION,

@@ -46,6 +46,7 @@ const states = ["running", "completed", "cancelled", "failed"] as const;
 const failures = [
   "COULD_NOT_DETERMINE_SOURCE",
   "DESTINATION_NOT_FOUND",
+  "RECORD_CORRUPT",
 ] as const satisfies readonly MoveFailure[];
 const taskFlags = { sourceless: 1, passMoved: 2, passedOver: 4 } as const;
 

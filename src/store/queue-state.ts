@@ -248,11 +248,11 @@ export class QueueState implements QueueTransaction {
   // Only committed garbage: records commit in order, so every row of its segment is then in the store, and the segment is
   // empty when no row is found.
   moveTask(id: MoveTaskId): MoveTask | undefined {
-    return this.#rows.get(tables.moveTask, moveTaskKey(id));
+    return this.#rows.getReadable(tables.moveTask, moveTaskKey(id));
   }
 
   moveOrder(id: MoveTaskId): MoveOrder | undefined {
-    return this.#rows.get(tables.moveOrder, moveOrderKey(id));
+    return this.#rows.getReadable(tables.moveOrder, moveOrderKey(id));
   }
 
   *moveTasks(source: QueueNumber): Iterable<MoveTask> {
