@@ -1,399 +1,305 @@
-// The check of one queue's rows: its messages beside their deliveries, each delivery beside its index row and each index row
-// beside its delivery, and its counters beside what was counted.
+// The check of one queue's rows: messages and groups, each in a file of its own, the rows that lead to messages by a time, what
+// is remembered of ids, and the counters beside what was counted.
 
-import type { EpochMs } from "../base/brands.js";
-import type { Counters, Delivery, Message } from "../queue/model.js";
-import { type CheckWalk, Cursor, isPlace, keyName, prefixAfter, Slice } from "./check-walk.js";
+import { uuidText } from "../base/ids.js";
+import type { Counters, Delivery, MessageTraits } from "../queue/model.js";
 import {
-  countersKey,
-  deliveryKey,
-  dueKey,
-  returnedKey,
-  segmentPrefixLength,
-  tableLetters,
-  u64At,
-} from "./keys.js";
+  findMessage,
+  isBeyond,
+  isInFuture,
+  keyLengthOf,
+  messageName,
+  numbersOf,
+  placeText,
+  type SegmentContext,
+} from "./check-context.js";
+import { GroupsCheck } from "./check-groups.js";
+import { MessagesCheck, type MessageTally } from "./check-messages.js";
+import { isPlace, keyName, prefixAfter } from "./check-walk.js";
+import { countersKey, deliveryKey, segmentPrefixLength, tableLetters, u64At } from "./keys.js";
 import type { ScannedRow } from "./store.js";
-import { tables } from "./tables.js";
-
-export interface SegmentParts {
-  readonly walk: CheckWalk;
-  readonly prefix: string;
-  readonly queueName: string;
-  /** No row can tell of a later instant. */
-  readonly lastInstant: number;
-}
+import { type Table, tables } from "./tables.js";
 
 export interface SegmentChecked {
   readonly hasCounters: boolean;
   readonly messageCount: number;
 }
 
-/** Both tables are read by place, side by side; where each goes on. */
-interface PairedFrom {
-  readonly message: string;
-  readonly delivery: string;
+export async function checkSegment(
+  parts: Omit<SegmentContext, "counters">,
+): Promise<SegmentChecked> {
+  const counters = parts.walk.find(tables.counters, countersKey(parts.prefix));
+  const segment = { ...parts, counters: counters === "unreadable" ? undefined : counters };
+  const tally = await new SegmentCheck(segment).run();
+  return { hasCounters: counters !== undefined, messageCount: tally.stored };
 }
 
-export class SegmentCheck {
-  readonly #walk: CheckWalk;
-  readonly #prefix: string;
-  readonly #queueName: string;
-  readonly #lastInstant: number;
-  /** Undefined when there are none, or none that can be read. */
-  #counters: Counters | undefined;
-  #stored = 0;
-  #storedBytes = 0;
-  #inFlight = 0;
-  #delayed = 0;
-  /** Rows that cannot be read: what they would have counted is not known. */
-  #unreadMessages = 0;
-  #unreadDeliveries = 0;
-  #lastSentAt = 0;
-  #lastOrder = -1;
+class SegmentCheck {
+  readonly #segment: SegmentContext;
+  readonly #groups: GroupsCheck;
+  #lastPlace = "";
+  #scheduled = 0;
 
-  constructor({ walk, prefix, queueName, lastInstant }: SegmentParts) {
-    this.#walk = walk;
-    this.#prefix = prefix;
-    this.#queueName = queueName;
-    this.#lastInstant = lastInstant;
+  constructor(segment: SegmentContext) {
+    this.#segment = segment;
+    this.#groups = new GroupsCheck(segment);
   }
 
-  async run(): Promise<SegmentChecked> {
-    const counters = this.#walk.find(tables.counters, countersKey(this.#prefix));
-    this.#counters = counters === "unreadable" ? undefined : counters;
-    await this.#checkMessages();
-    if (this.#counters !== undefined) this.#checkCounters(this.#counters);
-    await this.#walk.walk(this.#prefix, prefixAfter(this.#prefix) ?? "\x80", (scanned) =>
-      this.#checkOther(scanned),
-    );
-    return { hasCounters: counters !== undefined, messageCount: this.#stored };
+  async run(): Promise<MessageTally> {
+    const { walk, prefix, counters } = this.#segment;
+    const tally = await new MessagesCheck(this.#segment, this.#groups).run();
+    if (tally.unreadDeliveries > 0) this.#groups.becomeBlind();
+    await walk.walk(prefix, prefixAfter(prefix) ?? "\x80", (scanned) => this.#checkOther(scanned));
+    this.#groups.finish();
+    if (counters !== undefined) this.#checkCounters(counters, tally);
+    return tally;
   }
 
-  #report(row: string, sentence: string): void {
-    this.#walk.report(row, sentence);
-  }
-
-  #nameOf(place: number): string {
-    return `${this.#queueName}, message ${place}`;
-  }
-
-  /** Rows of the smaller tables; returns where to go on when it meets one that was read before. */
+  /** Rows of the other tables; returns where to go on when it meets one that was read before. */
   #checkOther(scanned: ScannedRow): string | undefined {
+    const { walk, prefix, queueName } = this.#segment;
     const { key } = scanned;
     switch (key[segmentPrefixLength]) {
+      case tableLetters.message:
+        return `${prefix}n`;
+      case tableLetters.delivery:
+        return `${prefix}t`;
       case tableLetters.counters:
         if (key.length === segmentPrefixLength + 1) {
-          this.#walk.read(scanned, tables.counters, () => this.#queueName);
-        } else this.#walk.layout(key);
-        return undefined;
+          walk.read(scanned, tables.counters, () => queueName);
+        } else walk.layout(key);
+        break;
       case tableLetters.due:
         this.#checkDue(scanned);
-        return undefined;
+        break;
       case tableLetters.returned:
         this.#checkReturned(scanned);
-        return undefined;
+        break;
+      case tableLetters.member:
+        this.#groups.checkMember(scanned);
+        break;
+      case tableLetters.group:
+        this.#groups.checkGroup(scanned);
+        break;
+      case tableLetters.line:
+        this.#groups.checkLine(scanned);
+        break;
+      case tableLetters.ownExpiry:
+        this.#checkTimed(scanned, tables.ownExpiry, "its time to live ends", "expiresAt");
+        break;
+      case tableLetters.late:
+        this.#checkTimed(scanned, tables.late, "the time in its id is", "indexedAt");
+        break;
+      case tableLetters.dedup:
+        this.#checkDedup(scanned);
+        break;
+      case tableLetters.attempt:
+        this.#checkAttempt(scanned);
+        break;
+      case tableLetters.scheduled:
+        this.#checkScheduled(scanned);
+        break;
       case tableLetters.chunk: {
-        const base = this.#prefix + key.slice(segmentPrefixLength + 1, -2);
-        this.#walk.checkChunk(scanned, base, this.#rowName(base));
-        return undefined;
+        const base = prefix + key.slice(segmentPrefixLength + 1, -2);
+        walk.checkChunk(scanned, base, this.#rowName(base));
+        break;
       }
-      case tableLetters.message:
-        return `${this.#prefix}n`;
-      case tableLetters.delivery:
-        return `${this.#prefix}t`;
       default:
-        this.#report(`${this.#queueName}, ${keyName(key)}`, "No table has this letter.");
-        return undefined;
+        walk.report(`${queueName}, ${keyName(key)}`, "No table has this letter.");
     }
+    return undefined;
   }
 
-  /** What a row of the segment is about. */
+  /** What a row that may be long is about. */
   #rowName(key: string): string {
-    return key.length === placeKeyLength && key[segmentPrefixLength] === tableLetters.message
-      ? this.#nameOf(u64At(key, key.length - 8))
-      : `${this.#queueName}, ${keyName(key)}`;
+    if (key[segmentPrefixLength] === tableLetters.message && key.length === keyLengthOf(1)) {
+      return messageName(this.#segment, u64At(key, key.length - 8));
+    }
+    return key[segmentPrefixLength] === tableLetters.scheduled && key.length === scheduledKeyLength
+      ? this.#scheduledName(key)
+      : `${this.#segment.queueName}, ${keyName(key)}`;
   }
 
-  // ---- messages and their deliveries ---------------------------------------------------------------------------------
-
-  async #checkMessages(): Promise<void> {
-    let from: PairedFrom | undefined = {
-      message: `${this.#prefix}m`,
-      delivery: `${this.#prefix}s`,
-    };
-    while (from !== undefined) {
-      from = this.#checkMessagesSlice(from);
-      await this.#walk.endSlice();
-    }
+  #scheduledName(key: string): string {
+    const id = Buffer.from(key.slice(-16), "latin1");
+    return `${this.#segment.queueName}, scheduled message ${uuidText(id)}`;
   }
 
-  #checkMessagesSlice(from: PairedFrom): PairedFrom | undefined {
-    const ends = { message: `${this.#prefix}n`, delivery: `${this.#prefix}t` };
-    const { store } = this.#walk;
-    const messages = new Cursor(store.scan(from.message, ends.message));
-    const deliveries = new Cursor(store.scan(from.delivery, ends.delivery));
-    const slice = new Slice();
-    try {
-      while (messages.row !== undefined || deliveries.row !== undefined) {
-        const place = Math.min(placeOf(messages.row), placeOf(deliveries.row));
-        const message = placeOf(messages.row) === place ? messages.take() : undefined;
-        const delivery = placeOf(deliveries.row) === place ? deliveries.take() : undefined;
-        this.#checkPlace(place, message, delivery);
-        const rows = [message, delivery].filter((row) => row !== undefined);
-        this.#walk.rowCount += rows.length;
-        if (rows.some((row) => slice.isFullWith(row))) {
-          return {
-            message: messages.row?.key ?? ends.message,
-            delivery: deliveries.row?.key ?? ends.delivery,
-          };
-        }
-      }
-      return undefined;
-    } finally {
-      messages.close();
-      deliveries.close();
-    }
-  }
+  // ---- rows that lead to messages ------------------------------------------------------------------------------------
 
-  #checkPlace(
-    place: number,
-    messageRow: ScannedRow | undefined,
-    deliveryRow: ScannedRow | undefined,
-  ): void {
-    if (place === outOfLayout) {
-      for (const row of [messageRow, deliveryRow])
-        if (row !== undefined) this.#walk.layout(row.key);
-      return;
-    }
-    const name = (): string => this.#nameOf(place);
-    const message = messageRow && this.#walk.read(messageRow, tables.message, name);
-    const delivery = deliveryRow && this.#walk.read(deliveryRow, tables.delivery, name);
-    if (message !== undefined) {
-      this.#stored += 1;
-      if (message.row === undefined) this.#unreadMessages += 1;
-      // A message that cannot be read was passed over by receives; that it cannot be read says enough.
-      else this.#checkMessage(message.row, delivery !== undefined, name);
-    } else if (delivery !== undefined) {
-      this.#report(name(), "It has a delivery and is not there.");
-    }
-    if (delivery?.row !== undefined) this.#checkDelivery(delivery.row, message?.row, name);
-    else if (delivery !== undefined) this.#unreadDeliveries += 1;
-  }
-
-  #checkMessage(message: Message, hasDelivery: boolean, name: () => string): void {
-    const { sequence, sentAt } = message;
-    this.#storedBytes += message.sizeBytes;
-    const { nextSequence = sequence + 1 } = this.#counters ?? {};
-    if (sequence >= nextSequence) {
-      this.#report(name(), `Its place was not given out yet: the next one is ${nextSequence}.`);
-    }
-    // Expiry stops at the first message that is young enough.
-    if (sentAt < this.#lastSentAt) {
-      this.#report(name(), `It was sent at ${sentAt}, before the message in front of it.`);
-    }
-    this.#lastSentAt = Math.max(this.#lastSentAt, sentAt);
-    if (this.#isInFuture(sentAt)) {
-      this.#report(name(), `It was sent at ${sentAt}, after the last instant of the store.`);
-    }
-    this.#checkHasDelivery(message, hasDelivery, name);
-  }
-
-  #checkHasDelivery(message: Message, hasDelivery: boolean, name: () => string): void {
-    const freshFrom = this.#counters?.freshFrom;
-    const isBeforeFresh = freshFrom !== undefined && message.sequence < freshFrom;
-    if (!hasDelivery && isBeforeFresh) {
-      this.#report(
-        name(),
-        `It stands before the first fresh place ${freshFrom} and has no delivery: no receive would find it.`,
-      );
-    } else if (!hasDelivery && message.isIndexed) {
-      this.#report(
-        name(),
-        "It was sent with a delay and has no delivery: no receive would find it.",
-      );
-    } else if (hasDelivery && freshFrom !== undefined && !isBeforeFresh && !message.isIndexed) {
-      this.#report(
-        name(),
-        `It stands at or after the first fresh place ${freshFrom} and has a delivery: it would be received twice.`,
-      );
-    }
-  }
-
-  #checkDelivery(delivery: Delivery, message: Message | undefined, name: () => string): void {
-    if (message !== undefined && message.sizeBytes !== delivery.sizeBytes) {
-      this.#report(
-        name(),
-        `It has ${message.sizeBytes} bytes and its delivery says ${delivery.sizeBytes}.`,
-      );
-    }
-    if (message !== undefined && message.sentAt !== delivery.sentAt) {
-      this.#report(
-        name(),
-        `It was sent at ${message.sentAt} and its delivery says ${delivery.sentAt}.`,
-      );
-    }
-    this.#checkReceives(delivery, name);
-    this.#checkIndexRow(delivery, name);
-  }
-
-  #checkIndexRow({ state, sequence }: Delivery, name: () => string): void {
-    if (state.kind !== "returned") {
-      if (state.kind === "leased") this.#inFlight += 1;
-      else this.#delayed += 1;
-      const key = dueKey(this.#prefix, state.until, sequence);
-      if (this.#walk.find(tables.due, key) === undefined) {
-        this.#report(
-          name(),
-          `It is ${state.kind} until ${state.until} and has no index row: it would never return.`,
-        );
-      }
-      return;
-    }
-    const { order } = state.place;
-    const { nextSequence = order + 1 } = this.#counters ?? {};
-    if (
-      this.#walk.find(tables.returned, returnedKey(this.#prefix, state.place, sequence)) ===
-      undefined
-    ) {
-      this.#report(
-        name(),
-        `It is visible and has no index row at ${order}: no receive would find it.`,
-      );
-    }
-    if (order < sequence || order >= nextSequence) {
-      this.#report(name(), `It is visible at ${order}, a place it cannot have been given.`);
-    }
-  }
-
-  #checkReceives(delivery: Delivery, name: () => string): void {
-    const { state, receiveCount, ordinal, firstReceivedAt } = delivery;
-    if (receiveCount > ordinal) {
-      this.#report(
-        name(),
-        `It counts ${receiveCount} receives, more than the ${ordinal} there were.`,
-      );
-    }
-    if ((receiveCount === 0) !== (firstReceivedAt === undefined)) {
-      this.#report(
-        name(),
-        `It counts ${receiveCount} receives, and its first-received time says otherwise.`,
-      );
-    }
-    if (state.kind === "delayed" && receiveCount > 0) {
-      this.#report(name(), `It is delayed and was received ${receiveCount} times.`);
-    }
-    if (state.kind !== "leased") return;
-    if (receiveCount === 0) this.#report(name(), "It is leased and was never received.");
-    if (state.leasedAt > state.until || this.#isInFuture(state.leasedAt)) {
-      this.#report(name(), `It is leased from ${state.leasedAt} until ${state.until}.`);
-    }
-  }
-
-  // ---- index rows and counters ---------------------------------------------------------------------------------------
-
-  /** The two numbers of an index row's key; undefined, and reported, when it has none. */
-  #indexOf({
-    key,
-  }: ScannedRow): { readonly first: number; readonly place: Message["sequence"] } | undefined {
-    const firstAt = key.length - 16;
-    const placeAt = key.length - 8;
-    if (key.length !== indexKeyLength || !isPlace(key, firstAt) || !isPlace(key, placeAt)) {
-      this.#walk.layout(key);
-      return undefined;
-    }
-    return { first: u64At(key, firstAt), place: u64At(key, placeAt) as Message["sequence"] };
+  #findDelivery(place: number): Delivery | "unreadable" | undefined {
+    const { walk, prefix } = this.#segment;
+    return walk.find(tables.delivery, deliveryKey(prefix, place as MessageTraits["sequence"]));
   }
 
   #checkDue(scanned: ScannedRow): void {
-    const index = this.#indexOf(scanned);
-    if (index === undefined) return;
-    const { first: until, place } = index;
-    const name = this.#nameOf(place);
-    this.#walk.read(scanned, tables.due, () => name);
-    const delivery = this.#walk.find(tables.delivery, deliveryKey(this.#prefix, place));
+    const { walk } = this.#segment;
+    const [until, place] = numbersOf(this.#segment, scanned, 2) ?? [];
+    if (until === undefined || place === undefined) return;
+    const name = messageName(this.#segment, place);
+    walk.read(scanned, tables.due, () => name);
+    const delivery = this.#findDelivery(place);
     const says = `An index row says that it returns at ${until}`;
-    if (delivery === undefined) this.#report(name, `${says}, and it has no delivery.`);
-    else if (
-      delivery !== "unreadable" &&
-      (delivery.state.kind === "returned" || delivery.state.until !== until)
-    ) {
-      this.#report(name, `${says}; it is ${standingOf(delivery)}.`);
+    if (delivery === undefined) walk.report(name, `${says}, and it has no delivery.`);
+    if (delivery === undefined || delivery === "unreadable") return;
+    if (delivery.state.kind === "returned" || delivery.state.until !== until) {
+      walk.report(name, `${says}; it is ${stateText(delivery)}.`);
     }
   }
 
   #checkReturned(scanned: ScannedRow): void {
-    const index = this.#indexOf(scanned);
-    if (index === undefined) return;
-    const { first: order, place } = index;
-    const name = this.#nameOf(place);
-    this.#walk.read(scanned, tables.returned, () => name);
-    if (order === this.#lastOrder) {
-      this.#report(name, `It is visible at ${order}, as another message is.`);
+    const { walk, queue } = this.#segment;
+    const [at, order, sequence] = numbersOf(this.#segment, scanned, 3) ?? [];
+    if (at === undefined || order === undefined || sequence === undefined) return;
+    const name = messageName(this.#segment, sequence);
+    walk.read(scanned, tables.returned, () => name);
+    const place = `${at}/${order}`;
+    if (place === this.#lastPlace) {
+      walk.report(name, `It is visible at ${place}, as another message is.`);
     }
-    this.#lastOrder = order;
-    const delivery = this.#walk.find(tables.delivery, deliveryKey(this.#prefix, place));
-    const says = `An index row says that it is visible at ${order}`;
-    if (delivery === undefined) this.#report(name, `${says}, and it has no delivery.`);
-    else if (
-      delivery !== "unreadable" &&
-      (delivery.state.kind !== "returned" || delivery.state.place.order !== order)
-    ) {
-      this.#report(name, `${says}; it is ${standingOf(delivery)}.`);
+    this.#lastPlace = place;
+    const delivery = this.#findDelivery(sequence);
+    const says = `An index row says that it is visible at ${place}`;
+    if (queue.isFifo) walk.report(name, `${says}, in a FIFO queue.`);
+    else if (delivery === undefined) walk.report(name, `${says}, and it has no delivery.`);
+    if (queue.isFifo || delivery === undefined || delivery === "unreadable") return;
+    if (delivery.groupId !== undefined) {
+      walk.report(name, `${says}; it is found by its group ${delivery.groupId}.`);
+    } else if (delivery.state.kind !== "returned" || placeText(delivery.state.place) !== place) {
+      walk.report(name, `${says}; it is ${stateText(delivery)}.`);
     }
   }
 
-  #checkCounters(counters: Counters): void {
-    const name = this.#queueName;
-    const compare = (what: string, counted: number, found: number): void => {
-      if (counted !== found) {
-        this.#report(name, `Its counters say ${counted} ${what}, and there are ${found}.`);
+  /** A row by a time that its message tells as well. */
+  #checkTimed(
+    scanned: ScannedRow,
+    table: Table<true>,
+    what: string,
+    trait: "expiresAt" | "indexedAt",
+  ): void {
+    const { walk } = this.#segment;
+    const [at, place] = numbersOf(this.#segment, scanned, 2) ?? [];
+    if (at === undefined || place === undefined) return;
+    const name = messageName(this.#segment, place);
+    walk.read(scanned, table, () => name);
+    const message = findMessage(this.#segment, place as MessageTraits["sequence"]);
+    const says = `A row says that ${what} at ${at}`;
+    if (message === undefined) walk.report(name, `${says}, and it is not there.`);
+    if (message === undefined || message === "unreadable" || message[trait] === at) return;
+    walk.report(name, `${says}; it says ${message[trait] ?? "nothing of it"}.`);
+  }
+
+  // ---- what is remembered, and what is to come -----------------------------------------------------------------------
+
+  #checkDedup(scanned: ScannedRow): void {
+    const { walk } = this.#segment;
+    const name = this.#rememberedName(scanned.key, "deduplication id");
+    if (name === undefined) return;
+    const { row } = walk.read(scanned, tables.dedup, () => name);
+    if (row === undefined) return;
+    this.#checkRememberedAt(row.at, name);
+    if (row.sequence !== undefined) this.#checkRememberedPlace(row.sequence, name);
+  }
+
+  #checkAttempt(scanned: ScannedRow): void {
+    const { walk, queue } = this.#segment;
+    const name = this.#rememberedName(scanned.key, "receive attempt");
+    if (name === undefined) return;
+    const { row } = walk.read(scanned, tables.attempt, () => name);
+    if (row === undefined) return;
+    if (!queue.isFifo) walk.report(name, "It is remembered in a standard queue.");
+    this.#checkRememberedAt(row.at, name);
+    for (const { sequence } of row.receives) this.#checkRememberedPlace(sequence, name);
+  }
+
+  #rememberedName(key: string, what: string): string | undefined {
+    if (key.length === rememberedKeyLength) {
+      const hash = Buffer.from(key.slice(-16), "latin1").toString("hex");
+      return `${this.#segment.queueName}, ${what} ${hash}`;
+    }
+    this.#segment.walk.layout(key);
+    return undefined;
+  }
+
+  #checkRememberedAt(at: number, name: string): void {
+    if (!isInFuture(this.#segment, at)) return;
+    this.#segment.walk.report(name, `It is remembered from ${at}, after the last instant.`);
+  }
+
+  #checkRememberedPlace(place: number, name: string): void {
+    if (place > 0 && !isBeyond(this.#segment, place)) return;
+    this.#segment.walk.report(name, `It names message ${place}, which was not given out yet.`);
+  }
+
+  #checkScheduled(scanned: ScannedRow): void {
+    const { walk } = this.#segment;
+    const { key } = scanned;
+    if (key.length !== scheduledKeyLength || !isPlace(key, segmentPrefixLength + 1)) {
+      walk.layout(key);
+      return;
+    }
+    const name = this.#scheduledName(key);
+    this.#scheduled += 1;
+    const { row } = walk.read(scanned, tables.scheduled, () => name);
+    if (row === undefined) return;
+    const idAt = row.messageId.readUIntBE(0, 6);
+    if (idAt !== row.deliverAt) {
+      walk.report(name, `The time in its id is ${idAt}, and it is to join at ${row.deliverAt}.`);
+    }
+    if (isInFuture(this.#segment, row.acceptedAt) || row.acceptedAt > row.deliverAt) {
+      walk.report(name, `It was accepted at ${row.acceptedAt}, to join at ${row.deliverAt}.`);
+    }
+  }
+
+  // ---- counters ------------------------------------------------------------------------------------------------------
+
+  #checkCounters(counters: Counters, tally: MessageTally): void {
+    const { walk, queue, queueName } = this.#segment;
+    const compare = (what: string, said: number, found: number): void => {
+      if (said !== found) {
+        walk.report(queueName, `Its counters say ${said} ${what}, and there are ${found}.`);
       }
     };
-    compare("messages stored", counters.stored, this.#stored);
-    if (this.#unreadMessages === 0) {
-      compare("bytes stored", counters.storedBytes, this.#storedBytes);
+    compare("messages stored", counters.stored, tally.stored);
+    compare("messages scheduled", counters.scheduled, this.#scheduled);
+    if (tally.unreadMessages === 0)
+      compare("bytes stored", counters.storedBytes, tally.storedBytes);
+    if (tally.unreadDeliveries === 0) {
+      compare("messages in flight", counters.inFlight, tally.inFlight);
+      compare("messages delayed", counters.delayed, tally.delayed);
     }
-    if (this.#unreadDeliveries === 0) {
-      compare("messages in flight", counters.inFlight, this.#inFlight);
-      compare("messages delayed", counters.delayed, this.#delayed);
+    this.#checkConservation(counters);
+    const { nextSequence, freshFrom, dueFrom } = counters;
+    const marks = { "first fresh place": freshFrom, "first delayed place": dueFrom };
+    for (const [mark, place] of Object.entries(marks)) {
+      if (place > nextSequence) {
+        walk.report(queueName, `Its ${mark} ${place} is after its next place ${nextSequence}.`);
+      }
     }
-    const { sent, deleted, expired, purged, stored, freshFrom, nextSequence } = counters;
-    if (sent !== stored + deleted + expired + purged) {
-      this.#report(
-        name,
-        `Its counters say ${sent} sent, which is not ${stored} stored + ${deleted} deleted + ${expired} expired + ${purged} purged.`,
-      );
-    }
-    if (freshFrom > nextSequence) {
-      this.#report(
-        name,
-        `Its first fresh place ${freshFrom} is after its next place ${nextSequence}.`,
+    const [unused, idle] = queue.isFifo ? ["fresh", freshFrom] : ["delayed", dueFrom];
+    if (idle < nextSequence) {
+      walk.report(
+        queueName,
+        `Its first ${unused} place is ${idle}, which means nothing in a ${queue.isFifo ? "FIFO" : "standard"} queue.`,
       );
     }
   }
 
-  #isInFuture(instant: EpochMs): boolean {
-    return instant > this.#lastInstant;
+  #checkConservation({ stored, sent, arrived, ...counters }: Counters): void {
+    const { deleted, expired, purged, deadLettered, moved } = counters;
+    if (stored === sent + arrived - deleted - expired - purged - deadLettered - moved) return;
+    this.#segment.walk.report(
+      this.#segment.queueName,
+      `Its counters say ${stored} stored, which is not ${sent} sent + ${arrived} arrived - ${deleted} deleted - ${expired} expired ` +
+        `- ${purged} purged - ${deadLettered} dead-lettered - ${moved} moved.`,
+    );
   }
 }
 
-/** Prefix, letter, one number; prefix, letter, two. */
-const placeKeyLength = segmentPrefixLength + 1 + 8;
-const indexKeyLength = placeKeyLength + 8;
-/** Sorts keys out of layout where they stand in the way: before everything else. */
-const outOfLayout = -1;
-const noRow = Number.POSITIVE_INFINITY;
+const rememberedKeyLength = segmentPrefixLength + 1 + 16;
+const scheduledKeyLength = segmentPrefixLength + 1 + 8 + 16;
 
-function placeOf(row: ScannedRow | undefined): number {
-  if (row === undefined) return noRow;
-  const { key } = row;
-  return key.length === placeKeyLength && isPlace(key, key.length - 8)
-    ? u64At(key, key.length - 8)
-    : outOfLayout;
-}
-
-const standingOf = ({ state }: Delivery): string =>
+const stateText = ({ state }: Delivery): string =>
   state.kind === "returned"
-    ? `visible at ${state.place.order}`
+    ? `visible at ${placeText(state.place)}`
     : `${state.kind} until ${state.until}`;

@@ -4,7 +4,7 @@
 import { RecordCorrupt } from "../base/record-corrupt.js";
 import { u64At } from "./keys.js";
 import type { ScannedRow, Store } from "./store.js";
-import type { Table } from "./tables.js";
+import type { HeadedTable, Table } from "./tables.js";
 
 /** Something that cannot be if everything is right. */
 export interface Contradiction {
@@ -107,6 +107,23 @@ export class CheckWalk {
     } catch {
       return "unreadable";
     }
+  }
+
+  /** As `find`, of a long row only what its first chunk tells. */
+  findHead<Row extends Head, Head>(
+    table: HeadedTable<Row, Head>,
+    key: string,
+  ): Head | "unreadable" | undefined {
+    let isUnreadable = false;
+    const rows = this.store.heads(key, keyAfter(key), () => {
+      isUnreadable = true;
+    });
+    try {
+      for (const { bytes } of rows) return table.decodeHead(key, bytes);
+    } catch {
+      isUnreadable = true;
+    }
+    return isUnreadable ? "unreadable" : undefined;
   }
 
   layout(key: string): void {

@@ -7,19 +7,13 @@
 
 import type { EpochMs } from "../base/brands.js";
 import type { Queue } from "../queue/model.js";
-import { SegmentCheck } from "./check-segment.js";
+import { checkSegment } from "./check-segment.js";
+import { checkStoreRows, namesOf } from "./check-store-rows.js";
+import { CheckWalk, type Contradiction, keyAfter, prefixAfter } from "./check-walk.js";
 import {
-  CheckWalk,
-  type Contradiction,
-  isPlace,
-  keyAfter,
-  keyName,
-  prefixAfter,
-} from "./check-walk.js";
-import {
+  deadLetterSourceKey,
   nodeKey,
-  requestDueKey,
-  requestKey,
+  queueKey,
   segmentPrefix,
   segmentPrefixLength,
   u64At,
@@ -55,6 +49,8 @@ export function renderCheckReport(report: CheckReport): string {
 
 /** Who a segment belongs to. */
 interface Owner {
+  /** Of the queue's row: its settings are read again when its segment is met, since all of them may be too many to keep. */
+  readonly key: string;
   readonly name: string;
   hasCounters: boolean;
 }
@@ -78,8 +74,7 @@ class StoreCheck {
     await this.#checkGarbage();
     await this.#checkSegments();
     this.#checkOwnersSeen();
-    await this.#checkRequests();
-    await this.#checkRest();
+    await checkStoreRows({ walk: this.#walk, lastInstant: this.#lastInstant });
     const { contradictions, contradictionCount, rowCount } = this.#walk;
     return {
       contradictions,
@@ -99,12 +94,12 @@ class StoreCheck {
     const numbers = new Set<number>();
     const segments = new Set<number>();
     await this.#walk.walk("\x80", "\x81", (scanned) => {
-      const split = scanned.key.indexOf("\x00");
-      if (split < 2 || split === scanned.key.length - 1) {
+      const names = namesOf(scanned.key, 2);
+      if (names === undefined) {
         this.#walk.layout(scanned.key);
         return undefined;
       }
-      const name = `queue ${scanned.key.slice(1, split)}/${scanned.key.slice(split + 1)}`;
+      const name = `queue ${names.join("/")}`;
       this.#queueCount += 1;
       const { row } = this.#walk.read(scanned, tables.queue, () => name);
       if (row !== undefined) this.#addQueue(row, name, numbers, segments);
@@ -125,7 +120,23 @@ class StoreCheck {
     if (this.#isInFuture(queue.createdAt) || this.#isInFuture(queue.updatedAt)) {
       this.#walk.report(name, "It was created or updated after the last instant of the store.");
     }
-    this.#owners.set(segmentPrefix(queue.slot, queue.segment), { name, hasCounters: false });
+    this.#checkRedrive(queue, name);
+    const { namespace } = queue;
+    this.#owners.set(segmentPrefix(queue.slot, queue.segment), {
+      key: queueKey(namespace, queue.name),
+      name,
+      hasCounters: false,
+    });
+  }
+
+  /** The reverse, a source that names another queue, is found with the row. */
+  #checkRedrive({ namespace, name: source, settings }: Queue, name: string): void {
+    const target = settings.redrive?.deadLetterQueue;
+    if (target === undefined) return;
+    const key = deadLetterSourceKey(namespace, target, source);
+    if (this.#walk.find(tables.deadLetterSource, key) === undefined) {
+      this.#walk.report(name, `It sends its dead letters to ${target}, and no row there says so.`);
+    }
   }
 
   async #checkGarbage(): Promise<void> {
@@ -141,60 +152,6 @@ class StoreCheck {
       if (owner !== undefined) {
         this.#walk.report(owner.name, `Its ${segmentName(prefix)} is marked as garbage.`);
       }
-      return undefined;
-    });
-  }
-
-  async #checkRequests(): Promise<void> {
-    await this.#walk.walk("\x82", "\x83", (scanned) => {
-      const hash = scanned.key.slice(1);
-      const name = requestName(hash);
-      const { row } = this.#walk.read(scanned, tables.request, () => name);
-      if (row === undefined) return undefined;
-      if (this.#walk.find(tables.requestDue, requestDueKey(row.keepUntil, hash)) === undefined) {
-        this.#walk.report(name, `No row says that it may go at ${row.keepUntil}.`);
-      }
-      return undefined;
-    });
-    await this.#walk.walk("\x83", "\x84", (scanned) => {
-      const { key } = scanned;
-      if (key.length <= 9 || !isPlace(key, 1)) {
-        this.#walk.layout(key);
-        return undefined;
-      }
-      const name = requestName(key.slice(9));
-      this.#walk.read(scanned, tables.requestDue, () => name);
-      const result = this.#walk.find(tables.request, requestKey(key.slice(9)));
-      const keepUntil = u64At(key, 1);
-      if (result === undefined) {
-        this.#walk.report(name, `It is to go at ${keepUntil} and is not there.`);
-      } else if (result !== "unreadable" && result.keepUntil !== keepUntil) {
-        this.#walk.report(name, `It is to go at ${keepUntil} and also at ${result.keepUntil}.`);
-      }
-      return undefined;
-    });
-  }
-
-  /** Facts about the node, letters that no table has, and chunks of rows about the whole store. */
-  async #checkRest(): Promise<void> {
-    await this.#walk.walk("\x84", "\x85", (scanned) => {
-      this.#walk.read(scanned, tables.node, () => `node fact ${keyName(scanned.key.slice(1))}`);
-      return undefined;
-    });
-    await this.#walk.walk("\x85", "\x86", (scanned) => {
-      this.#walk.read(
-        scanned,
-        tables.deletedQueue,
-        () => `deleted queue ${keyName(scanned.key.slice(1))}`,
-      );
-      return undefined;
-    });
-    await this.#walk.walk("\x86", "\xff", (scanned) => {
-      this.#walk.report(keyName(scanned.key), "No table has this letter.");
-      return undefined;
-    });
-    await this.#walk.walk("\xff", wholeEnd, (scanned) => {
-      this.#walk.checkChunk(scanned, scanned.key.slice(1, -2), keyName(scanned.key));
       return undefined;
     });
   }
@@ -224,12 +181,15 @@ class StoreCheck {
   }
 
   async #checkSegment(prefix: string, owner: Owner): Promise<void> {
-    const checked = await new SegmentCheck({
+    const queue = this.#walk.find(tables.queue, owner.key);
+    if (queue === undefined || queue === "unreadable") return;
+    const checked = await checkSegment({
       walk: this.#walk,
       prefix,
+      queue,
       queueName: owner.name,
       lastInstant: this.#lastInstant,
-    }).run();
+    });
     owner.hasCounters = checked.hasCounters;
     this.#messageCount += checked.messageCount;
   }
@@ -247,11 +207,5 @@ class StoreCheck {
 }
 
 const slotEnd = 0x4000;
-/** After every key: none may be longer than LMDB's longest. */
-const wholeEnd = "\xff".repeat(64);
-
 const segmentName = (prefix: string): string =>
   `segment ${u64At(prefix, 2)} in slot ${prefix.charCodeAt(0) * 256 + prefix.charCodeAt(1)}`;
-
-const requestName = (hash: string): string =>
-  `request result ${Buffer.from(hash, "latin1").toString("hex")}`;

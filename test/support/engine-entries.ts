@@ -1,7 +1,7 @@
 // What a test sends, as the rules want to have it: a queue by its name, a message by its body.
 
 import type { Namespace, QueueName } from "../../src/base/brands.js";
-import { milliseconds } from "../../src/base/brands.js";
+import { epochMs, milliseconds } from "../../src/base/brands.js";
 import type { QueueAddress } from "../../src/queue/queue-name.js";
 import type { SendEntry } from "../../src/queue/send-message.js";
 
@@ -10,6 +10,11 @@ export interface Sent {
   readonly delayMs?: number;
   /** Counted size, when it should differ from the body's. */
   readonly sizeBytes?: number;
+  readonly groupId?: string;
+  readonly dedupId?: string;
+  readonly priority?: number;
+  readonly deliverAt?: number;
+  readonly timeToLiveMs?: number;
 }
 
 export const addressOf = (name: string): QueueAddress => ({
@@ -18,8 +23,9 @@ export const addressOf = (name: string): QueueAddress => ({
   given: name,
 });
 
-export function entryOf({ body, delayMs, sizeBytes }: Sent): SendEntry {
-  const bytes = Buffer.from(body);
+export function entryOf(sent: Sent): SendEntry {
+  const { delayMs, deliverAt, timeToLiveMs } = sent;
+  const bytes = Buffer.from(sent.body);
   return {
     content: {
       isText: true,
@@ -27,12 +33,15 @@ export function entryOf({ body, delayMs, sizeBytes }: Sent): SendEntry {
       bodyMd5: Buffer.alloc(16),
       attributes: [],
       senderId: "key:default:dev",
-      groupId: undefined,
+      groupId: sent.groupId,
       traceHeader: undefined,
-      dedupId: undefined,
+      dedupId: sent.dedupId,
       originalMessageId: undefined,
     },
-    sizeBytes: sizeBytes ?? bytes.length,
+    sizeBytes: sent.sizeBytes ?? bytes.length,
     delayMs: delayMs === undefined ? undefined : milliseconds(delayMs),
+    deliverAt: deliverAt === undefined ? undefined : epochMs(deliverAt),
+    timeToLiveMs: timeToLiveMs === undefined ? undefined : milliseconds(timeToLiveMs),
+    priority: sent.priority,
   };
 }

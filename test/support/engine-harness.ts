@@ -47,6 +47,7 @@ export interface Receive {
   readonly bytesMax?: number;
   readonly visibilityTimeoutMs?: number;
   readonly waitMs?: number;
+  readonly attemptId?: string;
 }
 
 /** One message as a receiver sees it. */
@@ -275,6 +276,7 @@ export class EngineHarness {
             bytesMax,
             visibilityTimeoutMs: visibilityTimeoutMs as DurationMs | undefined,
             isShortPoll: waitMs === 0,
+            attemptId: options.attemptId,
           },
           stamp,
           waited.queue,

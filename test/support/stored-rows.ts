@@ -235,6 +235,7 @@ export const group: fc.Arbitrary<Group> = fc.record({
 
 export const dedupEntry: fc.Arbitrary<DedupEntry> = fc.record({
   at: instant,
+  groupId: maybe(groupName),
   messageId: id16,
   // Places begin at 1.
   sequence: maybe(
