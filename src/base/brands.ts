@@ -10,6 +10,8 @@ type Branded<Base, Name extends string> = Base & { readonly [brand]: Name };
 export type EpochMs = Branded<number, "EpochMs">;
 /** A span of time in milliseconds. */
 export type DurationMs = Branded<number, "DurationMs">;
+/** What a clock on a wall shows: the milliseconds that would be its instant if the wall stood where UTC is the time. */
+export type LocalMs = Branded<number, "LocalMs">;
 /** The number of one incarnation of a queue; a queue recreated under the same name has another. Never reused. */
 export type QueueNumber = Branded<number, "QueueNumber">;
 /** The key range that holds a queue's messages; a purge starts a new one. Never reused. */
@@ -28,6 +30,7 @@ export const hours = (value: number): DurationMs => (value * 3_600_000) as Durat
 export const days = (value: number): DurationMs => (value * 86_400_000) as DurationMs;
 
 export const epochMs = (value: number): EpochMs => value as EpochMs;
+export const localMs = (value: number): LocalMs => value as LocalMs;
 export const sequence = (value: number): Sequence => value as Sequence;
 export const queueNumber = (value: number): QueueNumber => value as QueueNumber;
 export const segmentNumber = (value: number): SegmentNumber => value as SegmentNumber;

@@ -1,0 +1,103 @@
+// Cron patterns: which times of the calendar they name. The calendar here knows no zones and no changes of clocks; what a zone
+// makes of its times is said elsewhere (`queue/schedule-times.ts`).
+//
+// The patterns are croner's, read in its calendar of UTC and always asked from a given time on, so that neither the clock nor
+// the zone of this process plays a part. Its search ends after 400 years, some 30 ms at worst, and in the year 3000.
+
+import { Cron, CronPattern } from "croner";
+import { type LocalMs, localMs } from "./brands.js";
+
+/** Characters of a pattern at most. */
+export const cronCharactersMax = 128;
+
+/** A pattern that could be read. */
+export interface CronTimes {
+  /** True when its hours are all 24. */
+  readonly hasEveryHour: boolean;
+  /** The first time strictly after another, on whole seconds; undefined when none comes. */
+  next(after: LocalMs): LocalMs | undefined;
+}
+
+export type CronReading =
+  | { readonly kind: "read"; readonly times: CronTimes }
+  /** `problem` says where, and what may stand there. */
+  | { readonly kind: "unreadable"; readonly problem: string };
+
+const fields = [
+  { name: "second", allowed: "0 to 59" },
+  { name: "minute", allowed: "0 to 59" },
+  { name: "hour", allowed: "0 to 23" },
+  { name: "day of month", allowed: "1 to 31, L for the last, 15W for the weekday nearest to one" },
+  { name: "month", allowed: "1 to 12 or JAN to DEC" },
+  {
+    name: "day of week",
+    allowed: "0 to 7 or SUN to SAT, FRI#2 for the second, FRIL for the last of a month",
+  },
+] as const;
+
+const forms = "alone, or as in 1,2 and 1-5 and */15 and 0-30/5";
+const fieldCharacters = /^[\dA-Za-z*,/#-]+$/;
+const options = { mode: "5-or-6-parts", utcOffset: 0 } as const;
+
+export function readCron(text: string): CronReading {
+  const kept = read.get(text);
+  if (kept !== undefined) return { kind: "read", times: kept };
+  const problem = problemOf(text);
+  if (problem !== undefined) return { kind: "unreadable", problem };
+  const times = timesOf(text);
+  read.set(text, times);
+  const oldest = read.size > readMax ? read.keys().next().value : undefined;
+  if (oldest !== undefined) read.delete(oldest);
+  return { kind: "read", times };
+}
+
+/** Patterns kept as read, at some 80 KB each: reading one takes 50 us, and many schedules run by the same few. */
+const readMax = 32;
+const read = new Map<string, CronTimes>();
+
+function problemOf(text: string): string | undefined {
+  if (text.length > cronCharactersMax) {
+    return `has ${text.length} characters; at most ${cronCharactersMax} are allowed`;
+  }
+  const words = [...text.matchAll(/\S+/g)].map((match) => ({ word: match[0], at: match.index }));
+  if (words.length !== 5 && words.length !== 6) {
+    return `has ${words.length} fields; 5 are needed (minute, hour, day of month, month, day of week), or 6 with the second first`;
+  }
+  const first = fields.length - words.length;
+  for (const [index, { word, at }] of words.entries()) {
+    const field = fields[first + index];
+    if (field === undefined || isReadable(word, first + index)) continue;
+    return `the ${field.name} ${JSON.stringify(word)} at character ${at + 1} must be ${field.allowed}; ${forms}`;
+  }
+  return undefined;
+}
+
+/** Whether a field can be read: with all others open, it alone can be what croner objects to. */
+function isReadable(word: string, index: number): boolean {
+  if (!fieldCharacters.test(word)) return false;
+  try {
+    new CronPattern(fields.map((_, other) => (other === index ? word : "*")).join(" "), undefined, {
+      mode: options.mode,
+    });
+    return true;
+  } catch {
+    // croner throws a TypeError, RangeError or Error for whatever it does not take.
+    return false;
+  }
+}
+
+function timesOf(text: string): CronTimes {
+  // croner writes into the options it is given.
+  const cron = new Cron(text, { ...options });
+  const { hour } = new CronPattern(text, undefined, { mode: options.mode });
+  return {
+    hasEveryHour: hour.every((isNamed) => isNamed > 0),
+    next: (after) => {
+      const next = cron.nextRun(dateAt(after));
+      return next === null ? undefined : localMs(next.getTime());
+    },
+  };
+}
+
+// Made from a number, so no time is read here, which is the clock's alone.
+const dateAt = (milliseconds: number): Date => Reflect.construct(Date, [milliseconds]);
