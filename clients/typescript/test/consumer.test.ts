@@ -182,6 +182,8 @@ test("a message whose settlement was refused is still held, and can be settled i
   await expect(dead).rejects.toMatchObject({ reason: "DLQ_NOT_FOUND" });
   expect(message.isLost).toBe(false);
   expect(await message.ack()).toBe("DELETED");
+  // Over the stream, which holds it.
+  expect(server.callsOf("deleteMessage")).toEqual([]);
   // The credit it took was given back once, not twice: then two would have come by now.
   expect(((await consumer.next()).value as ConsumedMessage).text).toBe("2");
   let third: unknown;

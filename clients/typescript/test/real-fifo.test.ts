@@ -1,8 +1,9 @@
 // FIFO queues through the client, on a real server: that everything which joins, repeats and runs side by side here keeps the
 // order there.
 
-import { expect, test } from "vitest";
-import type { ForebayClient, Queue, ReceivedMessage } from "../src/index.js";
+import { beforeEach, describe, expect, test } from "vitest";
+import type { ForebayClient, MessageOptions, Queue, ReceivedMessage } from "../src/index.js";
+import { CutLine } from "./support/cut-line.js";
 import { RealServer } from "./support/real-server.js";
 
 interface Started {
@@ -109,8 +110,9 @@ test("workers process each group in order and each message once, whatever fails"
   const processed: string[] = [];
   const failed = new Set<string>();
   const running = new Set<string | undefined>();
+  const sideBySide: string[] = [];
   const handler = async ({ text, groupId }: ReceivedMessage): Promise<void> => {
-    expect(running.has(groupId)).toBe(false);
+    if (running.has(groupId)) sideBySide.push(text);
     running.add(groupId);
     await new Promise((resolve) => setTimeout(resolve, 1));
     running.delete(groupId);
@@ -126,6 +128,7 @@ test("workers process each group in order and each message once, whatever fails"
   await until(() => processed.length >= perGroup * groups.length);
   await Promise.all(workers.map((worker) => worker.stop()));
   expectOrder(processed, perGroup);
+  expect(sideBySide).toEqual([]);
   expect(failed.size).toBeGreaterThan(20);
   expect((await queue.attributes()).counters).toMatchObject({ storedMessageCount: 0 });
 });
@@ -175,34 +178,59 @@ test("messages a consumer has taken and that are lost with an earlier one come a
   await consumer.close();
 });
 
-test("over restarts, what a producer sends is stored once and in order", async () => {
-  const { server, queue } = await start();
+describe("over a line that is cut again and again", () => {
   const perGroup = 200;
-  const producer = queue.producer({ maxInFlight: 50 });
-  const sends: Promise<unknown>[] = [];
-  const restarts = (async () => {
-    for (let restart = 0; restart < 3; restart += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 60));
-      await server.stop();
-      await server.start();
-    }
-  })();
-  for (const { body, groupId } of bodies(perGroup)) {
-    await producer.ready();
-    sends.push(producer.send(body, { groupId, dedupId: body }));
-    // Slow enough for the restarts to find something under way.
-    if (sends.length % 20 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  let started: Started;
+  let queue: Queue;
+  let cutting: Promise<void>;
+
+  beforeEach(async () => {
+    started = await start();
+    const line = await CutLine.open(started.server.endpoint);
+    const retry = { initialMs: 10, maxMs: 50 };
+    queue = started.server.connect({ endpoint: line.endpoint, retry }).queue("orders.fifo");
+    cutting = (async () => {
+      for (let cut = 0; cut < 8; cut += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 40));
+        line.cut();
+      }
+    })();
+  });
+
+  async function expectAll(): Promise<void> {
+    await cutting;
+    expect((await started.queue.attributes()).counters.sentCount).toBe(perGroup * groups.length);
+    const received = await receiveAll(started.queue);
+    expectOrder(
+      received.map(({ text }) => text),
+      perGroup,
+    );
   }
-  await Promise.all(sends);
-  await restarts;
-  await producer.close();
-  expect((await queue.attributes()).counters.sentCount).toBe(perGroup * groups.length);
-  const received = await receiveAll(queue);
-  expectOrder(
-    received.map(({ text }) => text),
-    perGroup,
-  );
-}, 60_000);
+
+  /** Slowly enough for the cuts to find something under way. */
+  async function sendAll(
+    send: (body: string, options: MessageOptions) => Promise<unknown>,
+  ): Promise<void> {
+    const sends: Promise<unknown>[] = [];
+    for (const { body, groupId } of bodies(perGroup)) {
+      sends.push(send(body, { groupId, dedupId: body }));
+      if (sends.length % 20 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await Promise.all(sends);
+  }
+
+  test("what a producer sends is stored once and in order", async () => {
+    const producer = queue.producer({ maxInFlight: 50 });
+    await sendAll((body, options) => producer.send(body, options));
+    await producer.close();
+    await expectAll();
+  }, 60_000);
+
+  test("what is sent, joined or alone, is stored once and in order", async () => {
+    await sendAll((body, options) => queue.send(body, options));
+    await expectAll();
+  }, 60_000);
+});
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
