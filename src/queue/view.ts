@@ -22,6 +22,7 @@ import type {
   ScheduledMessage,
 } from "./model.js";
 import type { MoveOrder, MoveTask, MoveTaskId } from "./move-task.js";
+import type { DueSchedule, Schedule, ScheduleState } from "./schedule-model.js";
 
 /** A message met on the way; `message` is there when reading it cost nothing more. */
 export interface PassedMessage {
@@ -48,6 +49,12 @@ export interface TimedEntry {
 export type ScheduledHead = Pick<ScheduledMessage, "messageId" | "deliverAt" | "sizeBytes">;
 
 export type ScheduledPosition = Pick<ScheduledMessage, "messageId" | "deliverAt">;
+
+/** A schedule without its message. */
+export interface NamedState {
+  readonly name: string;
+  readonly state: ScheduleState;
+}
 
 /** A remembered id as the sweeper meets it: 16 bytes as latin1 text. */
 export type RememberedKey = string;
@@ -116,6 +123,16 @@ export interface QueueView {
   scheduledMessage(queue: Queue, position: ScheduledPosition): ScheduledMessage | undefined;
   /** Queues whose redrive policy names this one, in name order, strictly after `after`. */
   deadLetterSources(namespace: Namespace, name: QueueName, after: string): Iterable<QueueName>;
+  /** Throws RecordCorrupt when it cannot be read; so does `scheduleState`. */
+  schedule(queue: Queue, name: string): Schedule | undefined;
+  /** As `schedule`, for those who can do without. So is `readableScheduleState`. */
+  readableSchedule(queue: Queue, name: string): Schedule | undefined;
+  scheduleState(queue: Queue, name: string): ScheduleState | undefined;
+  readableScheduleState(queue: Queue, name: string): ScheduleState | undefined;
+  /** The schedules of a queue in name order, strictly after `after`. */
+  schedulesAfter(queue: Queue, after: string): Iterable<NamedState>;
+  /** Schedules of every queue in the order they run next. */
+  schedulesDue(): Iterable<DueSchedule>;
   /** When a queue of this name was deleted, if that is remembered. */
   deletedAt(namespace: Namespace, name: QueueName): EpochMs | undefined;
   deletedQueues(): Iterable<DeletedQueue>;
@@ -160,6 +177,17 @@ export interface QueueChanges {
   removeScheduled(queue: Queue, message: ScheduledHead): void;
   putDeadLetterSource(namespace: Namespace, name: QueueName, source: QueueName): void;
   removeDeadLetterSource(namespace: Namespace, name: QueueName, source: QueueName): void;
+  putSchedule(queue: Queue, schedule: Schedule): void;
+  /** `previous` is the state it replaces, whose index row goes. */
+  putScheduleState(
+    queue: Queue,
+    name: string,
+    state: ScheduleState,
+    previous: ScheduleState | undefined,
+  ): void;
+  removeSchedule(queue: Queue, name: string, state: ScheduleState | undefined): void;
+  /** For an index row whose schedule is gone or cannot be read: it would be due for ever. */
+  removeDueSchedule(due: DueSchedule): void;
   putDeletedQueue(deleted: DeletedQueue): void;
   removeDeletedQueue(deleted: DeletedQueue): void;
   /** For an index row whose delivery cannot be read: it would be due for ever. */

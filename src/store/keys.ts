@@ -27,6 +27,9 @@
 //   0x84 name                            facts about the node, such as the last time handed out
 //   0x85 namespace 00 name               when a queue was deleted, kept for a minute with sqs_timing=strict
 //   0x86 namespace 00 name 00 source     a queue and one that sends its dead letters there
+//   0x88 's' namespace 00 queue 00 name  schedule, as it was put
+//   0x88 't' namespace 00 queue 00 name  what a schedule has done and will do
+//   0x89 time namespace 00 queue 00 name schedules in the order they run next
 //   0x87 queue task                      move task: how far it is
 //   0x88 queue task                      move order: what it is to do
 //   0xff <key> u16                       further chunks of a row above
@@ -34,6 +37,7 @@
 import type { EpochMs, QueueNumber, Sequence } from "../base/brands.js";
 import type { GroupStanding, Place } from "../queue/model.js";
 import type { MoveTaskId } from "../queue/move-task.js";
+import type { ScheduleAddress } from "../queue/schedule-model.js";
 
 export const u64Text = (value: number): string => {
   const high = Math.floor(value / 4_294_967_296);
@@ -156,6 +160,15 @@ export const moveTaskKey = ({ source, number }: MoveTaskId): string =>
 export const moveTasksFrom = (source: QueueNumber): string => `\x87${u64Text(source)}`;
 export const moveOrderKey = ({ source, number }: MoveTaskId): string =>
   `\x88${u64Text(source)}${u64Text(number)}`;
+/** The part of a schedule's keys that names it. */
+export const scheduleNames = ({ namespace, queue, name }: ScheduleAddress): string =>
+  `${namespace}\x00${queue}\x00${name}`;
+export const scheduleKey = (names: string): string => `\x88s${names}`;
+export const scheduleStateKey = (names: string): string => `\x88t${names}`;
+export const scheduleDueKey = (time: EpochMs, names: string): string =>
+  `\x89${u64Text(time)}${names}`;
+/** Where the names stand in a key of the order. */
+export const scheduleDueNamesAt = 9;
 export const nodeKey = (name: string): string => `\x84${name}`;
 
 /** The key of chunk `index` (from 1) of the value at `key`. */

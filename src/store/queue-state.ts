@@ -16,10 +16,12 @@ import type {
   ScheduledMessage,
 } from "../queue/model.js";
 import type { MoveOrder, MoveTask, MoveTaskId } from "../queue/move-task.js";
+import type { DueSchedule, Schedule, ScheduleState } from "../queue/schedule-model.js";
 import type {
   DeletedQueue,
   DueEntry,
   Garbage,
+  NamedState,
   PassedMessage,
   QueueTransaction,
   RememberedKey,
@@ -55,7 +57,12 @@ import {
   requestDueKey,
   requestKey,
   returnedKey,
+  scheduleDueKey,
+  scheduleDueNamesAt,
   scheduledKey,
+  scheduleKey,
+  scheduleNames,
+  scheduleStateKey,
   segmentPrefix,
   u64At,
 } from "./keys.js";
@@ -69,6 +76,10 @@ const surelyWholeBytes = 6_000;
 const garbagePage = 16;
 
 const prefixOf = (queue: Queue): string => segmentPrefix(queue.slot, queue.segment);
+
+/** Of a schedule: its keys name the queue, so that they outlive a purge. */
+const namesOf = ({ namespace, name: queue }: Queue, name: string): string =>
+  scheduleNames({ namespace, queue, name });
 
 export class QueueState implements QueueTransaction {
   readonly #rows: RowAccess;
@@ -215,6 +226,42 @@ export class QueueState implements QueueTransaction {
     const start = after === "" ? all : `${all}${after}\x00`;
     for (const { key } of this.#rows.range(tables.deadLetterSource, start, endOfPrefix(all))) {
       yield key.slice(all.length) as QueueName;
+    }
+  }
+
+  schedule(queue: Queue, name: string): Schedule | undefined {
+    return this.#rows.get(tables.schedule, scheduleKey(namesOf(queue, name)));
+  }
+
+  readableSchedule(queue: Queue, name: string): Schedule | undefined {
+    return this.#rows.getReadable(tables.schedule, scheduleKey(namesOf(queue, name)));
+  }
+
+  scheduleState(queue: Queue, name: string): ScheduleState | undefined {
+    return this.#rows.get(tables.scheduleState, scheduleStateKey(namesOf(queue, name)));
+  }
+
+  readableScheduleState(queue: Queue, name: string): ScheduleState | undefined {
+    return this.#rows.getReadable(tables.scheduleState, scheduleStateKey(namesOf(queue, name)));
+  }
+
+  *schedulesAfter(queue: Queue, after: string): Iterable<NamedState> {
+    const all = scheduleStateKey(namesOf(queue, ""));
+    const start = after === "" ? all : `${all}${after}\x00`;
+    for (const { key, row } of this.#rows.range(tables.scheduleState, start, endOfPrefix(all))) {
+      yield { name: key.slice(all.length), state: row };
+    }
+  }
+
+  *schedulesDue(): Iterable<DueSchedule> {
+    for (const { key } of this.#rows.range(tables.scheduleDue, "\x89", "\x8a")) {
+      const [namespace = "", queue = "", name = ""] = key.slice(scheduleDueNamesAt).split("\x00");
+      yield {
+        nextAt: u64At(key, 1) as EpochMs,
+        namespace: namespace as Namespace,
+        queue: queue as QueueName,
+        name,
+      };
     }
   }
 
@@ -404,6 +451,41 @@ export class QueueState implements QueueTransaction {
 
   removeDueEntry(queue: Queue, { until, sequence }: DueEntry): void {
     this.#rows.remove(tables.due, dueKey(prefixOf(queue), until, sequence), false);
+  }
+
+  putSchedule(queue: Queue, schedule: Schedule): void {
+    this.#rows.put(tables.schedule, scheduleKey(namesOf(queue, schedule.name)), schedule);
+  }
+
+  putScheduleState(
+    queue: Queue,
+    name: string,
+    state: ScheduleState,
+    previous: ScheduleState | undefined,
+  ): void {
+    const names = namesOf(queue, name);
+    this.#rows.put(tables.scheduleState, scheduleStateKey(names), state);
+    const { nextAt } = state;
+    if (nextAt === previous?.nextAt) return;
+    if (previous?.nextAt !== undefined) {
+      this.#rows.remove(tables.scheduleDue, scheduleDueKey(previous.nextAt, names), false);
+    }
+    if (nextAt !== undefined) {
+      this.#rows.put(tables.scheduleDue, scheduleDueKey(nextAt, names), true);
+    }
+  }
+
+  removeSchedule(queue: Queue, name: string, state: ScheduleState | undefined): void {
+    const names = namesOf(queue, name);
+    this.#rows.remove(tables.schedule, scheduleKey(names), true);
+    this.#rows.remove(tables.scheduleState, scheduleStateKey(names), false);
+    if (state?.nextAt !== undefined) {
+      this.#rows.remove(tables.scheduleDue, scheduleDueKey(state.nextAt, names), false);
+    }
+  }
+
+  removeDueSchedule(due: DueSchedule): void {
+    this.#rows.remove(tables.scheduleDue, scheduleDueKey(due.nextAt, scheduleNames(due)), false);
   }
 
   putDeletedQueue({ namespace, name, deletedAt }: DeletedQueue): void {

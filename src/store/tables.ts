@@ -32,6 +32,7 @@ import type {
   ScheduledMessage,
 } from "../queue/model.js";
 import type { MoveOrder, MoveTask } from "../queue/move-task.js";
+import type { Schedule, ScheduledSend, ScheduleState } from "../queue/schedule-model.js";
 import type { RequestResult, ScheduledHead, ScheduledPosition } from "../queue/view.js";
 import { ByteReader, ByteWriter, frameHeaderBytes } from "./bytes.js";
 import { segmentPrefixLength, u64At } from "./keys.js";
@@ -676,6 +677,93 @@ function decodeScheduled(key: string, bytes: Buffer): ScheduledMessage {
   };
 }
 
+// What was asked for is as JSON, as with the settings of a queue; the message is not, since it may be long.
+type ScheduleTerms = Omit<Schedule, "name" | "message"> &
+  Pick<ScheduledSend, "timeToLiveMs" | "priority">;
+
+function encodeSchedule(row: Schedule): Buffer {
+  const { timing, startAt, endAt, isPaused, missedRuns, message } = row;
+  const { content, sizeBytes, timeToLiveMs, priority } = message;
+  const terms: ScheduleTerms = {
+    timing,
+    startAt,
+    endAt,
+    isPaused,
+    missedRuns,
+    timeToLiveMs,
+    priority,
+  };
+  const flags = contentFlags(content) | (content.groupId === undefined ? 0 : messageFlags.group);
+  writer.start().u8(1).u16(flags).u32(sizeBytes).text(JSON.stringify(terms));
+  if (content.groupId !== undefined) writer.text(content.groupId);
+  writeContent(content);
+  return writer.finish();
+}
+
+function decodeSchedule(key: string, bytes: Buffer): Schedule {
+  const reader = versioned(key, bytes, 1);
+  const flags = reader.u16();
+  const sizeBytes = reader.u32();
+  const terms = decodeTerms(key, reader.text());
+  const groupId = (flags & messageFlags.group) !== 0 ? reader.text() : undefined;
+  const { timing, startAt, endAt, isPaused, missedRuns, timeToLiveMs, priority } = terms;
+  return {
+    name: key.slice(key.lastIndexOf("\x00") + 1),
+    timing,
+    startAt,
+    endAt,
+    isPaused,
+    missedRuns,
+    message: { content: readContent(reader, flags, groupId), sizeBytes, timeToLiveMs, priority },
+  };
+}
+
+function decodeTerms(key: string, text: string): ScheduleTerms {
+  try {
+    return JSON.parse(text) as ScheduleTerms;
+  } catch {
+    throw new RecordCorrupt(key, "its terms are no JSON");
+  }
+}
+
+const scheduleFlags = { next: 1, last: 2, messageId: 4, failure: 8 } as const;
+
+function encodeScheduleState(row: ScheduleState): Buffer {
+  const { putAt, nextAt, lastAt, lastMessageId, runCount, failure } = row;
+  writer
+    .start()
+    .u8(1)
+    .u8(
+      (nextAt === undefined ? 0 : scheduleFlags.next) |
+        (lastAt === undefined ? 0 : scheduleFlags.last) |
+        (lastMessageId === undefined ? 0 : scheduleFlags.messageId) |
+        (failure === undefined ? 0 : scheduleFlags.failure),
+    )
+    .u64(putAt)
+    .u64(runCount);
+  if (nextAt !== undefined) writer.u64(nextAt);
+  if (lastAt !== undefined) writer.u64(lastAt);
+  if (lastMessageId !== undefined) writer.raw(lastMessageId);
+  if (failure !== undefined) writer.text(failure);
+  return writer.finish();
+}
+
+function decodeScheduleState(key: string, bytes: Buffer): ScheduleState {
+  const reader = versioned(key, bytes, 1);
+  const flags = reader.u8();
+  const has = (flag: keyof typeof scheduleFlags): boolean => (flags & scheduleFlags[flag]) !== 0;
+  const putAt = reader.u64() as EpochMs;
+  const runCount = reader.u64();
+  return {
+    putAt,
+    runCount,
+    nextAt: has("next") ? (reader.u64() as EpochMs) : undefined,
+    lastAt: has("last") ? (reader.u64() as EpochMs) : undefined,
+    lastMessageId: has("messageId") ? reader.raw(16) : undefined,
+    failure: has("failure") ? (reader.text() as ScheduleState["failure"]) : undefined,
+  };
+}
+
 /** A row that says all it has to say by being there. */
 const presence = (name: string): Table<true> =>
   table<true>(name, {
@@ -733,6 +821,17 @@ export const tables = {
     decodeHead: decodeScheduledHead,
   },
   deadLetterSource: presence("dead-letter source"),
+  schedule: table<Schedule>("schedule", {
+    encode: encodeSchedule,
+    decode: decodeSchedule,
+    isChunked: true,
+  }),
+  scheduleState: table<ScheduleState>("schedule state", {
+    encode: encodeScheduleState,
+    decode: decodeScheduleState,
+    isOrdered: true,
+  }),
+  scheduleDue: presence("schedule due"),
   counters: table<Counters>("counters", {
     encode: encodeCounters,
     decode: decodeCounters,
