@@ -292,6 +292,33 @@ test("Q58 an attempt that is cancelled at any moment can be made again and gets 
   }
 });
 
+test("Q58 a repeat that comes before its first call is cancelled keeps the messages, whenever that is", async () => {
+  const t = await fifoScenario({ visibilityTimeoutMs: 600_000 });
+  const client = t.newClient();
+  for (let round = 0; round < 48; round += 1) {
+    await t.sendBatch([`a${round}`, `b${round}`], { groupId: "g" });
+    const request = t.receiveRequest({ max: 10, attemptId: `attempt-${round}` });
+    const call = new AbortController();
+    const lost = client
+      .call("receiveMessage", request, { signal: call.signal })
+      .catch(() => undefined);
+    const repeat = t.receive({ max: 10, attemptId: `attempt-${round}` });
+    await turns(round % 12);
+    call.abort();
+    const got = await repeat;
+    await lost;
+    await t.settle();
+    await t.settle();
+    expect(
+      got.map(({ body, receiveCount }) => `${body} x${receiveCount}`),
+      `round ${round}`,
+    ).toEqual([`a${round} x1`, `b${round} x1`]);
+    expect(await t.counters(), `round ${round}`).toMatchObject({ visible: 0, inFlight: 2 });
+    for (const handle of handlesOf(got)) expect(await t.delete(handle)).toBe("DELETED");
+  }
+  expect(await t.counters()).toMatchObject({ received: 96, deleted: 96 });
+});
+
 test("Q58 a repeat needs no room under the limit of messages in flight", async () => {
   const t = await fifoScenario();
   await t.setQueue({ inFlightMax: 1 });
