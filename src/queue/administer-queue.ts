@@ -13,6 +13,7 @@ import { OpenQueue } from "./open-queue.js";
 import { etagOf, findQueue, notFound, type QueueAddress } from "./queue-name.js";
 import { linkDeadLetters, redriveRefusal, unlinkDeadLetters } from "./redrive.js";
 import { accept, type Decided, reject } from "./rejections.js";
+import { removeSchedules } from "./schedules.js";
 import { beginQueueDelay, catchUp, settleQueue } from "./settle.js";
 import type { Stamp } from "./stamp.js";
 import type { QueueTransaction } from "./view.js";
@@ -114,6 +115,7 @@ export function decideDeleteQueue(
     return etagMismatch(command.address, queue);
   transaction.removeQueue(queue);
   unlinkDeadLetters(transaction, queue);
+  removeSchedules(transaction, queue);
   removeMoves(transaction, queue);
   const { namespace, name } = queue;
   if (command.isStrict) transaction.putDeletedQueue({ namespace, name, deletedAt: stamp.now });

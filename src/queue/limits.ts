@@ -106,6 +106,17 @@ export const limits = {
   previewSamplesMax: 10,
   previewSamplesDefault: 3,
   previewReasonsMax: 100,
+  /** Of a queue; what 1,000 of them send fits what one command writes. */
+  schedulesMax: 1_000,
+  scheduleNameCharactersMax: 80,
+  intervalMsMin: seconds(1),
+  intervalMsMax: days(365),
+  /** A time that passed longer ago was missed. */
+  missedRunMsMax: seconds(60),
+  schedulePageMax: 100,
+  /** Schedules one command runs: about 10 ms. And bytes they send, save that one always does. */
+  scheduleRunsMax: 100,
+  scheduleRunBytesMax: 1_048_576,
   /** Remembered deduplication ids one step of the sweeper looks at. */
   sweptIdsMax: 2_000,
 } as const;

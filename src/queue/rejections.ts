@@ -106,6 +106,8 @@ export type QueueRejection =
       readonly queue: string;
     }
   | { readonly kind: "move_task_not_running" }
+  | { readonly kind: "schedule_not_found"; readonly queue: string; readonly schedule: string }
+  | { readonly kind: "schedule_limit"; readonly queue: string; readonly limit: number }
   | { readonly kind: "request_id_reused" };
 
 export type Decided<Outcome> =

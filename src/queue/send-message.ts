@@ -81,7 +81,8 @@ export function decideSendMessages(
   return accept(results);
 }
 
-function refusalOf(
+/** Why a queue does not take a message. */
+export function refusalOf(
   address: QueueAddress,
   queue: Queue,
   entry: SendEntry,

@@ -50,6 +50,9 @@ export type ScheduledHead = Pick<ScheduledMessage, "messageId" | "deliverAt" | "
 
 export type ScheduledPosition = Pick<ScheduledMessage, "messageId" | "deliverAt">;
 
+/** What a queue is found by, and all that is needed to find what goes by its name. */
+export type QueueNames = Pick<Queue, "namespace" | "name">;
+
 /** A schedule without its message. */
 export interface NamedState {
   readonly name: string;
@@ -124,13 +127,13 @@ export interface QueueView {
   /** Queues whose redrive policy names this one, in name order, strictly after `after`. */
   deadLetterSources(namespace: Namespace, name: QueueName, after: string): Iterable<QueueName>;
   /** Throws RecordCorrupt when it cannot be read; so does `scheduleState`. */
-  schedule(queue: Queue, name: string): Schedule | undefined;
+  schedule(queue: QueueNames, name: string): Schedule | undefined;
   /** As `schedule`, for those who can do without. So is `readableScheduleState`. */
-  readableSchedule(queue: Queue, name: string): Schedule | undefined;
-  scheduleState(queue: Queue, name: string): ScheduleState | undefined;
-  readableScheduleState(queue: Queue, name: string): ScheduleState | undefined;
+  readableSchedule(queue: QueueNames, name: string): Schedule | undefined;
+  scheduleState(queue: QueueNames, name: string): ScheduleState | undefined;
+  readableScheduleState(queue: QueueNames, name: string): ScheduleState | undefined;
   /** The schedules of a queue in name order, strictly after `after`. */
-  schedulesAfter(queue: Queue, after: string): Iterable<NamedState>;
+  schedulesAfter(queue: QueueNames, after: string): Iterable<NamedState>;
   /** Schedules of every queue in the order they run next. */
   schedulesDue(): Iterable<DueSchedule>;
   /** When a queue of this name was deleted, if that is remembered. */
@@ -177,15 +180,15 @@ export interface QueueChanges {
   removeScheduled(queue: Queue, message: ScheduledHead): void;
   putDeadLetterSource(namespace: Namespace, name: QueueName, source: QueueName): void;
   removeDeadLetterSource(namespace: Namespace, name: QueueName, source: QueueName): void;
-  putSchedule(queue: Queue, schedule: Schedule): void;
+  putSchedule(queue: QueueNames, schedule: Schedule): void;
   /** `previous` is the state it replaces, whose index row goes. */
   putScheduleState(
-    queue: Queue,
+    queue: QueueNames,
     name: string,
     state: ScheduleState,
     previous: ScheduleState | undefined,
   ): void;
-  removeSchedule(queue: Queue, name: string, state: ScheduleState | undefined): void;
+  removeSchedule(queue: QueueNames, name: string, state: ScheduleState | undefined): void;
   /** For an index row whose schedule is gone or cannot be read: it would be due for ever. */
   removeDueSchedule(due: DueSchedule): void;
   putDeletedQueue(deleted: DeletedQueue): void;

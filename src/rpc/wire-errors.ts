@@ -292,6 +292,28 @@ function fieldsOf(rejection: QueueRejection): WireFaultFields {
         message:
           "The move task has ended: completed, failed or cancelled. There is nothing to cancel.",
       };
+    case "schedule_not_found":
+      return {
+        code: status.NOT_FOUND,
+        reason: "SCHEDULE_NOT_FOUND",
+        message: `Queue "${rejection.queue}" has no schedule "${rejection.schedule}". Names are case-sensitive; ListSchedules shows them.`,
+        metadata: { queue: rejection.queue, schedule: rejection.schedule },
+        resource: { type: "schedule", name: `${rejection.queue}/${rejection.schedule}` },
+      };
+    case "schedule_limit":
+      return {
+        code: status.RESOURCE_EXHAUSTED,
+        reason: "SCHEDULE_LIMIT",
+        message: `Queue "${rejection.queue}" has ${rejection.limit} schedules, which is the limit. Delete some first, or use another queue.`,
+        metadata: { queue: rejection.queue, limit: String(rejection.limit) },
+        quota: [
+          {
+            subject: `queue:${rejection.queue}`,
+            description: `at most ${rejection.limit} schedules`,
+          },
+        ],
+        retryAfterMs: "never",
+      };
     case "request_id_reused":
       return {
         code: status.FAILED_PRECONDITION,

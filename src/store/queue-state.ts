@@ -23,6 +23,7 @@ import type {
   Garbage,
   NamedState,
   PassedMessage,
+  QueueNames,
   QueueTransaction,
   RememberedKey,
   RequestResult,
@@ -78,7 +79,7 @@ const garbagePage = 16;
 const prefixOf = (queue: Queue): string => segmentPrefix(queue.slot, queue.segment);
 
 /** Of a schedule: its keys name the queue, so that they outlive a purge. */
-const namesOf = ({ namespace, name: queue }: Queue, name: string): string =>
+const namesOf = ({ namespace, name: queue }: QueueNames, name: string): string =>
   scheduleNames({ namespace, queue, name });
 
 export class QueueState implements QueueTransaction {
@@ -229,23 +230,23 @@ export class QueueState implements QueueTransaction {
     }
   }
 
-  schedule(queue: Queue, name: string): Schedule | undefined {
+  schedule(queue: QueueNames, name: string): Schedule | undefined {
     return this.#rows.get(tables.schedule, scheduleKey(namesOf(queue, name)));
   }
 
-  readableSchedule(queue: Queue, name: string): Schedule | undefined {
+  readableSchedule(queue: QueueNames, name: string): Schedule | undefined {
     return this.#rows.getReadable(tables.schedule, scheduleKey(namesOf(queue, name)));
   }
 
-  scheduleState(queue: Queue, name: string): ScheduleState | undefined {
+  scheduleState(queue: QueueNames, name: string): ScheduleState | undefined {
     return this.#rows.get(tables.scheduleState, scheduleStateKey(namesOf(queue, name)));
   }
 
-  readableScheduleState(queue: Queue, name: string): ScheduleState | undefined {
+  readableScheduleState(queue: QueueNames, name: string): ScheduleState | undefined {
     return this.#rows.getReadable(tables.scheduleState, scheduleStateKey(namesOf(queue, name)));
   }
 
-  *schedulesAfter(queue: Queue, after: string): Iterable<NamedState> {
+  *schedulesAfter(queue: QueueNames, after: string): Iterable<NamedState> {
     const all = scheduleStateKey(namesOf(queue, ""));
     const start = after === "" ? all : `${all}${after}\x00`;
     for (const { key, row } of this.#rows.range(tables.scheduleState, start, endOfPrefix(all))) {
@@ -453,12 +454,12 @@ export class QueueState implements QueueTransaction {
     this.#rows.remove(tables.due, dueKey(prefixOf(queue), until, sequence), false);
   }
 
-  putSchedule(queue: Queue, schedule: Schedule): void {
+  putSchedule(queue: QueueNames, schedule: Schedule): void {
     this.#rows.put(tables.schedule, scheduleKey(namesOf(queue, schedule.name)), schedule);
   }
 
   putScheduleState(
-    queue: Queue,
+    queue: QueueNames,
     name: string,
     state: ScheduleState,
     previous: ScheduleState | undefined,
@@ -475,7 +476,7 @@ export class QueueState implements QueueTransaction {
     }
   }
 
-  removeSchedule(queue: Queue, name: string, state: ScheduleState | undefined): void {
+  removeSchedule(queue: QueueNames, name: string, state: ScheduleState | undefined): void {
     const names = namesOf(queue, name);
     this.#rows.remove(tables.schedule, scheduleKey(names), true);
     this.#rows.remove(tables.scheduleState, scheduleStateKey(names), false);
