@@ -21,9 +21,11 @@ import { createManagementListener, type ManagementListener } from "./edge/manage
 import { createMetrics, type Metrics } from "./edge/metrics.js";
 import { noopHandlers, noopServiceDefinition } from "./edge/noop-service.js";
 import { Engine, type EngineObserver } from "./engine/engine.js";
+import { Mover } from "./engine/mover.js";
 import { Sweeper } from "./engine/sweeper.js";
 import { QueueServiceDefinition } from "./gen/forebay/queue/v1/queue_service.js";
 import { ReceiptCodec } from "./queue/receipt.js";
+import { MoveHandles } from "./rpc/move-handle.js";
 import { PageTokens } from "./rpc/page-token.js";
 import { createQueueHandlers } from "./rpc/queue-handlers.js";
 import { translateFault } from "./rpc/wire-errors.js";
@@ -105,6 +107,12 @@ async function startOver(
     clock,
     failed: (error) => log.error({ err: error }, "sweep failed"),
   });
+  const mover = new Mover({
+    engine,
+    clock,
+    moved: (count) => metrics.messagesMoved(count),
+    failed: (error) => log.error({ err: error }, "move task failed; it is tried again"),
+  });
   let isLeaving = false;
   const draining = new AbortController();
   // Every open stream listens.
@@ -125,6 +133,8 @@ async function startOver(
       clock,
       receipts: new ReceiptCodec(store.secret),
       pageTokens: new PageTokens(store.secret),
+      moveHandles: new MoveHandles(store.secret),
+      mover,
       isStrictTiming: config.sqsTiming === "strict",
       requestKeepMs: seconds(config.requestIdWindowSeconds),
       draining: draining.signal,
@@ -148,6 +158,7 @@ async function startOver(
       uncommittedBytes: engine.pendingBytes,
     }),
     waiters: () => ({ receive: engine.waiterCount }),
+    moves: () => mover.runningCount,
   });
   const managementAddress = await management.listen(config.managementListen);
   const dataAddress: Address = await data.listen(config.listen).catch(async (error: unknown) => {
@@ -155,6 +166,7 @@ async function startOver(
     throw error;
   });
   sweeper.start();
+  mover.start();
   watch.start({ clock, lock, engine, log, failed: parts.failed });
   log.info(
     {
@@ -176,7 +188,7 @@ async function startOver(
     if (config.drainGraceMs > 0)
       await Promise.race([sleep(clock, config.drainGraceMs), hurried.promise]);
     draining.abort();
-    await sweeper.stop();
+    await Promise.all([sweeper.stop(), mover.stop()]);
     await closeInOrder(engine, data, management, config.drainTimeoutMs as DurationMs);
     await watch.stop();
     metrics.close();

@@ -46,12 +46,15 @@ export interface MetricSources {
   readonly store?: () => StoreState;
   /** Those who wait, by kind, as `receive`. */
   readonly waiters?: () => Readonly<Record<string, number>>;
+  /** Move tasks that run. */
+  readonly moves?: () => number;
 }
 
 export interface Metrics {
   meter(service: string, method: string): MethodMeter;
   /** One record reached the disk: how long its commit took and how many changes it carried. */
   committed(durationMs: number, changeCount: number): void;
+  messagesMoved(count: number): void;
   connectionOpened(listener: string): void;
   connectionClosed(listener: string): void;
   connectionRejected(cause: string): void;
@@ -113,6 +116,11 @@ export function createMetrics(version: string): Metrics {
     buckets: changeBuckets,
     registers: [registry],
   });
+  const moved = new PromCounter({
+    name: "forebay_moved_messages_total",
+    help: "Messages that move tasks moved.",
+    registers: [registry],
+  });
   const connections = new Gauge({
     name: "forebay_connections",
     help: "Open connections.",
@@ -144,6 +152,10 @@ export function createMetrics(version: string): Metrics {
     },
   );
 
+  gauge(registry, "move_tasks_running", "Move tasks that run.", [], (metric) => {
+    metric.set(sources.moves?.() ?? 0);
+  });
+
   return {
     meter: (service, method) => {
       const meter = new CountingMeter(service, method, requests, durations);
@@ -154,6 +166,7 @@ export function createMetrics(version: string): Metrics {
       commits.observe(durationMs / 1_000);
       changes.observe(changeCount);
     },
+    messagesMoved: (count) => moved.inc(count),
     connectionOpened: (listener) => connections.inc({ listener }),
     connectionClosed: (listener) => connections.dec({ listener }),
     connectionRejected: (cause) => rejectedConnections.inc({ cause }),

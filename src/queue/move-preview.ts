@@ -26,6 +26,7 @@ export interface PreviewMove extends MoveRequest {
 }
 
 export interface MovePreviewed {
+  readonly source: Queue;
   readonly matching: readonly PreviewedMessage[];
   /** The first of them, at most as many as were asked for. */
   readonly samples: readonly PeekedMessage[];
@@ -73,7 +74,7 @@ export function decidePreviewMove(
     return true;
   });
   const next = cursor === undefined ? undefined : { ...from, cursor };
-  return accept({ matching, samples, leftOutCount, unavailableCount, next });
+  return accept({ source, matching, samples, leftOutCount, unavailableCount, next });
 }
 
 /** A message as it would arrive, but for its id, its place and its deduplication id, which are not known before. */

@@ -105,7 +105,7 @@ export type QueueRejection =
       readonly kind: "move_source_not_dead_letter_queue" | "move_task_already_running";
       readonly queue: string;
     }
-  | { readonly kind: "move_task_not_running" }
+  | { readonly kind: "move_task_handle_invalid" | "move_task_not_running" }
   | { readonly kind: "schedule_not_found"; readonly queue: string; readonly schedule: string }
   | { readonly kind: "schedule_limit"; readonly queue: string; readonly limit: number }
   | { readonly kind: "request_id_reused" };

@@ -8,6 +8,7 @@ import { createConsumeHandler } from "./consume-stream.js";
 import { createRejectHandler } from "./give-back.js";
 import { localCaller, type QueueHandlerParts, type QueueHandlers } from "./handler-context.js";
 import { createInspectHandlers } from "./inspect-handlers.js";
+import { createMoveHandlers } from "./move-handlers.js";
 import { createPeekHandlers } from "./peek-handlers.js";
 import { createPermissionHandlers } from "./permission-handlers.js";
 import { createProduceHandler } from "./produce-stream.js";
@@ -25,22 +26,11 @@ export function createQueueHandlers(parts: QueueHandlerParts): QueueHandlers {
     ...createRejectHandler(parts),
     ...createPeekHandlers(parts),
     ...createInspectHandlers(parts),
+    ...createMoveHandlers(parts),
     ...createPermissionHandlers(parts),
     produce: createProduceHandler({ engine, namespace, senderId, draining }),
     consume: createConsumeHandler({ engine, clock, namespace, receipts, draining }),
 
-    startMessageMoveTask: () => {
-      throw notYet("Move tasks are");
-    },
-    cancelMessageMoveTask: () => {
-      throw notYet("Move tasks are");
-    },
-    listMessageMoveTasks: () => {
-      throw notYet("Move tasks are");
-    },
-    previewMessageMoveTask: () => {
-      throw notYet("Move tasks are");
-    },
     listScheduledMessages: () => {
       throw notYet("Scheduled messages are");
     },

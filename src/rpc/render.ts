@@ -43,7 +43,7 @@ export const timestamp = (instant: EpochMs): Timestamp => ({
   nanos: (instant % 1_000) * 1_000_000,
 });
 
-const duration = (milliseconds: number): Duration => ({
+export const duration = (milliseconds: number): Duration => ({
   seconds: BigInt(Math.floor(milliseconds / 1_000)),
   nanos: (milliseconds % 1_000) * 1_000_000,
 });
@@ -234,10 +234,10 @@ export function renderReceived(
   };
 }
 
-const renderBody = (isText: boolean, body: Buffer): NonNullable<Message["body"]> =>
+export const renderBody = (isText: boolean, body: Buffer): NonNullable<Message["body"]> =>
   isText ? { $case: "text", value: body.toString("utf8") } : { $case: "data", value: body };
 
-const renderMessageAttributes = (
+export const renderMessageAttributes = (
   attributes: readonly MessageAttribute[],
 ): Map<string, MessageAttributeValue> =>
   new Map(

@@ -285,6 +285,14 @@ function fieldsOf(rejection: QueueRejection): WireFaultFields {
         message: `A move task of "${rejection.queue}" is running, and a queue has one at a time. Wait for its end (ListMessageMoveTasks), or cancel it.`,
         metadata: { queue: rejection.queue },
       };
+    case "move_task_handle_invalid":
+      return {
+        code: status.INVALID_ARGUMENT,
+        reason: "MOVE_TASK_HANDLE_INVALID",
+        message:
+          "This is not the handle of a move task. Use the one that StartMessageMoveTask or ListMessageMoveTasks gave, unchanged.",
+        violations: [{ field: "task_handle", description: "not a handle of a move task" }],
+      };
     case "move_task_not_running":
       return {
         code: status.FAILED_PRECONDITION,

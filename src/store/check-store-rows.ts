@@ -2,8 +2,20 @@
 // A table that is new gets a function and a line in `tablesByByte`; a byte without one is reported.
 
 import type { Namespace, QueueName } from "../base/brands.js";
-import { type CheckWalk, isPlace, keyName } from "./check-walk.js";
-import { queueKey, requestDueKey, requestKey, u64At } from "./keys.js";
+import type { MoveOrder, MoveTaskId } from "../queue/move-task.js";
+import { type CheckWalk, isPlace, keyAfter, keyName } from "./check-walk.js";
+import {
+  countersKey,
+  moveOrderKey,
+  moveTaskKey,
+  moveTasksFrom,
+  queueKey,
+  requestDueKey,
+  requestKey,
+  segmentPrefix,
+  u64At,
+} from "./keys.js";
+import { moveTaskIdAt } from "./move-rows.js";
 import type { ScannedRow } from "./store.js";
 import { tables } from "./tables.js";
 
@@ -22,6 +34,8 @@ const tablesByByte: Readonly<Record<string, CheckRow>> = {
   "\x84": checkNodeFact,
   "\x85": checkDeletedQueue,
   "\x86": checkDeadLetterSource,
+  "\x87": checkMoveTask,
+  "\x8a": checkMoveOrder,
 };
 
 export async function checkStoreRows(context: StoreRowsContext): Promise<void> {
@@ -105,6 +119,84 @@ function checkDeadLetterSource({ walk }: StoreRowsContext, scanned: ScannedRow):
   const named = queue.settings.redrive?.deadLetterQueue;
   if (named !== target) walk.report(name, `${says}; it names ${named ?? "none"}.`);
 }
+
+function checkMoveTask({ walk, lastInstant }: StoreRowsContext, scanned: ScannedRow): void {
+  const { key } = scanned;
+  if (!isMoveKey(key)) {
+    walk.layout(key);
+    return;
+  }
+  const id = moveTaskIdAt(key);
+  const order = walk.find(tables.moveOrder, moveOrderKey(id));
+  const name = moveName(id, order);
+  const { row: task } = walk.read(scanned, tables.moveTask, () => name);
+  if (order === undefined) walk.report(name, "No row says what it is to do.");
+  if (task === undefined || order === undefined || order === "unreadable") return;
+  const { cursor, passedOver } = task.pass;
+  if (cursor > order.upTo) {
+    walk.report(name, `It stands at place ${cursor}, after its end ${order.upTo}.`);
+  }
+  if (passedOver !== undefined && passedOver.sequence > cursor) {
+    walk.report(name, `It passed over place ${passedOver.sequence} and stands at ${cursor}.`);
+  }
+  const { state } = task;
+  if (state.kind !== "running") {
+    if (state.endedAt > lastInstant || state.endedAt < order.startedAt) {
+      walk.report(name, `It ended at ${state.endedAt} and was started at ${order.startedAt}.`);
+    }
+    return;
+  }
+  const end = moveTasksFrom((id.source + 1) as MoveTaskId["source"]);
+  if (walk.store.keys(keyAfter(key), end, 1).length > 0) {
+    walk.report(name, "It runs, and a later one of its queue was started.");
+  }
+}
+
+/** Of the two rows of a task this one knows its queue. */
+function checkMoveOrder({ walk, lastInstant }: StoreRowsContext, scanned: ScannedRow): void {
+  const { key } = scanned;
+  if (!isMoveKey(key)) {
+    walk.layout(key);
+    return;
+  }
+  const id = moveTaskIdAt(key);
+  const { row: order } = walk.read(scanned, tables.moveOrder, () => moveName(id, undefined));
+  if (order === undefined) return;
+  const name = moveName(id, order);
+  if (walk.find(tables.moveTask, moveTaskKey(id)) === undefined) {
+    walk.report(name, "No row says how far it is.");
+  }
+  if (order.startedAt > lastInstant) {
+    walk.report(name, `It was started at ${order.startedAt}, after the last instant of the store.`);
+  }
+  const queue = walk.find(tables.queue, queueKey(order.from.namespace, order.from.name));
+  if (queue === "unreadable") return;
+  if (queue?.number !== id.source || order.from.number !== id.source) {
+    walk.report(name, "Its queue is gone.");
+    return;
+  }
+  const counters = walk.find(
+    tables.counters,
+    countersKey(segmentPrefix(queue.slot, queue.segment)),
+  );
+  if (counters === undefined || counters === "unreadable") return;
+  if (order.upTo > counters.nextSequence) {
+    walk.report(
+      name,
+      `It goes up to place ${order.upTo}, and the next one is ${counters.nextSequence}.`,
+    );
+  }
+}
+
+const isMoveKey = (key: string): boolean => key.length === 17 && isPlace(key, 1) && isPlace(key, 9);
+
+const moveName = (
+  { source, number }: MoveTaskId,
+  order: MoveOrder | "unreadable" | undefined,
+): string =>
+  order === undefined || order === "unreadable"
+    ? `move task ${number} of queue number ${source}`
+    : `queue ${order.from.namespace}/${order.from.name}, move task ${number}`;
 
 /** The names in a key behind its first byte, none of them empty. */
 export function namesOf(key: string, count: number): readonly string[] | undefined {

@@ -27,11 +27,11 @@
 //   0x84 name                            facts about the node, such as the last time handed out
 //   0x85 namespace 00 name               when a queue was deleted, kept for a minute with sqs_timing=strict
 //   0x86 namespace 00 name 00 source     a queue and one that sends its dead letters there
+//   0x87 queue task                      move task: how far it is
 //   0x88 's' namespace 00 queue 00 name  schedule, as it was put
 //   0x88 't' namespace 00 queue 00 name  what a schedule has done and will do
 //   0x89 time namespace 00 queue 00 name schedules in the order they run next
-//   0x87 queue task                      move task: how far it is
-//   0x88 queue task                      move order: what it is to do
+//   0x8a queue task                      move order: what a move task is to do
 //   0xff <key> u16                       further chunks of a row above
 
 import type { EpochMs, QueueNumber, Sequence } from "../base/brands.js";
@@ -159,7 +159,7 @@ export const moveTaskKey = ({ source, number }: MoveTaskId): string =>
 /** The first key of the tasks of all queues from this number on. A number may end in 0xff, so no end of a prefix will do. */
 export const moveTasksFrom = (source: QueueNumber): string => `\x87${u64Text(source)}`;
 export const moveOrderKey = ({ source, number }: MoveTaskId): string =>
-  `\x88${u64Text(source)}${u64Text(number)}`;
+  `\x8a${u64Text(source)}${u64Text(number)}`;
 /** The part of a schedule's keys that names it. */
 export const scheduleNames = ({ namespace, queue, name }: ScheduleAddress): string =>
   `${namespace}\x00${queue}\x00${name}`;
