@@ -6,6 +6,7 @@
 
 import { Cron, CronPattern } from "croner";
 import { type LocalMs, localMs } from "./brands.js";
+import { dateAt } from "./dates.js";
 
 /** Characters of a pattern at most. */
 export const cronCharactersMax = 128;
@@ -98,6 +99,3 @@ function timesOf(text: string): CronTimes {
     },
   };
 }
-
-// Made from a number, so no time is read here, which is the clock's alone.
-const dateAt = (milliseconds: number): Date => Reflect.construct(Date, [milliseconds]);

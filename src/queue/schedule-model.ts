@@ -44,7 +44,7 @@ export interface ScheduleState {
   readonly putAt: EpochMs;
   /** Undefined: never again, or it is paused. */
   readonly nextAt: EpochMs | undefined;
-  /** The time of the last run, which is when it was due. */
+  /** When the last run was due; of times that were missed and made up for by one run, the first. */
   readonly lastAt: EpochMs | undefined;
   /** Of the last run that was accepted: 16 bytes. */
   readonly lastMessageId: Buffer | undefined;
