@@ -257,6 +257,25 @@ test("Q58 a repeat goes on waiting when the first call is cancelled", async () =
   expect(sameOf(await attempt(t))).toEqual(sameOf(got));
 });
 
+test("Q58 a repeat waits for its own time when the first call ended with nothing", async () => {
+  const t = await fifoScenario();
+  const first = await t.poll({ attemptId: "a1", waitMs: 5_000 });
+  await t.advance(1_000);
+  const served = await t.poll({ attemptId: "a1", waitMs: 20_000 });
+  await t.advance(4_000);
+  expect(await first.answer).toEqual([]);
+  await t.advance(5_000);
+  expect(served.isAnswered).toBe(false);
+  await t.send("x", { groupId: "g" });
+  expect(await served.answer).toMatchObject([{ body: "x", receiveCount: 1 }]);
+  const again = await t.poll({ attemptId: "a2", waitMs: 1_000 });
+  const empty = await t.poll({ attemptId: "a2", waitMs: 3_000 });
+  await t.advance(2_999);
+  expect([again.isAnswered, empty.isAnswered]).toEqual([true, false]);
+  await t.advance(1);
+  expect(await empty.answer).toEqual([]);
+});
+
 test("Q58 a first call goes on waiting when its repeat is cancelled", async () => {
   const t = await fifoScenario();
   const first = await t.poll({ attemptId: "a1" });
@@ -302,8 +321,9 @@ test("Q58 a repeat that comes before its first call is cancelled keeps the messa
     const lost = client
       .call("receiveMessage", request, { signal: call.signal })
       .catch(() => undefined);
+    await turns(round % 6);
     const repeat = t.receive({ max: 10, attemptId: `attempt-${round}` });
-    await turns(round % 12);
+    await turns(round % 8);
     call.abort();
     const got = await repeat;
     await lost;
