@@ -110,3 +110,54 @@ test("permissions are statements of the queue's policy", async () => {
     reason: "LABEL_NOT_FOUND",
   });
 });
+
+test("a message's life is told, and why it is not delivered", async () => {
+  const queue = await start();
+  const { messageId } = await queue.send("x");
+  expect(await queue.explainMessage(messageId)).toEqual({
+    state: "VISIBLE",
+    obstacles: [],
+    aheadMessageCount: 0,
+  });
+  const [message] = await queue.receive({ waitTimeMs: 0 });
+  const inFlight = await queue.explainMessage(messageId);
+  expect(inFlight).toMatchObject({
+    state: "IN_FLIGHT",
+    obstacles: [{ kind: "IN_FLIGHT", untilTime: message?.visibleTime, advice: expect.any(String) }],
+  });
+  await message?.reject({ reason: "no_invoice", delayMs: 600_000 });
+  await queue.pause();
+  const { obstacles } = await queue.explainMessage(messageId);
+  expect(obstacles.map(({ kind }) => kind)).toContain("PAUSED");
+  const description = await queue.describeMessage(messageId, { bodyBytesMax: 0 });
+  expect(description.message).toMatchObject({
+    messageId,
+    text: "",
+    bodyBytes: 1,
+    state: "DELAYED",
+    rejection: { reason: "no_invoice" },
+  });
+  expect(description.events).toMatchObject([
+    { kind: "SENT", eventTime: expect.any(Date) },
+    { kind: "RECEIVED", eventTime: expect.any(Date) },
+    { kind: "REJECTED", eventTime: expect.any(Date), reason: "no_invoice" },
+  ]);
+  await queue.purge();
+  const gone = { reason: "MESSAGE_NOT_FOUND" };
+  await expect(queue.describeMessage(messageId)).rejects.toMatchObject(gone);
+  await expect(queue.explainMessage(messageId)).rejects.toMatchObject(gone);
+});
+
+test("a message of a FIFO group is explained by the one before it", async () => {
+  const server = await RealServer.start();
+  const { queue } = await server
+    .connect()
+    .createQueue("orders.fifo", { attributes: { fifoQueue: true } });
+  const first = await queue.send("1", { groupId: "g", dedupId: "1" });
+  const second = await queue.send("2", { groupId: "g", dedupId: "2" });
+  await queue.receive({ waitTimeMs: 0 });
+  expect(await queue.explainMessage(second.messageId)).toMatchObject({
+    state: "VISIBLE",
+    obstacles: [{ kind: "GROUP_BLOCKED", blockingMessageId: first.messageId }],
+  });
+});
