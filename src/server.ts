@@ -22,12 +22,15 @@ import { createMetrics, type Metrics } from "./edge/metrics.js";
 import { noopHandlers, noopServiceDefinition } from "./edge/noop-service.js";
 import { Engine, type EngineObserver } from "./engine/engine.js";
 import { Mover } from "./engine/mover.js";
+import { Scheduler } from "./engine/scheduler.js";
 import { Sweeper } from "./engine/sweeper.js";
 import { QueueServiceDefinition } from "./gen/forebay/queue/v1/queue_service.js";
+import { ScheduleServiceDefinition } from "./gen/forebay/queue/v1/schedule_service.js";
 import { ReceiptCodec } from "./queue/receipt.js";
 import { MoveHandles } from "./rpc/move-handle.js";
 import { PageTokens } from "./rpc/page-token.js";
 import { createQueueHandlers } from "./rpc/queue-handlers.js";
+import { createScheduleHandlers } from "./rpc/schedule-handlers.js";
 import { translateFault } from "./rpc/wire-errors.js";
 import { StoreWatch } from "./server/store-watch.js";
 import { openStore } from "./store/environment.js";
@@ -113,6 +116,11 @@ async function startOver(
     moved: (count) => metrics.messagesMoved(count),
     failed: (error) => log.error({ err: error }, "move task failed; it is tried again"),
   });
+  const scheduler = new Scheduler({
+    engine,
+    clock,
+    failed: (error) => log.error({ err: error }, "runs of schedules failed; they are tried again"),
+  });
   let isLeaving = false;
   const draining = new AbortController();
   // Every open stream listens.
@@ -126,19 +134,25 @@ async function startOver(
     hasReflection: config.reflection,
     managementAddress: () => managementAddress,
   });
+  const pageTokens = new PageTokens(store.secret);
+  const requestKeepMs = seconds(config.requestIdWindowSeconds);
   data.add(
     QueueServiceDefinition,
     createQueueHandlers({
       engine,
       clock,
       receipts: new ReceiptCodec(store.secret),
-      pageTokens: new PageTokens(store.secret),
+      pageTokens,
       moveHandles: new MoveHandles(store.secret),
       mover,
       isStrictTiming: config.sqsTiming === "strict",
-      requestKeepMs: seconds(config.requestIdWindowSeconds),
+      requestKeepMs,
       draining: draining.signal,
     }),
+  );
+  data.add(
+    ScheduleServiceDefinition,
+    createScheduleHandlers({ engine, pageTokens, requestKeepMs, scheduler }),
   );
   if (config.noopService) data.add(noopServiceDefinition, noopHandlers);
   const management = createManagementListener({
@@ -146,7 +160,7 @@ async function startOver(
     wallMs,
     log,
     metrics,
-    services: [QueueServiceDefinition.fullName],
+    services: [QueueServiceDefinition.fullName, ScheduleServiceDefinition.fullName],
     dataAddress: () => dataAddress,
     readiness: () => readinessOf(engine, isLeaving),
   });
@@ -167,6 +181,7 @@ async function startOver(
   });
   sweeper.start();
   mover.start();
+  scheduler.start();
   watch.start({ clock, lock, engine, log, failed: parts.failed });
   log.info(
     {
@@ -188,7 +203,7 @@ async function startOver(
     if (config.drainGraceMs > 0)
       await Promise.race([sleep(clock, config.drainGraceMs), hurried.promise]);
     draining.abort();
-    await Promise.all([sweeper.stop(), mover.stop()]);
+    await Promise.all([sweeper.stop(), mover.stop(), scheduler.stop()]);
     await closeInOrder(engine, data, management, config.drainTimeoutMs as DurationMs);
     await watch.stop();
     metrics.close();

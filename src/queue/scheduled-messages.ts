@@ -4,7 +4,7 @@
 //
 // The id of such a message holds the time it joins at, which is how it is found again, before and after.
 
-import { after, epochMs } from "../base/brands.js";
+import { after, epochMs, milliseconds } from "../base/brands.js";
 import { limits } from "./limits.js";
 import type { Queue, ScheduledMessage } from "./model.js";
 import { OpenQueue } from "./open-queue.js";
@@ -80,17 +80,23 @@ export function decideListScheduled(
   const queue = findQueue(transaction, command.address);
   if (queue === undefined) return notFound(command.address);
   const messages: ScheduledMessage[] = [];
+  // One whose time has come is a message of the queue, whether or not it has joined.
+  const first = { deliverAt: after(stamp.now, milliseconds(1)), messageId: Buffer.alloc(0) };
+  const { from = first } = command;
+  const start = from.deliverAt > stamp.now ? from : first;
+  let examinedBytes = 0;
   let bytes = 0;
-  for (const head of transaction.scheduledFrom(queue, command.from)) {
-    // One whose time has come is a message of the queue, whether or not it has joined.
-    if (head.deliverAt <= stamp.now) continue;
-    const size = Math.min(head.sizeBytes, command.bodyBytesMax) + 1_024;
-    const isFull = messages.length === command.countMax;
-    if (isFull || (messages.length > 0 && bytes + size > command.bytesMax)) {
-      return accept({ queue, messages, next: head });
-    }
+  for (const head of transaction.scheduledFrom(queue, start)) {
+    const isEnough =
+      messages.length === command.countMax || examinedBytes >= limits.peekExaminedBytesMax;
+    if (isEnough) return accept({ queue, messages, next: head });
+    examinedBytes += head.sizeBytes;
     const message = transaction.scheduledMessage(queue, head);
     if (message === undefined) continue;
+    const size = head.sizeBytes - Math.max(0, message.content.body.length - command.bodyBytesMax);
+    if (messages.length > 0 && bytes + size > command.bytesMax) {
+      return accept({ queue, messages, next: head });
+    }
     bytes += size;
     messages.push(message);
   }

@@ -67,7 +67,7 @@ export const entryBytes = 300;
 export const handleBytes = 128;
 
 /** The readers that depend on the caller. */
-export function createTools(parts: QueueHandlerParts) {
+export function createTools(parts: Pick<QueueHandlerParts, "requestKeepMs">) {
   const { namespace } = localCaller;
 
   const identify = (

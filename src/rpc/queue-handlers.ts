@@ -13,8 +13,8 @@ import { createPeekHandlers } from "./peek-handlers.js";
 import { createPermissionHandlers } from "./permission-handlers.js";
 import { createProduceHandler } from "./produce-stream.js";
 import { createReceiveHandlers } from "./receive-handlers.js";
+import { createScheduledHandlers } from "./scheduled-handlers.js";
 import { createSendHandlers } from "./send-handlers.js";
-import { notYet } from "./wire-errors.js";
 
 export function createQueueHandlers(parts: QueueHandlerParts): QueueHandlers {
   const { engine, clock, receipts, draining } = parts;
@@ -28,14 +28,8 @@ export function createQueueHandlers(parts: QueueHandlerParts): QueueHandlers {
     ...createInspectHandlers(parts),
     ...createMoveHandlers(parts),
     ...createPermissionHandlers(parts),
+    ...createScheduledHandlers(parts),
     produce: createProduceHandler({ engine, namespace, senderId, draining }),
     consume: createConsumeHandler({ engine, clock, namespace, receipts, draining }),
-
-    listScheduledMessages: () => {
-      throw notYet("Scheduled messages are");
-    },
-    cancelScheduledMessage: () => {
-      throw notYet("Scheduled messages are");
-    },
   };
 }

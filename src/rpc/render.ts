@@ -257,7 +257,7 @@ const deadLetterReasons = {
   rejected: DeadLetterReason.REJECTED,
 } as const;
 
-const timeOf = (instant: EpochMs | undefined): Timestamp | undefined =>
+export const timeOf = (instant: EpochMs | undefined): Timestamp | undefined =>
   instant === undefined ? undefined : timestamp(instant);
 
 // Fields that were not asked for are undefined, which the encoder leaves out.
@@ -337,7 +337,7 @@ export function renderPeeked(peeked: Peeked, queue: Queue, bodyBytesMax: number)
 }
 
 /** At most `bytesMax` bytes; a text is not cut inside a character. */
-function cutBody(isText: boolean, body: Buffer, bytesMax: number): Buffer {
+export function cutBody(isText: boolean, body: Buffer, bytesMax: number): Buffer {
   if (body.length <= bytesMax) return body;
   let end = bytesMax;
   // Bytes 10xxxxxx continue a character.

@@ -3,6 +3,7 @@
 
 import type { Namespace, QueueName } from "../base/brands.js";
 import type { MoveOrder, MoveTaskId } from "../queue/move-task.js";
+import { checkSchedule, checkScheduleDue } from "./check-schedules.js";
 import { type CheckWalk, isPlace, keyAfter, keyName } from "./check-walk.js";
 import {
   countersKey,
@@ -35,6 +36,8 @@ const tablesByByte: Readonly<Record<string, CheckRow>> = {
   "\x85": checkDeletedQueue,
   "\x86": checkDeadLetterSource,
   "\x87": checkMoveTask,
+  "\x88": checkSchedule,
+  "\x89": checkScheduleDue,
   "\x8a": checkMoveOrder,
 };
 
