@@ -86,6 +86,9 @@ export function decideSetQueueSettings(
   transaction.putQueue(changed);
   linkDeadLetters(transaction, changed, queue.settings);
   const open = new OpenQueue(transaction, changed, stamp);
+  if (changed.settings.retentionMs !== queue.settings.retentionMs) {
+    open.change({ expiryAt: stamp.now });
+  }
   if (changed.isFifo && changed.settings.delayMs > queue.settings.delayMs) beginQueueDelay(open);
   catchUp(open);
   open.close();
@@ -157,6 +160,7 @@ export function decidePurgeQueue(
     nextSequence,
     freshFrom: nextSequence,
     dueFrom: nextSequence,
+    turnFrom: nextSequence,
     sent,
     received,
     deleted,

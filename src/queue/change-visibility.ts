@@ -90,7 +90,7 @@ function changeLease(
   timeoutMs: DurationMs,
   { given }: QueueAddress,
 ): VisibilityResult {
-  const { transaction, queue, now } = open;
+  const { now } = open;
   const remainingMs = between(now, after(lease.state.leasedAt, limits.leaseMsMax));
   if (timeoutMs > remainingMs) {
     return refused({ kind: "visibility_limit_exceeded", queue: given, remainingMs });
@@ -100,7 +100,7 @@ function changeLease(
     return { kind: "changed", visibleAt: now };
   }
   const visibleAt = after(now, timeoutMs);
-  transaction.putDelivery(queue, { ...lease, state: { ...lease.state, until: visibleAt } }, lease);
+  open.putDelivery({ ...lease, state: { ...lease.state, until: visibleAt } }, lease);
   return { kind: "changed", visibleAt };
 }
 

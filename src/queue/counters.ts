@@ -1,7 +1,6 @@
 // Changing a queue's counters.
 
-import type { EpochMs, Sequence } from "../base/brands.js";
-import { sequence } from "../base/brands.js";
+import { type EpochMs, epochMs, type Sequence, sequence } from "../base/brands.js";
 import { fairness } from "./limits.js";
 import type { BusyTime, Counters } from "./model.js";
 
@@ -12,10 +11,17 @@ export const noBusyTime: BusyTime = { minute: 0, currentMs: 0, beforeMs: 0 };
 
 const first: Sequence = sequence(1);
 
+/** Later than any instant: nothing is due. */
+export const never: EpochMs = epochMs(Number.MAX_SAFE_INTEGER);
+
 export const newCounters: Counters = {
   nextSequence: first,
   freshFrom: first,
   dueFrom: first,
+  turnFrom: first,
+  dueAt: never,
+  expiryAt: never,
+  returned: 0,
   stored: 0,
   storedBytes: 0,
   inFlight: 0,
@@ -33,6 +39,7 @@ export const newCounters: Counters = {
   scheduled: 0,
   groups: 0,
   groupsInFlight: 0,
+  limitedGroups: 0,
   noisyGroups: 0,
   noisyStored: 0,
   noisyInFlight: 0,
@@ -40,39 +47,29 @@ export const newCounters: Counters = {
   busy: noBusyTime,
 };
 
-/**
- * The counters after a change. Every field is written out, because spreading an object of so many numbers takes V8 0.65 us and
- * this 0.02 us, and every message sent, received and deleted comes through here.
- */
-// biome-ignore lint/complexity/noExcessiveCognitiveComplexity: one line a number, and nothing else.
-export function changeCounters(before: Counters, change: CountersChange): Counters {
-  return {
-    nextSequence: change.nextSequence ?? before.nextSequence,
-    freshFrom: change.freshFrom ?? before.freshFrom,
-    dueFrom: change.dueFrom ?? before.dueFrom,
-    stored: before.stored + (change.stored ?? 0),
-    storedBytes: before.storedBytes + (change.storedBytes ?? 0),
-    inFlight: before.inFlight + (change.inFlight ?? 0),
-    delayed: before.delayed + (change.delayed ?? 0),
-    sent: before.sent + (change.sent ?? 0),
-    received: before.received + (change.received ?? 0),
-    deleted: before.deleted + (change.deleted ?? 0),
-    expired: before.expired + (change.expired ?? 0),
-    purged: before.purged + (change.purged ?? 0),
-    deduplicated: before.deduplicated + (change.deduplicated ?? 0),
-    deadLettered: before.deadLettered + (change.deadLettered ?? 0),
-    moved: before.moved + (change.moved ?? 0),
-    arrived: before.arrived + (change.arrived ?? 0),
-    targetMissing: before.targetMissing + (change.targetMissing ?? 0),
-    scheduled: before.scheduled + (change.scheduled ?? 0),
-    groups: before.groups + (change.groups ?? 0),
-    groupsInFlight: before.groupsInFlight + (change.groupsInFlight ?? 0),
-    noisyGroups: before.noisyGroups + (change.noisyGroups ?? 0),
-    noisyStored: before.noisyStored + (change.noisyStored ?? 0),
-    noisyInFlight: before.noisyInFlight + (change.noisyInFlight ?? 0),
-    noisyDelayed: before.noisyDelayed + (change.noisyDelayed ?? 0),
-    busy: change.busy ?? before.busy,
-  };
+/** Counters while one command changes them. */
+export type CountersDraft = { -readonly [Name in keyof Counters]: Counters[Name] };
+
+/** What is replaced; the rest are numbers that a change is added to. */
+const marks: ReadonlySet<string> = new Set<keyof Counters>([
+  "nextSequence",
+  "freshFrom",
+  "dueFrom",
+  "turnFrom",
+  "dueAt",
+  "expiryAt",
+  "busy",
+]);
+
+/** In place: every message sent, received and deleted comes through here, and a new object of so many numbers takes 0.1 us. */
+export function changeCounters(draft: CountersDraft, change: CountersChange): void {
+  // Every name is one of the draft's; what is added is a number.
+  const numbers = draft as unknown as Record<string, number>;
+  const changes = change as unknown as Record<string, number>;
+  for (const name of Object.keys(changes)) {
+    const value = changes[name] ?? 0;
+    numbers[name] = marks.has(name) ? value : (numbers[name] ?? 0) + value;
+  }
 }
 
 const minuteOf = (now: EpochMs): number => Math.floor(now / fairness.busyWindowMs);

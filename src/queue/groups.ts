@@ -9,11 +9,11 @@
 //
 // Everything that changes a message of a group comes through `changeGroup`, after the message's own rows are changed.
 
-import { after, type EpochMs } from "../base/brands.js";
+import { after, type EpochMs, epochMs } from "../base/brands.js";
 import { addBusyTime, noBusyTime, recentBusyMs } from "./counters.js";
 import { isDelayed } from "./delay.js";
 import { fairness } from "./limits.js";
-import type { Group, GroupStanding, Member, MessageTraits, Queue } from "./model.js";
+import type { Group, GroupStanding, Member, MessageTraits, Place, Queue } from "./model.js";
 import { comparePlaces, type OpenQueue, ownPlace } from "./open-queue.js";
 
 /** Numbers are added. */
@@ -90,7 +90,8 @@ function headAfter(open: OpenQueue, { id, head }: Group, change: GroupChange): G
   let next = head;
   if (left !== undefined && next?.sequence === left.sequence) {
     next = undefined;
-    for (const member of open.transaction.members(open.queue, id)) {
+    // It was the first, so the next one stands behind its place.
+    for (const member of open.transaction.members(open.queue, id, left.place)) {
       next = member;
       break;
     }
@@ -108,12 +109,15 @@ function standingOf(open: OpenQueue, group: Group, wasServed: boolean): GroupSta
   if (groupInFlightMax > 0 && inFlight >= groupInFlightMax) return { kind: "limited" };
   if (queue.isFifo) {
     const keepsTurn = standing.kind === "ready" && !wasServed;
-    return keepsTurn ? standing : { kind: "ready", place: open.placeAtBack() };
+    return keepsTurn ? standing : { kind: "ready", place: turn(open) };
   }
   return group.isNoisy
     ? { kind: "noisy", inFlight, at: head.place.at }
     : { kind: "ready", place: head.place };
 }
+
+/** FIFO: the next turn in round robin. */
+const turn = (open: OpenQueue): Place => ({ at: epochMs(0), order: open.takeNumber() });
 
 /** FIFO: whether the first message of a group is neither leased nor delayed. */
 function isDeliverable(open: OpenQueue, head: Member): boolean {
@@ -136,15 +140,16 @@ function isNoisyNow(open: OpenQueue, group: Group, previous: Group | undefined):
 function countGroup(open: OpenQueue, before: Group | undefined, now: Group | undefined): void {
   const groupsInFlight = Number((now?.inFlight ?? 0) > 0) - Number((before?.inFlight ?? 0) > 0);
   const groups = Number(now !== undefined) - Number(before !== undefined);
+  const limitedGroups =
+    Number(now?.standing.kind === "limited") - Number(before?.standing.kind === "limited");
   const noisyBefore = before?.isNoisy === true ? before : undefined;
   const noisyNow = now?.isNoisy === true ? now : undefined;
-  if (groups === 0 && groupsInFlight === 0 && noisyBefore === undefined && noisyNow === undefined)
-    return;
+  if (limitedGroups !== 0) open.change({ limitedGroups });
+  if (groups !== 0 || groupsInFlight !== 0) open.change({ groups, groupsInFlight });
+  if (noisyBefore === undefined && noisyNow === undefined) return;
   const difference = (name: "stored" | "inFlight" | "delayed"): number =>
     (noisyNow?.[name] ?? 0) - (noisyBefore?.[name] ?? 0);
   open.change({
-    groups,
-    groupsInFlight,
     noisyGroups: Number(noisyNow !== undefined) - Number(noisyBefore !== undefined),
     noisyStored: difference("stored"),
     noisyInFlight: difference("inFlight"),

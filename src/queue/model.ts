@@ -47,10 +47,18 @@ export interface Counters {
    * holds for messages already sent. Standard: always `nextSequence`.
    */
   readonly dueFrom: Sequence;
+  /** FIFO: no group has a turn before this one. */
+  readonly turnFrom: Sequence;
+  /** No lease or delay ends before this instant; it may be that none ends at it. Spares looking. */
+  readonly dueAt: EpochMs;
+  /** No message expires before this instant, with the retention as it is; it may be that none does at it. */
+  readonly expiryAt: EpochMs;
   readonly stored: number;
   readonly storedBytes: number;
   readonly inFlight: number;
   readonly delayed: number;
+  /** Standard: visible messages that have a delivery and no group. */
+  readonly returned: number;
   readonly sent: number;
   readonly received: number;
   readonly deleted: number;
@@ -67,6 +75,8 @@ export interface Counters {
   /** Groups with a stored message. */
   readonly groups: number;
   readonly groupsInFlight: number;
+  /** Groups that wait for `max_in_flight_per_group`. */
+  readonly limitedGroups: number;
   readonly noisyGroups: number;
   /** What the noisy groups hold. */
   readonly noisyStored: number;

@@ -1,10 +1,10 @@
 // One queue under one command: its counters as they change, written back once. Other queues that the command reaches, as a
 // dead-letter queue, are opened through it, so that a queue that is its own dead-letter queue is open only once.
 
-import type { EpochMs, QueueNumber, Sequence } from "../base/brands.js";
+import type { EpochMs, Sequence } from "../base/brands.js";
 import { sequence } from "../base/brands.js";
-import { type CountersChange, changeCounters } from "./counters.js";
-import type { Counters, MessageTraits, Place, Queue } from "./model.js";
+import { type CountersChange, type CountersDraft, changeCounters } from "./counters.js";
+import type { Counters, Delivery, MessageTraits, Place, Queue } from "./model.js";
 import type { Stamp } from "./stamp.js";
 import type { QueueTransaction } from "./view.js";
 
@@ -12,22 +12,19 @@ export class OpenQueue {
   readonly transaction: QueueTransaction;
   readonly queue: Queue;
   readonly stamp: Stamp;
-  readonly #opened: Map<QueueNumber, OpenQueue>;
+  /** The queues under this command, in the order they were opened. */
+  readonly #opened: OpenQueue[];
   #counters: Counters;
-  #isChanged = false;
+  /** The same object as `#counters` once something was changed: until then they are those of the view. */
+  #draft: CountersDraft | undefined;
 
-  constructor(
-    transaction: QueueTransaction,
-    queue: Queue,
-    stamp: Stamp,
-    opened = new Map<QueueNumber, OpenQueue>(),
-  ) {
+  constructor(transaction: QueueTransaction, queue: Queue, stamp: Stamp, opened: OpenQueue[] = []) {
     this.transaction = transaction;
     this.queue = queue;
     this.stamp = stamp;
     this.#counters = transaction.counters(queue);
     this.#opened = opened;
-    opened.set(queue.number, this);
+    opened.push(this);
   }
 
   get now(): EpochMs {
@@ -39,12 +36,43 @@ export class OpenQueue {
   }
 
   get isChanged(): boolean {
-    return this.#isChanged;
+    return this.#draft !== undefined;
   }
 
   change(change: CountersChange): void {
-    this.#counters = changeCounters(this.#counters, change);
-    this.#isChanged = true;
+    changeCounters(this.#edit(), change);
+  }
+
+  #edit(): CountersDraft {
+    if (this.#draft === undefined) {
+      this.#draft = { ...this.#counters };
+      this.#counters = this.#draft;
+    }
+    return this.#draft;
+  }
+
+  /** Writes a delivery, and keeps what the counters say of its index rows. */
+  putDelivery(delivery: Delivery, previous: Delivery | undefined): void {
+    this.transaction.putDelivery(this.queue, delivery, previous);
+    const returned = this.#isReturned(delivery) - this.#isReturned(previous);
+    if (returned !== 0) this.#edit().returned += returned;
+    const { state } = delivery;
+    if (state.kind !== "returned" && state.until < this.#counters.dueAt) {
+      this.#edit().dueAt = state.until;
+    }
+  }
+
+  removeDelivery(delivery: Delivery): void {
+    this.transaction.removeDelivery(this.queue, delivery);
+    if (this.#isReturned(delivery) === 1) this.#edit().returned -= 1;
+  }
+
+  #isReturned(delivery: Delivery | undefined): 0 | 1 {
+    return delivery?.state.kind === "returned" &&
+      delivery.groupId === undefined &&
+      !this.queue.isFifo
+      ? 1
+      : 0;
   }
 
   /**
@@ -52,15 +80,13 @@ export class OpenQueue {
    * pass it: `fresh` for a message that only `freshFrom` finds, `delayed` for one that only `dueFrom` knows to be delayed.
    */
   takeNumber(watched: "fresh" | "delayed" | "neither" = "neither"): Sequence {
-    const taken = this.#counters.nextSequence;
+    const draft = this.#edit();
+    const taken = draft.nextSequence;
     const next = sequence(taken + 1);
-    const { freshFrom, dueFrom } = this.#counters;
+    draft.nextSequence = next;
     // With nothing before it that a mark watches, later looks need not pass this number by.
-    this.change({
-      nextSequence: next,
-      freshFrom: freshFrom === taken && watched !== "fresh" ? next : freshFrom,
-      dueFrom: dueFrom === taken && watched !== "delayed" ? next : dueFrom,
-    });
+    if (draft.freshFrom === taken && watched !== "fresh") draft.freshFrom = next;
+    if (draft.dueFrom === taken && watched !== "delayed") draft.dueFrom = next;
     return taken;
   }
 
@@ -72,17 +98,17 @@ export class OpenQueue {
   /** Another queue under the same command. */
   other(queue: Queue): OpenQueue {
     return (
-      this.#opened.get(queue.number) ??
+      this.#opened.find((open) => open.queue.number === queue.number) ??
       new OpenQueue(this.transaction, queue, this.stamp, this.#opened)
     );
   }
 
   /** Writes the counters of this queue and of all that were opened through it. */
   close(): void {
-    for (const open of this.#opened.values()) {
-      if (!open.#isChanged) continue;
+    for (const open of this.#opened) {
+      if (open.#draft === undefined) continue;
       open.transaction.putCounters(open.queue, open.#counters);
-      open.#isChanged = false;
+      open.#draft = undefined;
     }
   }
 }

@@ -13,7 +13,7 @@ import type { Counters, Delivery, Message, MessageTraits, Queue } from "./model.
 import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
 import { accept, type Decided } from "./rejections.js";
 import type { Stamp } from "./stamp.js";
-import { expiryOf, isExpired } from "./stored-messages.js";
+import { backoffMs, expiryOf, isExpired } from "./stored-messages.js";
 import type { QueueTransaction } from "./view.js";
 
 export type PeekedState = "visible" | "in_flight" | "delayed";
@@ -106,7 +106,7 @@ export interface Standing {
   readonly visibleAt: EpochMs | undefined;
 }
 
-/** A lease or delay that has ended is visible, whether or not it was settled. */
+/** By the time it is: a lease or delay that has ended is over, whether or not it was settled, and a backoff has begun. */
 export function standingOf(
   queue: Queue,
   { dueFrom }: Counters,
@@ -119,11 +119,14 @@ export function standingOf(
     const isDelayed = queue.isFifo && message.sequence >= dueFrom && dueAt > now;
     return isDelayed ? { state: "delayed", visibleAt: dueAt } : visible;
   }
-  if (delivery.state.kind === "returned" || delivery.state.until <= now) return visible;
-  return {
-    state: delivery.state.kind === "leased" ? "in_flight" : "delayed",
-    visibleAt: delivery.state.until,
-  };
+  const { state, receiveCount } = delivery;
+  if (state.kind === "returned") return visible;
+  const { until } = state;
+  if (state.kind === "delayed")
+    return until > now ? { state: "delayed", visibleAt: until } : visible;
+  if (until > now) return { state: "in_flight", visibleAt: until };
+  const backsOffUntil = after(until, backoffMs(queue, receiveCount));
+  return backsOffUntil > now ? { state: "delayed", visibleAt: backsOffUntil } : visible;
 }
 
 const visible: Standing = { state: "visible", visibleAt: undefined };

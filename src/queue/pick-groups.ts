@@ -12,8 +12,14 @@ export function pickFromGroups(open: OpenQueue, wanted: PickWanted): Picked {
   const { transaction, queue } = open;
   const picking = new Picking(open, wanted);
   const staleGroups: string[] = [];
-  for (const id of transaction.groupsStanding(queue, "ready")) {
+  let { turnFrom } = open.counters;
+  // From the first turn there may be: what was there before is gone, and passing by what is gone takes time until it is
+  // committed.
+  for (const id of transaction.groupsStanding(queue, "ready", turnFrom)) {
     const group = transaction.group(queue, id);
+    if (turnFrom === open.counters.turnFrom && group?.standing.kind === "ready") {
+      turnFrom = group.standing.place.order;
+    }
     const metBefore = metCount(picking);
     const isOver = group !== undefined && pickFromGroup(open, group, picking);
     if (metCount(picking) === metBefore && !isOver) {
@@ -29,6 +35,7 @@ export function pickFromGroups(open: OpenQueue, wanted: PickWanted): Picked {
     overLimit,
     targetMissingCount,
     freshFrom: open.counters.freshFrom,
+    turnFrom,
     staleGroups,
     isCutShort,
   };
@@ -42,7 +49,7 @@ function pickFromGroup(open: OpenQueue, group: Group, picking: Picking): boolean
   const { transaction, queue } = open;
   const { groupInFlightMax } = queue.settings;
   let left = groupInFlightMax === 0 ? Number.POSITIVE_INFINITY : groupInFlightMax - group.inFlight;
-  for (const { sequence } of transaction.members(queue, group.id)) {
+  for (const { sequence } of transaction.members(queue, group.id, group.head?.place)) {
     if (left <= 0 || picking.isDone) return false;
     const delivery = transaction.readableDelivery(queue, sequence);
     if (delivery?.state.kind === "leased" || isDelayed(open, { sequence }, delivery)) return false;

@@ -41,6 +41,7 @@ export function pickVisible(open: OpenQueue, wanted: PickWanted): Picked {
     overLimit,
     targetMissingCount,
     freshFrom,
+    turnFrom: open.counters.turnFrom,
     staleGroups: lines.stale,
     isCutShort,
   };
@@ -59,18 +60,27 @@ export function countAhead(open: OpenQueue, place: Sequence, max: number): numbe
 
 /** All orders merged by place. Nothing is read before it is asked for. */
 function* candidates(open: OpenQueue, lines: GroupLines): Iterable<PlacedCandidate> {
-  const sources = [freshMessages(open), returnedMessages(open), lines.ready()].map((source) =>
-    source[Symbol.iterator](),
-  );
+  const { freshFrom, nextSequence, returned, groups } = open.counters;
+  const lists: Iterable<PlacedCandidate>[] = [];
+  if (freshFrom < nextSequence) lists.push(freshMessages(open));
+  if (returned > 0) lists.push(returnedMessages(open));
+  if (groups > 0) lists.push(lines.ready());
+  const [only] = lists;
+  if (only !== undefined && lists.length === 1) yield* only;
+  else yield* merged(lists);
+  yield* lines.noisy();
+}
+
+function* merged(lists: readonly Iterable<PlacedCandidate>[]): Iterable<PlacedCandidate> {
+  const sources = lists.map((list) => list[Symbol.iterator]());
   try {
     const next = sources.map((source) => source.next());
     for (;;) {
       const first = firstOf(next);
-      if (first === -1) break;
+      if (first === -1) return;
       yield next[first]?.value;
       next[first] = (sources[first] as Iterator<PlacedCandidate>).next();
     }
-    yield* lines.noisy();
   } finally {
     // Read by hand, so closed by hand: an open range holds a reader of the store, and with it every page freed since.
     for (const source of sources) source.return?.();
@@ -92,7 +102,6 @@ function firstOf(next: readonly IteratorResult<PlacedCandidate>[]): number {
 
 /** Messages not received since they were sent; an indexed one is only a place to pass, once. */
 function* freshMessages({ transaction, queue, counters }: OpenQueue): Iterable<PlacedCandidate> {
-  if (counters.freshFrom >= counters.nextSequence) return;
   for (const { head, message } of transaction.messageHeadsFrom(queue, counters.freshFrom)) {
     yield {
       place: { at: head.arrivedAt, order: head.sequence },
@@ -104,9 +113,7 @@ function* freshMessages({ transaction, queue, counters }: OpenQueue): Iterable<P
   }
 }
 
-function* returnedMessages({ transaction, queue, counters }: OpenQueue): Iterable<PlacedCandidate> {
-  // Every message is visible, in flight or delayed; with none stored besides the latter two there is none.
-  if (counters.stored === counters.inFlight + counters.delayed) return;
+function* returnedMessages({ transaction, queue }: OpenQueue): Iterable<PlacedCandidate> {
   for (const { place, sequence: at } of transaction.returnedEntries(queue)) {
     // Its delivery knows what a head would say. One that cannot be read has lost its count: the message is not served.
     const delivery = transaction.readableDelivery(queue, at);
@@ -134,7 +141,6 @@ class GroupLines {
 
   /** Messages of quiet groups by place. */
   *ready(): Iterable<PlacedCandidate> {
-    if (this.#open.counters.groups === 0) return;
     yield* this.#inTurn("ready", (left, right) =>
       comparePlaces((left.next as Member).place, (right.next as Member).place),
     );

@@ -28,6 +28,8 @@ export interface Picked {
   readonly targetMissingCount: number;
   /** Standard: places before it need not be looked at again for fresh messages. */
   readonly freshFrom: Sequence;
+  /** FIFO: no group has a turn before it. */
+  readonly turnFrom: Sequence;
   /** Groups whose turn came though nothing of them can be delivered. */
   readonly staleGroups: readonly string[];
   /** True when it passed as much as one receive may; there may be messages behind. */

@@ -60,7 +60,7 @@ export function repeatAttempt(
   const until = after(now, timeoutMs);
   const messages = held.map(({ message, delivery }): ReceivedMessage => {
     const renewed: Delivery = { ...delivery, state: { kind: "leased", until, leasedAt: now } };
-    transaction.putDelivery(queue, renewed, delivery);
+    open.putDelivery(renewed, delivery);
     return { message, delivery: renewed, previous: delivery };
   });
   transaction.putReceiveAttempt(queue, key, {

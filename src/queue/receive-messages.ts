@@ -9,9 +9,11 @@ import {
   after,
   type DurationMs,
   type EpochMs,
+  epochMs,
   type QueueNumber,
   sequence,
 } from "../base/brands.js";
+import { never } from "./counters.js";
 import { deadLetterTarget, moveToDeadLetters } from "./dead-letters.js";
 import { reviewGroup } from "./groups.js";
 import type { Delivery, Queue } from "./model.js";
@@ -29,7 +31,7 @@ import {
 } from "./receive-attempts.js";
 import type { MessagesReceived, ReceivedMessage } from "./received.js";
 import { accept, type Decided, reject } from "./rejections.js";
-import { catchUp, expire, expireAll, nextExpiry } from "./settle.js";
+import { catchUp, expire, expireAll } from "./settle.js";
 import type { Stamp } from "./stamp.js";
 import { isExpired, lease, undoLease } from "./stored-messages.js";
 import type { QueueTransaction } from "./view.js";
@@ -140,6 +142,7 @@ const pick = (open: OpenQueue, bounds: PickBounds): Picked => {
 function clear(open: OpenQueue, picked: Picked): void {
   const { transaction, queue } = open;
   if (picked.freshFrom > open.counters.freshFrom) open.change({ freshFrom: picked.freshFrom });
+  if (picked.turnFrom > open.counters.turnFrom) open.change({ turnFrom: picked.turnFrom });
   for (const message of picked.expired) expire(open, message);
   const target = deadLetterTarget(transaction, queue);
   if (target !== undefined) {
@@ -159,32 +162,25 @@ function nothingYet(open: OpenQueue, why: "empty" | "full" | "paused" | "more"):
   return { kind: "nothing_yet", queue: number, until: nextChange(open) };
 }
 
-/** When time next makes a message deliverable; undefined: only somebody's call can. */
+/** When time next makes a message deliverable, or might; undefined: only somebody's call can. */
 function nextChange(open: OpenQueue): EpochMs | undefined {
   const { transaction, queue, counters } = open;
-  const instants: (EpochMs | undefined)[] = [];
-  if (counters.inFlight > 0 || counters.delayed > 0) {
-    instants.push(first(transaction.dueEntries(queue))?.until);
-  }
+  let next: number = counters.dueAt;
   if (counters.dueFrom < counters.nextSequence) {
-    const passed = first(transaction.messageHeadsFrom(queue, counters.dueFrom));
-    instants.push(passed && after(passed.head.arrivedAt, queue.settings.delayMs));
+    for (const { head } of transaction.messageHeadsFrom(queue, counters.dueFrom)) {
+      next = Math.min(next, after(head.arrivedAt, queue.settings.delayMs));
+      break;
+    }
   }
   if (counters.scheduled > 0) {
-    instants.push(first(transaction.scheduledFrom(queue, undefined))?.deliverAt);
+    for (const { deliverAt } of transaction.scheduledFrom(queue, undefined)) {
+      next = Math.min(next, deliverAt);
+      break;
+    }
   }
-  if (queue.isFifo && counters.stored > 0) instants.push(nextExpiry(open));
-  return instants
-    .filter((instant) => instant !== undefined)
-    .reduce<EpochMs | undefined>(
-      (next, instant) => (next === undefined || instant < next ? instant : next),
-      undefined,
-    );
-}
-
-function first<Entry>(entries: Iterable<Entry>): Entry | undefined {
-  for (const entry of entries) return entry;
-  return undefined;
+  // A message that is over lets its group go on.
+  if (queue.isFifo) next = Math.min(next, counters.expiryAt);
+  return next === never ? undefined : epochMs(next);
 }
 
 /**

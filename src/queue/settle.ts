@@ -3,7 +3,8 @@
 // Deadlines are inclusive: at `now >= until` a message is visible, at `now >= sent + retention` it is expired. Nothing needs
 // a timer for that: whoever looks settles first, a bounded number of rows a command, and the sweeper passes by.
 
-import { after, type EpochMs, sequence } from "../base/brands.js";
+import { after, type EpochMs, epochMs, sequence } from "../base/brands.js";
+import { never } from "./counters.js";
 import { isUntouched } from "./delay.js";
 import { changeGroup, reviewGroup } from "./groups.js";
 import { limits } from "./limits.js";
@@ -44,20 +45,21 @@ export function catchUp(open: OpenQueue): boolean {
 
 /** Makes messages visible whose lease or delay has ended. */
 function endLeasesAndDelays(open: OpenQueue): boolean {
-  const { transaction, queue, counters, now } = open;
-  if (counters.inFlight === 0 && counters.delayed === 0) return false;
+  const { transaction, queue, now } = open;
+  if (now < open.counters.dueAt) return false;
   const due: DueEntry[] = [];
-  let hasMore = false;
+  let dueAt = never;
   for (const entry of transaction.dueEntries(queue)) {
-    if (entry.until > now) break;
-    if (due.length === limits.settleMax) {
-      hasMore = true;
+    if (entry.until > now || due.length === limits.settleMax) {
+      dueAt = entry.until;
       break;
     }
     due.push(entry);
   }
+  // Before they end: a backoff that begins may end earlier than what is left.
+  open.change({ dueAt });
   for (const entry of due) endDue(open, entry);
-  return hasMore;
+  return dueAt <= now;
 }
 
 function endDue(open: OpenQueue, entry: DueEntry): void {
@@ -181,7 +183,7 @@ function reviewGroups(open: OpenQueue): boolean {
     }
   }
   let hasMore = false;
-  if (counters.groupsInFlight > 0) {
+  if (counters.limitedGroups > 0) {
     for (const id of transaction.groupsStanding(queue, "limited")) {
       const group = transaction.group(queue, id);
       const { groupInFlightMax } = queue.settings;
@@ -201,9 +203,12 @@ const reviewedMax = 20;
 
 /** Expires what has expired, up to a bound; says whether there is more. */
 export function expireAll(open: OpenQueue): boolean {
+  if (open.now < open.counters.expiryAt) return false;
   const hasMoreOld = expireOldest(open);
   const hasMoreLate = !open.queue.isFifo && expireLateArrivals(open);
-  return expireOwnTimes(open) || hasMoreOld || hasMoreLate;
+  const hasMore = expireOwnTimes(open) || hasMoreOld || hasMoreLate;
+  if (!hasMore) open.change({ expiryAt: nextExpiry(open) });
+  return hasMore;
 }
 
 /**
@@ -231,7 +236,7 @@ function expireOldest(open: OpenQueue): boolean {
 function expireLateArrivals(open: OpenQueue): boolean {
   const { transaction, queue, now } = open;
   const isDue = ({ at }: TimedEntry): boolean => after(at, queue.settings.retentionMs) <= now;
-  return expireTimed(open, transaction.lateArrivals(queue, 0 as EpochMs), isDue, (entry) =>
+  return expireTimed(open, transaction.lateArrivals(queue, epochMs(0)), isDue, (entry) =>
     transaction.removeLateArrival(queue, entry),
   );
 }
@@ -246,18 +251,25 @@ function expireOwnTimes(open: OpenQueue): boolean {
   );
 }
 
-/** When the next message of a FIFO queue expires, which may let its group go on. */
-export function nextExpiry({ transaction, queue }: OpenQueue): EpochMs | undefined {
-  let next = Number.POSITIVE_INFINITY;
+/** When the next message expires. */
+function nextExpiry({ transaction, queue }: OpenQueue): EpochMs {
+  const { retentionMs } = queue.settings;
+  let next: number = never;
   for (const { head } of transaction.messageHeadsFrom(queue, sequence(0))) {
-    next = after(head.sentAt, queue.settings.retentionMs);
+    next = after(head.sentAt, retentionMs);
     break;
+  }
+  if (!queue.isFifo) {
+    for (const { at } of transaction.lateArrivals(queue, epochMs(0))) {
+      next = Math.min(next, after(at, retentionMs));
+      break;
+    }
   }
   for (const { at } of transaction.ownExpiries(queue)) {
     next = Math.min(next, at);
     break;
   }
-  return next === Number.POSITIVE_INFINITY ? undefined : (next as EpochMs);
+  return epochMs(next);
 }
 
 function expireTimed(

@@ -65,10 +65,12 @@ export function admit(open: OpenQueue, coming: ComingMessage): Message {
   if (state !== undefined) {
     const first = state === "visible" ? returnedTo(ownPlace(queue, message)) : state;
     delivery = newDelivery(message, first, coming.past ?? noPast);
-    transaction.putDelivery(queue, delivery, undefined);
+    open.putDelivery(delivery, undefined);
   }
   const waits = isDelayed(open, message, delivery);
   open.change({ stored: 1, storedBytes: message.sizeBytes, delayed: waits ? 1 : 0 });
+  const expiryAt = expiryOf(queue, message);
+  if (expiryAt < open.counters.expiryAt) open.change({ expiryAt });
   const { groupId } = message;
   if (groupId === undefined) return message;
   const member = memberOf(queue, message);
@@ -183,7 +185,7 @@ export function lease(
   if (left !== undefined && previous === undefined && !queue.isFifo) {
     transaction.removeMember(queue, groupId as string, left);
   }
-  transaction.putDelivery(queue, delivery, previous);
+  open.putDelivery(delivery, previous);
   if (isHeld) open.change({ inFlight: 1 });
   if (groupId !== undefined) {
     changeGroup(open, groupId, {
@@ -236,7 +238,7 @@ export interface LeaseEnd {
 
 /** Ends a lease: the message is visible again, or waits until `until`. */
 export function endLease(open: OpenQueue, delivery: Delivery, end: LeaseEnd): Delivery {
-  const { queue, now, transaction } = open;
+  const { queue, now } = open;
   const { state, groupId } = delivery;
   const waits = end.until !== undefined && end.until > now;
   const isRejected = end.ending === "rejected";
@@ -258,7 +260,7 @@ export function endLease(open: OpenQueue, delivery: Delivery, end: LeaseEnd): De
           })
         : delivery.attempts,
   };
-  transaction.putDelivery(queue, next, delivery);
+  open.putDelivery(next, delivery);
   open.change({ inFlight: -1, delayed: waits ? 1 : 0 });
   const busyMs = countBusyTime(open, delivery, end.at);
   if (groupId !== undefined) {
@@ -279,7 +281,7 @@ const withAttempt = (attempts: readonly Attempt[], attempt: Attempt): readonly A
 
 /** Ends a delay or backoff. */
 export function endDelay(open: OpenQueue, delivery: Delivery): void {
-  const { queue, transaction } = open;
+  const { queue } = open;
   const { groupId } = delivery;
   const wasRejected = delivery.attempts.at(-1)?.ending === "rejected";
   const next: Delivery = {
@@ -289,7 +291,7 @@ export function endDelay(open: OpenQueue, delivery: Delivery): void {
       place: returnPlace(open, delivery, delivery.receiveCount, wasRejected),
     },
   };
-  transaction.putDelivery(queue, next, delivery);
+  open.putDelivery(next, delivery);
   open.change({ delayed: -1 });
   if (groupId !== undefined) {
     changeGroup(open, groupId, { delayed: -1, ...joinedAgain(queue, next) });
@@ -302,7 +304,7 @@ export function undoLease(
   delivery: Delivery,
   previous: Delivery | undefined,
 ): void {
-  const { queue, transaction } = open;
+  const { queue } = open;
   const { groupId, state } = delivery;
   const wasHeld = state.kind === "leased";
   const place =
@@ -314,7 +316,7 @@ export function undoLease(
     firstReceivedAt: previous?.firstReceivedAt,
     attempts: previous?.attempts ?? [],
   };
-  transaction.putDelivery(queue, next, delivery);
+  open.putDelivery(next, delivery);
   // The queue's delay may have been raised meanwhile.
   const waits = isDelayed(open, next, next);
   open.change({ inFlight: wasHeld ? -1 : 0, delayed: waits ? 1 : 0 });
@@ -337,7 +339,7 @@ export function remove(
   const { queue, transaction, now } = open;
   const { groupId } = message;
   transaction.removeMessage(queue, message);
-  if (delivery !== undefined) transaction.removeDelivery(queue, delivery);
+  if (delivery !== undefined) open.removeDelivery(delivery);
   const wasLeased = delivery?.state.kind === "leased";
   const wasDelayed = isDelayed(open, message, delivery);
   open.change({

@@ -109,7 +109,12 @@ export interface QueueView {
   returnedEntries(queue: Queue): Iterable<ReturnedEntry>;
   group(queue: Queue, id: string): Group | undefined;
   /** The ids of groups of one standing, in the order their turns come. */
-  groupsStanding(queue: Queue, kind: Exclude<GroupStanding["kind"], "idle">): Iterable<string>;
+  groupsStanding(
+    queue: Queue,
+    kind: Exclude<GroupStanding["kind"], "idle">,
+    /** FIFO: the first turn to look at. */
+    from?: Sequence,
+  ): Iterable<string>;
   /** FIFO: all stored messages of a group in order. Standard: the visible ones. From the first at or after `from`. */
   members(queue: Queue, id: string, from?: Place): Iterable<Member>;
   /** Messages with a time to live of their own, in the order it ends. */

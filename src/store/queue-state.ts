@@ -66,6 +66,7 @@ import {
   scheduleStateKey,
   segmentPrefix,
   u64At,
+  u64Text,
 } from "./keys.js";
 import type { RowAccess } from "./row-access.js";
 import { noCounters, type Table, tables } from "./tables.js";
@@ -158,9 +159,10 @@ export class QueueState implements QueueTransaction {
     return this.#rows.getReadable(tables.group, groupKey(prefixOf(queue), id));
   }
 
-  *groupsStanding(queue: Queue, kind: keyof typeof lines): Iterable<string> {
+  *groupsStanding(queue: Queue, kind: keyof typeof lines, from?: Sequence): Iterable<string> {
     const line = `${prefixOf(queue)}q${lines[kind]}`;
-    for (const { key } of this.#rows.range(tables.line, line, endOfPrefix(line))) {
+    const start = from === undefined ? line : `${line}${u64Text(0)}${u64Text(from)}`;
+    for (const { key } of this.#rows.range(tables.line, start, endOfPrefix(line))) {
       yield key.slice(linePrefixLength);
     }
   }
