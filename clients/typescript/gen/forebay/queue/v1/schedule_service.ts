@@ -28,7 +28,7 @@ export const protobufFileName = "forebay/queue/v1/schedule_service.proto";
  * queue_service.proto.
  */
 
-/** What becomes of the times of a schedule that passed while the server was down. */
+/** What becomes of the times of a schedule that passed while the server was down or its storage full. */
 export const MissedRuns = {
   /** UNSPECIFIED - Not set: SEND_ONE. */
   UNSPECIFIED: 0,
@@ -84,15 +84,19 @@ export interface Schedule {
     | //
     /**
      * A cron pattern of 5 fields (minute, hour, day of month, month, day of week) or 6 (seconds first), with lists, ranges,
-     * steps, names, `L`, `W` and `#`. At most 128 characters. In a local time that a change of clocks skips it runs at the
-     * first instant after; in one that comes twice it runs once.
+     * steps, names, `L`, `W` and `#`. With a day of month and a day of week, either will do. At most 128 characters. In a
+     * local time that a change of clocks skips it runs at the first instant after; in one that comes twice it runs once. A
+     * pattern for every hour goes by the clock: it runs in both of two equal hours, and in none that is skipped.
      */
     { $case: "cron"; value: string }
     | //
-    /** Every so often, counted from `start_time`. Range: [1s, 31536000s], to the millisecond. */
+    /**
+     * Every so often, counted from `start_time`, which is the first; without one, from when it was put, the first after one
+     * interval. Range: [1s, 31536000s], to the millisecond.
+     */
     { $case: "interval"; value: Duration }
     | undefined;
-  /** The IANA zone that `cron` is read in, such as `Europe/Berlin`. Empty: `UTC`. */
+  /** The IANA zone that `cron` is read in, such as `Europe/Berlin`. Empty: `UTC`. Not with `interval`. */
   timeZone: string;
   /** The message it sends. Required. */
   message?:
@@ -102,13 +106,13 @@ export interface Schedule {
   startTime?:
     | Timestamp
     | undefined;
-  /** It does not run after this instant. Unset: no end. */
+  /** It does not run after this instant, save for a time up to it that was missed. Unset: no end. */
   endTime?:
     | Timestamp
     | undefined;
   /** True: it does not run and remembers no times it would have run at. */
   paused: boolean;
-  /** What to do about times that passed while the server was down. Default: SEND_ONE. */
+  /** What to do about times that passed while the server was down or its storage full. Default: SEND_ONE. */
   missedRuns: MissedRuns;
 }
 
@@ -149,13 +153,13 @@ export interface ScheduleStatus {
   nextTime?:
     | Timestamp
     | undefined;
-  /** The time of its last run; unset: none yet. */
+  /** The time of its last run; of missed ones that one message was sent for, the first. Unset: none yet. */
   lastTime?:
     | Timestamp
     | undefined;
   /** The id of the message of its last run that was accepted; empty: none yet. */
   lastMessageId: string;
-  /** How often it ran. */
+  /** How often it ran, those runs included that sent nothing. */
   runCount: bigint;
   /** Why the last run sent nothing, as an UPPER_SNAKE reason; empty: it did. The schedule goes on. */
   lastFailureReason: string;
@@ -1602,7 +1606,7 @@ export const DeleteScheduleResponse: MessageFns<DeleteScheduleResponse> = {
 
 /**
  * Schedules kept by the server: at each of its times a schedule sends one message to its queue. A schedule belongs to a queue
- * and goes with it.
+ * and goes with it; a purge leaves it.
  */
 export type ScheduleServiceDefinition = typeof ScheduleServiceDefinition;
 export const ScheduleServiceDefinition = {
@@ -1610,10 +1614,11 @@ export const ScheduleServiceDefinition = {
   fullName: "forebay.queue.v1.ScheduleService",
   methods: {
     /**
-     * Creates a schedule, or replaces the one of this name; an equal one keeps its next time. Durable on return; idempotent.
-     * Errors:
+     * Creates a schedule, or replaces the one of this name; an equal one keeps its next time, and what a replaced one has done
+     * stays in its status. Durable on return; idempotent. Errors:
      *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
-     *   INVALID_ARGUMENT / INVALID_PARAMETER: a pattern, zone or interval that cannot be read; the description says where.
+     *   INVALID_ARGUMENT / INVALID_PARAMETER: a pattern, zone or interval that cannot be read; the description says where. A
+     *     pattern whose times never come.
      *   INVALID_ARGUMENT / MESSAGE_TOO_LONG: the message exceeds the queue's limit.
      *   INVALID_ARGUMENT / UNSUPPORTED_FOR_QUEUE_TYPE: a priority on a FIFO queue.
      *   RESOURCE_EXHAUSTED / SCHEDULE_LIMIT: the queue has 1000 schedules.
@@ -1670,15 +1675,16 @@ export const ScheduleServiceDefinition = {
 
 /**
  * Schedules kept by the server: at each of its times a schedule sends one message to its queue. A schedule belongs to a queue
- * and goes with it.
+ * and goes with it; a purge leaves it.
  */
 export type ScheduleServiceService = typeof ScheduleServiceService;
 export const ScheduleServiceService = {
   /**
-   * Creates a schedule, or replaces the one of this name; an equal one keeps its next time. Durable on return; idempotent.
-   * Errors:
+   * Creates a schedule, or replaces the one of this name; an equal one keeps its next time, and what a replaced one has done
+   * stays in its status. Durable on return; idempotent. Errors:
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
-   *   INVALID_ARGUMENT / INVALID_PARAMETER: a pattern, zone or interval that cannot be read; the description says where.
+   *   INVALID_ARGUMENT / INVALID_PARAMETER: a pattern, zone or interval that cannot be read; the description says where. A
+   *     pattern whose times never come.
    *   INVALID_ARGUMENT / MESSAGE_TOO_LONG: the message exceeds the queue's limit.
    *   INVALID_ARGUMENT / UNSUPPORTED_FOR_QUEUE_TYPE: a priority on a FIFO queue.
    *   RESOURCE_EXHAUSTED / SCHEDULE_LIMIT: the queue has 1000 schedules.
@@ -1741,10 +1747,11 @@ export const ScheduleServiceService = {
 
 export interface ScheduleServiceServer extends UntypedServiceImplementation {
   /**
-   * Creates a schedule, or replaces the one of this name; an equal one keeps its next time. Durable on return; idempotent.
-   * Errors:
+   * Creates a schedule, or replaces the one of this name; an equal one keeps its next time, and what a replaced one has done
+   * stays in its status. Durable on return; idempotent. Errors:
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
-   *   INVALID_ARGUMENT / INVALID_PARAMETER: a pattern, zone or interval that cannot be read; the description says where.
+   *   INVALID_ARGUMENT / INVALID_PARAMETER: a pattern, zone or interval that cannot be read; the description says where. A
+   *     pattern whose times never come.
    *   INVALID_ARGUMENT / MESSAGE_TOO_LONG: the message exceeds the queue's limit.
    *   INVALID_ARGUMENT / UNSUPPORTED_FOR_QUEUE_TYPE: a priority on a FIFO queue.
    *   RESOURCE_EXHAUSTED / SCHEDULE_LIMIT: the queue has 1000 schedules.
@@ -1772,10 +1779,11 @@ export interface ScheduleServiceServer extends UntypedServiceImplementation {
 
 export interface ScheduleServiceClient extends Client {
   /**
-   * Creates a schedule, or replaces the one of this name; an equal one keeps its next time. Durable on return; idempotent.
-   * Errors:
+   * Creates a schedule, or replaces the one of this name; an equal one keeps its next time, and what a replaced one has done
+   * stays in its status. Durable on return; idempotent. Errors:
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
-   *   INVALID_ARGUMENT / INVALID_PARAMETER: a pattern, zone or interval that cannot be read; the description says where.
+   *   INVALID_ARGUMENT / INVALID_PARAMETER: a pattern, zone or interval that cannot be read; the description says where. A
+   *     pattern whose times never come.
    *   INVALID_ARGUMENT / MESSAGE_TOO_LONG: the message exceeds the queue's limit.
    *   INVALID_ARGUMENT / UNSUPPORTED_FOR_QUEUE_TYPE: a priority on a FIFO queue.
    *   RESOURCE_EXHAUSTED / SCHEDULE_LIMIT: the queue has 1000 schedules.
