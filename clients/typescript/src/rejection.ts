@@ -56,7 +56,7 @@ export function rejectOutcomeOf(wire: RejectMessageResponse): RejectOutcome {
 const errorBytesMax = 4_096;
 
 /** The text of an error in at most 4096 bytes, cut at a character; the contract refuses more. */
-export function errorText(error: unknown): string {
+function errorText(error: unknown): string {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const bytes = Buffer.from(text, "utf8");
   if (bytes.length <= errorBytesMax) return text;
