@@ -26,25 +26,28 @@ const files: readonly FileDescriptorProto[] = fromBinary(
   Buffer.from(descriptorSetBase64, "base64"),
 ).file;
 
-const queueServiceFile = files.find(({ name }) => name === "forebay/queue/v1/queue_service.proto");
+/** The files that hold a service each, the one with the conventions first. */
+const serviceFiles: readonly FileDescriptorProto[] = ["queue", "schedule"].flatMap((service) =>
+  files.filter(({ name }) => name === `forebay/queue/v1/${service}_service.proto`),
+);
 
 // Field numbers in descriptor.proto, of which a source path is made.
 const servicePath = [6, 0];
 const methodsField = 2;
 const syntaxPath = [12];
 
-function commentAt(path: readonly number[], isDetached = false): string {
-  const location = queueServiceFile?.sourceCodeInfo?.location.find(
+function commentAt(
+  file: FileDescriptorProto | undefined,
+  path: readonly number[],
+  isDetached = false,
+): string {
+  const location = file?.sourceCodeInfo?.location.find(
     (each) => each.path.join() === path.join(),
   );
   return isDetached
     ? (location?.leadingDetachedComments.join("\n") ?? "")
     : (location?.leadingComments ?? "");
 }
-
-/** The names of the queue service's methods, in their order. */
-const methodNames: readonly string[] =
-  queueServiceFile?.service[0]?.method.map(({ name }) => name) ?? [];
 
 /** What follows `Errors of …:` or stands in the conventions, as `CODE / REASON, REASON: when`. */
 function errorsIn(method: string, comment: string): DocumentedError[] {
@@ -56,14 +59,17 @@ function errorsIn(method: string, comment: string): DocumentedError[] {
 
 /** The errors of the comment of each method. */
 export function documentedErrors(): DocumentedError[] {
-  return methodNames.flatMap((method, index) =>
-    errorsIn(method, commentAt([...servicePath, methodsField, index])),
+  return serviceFiles.flatMap((file) =>
+    (file.service[0]?.method ?? []).flatMap(({ name }, index) =>
+      errorsIn(name, commentAt(file, [...servicePath, methodsField, index])),
+    ),
   );
 }
 
 /** The errors that every call may answer. */
 export function commonErrors(): DocumentedError[] {
-  const comment = commentAt(syntaxPath) || commentAt(syntaxPath, true);
+  const [conventions] = serviceFiles;
+  const comment = commentAt(conventions, syntaxPath) || commentAt(conventions, syntaxPath, true);
   return errorsIn("*", comment);
 }
 
@@ -149,12 +155,14 @@ export interface ContractMethod {
   readonly isStream: boolean;
 }
 
-/** Every method of the queue service with the full name of its request. */
-export const methods: readonly ContractMethod[] = (queueServiceFile?.service[0]?.method ?? []).map(
-  ({ name, inputType, clientStreaming }) => ({
-    name,
-    path: `/forebay.queue.v1.QueueService/${name}`,
-    requestType: inputType.replace(/^\./, ""),
-    isStream: clientStreaming,
-  }),
+/** Every method of the services with the full name of its request. */
+export const methods: readonly ContractMethod[] = serviceFiles.flatMap((file) =>
+  file.service.flatMap((service) =>
+    service.method.map(({ name, inputType, clientStreaming }) => ({
+      name,
+      path: `/${file.package}.${service.name}/${name}`,
+      requestType: inputType.replace(/^\./, ""),
+      isStream: clientStreaming,
+    })),
+  ),
 );

@@ -1,5 +1,5 @@
-// The queue service as a test calls it: any method with a part of its request, over a real socket, through nothing but
-// grpc-js and the generated codecs. Whatever goes wrong arrives as a CallError.
+// The services as a test calls them: any method with a part of its request, over a real socket, through nothing but grpc-js
+// and the generated codecs. Whatever goes wrong arrives as a CallError.
 //
 // Calls have no deadline unless a test gives one: the server would answer before it, in real time, whatever the test's clock.
 
@@ -16,9 +16,15 @@ import {
   type ProduceResponse,
   QueueServiceDefinition,
 } from "../../src/gen/forebay/queue/v1/queue_service.js";
+import { ScheduleServiceDefinition } from "../../src/gen/forebay/queue/v1/schedule_service.js";
 import { type CallError, callErrorOf } from "./call-error.js";
 
-type Methods = typeof QueueServiceDefinition.methods;
+/** Of both services; no two have one name. */
+export const serviceMethods = {
+  ...QueueServiceDefinition.methods,
+  ...ScheduleServiceDefinition.methods,
+};
+type Methods = typeof serviceMethods;
 type StreamMethod = "produce" | "consume";
 export type UnaryMethod = Exclude<keyof Methods, StreamMethod>;
 
@@ -41,9 +47,13 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const fullName = QueueServiceDefinition.fullName;
-const pathOf = (method: keyof Methods): string =>
-  `/${fullName}/${QueueServiceDefinition.methods[method].name}`;
+function pathOf(method: keyof Methods): string {
+  const { fullName } =
+    method in ScheduleServiceDefinition.methods
+      ? ScheduleServiceDefinition
+      : QueueServiceDefinition;
+  return `/${fullName}/${serviceMethods[method].name}`;
+}
 
 export class QueueClient {
   readonly #client: Client;
@@ -61,7 +71,7 @@ export class QueueClient {
     request: RequestPart<Method>,
     options: CallOptions = {},
   ): Promise<ResponseOf<Method>> {
-    const { requestType, responseType } = QueueServiceDefinition.methods[method];
+    const { requestType, responseType } = serviceMethods[method];
     const full = (requestType.fromPartial as (part: unknown) => unknown)(request);
     const bytes = (requestType as Codec<unknown>).encode(full).finish();
     return this.raw(pathOf(method), bytes, options).then((answer) =>
@@ -99,7 +109,7 @@ export class QueueClient {
   }
 
   #duplex<Method extends StreamMethod>(method: Method, options: CallOptions): Duplex<Method> {
-    const { requestType, responseType } = QueueServiceDefinition.methods[method];
+    const { requestType, responseType } = serviceMethods[method];
     const stream = this.#client.makeBidiStreamRequest<unknown, DuplexResponse<Method>>(
       pathOf(method),
       (value) => Buffer.from(value as Uint8Array),

@@ -2,6 +2,7 @@
 // and what tests of errors address to a queue that does not exist.
 
 import { ReceiptPolicy } from "../../src/gen/forebay/queue/v1/queue.js";
+import { MissedRuns } from "../../src/gen/forebay/queue/v1/schedule_service.js";
 import type { RequestPart, UnaryMethod } from "./queue-client.js";
 import { attributesOf, durationOf } from "./scenario.js";
 
@@ -93,6 +94,28 @@ export function wholeRequests(queue: string, handle: string): WholeRequests {
       requestId: "r1",
     },
     removePermission: { queue, label: "l1" },
+    putSchedule: {
+      queue,
+      schedule: {
+        name: "nightly",
+        timing: { $case: "interval", value: durationOf(3_600_000) },
+        message: {
+          body: { $case: "text", value: "body" },
+          attributes: attributesOf({ kind: "k" }),
+          groupId: "g1",
+          timeToLive: durationOf(60_000),
+          priority: 1,
+        },
+        // Not while a test runs.
+        startTime: timestampOf(Date.UTC(2100, 0, 1)),
+        endTime: timestampOf(Date.UTC(2101, 0, 1)),
+        paused: true,
+        missedRuns: MissedRuns.SKIP,
+      },
+    },
+    getSchedule: { queue, name: "nightly" },
+    listSchedules: { queue, pageSize: 10 },
+    deleteSchedule: { queue, name: "nightly" },
   };
 }
 
