@@ -13,7 +13,7 @@ import {
 } from "../support/contract.js";
 import type { ConsumeCall, ProduceCall, RequestPart } from "../support/queue-client.js";
 import { durationOf, type Scenario, scenario } from "../support/scenario.js";
-import { keyOf, laterMethods, wholeRequests } from "../support/whole-requests.js";
+import { keyOf, laterMethods, queueFieldOf, wholeRequests } from "../support/whole-requests.js";
 
 /** Does what is answered with the error. */
 type Provocation = (t: Scenario) => Promise<unknown>;
@@ -69,6 +69,15 @@ const addPermission = (t: Scenario, request: RequestPart<"addPermission"> = {}) 
     actions: ["SendMessage"],
     ...request,
   });
+
+/** Makes `dead` the dead-letter queue of the scenario's. */
+const makeDead = async (t: Scenario): Promise<void> => {
+  await t.createQueue("dead");
+  await t.setQueue({ redrive: { to: "dead", after: 1 } });
+};
+
+const previewMove = (t: Scenario, request: RequestPart<"previewMessageMoveTask">) =>
+  t.call("previewMessageMoveTask", { source: "dead", ...request });
 
 /** Longer than a policy may be, though blank. */
 const tooLongPolicy = { policy: " ".repeat(8_193) };
@@ -179,6 +188,51 @@ const provocations: Readonly<Record<string, Provocation>> = {
   },
   "PeekMessages INVALID_ARGUMENT INVALID_PAGE_TOKEN": (t) =>
     t.call("peekMessages", { queue: t.queue, ...page }),
+  "StartMessageMoveTask NOT_FOUND MOVE_RESOURCE_NOT_FOUND": (t) =>
+    t.startMove({ source: "nowhere" }),
+  "StartMessageMoveTask FAILED_PRECONDITION MOVE_SOURCE_NOT_DLQ": (t) =>
+    t.startMove({ source: t.queue }),
+  "StartMessageMoveTask FAILED_PRECONDITION MOVE_TASK_ALREADY_RUNNING": async (t) => {
+    await makeDead(t);
+    await t.sendBatch(["a", "b"], { queue: "dead" });
+    await t.startMove({ destination: t.queue, perSecond: 1 });
+    await t.startMove();
+  },
+  "StartMessageMoveTask FAILED_PRECONDITION DLQ_TYPE_MISMATCH": async (t) => {
+    await makeDead(t);
+    await t.createQueue("other.fifo", { type: "fifo" });
+    await t.startMove({ destination: "other.fifo" });
+  },
+  "StartMessageMoveTask FAILED_PRECONDITION REQUEST_ID_REUSED": async (t) => {
+    await makeDead(t);
+    await t.startMove({ requestId: "r1" });
+    await t.startMove({ requestId: "r1", perSecond: 1 });
+  },
+  "PreviewMessageMoveTask NOT_FOUND MOVE_RESOURCE_NOT_FOUND": (t) =>
+    previewMove(t, { source: "nowhere" }),
+  "PreviewMessageMoveTask FAILED_PRECONDITION MOVE_SOURCE_NOT_DLQ": (t) =>
+    previewMove(t, { source: t.queue }),
+  "PreviewMessageMoveTask FAILED_PRECONDITION DLQ_TYPE_MISMATCH": async (t) => {
+    await makeDead(t);
+    await t.createQueue("other.fifo", { type: "fifo" });
+    await previewMove(t, { destination: "other.fifo" });
+  },
+  "CancelMessageMoveTask INVALID_ARGUMENT MOVE_TASK_HANDLE_INVALID": (t) => t.cancelMove("garbage"),
+  "CancelMessageMoveTask NOT_FOUND MOVE_RESOURCE_NOT_FOUND": async (t) => {
+    await makeDead(t);
+    const handle = await t.startMove();
+    await t.deleteQueue("dead");
+    await t.cancelMove(handle);
+  },
+  "CancelMessageMoveTask FAILED_PRECONDITION MOVE_TASK_NOT_RUNNING": async (t) => {
+    await makeDead(t);
+    const handle = await t.startMove();
+    await t.settle();
+    await t.cancelMove(handle);
+  },
+  "ListMessageMoveTasks NOT_FOUND MOVE_RESOURCE_NOT_FOUND": (t) => t.moveTasks("nowhere"),
+  "ListMessageMoveTasks INVALID_ARGUMENT INVALID_PAGE_TOKEN": (t) =>
+    t.call("listMessageMoveTasks", { source: t.queue, ...page }),
   "AddPermission ALREADY_EXISTS LABEL_EXISTS": async (t) => {
     await addPermission(t);
     await addPermission(t);
@@ -237,8 +291,9 @@ const takenOver: readonly string[] = [
 
 const queueNotFound: Readonly<Record<string, Provocation>> = Object.fromEntries(
   methods
-    .filter(({ name, isStream }) => !isStream && name !== "ListQueues" && name !== "CreateQueue")
-    .filter(({ name }) => !laterMethods.has(name))
+    .filter(({ name, isStream }) => !isStream && name !== "CreateQueue")
+    // Those that say `source` have an error of their own.
+    .filter(({ name }) => queueFieldOf(name) === "queue" && !laterMethods.has(name))
     .map(({ name }) => [
       `${name} NOT_FOUND QUEUE_NOT_FOUND`,
       (t: Scenario) => t.call(keyOf(name), wholeRequests("nowhere", "garbage")[keyOf(name)]),
@@ -260,18 +315,7 @@ const all: Readonly<Record<string, Provocation>> = {
 };
 
 /** Documented, and to be provoked once the part they belong to is there. */
-const comesLater = new Set(
-  namesOf(
-    "ListDeadLetterSourceQueues NOT_FOUND QUEUE_NOT_FOUND",
-    "StartMessageMoveTask NOT_FOUND MOVE_RESOURCE_NOT_FOUND",
-    "StartMessageMoveTask FAILED_PRECONDITION MOVE_SOURCE_NOT_DLQ",
-    "StartMessageMoveTask FAILED_PRECONDITION MOVE_TASK_ALREADY_RUNNING",
-    "CancelMessageMoveTask INVALID_ARGUMENT MOVE_TASK_HANDLE_INVALID",
-    "CancelMessageMoveTask NOT_FOUND MOVE_RESOURCE_NOT_FOUND",
-    "CancelMessageMoveTask FAILED_PRECONDITION MOVE_TASK_NOT_RUNNING",
-    "ListMessageMoveTasks NOT_FOUND MOVE_RESOURCE_NOT_FOUND",
-  ),
-);
+const comesLater = new Set(namesOf());
 
 const keyOfError = ({ method, code, reason }: DocumentedError): string =>
   `${method} ${code} ${reason}`;
@@ -392,15 +436,18 @@ describe("what every call may answer", () => {
 
   test("INVALID_ARGUMENT / MISSING_PARAMETER and INVALID_PARAMETER, for the queue's name", async () => {
     const t = await scenario();
-    for (const { name } of unary.filter(({ name }) => name !== "ListQueues")) {
+    for (const { name } of unary) {
+      const field = queueFieldOf(name);
+      if (field === undefined) continue;
       const request = wholeRequests(t.queue, "garbage")[keyOf(name)];
       for (const [queue, reason] of [
         ["", "MISSING_PARAMETER"],
         ["a b", "INVALID_PARAMETER"],
       ]) {
-        const error = await failureOf(t.call(keyOf(name), { ...request, queue } as typeof request));
+        const call = t.call(keyOf(name), { ...request, [field]: queue } as typeof request);
+        const error = await failureOf(call);
         expect(error, name).toMatchObject({ code: "INVALID_ARGUMENT", reason });
-        expect(error.violations).toEqual(["queue"]);
+        expect(error.violations).toEqual([field]);
         checkDetails(error);
       }
     }
@@ -410,9 +457,12 @@ describe("what every call may answer", () => {
 
   test("RESOURCE_EXHAUSTED / COMMIT_BACKLOG, of every method, before any effect", async () => {
     const t = await scenario({ config: { commandsPendingMax: 16 } });
+    await makeDead(t);
+    const taskHandle = await t.startMove();
     // Reads wait for the record they see, so they can be refused as well.
     for (const { name } of unary.filter(({ name }) => name !== "DeleteQueue")) {
-      const request = wholeRequests(t.queue, "garbage")[keyOf(name)];
+      const whole = { ...wholeRequests(t.queue, "garbage"), cancelMessageMoveTask: { taskHandle } };
+      const request = whole[keyOf(name)];
       const before = await t.counters();
       // The disk may be quicker than the calls that are to wait for it.
       let error: CallError | undefined;
@@ -439,7 +489,7 @@ describe("what every call may answer", () => {
     await t.call("tagQueue", { queue: t.queue, tags: new Map([["needle", "haystack"]]) });
     await t.createQueue("other");
     await t.corrupt("haystack");
-    for (const { name } of unary.filter(({ name }) => name !== "ListQueues")) {
+    for (const { name } of unary.filter(({ name }) => queueFieldOf(name) !== undefined)) {
       const error = await failureOf(
         t.call(keyOf(name), wholeRequests(t.queue, "garbage")[keyOf(name)]),
       );
@@ -459,6 +509,7 @@ describe("what every call may answer", () => {
       () => t.send("more"),
       () => t.sendBatch(["more"]),
       () => t.createQueue("more"),
+      () => t.startMove({ source: t.queue }),
       async () => {
         const stream = t.produce();
         stream.write({ queue: t.queue, entries: [{ body: text("more") }] });

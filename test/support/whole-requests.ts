@@ -27,6 +27,26 @@ export function wholeRequests(queue: string, handle: string): WholeRequests {
     maxInFlight: 120_000,
   };
   const tags = new Map([["team", "billing"]]);
+  const move = {
+    source: queue,
+    destination: "elsewhere",
+    filter: {
+      messageIds: ["01890a5d-ac96-774b-bcce-b302099a8057"],
+      attributes: new Map([["kind", "k"]]),
+      rejectionReason: "parse-error",
+      deadLetterSourceQueue: "orders",
+      groupId: "g1",
+      bodyContains: "o",
+      minimumAge: durationOf(1_000),
+      maximumAge: durationOf(60_000),
+    },
+    edit: {
+      setAttributes: attributesOf({ kind: "k" }),
+      removeAttributes: ["old"],
+      body: { $case: "text" as const, value: "body" },
+      groupId: "g2",
+    },
+  };
   return {
     createQueue: { queue, attributes, tags, requestId: "r1" },
     getQueueUrl: { queue },
@@ -71,10 +91,10 @@ export function wholeRequests(queue: string, handle: string): WholeRequests {
       pageSize: 10,
       bodyBytesMax: 100,
     },
-    startMessageMoveTask: { source: queue, destination: queue, maxPerSecond: 1, requestId: "r1" },
+    startMessageMoveTask: { ...move, maxPerSecond: 1, requestId: "r1" },
     cancelMessageMoveTask: { taskHandle: "t1" },
     listMessageMoveTasks: { source: queue, pageSize: 1 },
-    previewMessageMoveTask: { source: queue, sampleCount: 1, bodyBytesMax: 100 },
+    previewMessageMoveTask: { ...move, sampleCount: 1, bodyBytesMax: 100 },
     rejectMessage: {
       queue,
       receiptHandle: handle,
@@ -119,13 +139,14 @@ export function wholeRequests(queue: string, handle: string): WholeRequests {
   };
 }
 
+/** The field that names the queue of a call, where it is not `queue`; undefined: none does. */
+export const queueFieldOf = (methodName: string): "queue" | "source" | undefined => {
+  if (methodName === "ListQueues" || methodName === "CancelMessageMoveTask") return undefined;
+  return methodName.includes("MessageMoveTask") ? "source" : "queue";
+};
+
 /** Methods that this release answers with UNIMPLEMENTED. */
-export const laterMethods: ReadonlySet<string> = new Set([
-  "ListDeadLetterSourceQueues",
-  "StartMessageMoveTask",
-  "CancelMessageMoveTask",
-  "ListMessageMoveTasks",
-]);
+export const laterMethods: ReadonlySet<string> = new Set([]);
 
 export const keyOf = (methodName: string): UnaryMethod =>
   (methodName.charAt(0).toLowerCase() + methodName.slice(1)) as UnaryMethod;
