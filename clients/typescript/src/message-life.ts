@@ -67,7 +67,7 @@ export interface MessageExplanation {
   readonly state: MessageState;
   /** Every reason that holds; none: the next receive may get it. */
   readonly obstacles: readonly Obstacle[];
-  /** Messages a receive would take before it, those of noisy groups not counted; at most 1000 are counted. */
+  /** Visible messages that come before it: all those in line, on a FIFO queue those of its group; at most 1000 are counted. */
   readonly aheadMessageCount: number;
 }
 

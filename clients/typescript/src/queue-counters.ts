@@ -54,7 +54,8 @@ export interface QueueCounters {
 
 /**
  * The numbers of a queue's quiet groups, messages without a group included. A group is noisy when it holds at least 30
- * messages in flight and more than a tenth of all, or used more than a tenth of the processing time of the last minute.
+ * messages in flight and more than a tenth of all, or used at least 6 s and more than a tenth of the processing time of the
+ * last minute.
  */
 export interface FairnessCounters {
   /** Groups that are noisy now. */

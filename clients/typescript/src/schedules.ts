@@ -1,5 +1,5 @@
 // Schedules: messages that the server sends to a queue by itself, again and again, at the times of a cron pattern or every so
-// often. They belong to their queue and go with it. What is read keeps what was not set as undefined, so that putting it again
+// often. They belong to their queue and go with it; a purge leaves them. What is read keeps what was not set as undefined, so that putting it again
 // changes nothing.
 
 import {
@@ -25,8 +25,9 @@ export type ScheduleTiming =
       readonly kind: "cron";
       /**
        * 5 fields (minute, hour, day of month, month, day of week) or 6 (seconds first), with lists, ranges, steps, names, `L`,
-       * `W` and `#`; at most 128 characters. In a local time that a change of clocks skips it runs at the first instant after;
-       * in one that comes twice it runs once.
+       * `W` and `#`; with a day of month and a day of week, either will do. At most 128 characters. In a local time that a
+       * change of clocks skips it runs at the first instant after; in one that comes twice it runs once. A pattern for every
+       * hour goes by the clock: it runs in both of two equal hours, and in none that is skipped.
        */
       readonly pattern: string;
       /** The IANA zone the pattern is read in, such as `Europe/Berlin`. Default: UTC. */
@@ -34,13 +35,19 @@ export type ScheduleTiming =
     }
   | {
       readonly kind: "interval";
-      /** Every so often, in milliseconds, counted from `startTime`. Range: 1000 to 31536000000. */
+      /**
+       * Every so often, in milliseconds, counted from `startTime`, which is the first; without one, from when it was put, the
+       * first after one interval. Range: 1000 to 31536000000.
+       */
       readonly intervalMs: number;
     }
   /** In answers only: a timing that only a newer client can name. */
   | { readonly kind: "unknown" };
 
-/** What becomes of times that passed while the server was down: one message for all of them, or none for those over 60 s ago. */
+/**
+ * What becomes of times that passed while the server was down or its storage full: SEND_ONE message for all of them, or SKIP
+ * those more than 60 s ago.
+ */
 export type MissedRuns = Choice<typeof MissedRunsChoices>;
 
 /** What a schedule sends: a message as in `Queue.send`. On a FIFO queue its deduplication id is the schedule's name and the run. */
@@ -65,7 +72,7 @@ export interface Schedule {
   readonly message: ScheduledSend;
   /** The first instant it may run. Default: when it was put. */
   readonly startTime?: Date | undefined;
-  /** It does not run after this instant. Default: no end. */
+  /** It does not run after this instant, save for a time up to it that was missed. Default: no end. */
   readonly endTime?: Date | undefined;
   /** Whether it rests: it does not run and remembers no times it would have run at. Default: false. */
   readonly paused?: boolean | undefined;
@@ -77,11 +84,11 @@ export interface Schedule {
 export interface ScheduleStatus {
   /** When it runs next; undefined: never again, or it is paused. */
   readonly nextTime: Date | undefined;
-  /** The time of its last run; undefined: none yet. */
+  /** The time of its last run; of missed ones that one message was sent for, the first. Undefined: none yet. */
   readonly lastTime: Date | undefined;
   /** The id of the message of its last run that was accepted. */
   readonly lastMessageId: string | undefined;
-  /** How often it ran. */
+  /** How often it ran, those runs included that sent nothing. */
   readonly runCount: number;
   /** Why the last run sent nothing, in UPPER_SNAKE; undefined: it did. The schedule goes on. */
   readonly lastFailureReason: string | undefined;
@@ -109,7 +116,8 @@ export class Schedules {
   }
 
   /**
-   * Creates a schedule, or replaces the one of this name; `created` is false then. An equal one keeps its next time.
+   * Creates a schedule, or replaces the one of this name; `created` is false then. An equal one keeps its next time, and
+   * what a replaced one has done stays in its status.
    *
    * ```ts
    * await queue.schedules.put({
@@ -119,8 +127,9 @@ export class Schedules {
    * });
    * ```
    *
-   * @throws ForebayError QUEUE_NOT_FOUND, INVALID_PARAMETER (its field violations say where in the pattern), MESSAGE_TOO_LONG,
-   * UNSUPPORTED_FOR_QUEUE_TYPE, SCHEDULE_LIMIT (1000 a queue); TypeError for a timing of kind `unknown`.
+   * @throws ForebayError QUEUE_NOT_FOUND, INVALID_PARAMETER (its field violations say where in the pattern, or that its times
+   * never come), MESSAGE_TOO_LONG, UNSUPPORTED_FOR_QUEUE_TYPE, SCHEDULE_LIMIT (1000 a queue); TypeError for a timing of kind
+   * `unknown`.
    */
   async put(
     schedule: Schedule,
