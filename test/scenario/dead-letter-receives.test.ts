@@ -57,8 +57,11 @@ async function deliverAll(t: Scenario, count: number): Promise<void> {
   });
   stream.stream.cancel();
   await stream.ended;
-  await t.settle();
-  expect(await t.counts()).toBe(`${count}/0/0`);
+  // It gives so many back in several steps.
+  for (let look = 0; (await t.counts()) !== `${count}/0/0`; look += 1) {
+    if (look === 1_000) throw new Error("The stream does not give its messages back.");
+    await t.settle();
+  }
 }
 
 test("Q59 a message delivered twice goes to the dead-letter queue with the third receive, and is the same there", async () => {
@@ -347,11 +350,11 @@ test("retention of a dead letter runs from the original send", async () => {
     dead: { retentionMs: 120_000 },
   });
   await t.send("work");
-  await t.advance(90_000);
+  await t.skip(90_000);
   await wearOut(t);
   const { expireTime } = await heldOne(t, "dead");
   expect(msOf(expireTime)).toBe(t.now + 30_000);
-  await t.advance(29_999);
+  await t.skip(29_999);
   expect(await t.counts("dead")).toBe("1/0/0");
   await t.advance(1);
   expect(await t.receive({ queue: "dead" })).toEqual([]);
@@ -398,28 +401,28 @@ test("an old dead letter expires at its own time among younger messages, whereve
     dead: { retentionMs: 120_000 },
   });
   await t.send("old");
-  await t.advance(50_000);
+  await t.skip(50_000);
   await t.send("straight", { queue: "dead" });
-  await t.advance(50_000);
+  await t.skip(50_000);
   await t.send("young");
   await t.receive({ max: 10, visibilityTimeoutMs: 0 });
   expect(await t.receive()).toEqual([]);
   const bodies = async () => (await heldBodies(t, "dead")).sort();
   expect(await bodies()).toEqual(["old", "straight", "young"]);
-  await t.advance(19_999);
+  await t.skip(19_999);
   expect(await bodies()).toEqual(["old", "straight", "young"]);
   // A leap: nobody has swept when the next call looks.
   await t.leap(1);
   expect(await bodies()).toEqual(["straight", "young"]);
   expect(await t.counts("dead")).toBe("2/0/0");
   expect(await t.counters("dead")).toMatchObject({ expired: 1, stored: 2 });
-  await t.advance(49_999);
+  await t.skip(49_999);
   expect(await t.counts("dead")).toBe("2/0/0");
   await t.advance(1);
   expect(bodiesOf(await t.receive({ queue: "dead", max: 10, visibilityTimeoutMs: 0 }))).toEqual([
     "young",
   ]);
-  await t.advance(50_000);
+  await t.skip(50_000);
   expect(await t.counters("dead")).toMatchObject({ expired: 3, stored: 0 });
   expect(await contradictions(t)).toEqual([]);
 });
@@ -642,7 +645,7 @@ test("a waiter at each end of a chain is woken in the same instant", async () =>
 test("a receive that is cancelled on its way loses nothing: what moved has moved, what it leased is given back", async () => {
   const t = await deadLetterScenario({ after: 1 });
   const seen = { moved: 0, untouched: 0, tooLate: 0 };
-  for (let round = 0; round < 48; round += 1) {
+  for (let round = 0; round < 24; round += 1) {
     await t.purge();
     await t.purge("dead");
     await t.sendBatch(["over 1", "over 2"]);
@@ -651,7 +654,7 @@ test("a receive that is cancelled on its way loses nothing: what moved has moved
     const cancelledBefore = await t.callCount("ReceiveMessage", "CANCELLED");
     const call = new AbortController();
     const answer = t.receive({ max: 10 }, { signal: call.signal }).catch(() => undefined);
-    await turns(round % 16);
+    await turns(round % 12);
     call.abort();
     await answer;
     await t.settle();
@@ -682,7 +685,7 @@ test("a receive that is cancelled on its way loses nothing: what moved has moved
 test("a lease that is undone does not count: the message is delivered once more", async () => {
   const t = await deadLetterScenario({ after: 1 });
   let undoneCount = 0;
-  for (let round = 0; round < 36; round += 1) {
+  for (let round = 0; round < 24; round += 1) {
     await t.purge();
     await t.send("work");
     const before = await t.counters();
