@@ -6,9 +6,9 @@ import { connect, constants } from "node:http2";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { MessageState } from "../../src/gen/forebay/queue/v1/message.js";
-import { QueueServiceDefinition } from "../../src/gen/forebay/queue/v1/queue_service.js";
 import { CallError } from "../support/call-error.js";
 import { type ContractMethod, FieldType, fieldsOf, methods, rangeOf } from "../support/contract.js";
+import { serviceMethods } from "../support/queue-client.js";
 import { bodiesOf, durationOf, type Scenario, scenario } from "../support/scenario.js";
 import { keyOf, laterMethods, wholeRequests } from "../support/whole-requests.js";
 import {
@@ -66,7 +66,7 @@ async function endOf(call: Promise<unknown>): Promise<Ended> {
 
 const wholeBytes = (method: ContractMethod, queue: string, handle: string): Buffer => {
   const key = keyOf(method.name);
-  const { requestType } = QueueServiceDefinition.methods[key];
+  const { requestType } = serviceMethods[key];
   const codec = requestType as {
     fromPartial(part: unknown): unknown;
     encode(message: unknown): { finish(): Uint8Array };
@@ -244,9 +244,11 @@ function* rangedFields(
   }
 }
 
-/** "As in SendMessageRequest" in the comment of a batch entry. */
+/** "As in SendMessageRequest" in the comment of a batch entry, or of what a schedule sends. */
 function inheritedRange(messageName: string, fieldName: string) {
-  const single = messageName.replace("BatchRequestEntry", "Request");
+  const single = messageName
+    .replace("BatchRequestEntry", "Request")
+    .replace("ScheduledSend", "SendMessageRequest");
   if (single === messageName) return undefined;
   const field = fieldsOf(single).find(({ name }) => name === fieldName);
   return field && rangeOf(field);
@@ -304,6 +306,8 @@ test("the documented ranges are those of many fields", () => {
       "ReceiveMessage max_bytes",
       "ChangeMessageVisibilityBatch entries.visibility_timeout",
       "PeekMessages body_bytes_max",
+      "PutSchedule schedule.interval",
+      "PutSchedule schedule.message.time_to_live",
     ]),
   );
   expect(ranged.length).toBeGreaterThan(22);
@@ -315,7 +319,7 @@ test.each(ranged.map((each) => [`${each.method.name} ${each.path.join(".")}`, ea
     const t = await scenario();
     const { method, path, min, max } = field;
     const isBatch = method.name.endsWith("Batch");
-    const { responseType } = QueueServiceDefinition.methods[keyOf(method.name)];
+    const { responseType } = serviceMethods[keyOf(method.name)];
     const at = path.join(".");
     for (const value of [min - 1, min, max, max + 1, -(2 ** 31), 2 ** 31 - 1]) {
       await t.sendBatch(["a", "b"]);

@@ -13,6 +13,7 @@ import {
 } from "../support/contract.js";
 import type { ConsumeCall, ProduceCall, RequestPart } from "../support/queue-client.js";
 import { durationOf, type Scenario, scenario } from "../support/scenario.js";
+import { deleteSchedule, getSchedule, putSchedule } from "../support/schedules.js";
 import { keyOf, laterMethods, queueFieldOf, wholeRequests } from "../support/whole-requests.js";
 
 /** Does what is answered with the error. */
@@ -243,6 +244,31 @@ const provocations: Readonly<Record<string, Provocation>> = {
     reuse((requestId, label) => addPermission(t, { requestId, label })),
   "RemovePermission NOT_FOUND LABEL_NOT_FOUND": (t) =>
     t.call("removePermission", { queue: t.queue, label: "billing" }),
+  "ListScheduledMessages INVALID_ARGUMENT INVALID_PAGE_TOKEN": (t) =>
+    t.call("listScheduledMessages", { queue: t.queue, ...page }),
+  "CancelScheduledMessage NOT_FOUND MESSAGE_NOT_FOUND": async (t) => {
+    const { messageId } = await t.send("at once");
+    await t.call("cancelScheduledMessage", { queue: t.queue, messageId });
+  },
+  "PutSchedule INVALID_ARGUMENT INVALID_PARAMETER": (t) => putSchedule(t, { cron: "0 25 * * *" }),
+  "PutSchedule INVALID_ARGUMENT MESSAGE_TOO_LONG": (t) =>
+    putSchedule(t, { intervalMs: 1_000, body: "x".repeat(1_048_577) }),
+  "PutSchedule INVALID_ARGUMENT UNSUPPORTED_FOR_QUEUE_TYPE": async (t) => {
+    const queue = "new.fifo";
+    await t.createQueue(queue, { type: "fifo" });
+    await putSchedule(t, { queue, intervalMs: 1_000, groupId: "g", priority: 1 });
+  },
+  "PutSchedule RESOURCE_EXHAUSTED SCHEDULE_LIMIT": async (t) => {
+    const puts = Array.from({ length: 1_000 }, (_, index) =>
+      putSchedule(t, { name: `s${index}`, intervalMs: 86_400_000 }),
+    );
+    await Promise.all(puts);
+    await putSchedule(t, { name: "one-more", intervalMs: 86_400_000 });
+  },
+  "GetSchedule NOT_FOUND SCHEDULE_NOT_FOUND": (t) => getSchedule(t),
+  "ListSchedules INVALID_ARGUMENT INVALID_PAGE_TOKEN": (t) =>
+    t.call("listSchedules", { queue: t.queue, ...page }),
+  "DeleteSchedule NOT_FOUND SCHEDULE_NOT_FOUND": (t) => deleteSchedule(t),
   "Produce INVALID_ARGUMENT MISSING_PARAMETER": (t) => produce(t, {}),
   "Produce INVALID_ARGUMENT INVALID_PARAMETER": (t) => produce(t, { queue: "a b" }),
   "Produce NOT_FOUND QUEUE_NOT_FOUND": (t) => produce(t, { queue: "nowhere" }),

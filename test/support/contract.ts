@@ -41,9 +41,7 @@ function commentAt(
   path: readonly number[],
   isDetached = false,
 ): string {
-  const location = file?.sourceCodeInfo?.location.find(
-    (each) => each.path.join() === path.join(),
-  );
+  const location = file?.sourceCodeInfo?.location.find((each) => each.path.join() === path.join());
   return isDetached
     ? (location?.leadingDetachedComments.join("\n") ?? "")
     : (location?.leadingComments ?? "");

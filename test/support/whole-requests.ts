@@ -5,6 +5,7 @@ import { ReceiptPolicy } from "../../src/gen/forebay/queue/v1/queue.js";
 import { MissedRuns } from "../../src/gen/forebay/queue/v1/schedule_service.js";
 import type { RequestPart, UnaryMethod } from "./queue-client.js";
 import { attributesOf, durationOf } from "./scenario.js";
+import { timestampOf } from "./schedules.js";
 
 export type WholeRequests = { readonly [Method in UnaryMethod]: RequestPart<Method> };
 
