@@ -78,7 +78,7 @@ function addExplain(message: Command, context: CliContext): void {
         const explanation = await queue.explainMessage(messageId);
         const { state, obstacles, aheadMessageCount } = explanation;
         if (options.output === "table") {
-          const sentences = sentencesOf(messageId, explanation, context.clock.now());
+          const sentences = sentencesOf(name, messageId, explanation, context.clock.now());
           await context.output.print(`${sentences.join("\n")}\n`);
           return;
         }
@@ -102,6 +102,7 @@ function addExplain(message: Command, context: CliContext): void {
 
 /** Why a message is not delivered, as a person would say it. */
 function sentencesOf(
+  queue: string,
   messageId: string,
   { state, obstacles, aheadMessageCount }: MessageExplanation,
   nowMs: number,
@@ -110,33 +111,36 @@ function sentencesOf(
     obstacles.length === 0
       ? `${messageId} is ${choiceText(state)}: the next receive may get it.`
       : `${messageId} is ${choiceText(state)} and is not delivered now:`;
-  const reasons = obstacles.map((obstacle) => `- ${obstacleSentence(obstacle, nowMs)}`);
+  const reasons = obstacles.map((obstacle) => `- ${obstacleSentence(queue, obstacle, nowMs)}`);
   return [head, ...reasons, ...aheadSentence(aheadMessageCount)];
 }
 
-function obstacleSentence(obstacle: Obstacle, nowMs: number): string {
+function obstacleSentence(queue: string, obstacle: Obstacle, nowMs: number): string {
   const { kind, untilTime, blockingMessageId, advice } = obstacle;
-  const what = obstacleTexts[kind];
-  const which = blockingMessageId === undefined ? "" : `, ${blockingMessageId}`;
+  const by = blockingMessageId === undefined ? "" : ` by ${blockingMessageId}`;
   const until = untilTime === undefined ? "" : `, until ${untilText(untilTime, nowMs)}`;
-  return `${what}${which}${until}. ${advice}`.trimEnd();
+  const command = commandFor(queue, obstacle);
+  const here = command === undefined ? "" : ` Here: \`${command}\`.`;
+  return `${choiceText(kind)}${by}${until}: ${advice}${here}`;
 }
 
-const obstacleTexts: Readonly<Record<Obstacle["kind"], string>> = {
-  SCHEDULED: "Its time to join the queue has not come",
-  DELAYED: "Its delay has not ended",
-  BACKING_OFF: "It waits before it is tried again, as the retry settings of the queue say",
-  IN_FLIGHT: "Somebody has received it and holds its lease",
-  GROUP_BLOCKED: "An earlier message of its group is in flight or delayed",
-  GROUP_LIMIT: "Its group has as many messages in flight as the queue allows",
-  QUEUE_LIMIT: "The queue has as many messages in flight as it allows",
-  PAUSED: "The queue is paused",
-  NOISY_GROUP: "Its group is noisy, and messages of quiet groups come first",
-  DEAD_LETTER_DUE:
-    "It was delivered as often as the queue allows, and goes to the dead-letter queue",
-  EXPIRED: "It has expired and waits to be removed",
-  UNKNOWN: "Something is in its way that only a newer release of this command can name",
-};
+/** The command that does something about an obstacle, where there is one; the server's advice speaks of calls. */
+function commandFor(queue: string, { kind, blockingMessageId }: Obstacle): string | undefined {
+  switch (kind) {
+    case "PAUSED":
+      return `forebay queue resume ${queue}`;
+    case "GROUP_BLOCKED":
+      return `forebay message explain ${queue} ${blockingMessageId ?? "<message-id>"}`;
+    case "GROUP_LIMIT":
+      return `forebay queue set ${queue} --max-in-flight-per-group <count>`;
+    case "QUEUE_LIMIT":
+      return `forebay queue set ${queue} --max-in-flight <count>`;
+    case "SCHEDULED":
+      return `forebay scheduled cancel ${queue} <message-id>`;
+    default:
+      return undefined;
+  }
+}
 
 function untilText(untilTime: Date, nowMs: number): string {
   const leftMs = untilTime.getTime() - nowMs;

@@ -338,7 +338,7 @@ describe("message explain", () => {
     });
   });
 
-  test("names every obstacle with its end and what to do", async () => {
+  test("names every obstacle with its end and the command that does something about it", async () => {
     const scenario = await cliScenario();
     const { json, run } = scenario;
     const { messageId } = await sendOne(scenario, "send orders busy");
@@ -348,10 +348,8 @@ describe("message explain", () => {
     const [head, ...reasons] = stdout.trimEnd().split("\n");
     expect(head).toBe(`${messageId} is in flight and is not delivered now:`);
     expect(reasons).toHaveLength(2);
-    expect(stdout).toMatch(
-      /^- Somebody has received it and holds its lease, until \d{4}-\S+Z \(in (?:60|59)m\)\. \S/m,
-    );
-    expect(stdout).toMatch(/^- The queue is paused\. \S/m);
+    expect(stdout).toMatch(/^- in flight, until \d{4}-\S+Z \(in (?:1h|60m|59m)\): [A-Z]/m);
+    expect(stdout).toMatch(/^- paused: [A-Z].* Here: `forebay queue resume orders`\.$/m);
     const explained = (await json(["message", "explain", "orders", messageId])) as {
       readonly obstacles: readonly { readonly kind: string; readonly advice: string }[];
     };
@@ -368,9 +366,8 @@ describe("message explain", () => {
     const second = await sendOne(scenario, "send orders.fifo b --group g --dedup-id b");
     await receiveOne(scenario, "receive orders.fifo");
     const { stdout } = await run(["message", "explain", "orders.fifo", second.messageId]);
-    expect(stdout).toContain(
-      `An earlier message of its group is in flight or delayed, ${first.messageId}`,
-    );
+    expect(stdout).toContain(`- group blocked by ${first.messageId}, until `);
+    expect(stdout).toContain(`\`forebay message explain orders.fifo ${first.messageId}\``);
   });
 
   test("says of a scheduled message when it joins", async () => {
@@ -381,6 +378,6 @@ describe("message explain", () => {
     );
     const { stdout } = await scenario.run(["message", "explain", "orders", messageId]);
     expect(stdout).toContain("is scheduled and is not delivered now:");
-    expect(stdout).toContain("until 2099-01-01T00:00:00.000Z (in ");
+    expect(stdout).toContain("- scheduled, until 2099-01-01T00:00:00.000Z (in ");
   });
 });
