@@ -61,7 +61,7 @@ test("higher priorities come first, and lives end when they were meant to", asyn
 
 test("a message with a time to come waits outside the queue and joins it then", async () => {
   const queue = await start();
-  await queue.send("later", { deliverTime: new Date(Date.now() + 400) });
+  await queue.send("later", { deliverTime: new Date(Date.now() + 1_500) });
   expect((await queue.attributes()).counters).toMatchObject({
     scheduledMessageCount: 1,
     storedMessageCount: 0,
