@@ -89,7 +89,7 @@ export function decideSetQueueSettings(
   if (changed.settings.retentionMs !== queue.settings.retentionMs) {
     open.change({ expiryAt: stamp.now });
   }
-  if (changed.isFifo && changed.settings.delayMs > queue.settings.delayMs) beginQueueDelay(open);
+  if (changed.isFifo && changed.settings.delayMs !== queue.settings.delayMs) beginQueueDelay(open);
   catchUp(open);
   open.close();
   // A raised in-flight limit, a shorter delay or the end of a pause may free a waiter.

@@ -40,14 +40,18 @@ export function findOriginal(
 /** Remembers an accepted send, so that it is found by either scope: the scope may change within the window. */
 export function remember(open: OpenQueue, dedupId: string, entry: DedupEntry): void {
   const { transaction, queue } = open;
-  const key = queueKey(dedupId);
   const { groupId } = entry;
   if (isByGroup(open, groupId)) {
     transaction.putDedupEntry(queue, groupKey(dedupId, groupId), entry);
-    // The first of several groups stands for the id in the queue.
-    if (remembered(open, key) !== undefined) return;
+    // The latest of several groups stands for the id in the queue: its window ends last. Another, from when the scope was the
+    // queue, goes on standing for its own group.
+    const other = remembered(open, queueKey(dedupId));
+    const otherKey = other?.groupId === undefined ? undefined : groupKey(dedupId, other.groupId);
+    if (other !== undefined && otherKey !== undefined && remembered(open, otherKey) === undefined) {
+      transaction.putDedupEntry(queue, otherKey, other);
+    }
   }
-  transaction.putDedupEntry(queue, key, entry);
+  transaction.putDedupEntry(queue, queueKey(dedupId), entry);
 }
 
 function remembered(open: OpenQueue, key: RememberedKey): DedupEntry | undefined {

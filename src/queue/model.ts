@@ -47,6 +47,11 @@ export interface Counters {
    * holds for messages already sent. Standard: always `nextSequence`.
    */
   readonly dueFrom: Sequence;
+  /**
+   * FIFO: where the mark `dueFrom` is on its way back to, after the queue's delay was raised; 0: nowhere. Until it is there
+   * nothing is delivered.
+   */
+  readonly delayBackTo: Sequence;
   /** FIFO: no group has a turn before this one. */
   readonly turnFrom: Sequence;
   /** No lease or delay ends before this instant; it may be that none ends at it. Spares looking. */

@@ -85,6 +85,7 @@ export function decideReceiveMessages(
   const repeated = attempt && repeatAttempt(open, attempt);
   if (repeated !== undefined) return repeated;
   if (queue.settings.isPaused) return nothingYet(open, "paused");
+  if (open.counters.delayBackTo !== 0) return nothingYet(open, "more");
   const countMax = countAllowed(open, command.countMax);
   if (countMax <= 0) {
     const isRefused = command.isShortPoll && !queue.isFifo;

@@ -36,7 +36,7 @@ export function settleQueue(
 export function catchUp(open: OpenQueue): boolean {
   const hasMoreScheduled = open.counters.scheduled > 0 && joinScheduled(open);
   const hasMoreDue = endLeasesAndDelays(open);
-  const hasMoreDelayed = open.queue.isFifo && endQueueDelay(open);
+  const hasMoreDelayed = open.queue.isFifo && (delayAgain(open) || endQueueDelay(open));
   const hasMoreGroups = reviewGroups(open);
   // A message that is over holds up its group no longer. On a standard queue none waits for another.
   const hasMoreExpired = open.queue.isFifo && expireAll(open);
@@ -127,26 +127,33 @@ function endQueueDelay(open: OpenQueue): boolean {
   return hasMore;
 }
 
-/**
- * FIFO, after the queue's delay was raised: messages already sent and never received are delayed again, back to the first
- * that would not be due. As many as were sent in the time of the longest delay, 15 minutes.
- */
+/** FIFO, after the queue's delay was changed: raised, messages already sent and never received are to be delayed again. */
 export function beginQueueDelay(open: OpenQueue): void {
-  const { transaction, queue, now } = open;
-  const { dueFrom } = open.counters;
-  const from = firstArrivedAfter(open, (now - queue.settings.delayMs) as EpochMs);
-  if (from === undefined || from >= dueFrom) return;
-  open.change({ dueFrom: from });
+  const { queue, now, counters } = open;
+  const from = firstArrivedAfter(open, epochMs(now - queue.settings.delayMs));
+  const isRaised = from !== undefined && from < counters.dueFrom;
+  open.change({ delayBackTo: isRaised ? from : sequence(0) });
+}
+
+/** Moves the mark back by a step; says whether there is more. */
+function delayAgain(open: OpenQueue): boolean {
+  const { transaction, queue } = open;
+  const { dueFrom, delayBackTo } = open.counters;
+  if (delayBackTo === 0) return false;
+  const from = sequence(Math.max(delayBackTo, dueFrom - limits.settleMax));
   const heads: MessageTraits[] = [];
   for (const { head } of transaction.messageHeadsFrom(queue, from)) {
     if (head.sequence >= dueFrom) break;
     heads.push(head);
   }
+  const hasMore = from > delayBackTo;
+  open.change({ dueFrom: from, delayBackTo: hasMore ? delayBackTo : sequence(0) });
   for (const head of heads) {
     if (!isUntouched(transaction.readableDelivery(queue, head.sequence))) continue;
     open.change({ delayed: 1 });
     if (head.groupId !== undefined) changeGroup(open, head.groupId, { delayed: 1 });
   }
+  return hasMore;
 }
 
 /** The first message that came after an instant. Messages stand in the order they came, so halving finds it. */

@@ -453,6 +453,7 @@ const counterNames = [
   "nextSequence",
   "freshFrom",
   "dueFrom",
+  "delayBackTo",
   "turnFrom",
   "dueAt",
   "expiryAt",
