@@ -17,12 +17,7 @@ const queueService = "forebay.queue.v1.QueueService";
 const healthService = "grpc.health.v1.Health";
 
 /** Answered by this release with UNIMPLEMENTED; a later one takes them out of this list and tries them. */
-const notYet = new Map([
-  ["ListDeadLetterSourceQueues", { queue: "orders" }],
-  ["StartMessageMoveTask", { source: "orders" }],
-  ["CancelMessageMoveTask", { taskHandle: "none" }],
-  ["ListMessageMoveTasks", { source: "orders" }],
-]);
+const notYet = new Map([]);
 
 /** One tool against one server: calls, counted, with what is expected of them. */
 class Session {
@@ -101,6 +96,7 @@ async function callEveryRpc(session, queue) {
   await grant(session, queue);
   await sendAndReceive(session, queue);
   await stream(session, queue);
+  await moveBack(session, `${queue}-work`, `${queue}-dead`);
 
   for (const [method, request] of notYet) {
     await session.refused(method, request, "UNIMPLEMENTED", "UNSUPPORTED_OPERATION");
@@ -302,6 +298,94 @@ async function stream(session, queue) {
     },
   );
   await session.ok("PurgeQueue", { queue }, { purgedCount: "2" });
+}
+
+/** Rejects a message to a dead-letter queue and moves it back, changed; begins another move and cancels it. */
+async function moveBack(session, queue, dead) {
+  await session.ok("CreateQueue", { queue: dead });
+  const redrivePolicy = { deadLetterQueue: dead, maxReceiveCount: 3 };
+  await session.ok("CreateQueue", { queue, attributes: { redrivePolicy } });
+  await session.ok("ListDeadLetterSourceQueues", { queue: dead }, { queues: [queue] });
+  const sent = await session.ok("SendMessage", { queue, text: "pay #7" });
+  const { messages } = await session.ok("ReceiveMessage", { queue });
+  const [{ receiptHandle }] = messages;
+  const rejection = { reason: "BAD_ORDER", error: "no such customer" };
+  await session.ok("RejectMessage", { queue, receiptHandle, ...rejection, deadLetter: true });
+
+  const filter = { rejectionReason: "BAD_ORDER", minimumAge: "0s" };
+  const edit = {
+    text: "pay #8",
+    setAttributes: { fixed: { dataType: "Number", stringValue: "1" } },
+  };
+  await session.ok(
+    "PreviewMessageMoveTask",
+    { source: dead, filter, edit, sampleCount: 1 },
+    {
+      matchingMessageCount: "1",
+      destinationMessageCounts: { [queue]: "1" },
+      rejectionReasonCounts: { BAD_ORDER: "1" },
+      samples: [{ text: "pay #8", systemAttributes: { rejection } }],
+    },
+  );
+  const { taskHandle } = await session.ok("StartMessageMoveTask", { source: dead, filter, edit });
+  const ended = await endedMove(session, dead);
+  requirePart(
+    ended,
+    { status: "MOVE_TASK_STATUS_COMPLETED", movedMessageCount: "1", filter, edit },
+    "ListMessageMoveTasks",
+  );
+  await session.refused(
+    "CancelMessageMoveTask",
+    { taskHandle },
+    "FAILED_PRECONDITION",
+    "MOVE_TASK_NOT_RUNNING",
+  );
+  await session.ok(
+    "PeekMessages",
+    { queue },
+    {
+      messages: [
+        { text: "pay #8", systemAttributes: { originalMessageId: sent.messageId, rejection } },
+      ],
+    },
+  );
+
+  // A minute's worth: a tool may take seconds to begin.
+  const entries = Array.from({ length: 60 }, () => ({ text: "straight" }));
+  await session.responses("Produce", [{ queue: dead, entries }]);
+  const slow = { source: dead, destination: queue, maxPerSecond: 1 };
+  const second = await session.ok("StartMessageMoveTask", slow);
+  const toCancel = { taskHandle: second.taskHandle };
+  await session.refused(
+    "StartMessageMoveTask",
+    slow,
+    "FAILED_PRECONDITION",
+    "MOVE_TASK_ALREADY_RUNNING",
+  );
+  await session.ok("CancelMessageMoveTask", toCancel);
+  const left = await endedMove(session, dead);
+  requirePart(left, { status: "MOVE_TASK_STATUS_CANCELLED", ...slow }, "ListMessageMoveTasks");
+  await session.refused(
+    "ListMessageMoveTasks",
+    { source: "nowhere" },
+    "NOT_FOUND",
+    "MOVE_RESOURCE_NOT_FOUND",
+    { ResourceInfo: { resourceType: "queue", resourceName: "nowhere" } },
+  );
+  await session.ok("DeleteQueue", { queue });
+  await session.ok("DeleteQueue", { queue: dead });
+}
+
+/** The newest move task of a queue, once it has ended. */
+async function endedMove(session, source) {
+  for (let look = 0; look < 100; look += 1) {
+    const { tasks } = await session.ok("ListMessageMoveTasks", { source });
+    if (tasks[0].status !== "MOVE_TASK_STATUS_RUNNING") return tasks[0];
+    await new Promise((resolve) => {
+      setTimeout(resolve, 50);
+    });
+  }
+  throw new Error(`The move task of ${source} does not end.`);
 }
 
 /** Refusals, each with its status, its reason and details that a person can read. */
