@@ -1,6 +1,14 @@
 // What the parts of a check of one segment share: whose rows they are, and how they are called in a report.
 
-import type { Counters, MessageHead, MessageTraits, Place, Queue } from "../queue/model.js";
+import { isUntouched } from "../queue/delay.js";
+import type {
+  Counters,
+  Delivery,
+  MessageHead,
+  MessageTraits,
+  Place,
+  Queue,
+} from "../queue/model.js";
 import { type CheckWalk, isPlace } from "./check-walk.js";
 import { messageKey, segmentPrefixLength, u64At } from "./keys.js";
 import type { ScannedRow } from "./store.js";
@@ -30,9 +38,13 @@ export const isBeyond = ({ counters }: SegmentContext, place: number): boolean =
 export const isInFuture = ({ lastInstant }: SegmentContext, instant: number): boolean =>
   instant > lastInstant;
 
-/** FIFO: whether the queue's delay holds for a message without a delivery. */
-export const isDelayedByQueue = ({ queue, counters }: SegmentContext, place: number): boolean =>
-  queue.isFifo && counters !== undefined && place >= counters.dueFrom;
+/** FIFO: whether the queue's delay holds for a message, which it does for those that were never received. */
+export const isDelayedByQueue = (
+  { queue, counters }: SegmentContext,
+  place: number,
+  delivery: Delivery | undefined,
+): boolean =>
+  queue.isFifo && counters !== undefined && place >= counters.dueFrom && isUntouched(delivery);
 
 /** Where a message of a group stands that was never received. */
 export const freshPlace = ({ arrivedAt, sequence }: MessageTraits): Place => ({

@@ -55,6 +55,7 @@ export class GroupsCheck {
   readonly #counted = {
     groups: 0,
     groupsInFlight: 0,
+    limitedGroups: 0,
     noisyGroups: 0,
     noisyStored: 0,
     noisyInFlight: 0,
@@ -140,10 +141,9 @@ export class GroupsCheck {
   /** FIFO: members are all there is of a group. */
   #countFifo(counting: Counting, { sequence }: Member, delivery: Found<Delivery>): void {
     if (delivery === "unreadable") this.#isBlind = true;
-    else if (delivery === undefined)
-      counting.delayed += isDelayedByQueue(this.#segment, sequence) ? 1 : 0;
-    else if (delivery.state.kind === "leased") counting.inFlight += 1;
-    else if (delivery.state.kind === "delayed") counting.delayed += 1;
+    else if (delivery?.state.kind === "leased") counting.inFlight += 1;
+    else if (delivery?.state.kind === "delayed") counting.delayed += 1;
+    else if (isDelayedByQueue(this.#segment, sequence, delivery)) counting.delayed += 1;
   }
 
   /** All members of the group that was counted have been met. */
@@ -221,10 +221,11 @@ export class GroupsCheck {
     this.#checkStanding(group, name);
   }
 
-  #add({ stored, inFlight, delayed, isNoisy }: Group): void {
+  #add({ stored, inFlight, delayed, isNoisy, standing }: Group): void {
     const counted = this.#counted;
     counted.groups += 1;
     if (inFlight > 0) counted.groupsInFlight += 1;
+    if (standing.kind === "limited") counted.limitedGroups += 1;
     if (!isNoisy) return;
     counted.noisyGroups += 1;
     counted.noisyStored += stored;
@@ -252,9 +253,7 @@ export class GroupsCheck {
     if (group.standing.kind === "idle") {
       return isServable ? "its first message can be delivered" : undefined;
     }
-    return (
-      this.#wrongTurn(group) ?? (isServable ? undefined : "its first message cannot be delivered")
-    );
+    return isServable ? this.#wrongTurn(group) : "its first message cannot be delivered";
   }
 
   #wrongTurn({ standing, inFlight, head, isNoisy }: Group): string | undefined {
@@ -271,10 +270,18 @@ export class GroupsCheck {
         return standing.at === head?.place.at ? undefined : elsewhere;
       case "ready":
         if (isBeyond(this.#segment, standing.place.order)) return "its turn was not given out yet";
-        if (this.#segment.queue.isFifo) return undefined;
+        if (this.#segment.queue.isFifo) return this.#wrongRound(standing.place.order);
         if (isNoisy) return "it is noisy";
         return isSamePlace(standing.place, head?.place) ? undefined : elsewhere;
     }
+  }
+
+  /** FIFO: why a turn never comes. */
+  #wrongRound(order: number): string | undefined {
+    const { turnFrom } = this.#segment.counters ?? {};
+    return turnFrom !== undefined && order < turnFrom
+      ? `no turn before ${turnFrom} is looked for`
+      : undefined;
   }
 
   /** Whether its first message can be delivered. FIFO: it is neither leased nor delayed. */
@@ -282,10 +289,9 @@ export class GroupsCheck {
     const { walk, prefix, counters, queue } = this.#segment;
     if (head === undefined || !queue.isFifo) return head !== undefined;
     const delivery = walk.find(tables.delivery, deliveryKey(prefix, head.sequence));
-    if (delivery === "unreadable") return "unknown";
-    if (delivery !== undefined) return delivery.state.kind === "returned";
-    if (counters === undefined) return "unknown";
-    if (head.sequence < counters.dueFrom) return true;
+    if (delivery === "unreadable" || counters === undefined) return "unknown";
+    if (delivery !== undefined && delivery.state.kind !== "returned") return false;
+    if (!isDelayedByQueue(this.#segment, head.sequence, delivery)) return true;
     // A queue's delay that was raised reaches a group that is in line with its turn.
     return standing.kind === "idle" ? false : "unknown";
   }
@@ -337,6 +343,7 @@ const countNames = { stored: "stored", inFlight: "in flight", delayed: "delayed"
 const counterNames = {
   groups: "groups",
   groupsInFlight: "groups in flight",
+  limitedGroups: "groups at their limit",
   noisyGroups: "noisy groups",
   noisyStored: "messages of noisy groups",
   noisyInFlight: "messages of noisy groups in flight",

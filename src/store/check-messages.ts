@@ -1,6 +1,7 @@
 // The check of a queue's messages: each beside its delivery, and both beside the rows that lead to them. The two tables are
 // read by place, side by side.
 
+import { after } from "../base/brands.js";
 import type { Delivery, Message, MessageTraits, Place } from "../queue/model.js";
 import {
   fifoPlace,
@@ -25,6 +26,8 @@ export interface MessageTally {
   storedBytes: number;
   inFlight: number;
   delayed: number;
+  /** Standard: visible messages that have a delivery and no group. */
+  returned: number;
   /** Rows that cannot be read: what they would have counted is not known. */
   unreadMessages: number;
   unreadDeliveries: number;
@@ -44,6 +47,7 @@ export class MessagesCheck {
     storedBytes: 0,
     inFlight: 0,
     delayed: 0,
+    returned: 0,
     unreadMessages: 0,
     unreadDeliveries: 0,
   };
@@ -107,8 +111,9 @@ export class MessagesCheck {
     const delivery = deliveryRow && walk.read(deliveryRow, tables.delivery, name);
     if (message !== undefined) this.#tally.stored += 1;
     else if (delivery !== undefined) walk.report(name(), "It has a delivery and is not there.");
-    if (message !== undefined && delivery === undefined && isDelayedByQueue(this.#segment, place)) {
-      this.#tally.delayed += 1;
+    const isUnread = delivery !== undefined && delivery.row === undefined;
+    if (!isUnread && message !== undefined) {
+      if (isDelayedByQueue(this.#segment, place, delivery?.row)) this.#tally.delayed += 1;
     }
     // A message that cannot be read was passed over by receives; that it cannot be read says enough.
     if (message !== undefined && message.row === undefined) this.#tally.unreadMessages += 1;
@@ -116,7 +121,7 @@ export class MessagesCheck {
       this.#checkMessage(message.row, name);
       this.#checkIsFound(message.row, delivery !== undefined, name);
     }
-    if (delivery !== undefined && delivery.row === undefined) this.#tally.unreadDeliveries += 1;
+    if (isUnread) this.#tally.unreadDeliveries += 1;
     if (delivery?.row !== undefined) this.#checkDelivery(delivery.row, message?.row, name);
   }
 
@@ -151,6 +156,14 @@ export class MessagesCheck {
       );
     }
     this.#checkTimedRows(message, name);
+    const retentionEnd = after(sentAt, queue.settings.retentionMs);
+    const expiresAt = Math.min(retentionEnd, message.expiresAt ?? retentionEnd);
+    if (counters !== undefined && expiresAt < counters.expiryAt) {
+      walk.report(
+        name(),
+        `It expires at ${expiresAt}, and the queue looks for none before ${counters.expiryAt}.`,
+      );
+    }
   }
 
   #checkTimedRows({ sequence, indexedAt, expiresAt }: Message, name: () => string): void {
@@ -230,7 +243,7 @@ export class MessagesCheck {
   // ---- its delivery --------------------------------------------------------------------------------------------------
 
   #checkDelivery(delivery: Delivery, message: Message | undefined, name: () => string): void {
-    const { walk, prefix } = this.#segment;
+    const { walk, prefix, counters } = this.#segment;
     const { state, sequence } = delivery;
     if (message !== undefined) this.#checkTraits(delivery, message, name);
     this.#checkReceives(delivery, name);
@@ -245,6 +258,12 @@ export class MessagesCheck {
       walk.report(
         name(),
         `It is ${state.kind} until ${state.until} and has no index row: it would never return.`,
+      );
+    }
+    if (counters !== undefined && state.until < counters.dueAt) {
+      walk.report(
+        name(),
+        `It is ${state.kind} until ${state.until}, and the queue looks for none before ${counters.dueAt}.`,
       );
     }
   }
@@ -262,6 +281,7 @@ export class MessagesCheck {
     // The place of a FIFO message is its sequence, whatever its delivery says.
     if (queue.isFifo) return;
     const { groupId, sequence } = delivery;
+    if (groupId === undefined) this.#tally.returned += 1;
     if (groupId !== undefined) this.#checkIsMember(groupId, delivery, place, name);
     else if (walk.find(tables.returned, returnedKey(prefix, place, sequence)) === undefined) {
       walk.report(

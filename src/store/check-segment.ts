@@ -267,14 +267,25 @@ class SegmentCheck {
     if (tally.unreadDeliveries === 0) {
       compare("messages in flight", counters.inFlight, tally.inFlight);
       compare("messages delayed", counters.delayed, tally.delayed);
+      compare("messages returned", counters.returned, tally.returned);
     }
     this.#checkConservation(counters);
-    const { nextSequence, freshFrom, dueFrom } = counters;
-    const marks = { "first fresh place": freshFrom, "first delayed place": dueFrom };
+    const { nextSequence, freshFrom, dueFrom, turnFrom } = counters;
+    const marks = {
+      "first fresh place": freshFrom,
+      "first delayed place": dueFrom,
+      "first turn": turnFrom,
+    };
     for (const [mark, place] of Object.entries(marks)) {
       if (place > nextSequence) {
         walk.report(queueName, `Its ${mark} ${place} is after its next place ${nextSequence}.`);
       }
+    }
+    if (counters.delayBackTo !== 0 && counters.delayBackTo >= dueFrom) {
+      walk.report(
+        queueName,
+        `Its first delayed place ${dueFrom} is on its way back to ${counters.delayBackTo}, which is not before it.`,
+      );
     }
     const [unused, idle] = queue.isFifo ? ["fresh", freshFrom] : ["delayed", dueFrom];
     if (idle < nextSequence) {

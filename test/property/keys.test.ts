@@ -3,7 +3,7 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { EpochMs, Sequence } from "../../src/base/brands.js";
+import type { EpochMs, QueueNumber, Sequence } from "../../src/base/brands.js";
 import type { GroupStanding, Place } from "../../src/queue/model.js";
 import {
   attemptKey,
@@ -21,10 +21,14 @@ import {
   memberKey,
   membersPrefix,
   messageKey,
+  moveOrderKey,
+  moveTaskKey,
+  moveTasksFrom,
   ownExpiryKey,
   queueKey,
   requestDueKey,
   returnedKey,
+  scheduleDueKey,
   scheduledKey,
   segmentPrefix,
   segmentPrefixLength,
@@ -103,6 +107,23 @@ test("keys of numbers sort as the numbers", () => {
         segmentPrefix(slotA, segmentA),
         segmentPrefix(slotB, segmentB),
         compareNumbers([slotA, segmentA], [slotB, segmentB]),
+      );
+      for (const keyOf of [moveTaskKey, moveOrderKey]) {
+        expectSameOrder(
+          keyOf({ source: a as QueueNumber, number: aa }),
+          keyOf({ source: b as QueueNumber, number: bb }),
+          compareNumbers([a, aa], [b, bb]),
+        );
+      }
+      expectSameOrder(
+        moveTasksFrom(a as QueueNumber),
+        moveTaskKey({ source: b as QueueNumber, number: bb }),
+        a <= b ? -1 : 1,
+      );
+      expectSameOrder(
+        scheduleDueKey(a as EpochMs, "names"),
+        scheduleDueKey(b as EpochMs, "names"),
+        compareNumbers([a], [b]),
       );
       expectSameOrder(
         requestDueKey(a as EpochMs, "hash"),

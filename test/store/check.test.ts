@@ -90,6 +90,7 @@ const cases: readonly PlantedCase[] = [
     },
     [
       /message 4: It stands at or after the first fresh place 3 and has a delivery: it would be received twice/,
+      /say 1 messages returned, and there are 2/,
     ],
   ],
   [
@@ -202,6 +203,7 @@ const cases: readonly PlantedCase[] = [
         delayed: 0,
         deleted: 1,
         scheduled: 3,
+        returned: 5,
         groups: 4,
       }),
     [
@@ -209,6 +211,7 @@ const cases: readonly PlantedCase[] = [
       /say 2 messages in flight, and there are 1/,
       /say 0 messages delayed, and there are 1/,
       /say 3 messages scheduled, and there are 0/,
+      /say 5 messages returned, and there are 1/,
       /say 4 groups, and there are 0/,
       /say 6 stored, which is not 6 sent \+ 0 arrived - 1 deleted - 0 expired - 0 purged - 0 dead-lettered - 0 moved/,
     ],
@@ -234,6 +237,19 @@ const cases: readonly PlantedCase[] = [
       /message 6: It stands before/,
       /Its first fresh place 9 is after its next place 7/,
     ],
+  ],
+  [
+    "ends of leases and delays that nobody looks for",
+    async (planted) => await planted.changeCounters({ dueAt: (planted.until("1") + 1) as EpochMs }),
+    [/message 1: It is leased until \d+, and the queue looks for none before \d+/],
+  ],
+  [
+    "ends of messages that nobody looks for",
+    async (planted) =>
+      await planted.changeCounters({ expiryAt: (planted.counters.expiryAt + 1) as EpochMs }),
+    [1, 2, 3, 4, 5, 6].map(
+      (at) => new RegExp(`message ${at}: It expires at \\d+, and the queue looks for none before`),
+    ),
   ],
   [
     "a first delayed place in a standard queue",
@@ -305,6 +321,7 @@ const cases: readonly PlantedCase[] = [
     [
       /message 1: It is leased from \d+ until \d+\./,
       /message 1: It is leased until \d+ and has no index row/,
+      /message 1: It is leased until \d+, and the queue looks for none before \d+/,
       /message 1: An index row says that it returns at \d+; it is leased until/,
     ],
   ],
@@ -316,7 +333,10 @@ const cases: readonly PlantedCase[] = [
       messageId.writeUIntBE(before, 0, 6);
       await planted.changeMessage("4", { sentAt: before, arrivedAt: before, messageId });
     },
-    [/message 4: It came at \d+, before the message in front of it/],
+    [
+      /message 4: It came at \d+, before the message in front of it/,
+      /message 4: It expires at \d+, and the queue looks for none before \d+/,
+    ],
   ],
   [
     "a message that came before it was sent",

@@ -27,6 +27,8 @@ import type {
   ReceiveAttempt,
   ScheduledMessage,
 } from "../../src/queue/model.js";
+import type { MoveOrder, MoveQueue, MoveTask } from "../../src/queue/move-task.js";
+import type { Schedule, ScheduleState } from "../../src/queue/schedule-model.js";
 import type { RequestResult } from "../../src/queue/view.js";
 
 const edges = [0, 1, 255, 256, 65_535, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1];
@@ -67,19 +69,21 @@ const traits: fc.Arbitrary<MessageTraits> = fc.record({
   priority: fc.nat({ max: 9 }),
 });
 
+const attributes = fc.array(
+  fc.record({
+    name: text(20),
+    dataType: text(20),
+    isText: fc.boolean(),
+    value: bytes({ maxLength: 100 }),
+  }),
+  { maxLength: 10 },
+);
+
 const content: fc.Arbitrary<MessageContent> = fc.record({
   isText: fc.boolean(),
   body: bytes({ maxLength: 2_000 }),
   bodyMd5: id16,
-  attributes: fc.array(
-    fc.record({
-      name: text(20),
-      dataType: text(20),
-      isText: fc.boolean(),
-      value: bytes({ maxLength: 100 }),
-    }),
-    { maxLength: 10 },
-  ),
+  attributes,
   senderId: text(40),
   groupId: maybe(groupName),
   dedupId: maybe(text(128)),
@@ -191,6 +195,12 @@ export const counters: fc.Arbitrary<Counters> = fc.record({
   nextSequence: place,
   freshFrom: place,
   dueFrom: place,
+  delayBackTo: place,
+  turnFrom: place,
+  dueAt: instant,
+  expiryAt: instant,
+  returned: u64,
+  limitedGroups: u64,
   stored: u64,
   storedBytes: u64,
   inFlight: u64,
@@ -266,4 +276,101 @@ export const request: fc.Arbitrary<RequestResult> = fc.record({
   result: bytes({ maxLength: 500 }),
   keepUntil: instant,
   wasReplayed: fc.boolean(),
+});
+
+const moveQueue: fc.Arbitrary<MoveQueue> = fc.record({
+  number: u64.map((value) => value as QueueNumber),
+  namespace: name.map((value) => value as Namespace),
+  name: queueName,
+});
+
+export const moveOrder: fc.Arbitrary<MoveOrder> = fc.record({
+  source: u64.map((value) => value as QueueNumber),
+  number: u64,
+  from: moveQueue,
+  to: maybe(moveQueue),
+  perSecondMax: maybe(fc.integer({ min: 1, max: 500 })),
+  filter: maybe(
+    fc.record({
+      messageIds: fc.array(id16, { maxLength: 20 }),
+      attributes: fc
+        .array(fc.tuple(text(20), text(20)), { maxLength: 10 })
+        .map((pairs) => new Map(pairs)),
+      rejectionReason: maybe(text(128)),
+      deadLetterSource: maybe(queueName),
+      groupId: maybe(groupName),
+      bodyContains: bytes({ maxLength: 100 }),
+      ageMsMin: maybe(duration),
+      ageMsMax: maybe(duration),
+    }),
+  ),
+  edit: maybe(
+    fc.record({
+      setAttributes: attributes,
+      removeAttributes: fc.array(text(20), { maxLength: 10 }),
+      body: maybe(fc.record({ isText: fc.boolean(), bytes: bytes(), md5: id16 })),
+      groupId: maybe(groupName),
+    }),
+  ),
+  startedAt: instant,
+  upTo: place,
+  toMove: u64,
+});
+
+export const moveTask: fc.Arbitrary<MoveTask> = fc.record({
+  source: u64.map((value) => value as QueueNumber),
+  number: u64,
+  state: fc.oneof(
+    fc.record({ kind: fc.constant("running" as const) }),
+    fc.record({
+      kind: fc.constantFrom("completed" as const, "cancelled" as const),
+      endedAt: instant,
+    }),
+    fc.record({
+      kind: fc.constant("failed" as const),
+      endedAt: instant,
+      reason: fc.constantFrom(
+        "COULD_NOT_DETERMINE_SOURCE" as const,
+        "DESTINATION_NOT_FOUND" as const,
+        "RECORD_CORRUPT" as const,
+      ),
+    }),
+  ),
+  moved: u64,
+  skipped: u64,
+  hasSourceless: fc.boolean(),
+  pass: fc.record({
+    cursor: place,
+    hasMoved: fc.boolean(),
+    skipped: u64,
+    passedOver: maybe(fc.record({ sequence: place, skippedBefore: u64 })),
+  }),
+  pace: fc.record({ since: instant, count: u64 }),
+});
+
+export const schedule: fc.Arbitrary<Schedule> = fc.record({
+  name,
+  timing: fc.oneof(
+    fc.record({ kind: fc.constant("cron" as const), pattern: text(100), timeZone: text(40) }),
+    fc.record({ kind: fc.constant("interval" as const), intervalMs: duration }),
+  ),
+  startAt: maybe(instant),
+  endAt: maybe(instant),
+  isPaused: fc.boolean(),
+  missedRuns: fc.constantFrom("send_one" as const, "skip" as const),
+  message: fc.record({
+    content,
+    sizeBytes: u32,
+    timeToLiveMs: maybe(duration),
+    priority: maybe(fc.nat({ max: 9 })),
+  }),
+});
+
+export const scheduleState: fc.Arbitrary<ScheduleState> = fc.record({
+  putAt: instant,
+  nextAt: maybe(instant),
+  lastAt: maybe(instant),
+  lastMessageId: maybe(id16),
+  runCount: u64,
+  failure: maybe(fc.constantFrom("record_corrupt" as const, "message_too_long" as const)),
 });
