@@ -24,6 +24,7 @@ export const rowsOf =
 
 /** Changes a bit of the first row that is picked, behind the back of a server that is stopped meanwhile. */
 export async function breakRow(t: Scenario, isPicked: (key: string) => boolean): Promise<void> {
+  t.expectContradictions();
   await whileStopped(t, async (directory) => {
     const row = await withStore(directory, (store) => firstRow(store, isPicked));
     breakInFile(directory, row);

@@ -7,9 +7,17 @@
 //   await t.advance(29_999);
 //
 // Everything is taken down when the test ends. A test fails by itself when the server logs an error, says that it must end,
-// or leaves a promise rejected.
+// leaves a promise rejected, or leaves a store that contradicts itself.
 
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
@@ -35,6 +43,7 @@ import {
 import type { Duration } from "../../src/gen/google/protobuf/duration.js";
 import type { Timestamp } from "../../src/gen/google/protobuf/timestamp.js";
 import { type RunningServer, startServer } from "../../src/server.js";
+import { checkStore, renderCheckReport } from "../../src/store/check.js";
 import { ManualClock } from "./manual-clock.js";
 import {
   type CallOptions,
@@ -45,6 +54,7 @@ import {
   type ResponseOf,
   type UnaryMethod,
 } from "./queue-client.js";
+import { openTestStore } from "./temporary-store.js";
 
 /** The attributes of a queue in a test's words; what is left out is the server's default. */
 export interface QueueOptions {
@@ -64,6 +74,13 @@ export interface QueueOptions {
   readonly redrive?: { readonly to: string; readonly after: number } | "none";
   /** Which queues may send their dead letters here; `unset` takes the policy away. */
   readonly redriveAllow?: "all" | "nobody" | "unset" | readonly string[];
+  readonly isPaused?: boolean;
+  /** Waits between deliveries; `none` takes the policy away. */
+  readonly retry?:
+    | { readonly minimumMs: number; readonly maximumMs?: number; readonly factor?: number }
+    | "none";
+  readonly groupInFlightMax?: number;
+  readonly priorityAgeingMs?: number;
 }
 
 export interface ScenarioOptions extends QueueOptions {
@@ -84,6 +101,10 @@ export interface SendOptions {
   readonly dedupId?: string;
   readonly traceHeader?: string;
   readonly requestId?: string;
+  readonly priority?: number;
+  readonly timeToLiveMs?: number;
+  /** The instant it joins the queue at. */
+  readonly deliverAt?: number;
 }
 
 export interface RejectOptions {
@@ -188,6 +209,17 @@ const redriveAllowOf = (
         }
       : { permission: RedrivePermission.BY_QUEUE, sourceQueues: [...allow] };
 
+const retryOf = (retry: QueueOptions["retry"]) =>
+  retry === undefined
+    ? undefined
+    : retry === "none"
+      ? {}
+      : {
+          minimumBackoff: durationOf(retry.minimumMs),
+          maximumBackoff: optionalDuration(retry.maximumMs),
+          factor: retry.factor,
+        };
+
 export const queueAttributesOf = (options: QueueOptions) => ({
   visibilityTimeout: optionalDuration(options.visibilityTimeoutMs),
   messageRetentionPeriod: optionalDuration(options.retentionMs),
@@ -218,6 +250,10 @@ export const queueAttributesOf = (options: QueueOptions) => ({
   dedupWindow: optionalDuration(options.dedupWindowMs),
   redrivePolicy: redriveOf(options.redrive),
   redriveAllowPolicy: redriveAllowOf(options.redriveAllow),
+  deliveryPaused: options.isPaused,
+  retryPolicy: retryOf(options.retry),
+  maxInFlightPerGroup: options.groupInFlightMax,
+  priorityAgeing: optionalDuration(options.priorityAgeingMs),
 });
 
 /** Bodies of a list of received messages, the part most tests are about. */
@@ -251,6 +287,8 @@ export async function fifoScenario(options: ScenarioOptions = {}): Promise<Scena
 }
 
 const mapSizeBytes = 1_024 * 1_048_576;
+/** A larger store is not checked after each test: a check reads all of it. */
+const checkedBytesMax = 64 * 1_048_576;
 
 interface LogLine {
   readonly level: string;
@@ -264,7 +302,10 @@ export class Scenario {
   readonly #clock: ManualClock | undefined;
   readonly #config: { -readonly [Name in keyof Config]?: Config[Name] };
   readonly #root = mkdtempSync(join(tmpdir(), "forebay-scenario-"));
-  readonly #servers: RunningServer[] = [];
+  /** Where the files of each server are that was ever started. */
+  readonly #servers = new Map<RunningServer, string>();
+  /** Servers whose files were looked at when they stopped. */
+  readonly #checked = new Set<RunningServer>();
   readonly #clients: QueueClient[] = [];
   readonly #failures: Error[] = [];
   #directory: string;
@@ -272,6 +313,9 @@ export class Scenario {
   #server: RunningServer | undefined;
   #client: QueueClient | undefined;
   #areErrorsExpected = false;
+  /** What the check of a store says that contradicts itself. */
+  readonly #contradictions: string[] = [];
+  #isDamaged = false;
 
   constructor({ queue = "orders", time = "manual", config = {} }: ScenarioOptions) {
     this.queue = queue;
@@ -311,7 +355,7 @@ export class Scenario {
         failed: (error) => this.#failures.push(error),
       },
     );
-    this.#servers.push(server);
+    this.#servers.set(server, dataDir);
     return { server, client: this.#connect(server) };
   }
 
@@ -358,6 +402,11 @@ export class Scenario {
   /** The test is about an error of the server's: logging one does not fail it. */
   expectErrors(): void {
     this.#areErrorsExpected = true;
+  }
+
+  /** The test changes what is stored behind the server's back: contradictions do not fail it. */
+  expectContradictions(): void {
+    this.#isDamaged = true;
   }
 
   // --- time ---------------------------------------------------------------------------------------------------------------
@@ -453,7 +502,7 @@ export class Scenario {
 
   /** Sends many messages over one stream, in their order, with whatever each entry has beside its body. */
   async pour(
-    entries: readonly ({ readonly body: string } & Pick<SendOptions, "groupId" | "dedupId">)[],
+    entries: readonly ({ readonly body: string } & Omit<SendOptions, "queue" | "requestId">)[],
   ): Promise<void> {
     const stream = this.produce();
     const requestEntriesMax = 1_000;
@@ -683,6 +732,22 @@ export class Scenario {
       });
     }
     await stopped;
+    await this.#checkFiles(server);
+  }
+
+  /** What a server leaves must not contradict itself. */
+  async #checkFiles(server: RunningServer): Promise<void> {
+    const directory = this.#servers.get(server);
+    if (directory === undefined || this.#isDamaged || this.#checked.has(server)) return;
+    this.#checked.add(server);
+    if (statSync(join(directory, "data.mdb")).size > checkedBytesMax) return;
+    const store = openTestStore(directory, { isReadOnly: true });
+    try {
+      const report = await checkStore(store);
+      if (report.contradictionCount > 0) this.#contradictions.push(renderCheckReport(report));
+    } finally {
+      await store.close();
+    }
   }
 
   /** Stops cleanly and starts again on the same directory, with other settings if given. */
@@ -696,6 +761,7 @@ export class Scenario {
 
   /** Changes one byte on disk, behind the back of a server that is stopped meanwhile: the last one of the text, everywhere. */
   async corrupt(text: string): Promise<void> {
+    this.expectContradictions();
     this.client.close();
     await this.stop();
     const path = join(this.#directory, "data.mdb");
@@ -730,10 +796,11 @@ export class Scenario {
 
   async finish(): Promise<void> {
     for (const client of this.#clients) client.close();
-    for (const server of this.#servers) await this.#stopServer(server);
+    for (const server of this.#servers.keys()) await this.#stopServer(server);
     rmSync(this.#root, { recursive: true, force: true });
     const [failure] = this.#failures;
     if (failure !== undefined && !this.#areErrorsExpected) throw failure;
+    if (this.#contradictions.length > 0) throw new Error(this.#contradictions.join("\n"));
     const errors = this.logged.filter(({ level }) => level === "error" || level === "fatal");
     if (errors.length > 0 && !this.#areErrorsExpected) {
       throw new Error(`The server logged ${errors.length} error(s): ${describeLine(errors[0])}`);
@@ -776,6 +843,9 @@ function entryOf(body: string | Uint8Array, options: SendOptions) {
       options.traceHeader === undefined ? undefined : { traceHeader: options.traceHeader },
     groupId: options.groupId ?? "",
     dedupId: options.dedupId ?? "",
+    priority: options.priority,
+    timeToLive: optionalDuration(options.timeToLiveMs),
+    deliverTime: optionalDuration(options.deliverAt),
   };
 }
 
