@@ -20,8 +20,10 @@ import { parseArgs } from "node:util";
 import type { BenchContext, Measurement } from "./measurement.js";
 import { measureBatching } from "./measures/batching.js";
 import { measureDeepQueue } from "./measures/deep-queue.js";
+import { measureFifoCycle, measureGroups } from "./measures/fifo.js";
 import { measureFullCycle } from "./measures/full-cycle.js";
 import { measureLatency } from "./measures/latency.js";
+import { measureScheduled } from "./measures/scheduled.js";
 import { batchShape, measureShape, produceShape, unaryShape } from "./measures/sends.js";
 import { profileSends } from "./profile/profile.js";
 import { jsonOf, type Measured, tableOf } from "./report.js";
@@ -34,6 +36,9 @@ const measurements: Readonly<Record<string, Measurement>> = {
   cycle: measureFullCycle,
   deep: measureDeepQueue,
   latency: measureLatency,
+  fifo: measureFifoCycle,
+  groups: measureGroups,
+  scheduled: measureScheduled,
 };
 
 const builtServer = fileURLToPath(new URL("../../dist/main.js", import.meta.url));

@@ -79,7 +79,10 @@ export const planOf = ({ isSmoke }: BenchContext): RoundPlan =>
     : { roundCount: 9, until: { kind: "time", forMs: 2_000 } };
 
 /** A side whose rate is that of the load, with the server's CPU time for each operation. */
-export function sideOf(server: ForebayServer, runLoad: () => Promise<LoadResult>): Side {
+export function sideOf(
+  server: ForebayServer,
+  runLoad: () => Promise<Pick<LoadResult, "count" | "elapsedMs">>,
+): Side {
   return async (): Promise<Round> => {
     const before = server.cpuMicros();
     const result = await runLoad();

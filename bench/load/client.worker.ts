@@ -22,6 +22,17 @@ export interface CycleOrder {
   readonly sendsInFlight: number;
   /** Received and not yet deleted, at most. */
   readonly receivesInFlight: number;
+  /** FIFO queues: message groups, each of which gets one message in turn. */
+  readonly groupCount?: number;
+}
+
+export interface ScheduleOrder {
+  readonly queue: string;
+  readonly bodyBytes: number;
+  readonly messageCount: number;
+  /** From now to the first one's time, and from each one's to the next one's, in milliseconds. */
+  readonly firstMs: number;
+  readonly stepMs: number;
 }
 
 let clients: { readonly batching: ForebayClient; readonly single: ForebayClient } | undefined;
@@ -56,13 +67,21 @@ async function cycle(order: CycleOrder): Promise<{ readonly elapsedMs: number }>
   return { elapsedMs: performance.now() - startedMs };
 }
 
+/** Cycles so far: no deduplication id is used by two. */
+let cycleCount = 0;
+
 async function sendAll(queue: Queue, order: CycleOrder): Promise<void> {
   const body = textOf(order.bodyBytes);
   const sends: Promise<unknown>[] = [];
   await using producer = queue.producer({ maxInFlight: order.sendsInFlight });
+  cycleCount += 1;
   for (let sent = 0; sent < order.messageCount; sent += 1) {
     await producer.ready();
-    sends.push(producer.send(body));
+    const ids =
+      order.groupCount === undefined
+        ? {}
+        : { groupId: `group-${sent % order.groupCount}`, dedupId: `${cycleCount}-${sent}` };
+    sends.push(producer.send(body, ids));
   }
   await Promise.all(sends);
 }
@@ -79,7 +98,40 @@ async function consumeAll(queue: Queue, order: CycleOrder): Promise<void> {
   }
 }
 
+/** Sends messages for times to come, each `stepMs` after the one before. */
+async function schedule(order: ScheduleOrder): Promise<void> {
+  const queue = queueOf(order.queue, true);
+  const body = textOf(order.bodyBytes);
+  const firstMs = Date.now() + order.firstMs;
+  await using producer = queue.producer({ maxInFlight: 2_000 });
+  const sends: Promise<unknown>[] = [];
+  for (let sent = 0; sent < order.messageCount; sent += 1) {
+    await producer.ready();
+    const deliverTime = new Date(firstMs + sent * order.stepMs);
+    sends.push(
+      producer.send(body, { deliverTime, attributes: { due: String(deliverTime.getTime()) } }),
+    );
+  }
+  await Promise.all(sends);
+}
+
+/** Receives so many scheduled messages; how late each came, in milliseconds. */
+async function lateness(order: { readonly queue: string; readonly messageCount: number }) {
+  const late: number[] = [];
+  for await (const message of queueOf(order.queue, true).consume({ maxMessages: 1_000 })) {
+    late.push(Date.now() - Number(message.attributes["due"]?.value));
+    await message.ack();
+    if (late.length === order.messageCount) break;
+  }
+  return late;
+}
+
 const handlers = {
+  createFifoQueue: async ({ queue }: { readonly queue: string }): Promise<void> => {
+    await clients?.single.createQueue(queue, { attributes: { fifoQueue: true } });
+  },
+  schedule,
+  lateness,
   connect: async ({ address, queue }: { readonly address: string; readonly queue: string }) => {
     clients = {
       batching: new ForebayClient({ endpoint: address }),

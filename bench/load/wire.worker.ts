@@ -36,6 +36,8 @@ export interface SendOrder {
 export interface BatchOrder extends SendOrder {
   /** Messages in one call, or in one request of a stream. */
   readonly entryCount: number;
+  /** Message groups, each of which gets one message in turn; undefined: none. Streams only. */
+  readonly groupCount?: number;
 }
 
 export interface ReceiveOrder {
@@ -64,13 +66,13 @@ const textOf = (bytes: number): string =>
   "0123456789abcdef".repeat(Math.ceil(bytes / 16)).slice(0, bytes);
 const bodyOf = (bytes: number) => ({ $case: "text", value: textOf(bytes) }) as const;
 
-const entriesOf = (count: number, bodyBytes: number) =>
+const entriesOf = (count: number, bodyBytes: number, groupOf = (_index: number) => "") =>
   Array.from({ length: count }, (_, index) => ({
     id: String(index),
     body: bodyOf(bodyBytes),
     attributes: new Map(),
     dedupId: "",
-    groupId: "",
+    groupId: groupOf(index),
     delay: undefined,
     systemAttributes: undefined,
   }));
@@ -123,17 +125,33 @@ function sendBatches(order: BatchOrder): Promise<LoadResult> {
   return runLoad(repeated(path, request, count), order.inFlight, order.until);
 }
 
+const isFifo = (queue: string): boolean => queue.endsWith(".fifo");
+/** Streams so far: no deduplication id is used by two. */
+let dedupRuns = 0;
+
 /** A stream on which up to `inFlight` requests are unanswered; each answer that completes a request starts the next. */
 async function produce(order: BatchOrder): Promise<LoadResult> {
-  const { entryCount } = order;
-  const frame = framed(
-    ProduceRequest.encode(
-      ProduceRequest.fromPartial({
-        queue: order.queue,
-        entries: entriesOf(entryCount, order.bodyBytes),
-      }),
-    ).finish(),
-  );
+  const { entryCount, groupCount } = order;
+  const frameFrom = (sentCount: number): Buffer => {
+    const groupOf = (index: number): string =>
+      groupCount === undefined ? "" : `group-${(sentCount + index) % groupCount}`;
+    const entries = entriesOf(entryCount, order.bodyBytes, groupOf);
+    // The bodies are all the same, so what makes a message of a FIFO queue one of its own is its deduplication id.
+    const identified = entries.map((entry, index) => ({
+      ...entry,
+      dedupId: isFifo(order.queue) ? `${dedupPrefix}-${sentCount + index}` : "",
+    }));
+    return framed(
+      ProduceRequest.encode(
+        ProduceRequest.fromPartial({ queue: order.queue, entries: identified }),
+      ).finish(),
+    );
+  };
+  dedupRuns += 1;
+  const dedupPrefix = `run-${dedupRuns}`;
+  const isSame = groupCount === undefined && !isFifo(order.queue);
+  const sameFrame = frameFrom(0);
+  let startedCount = 0;
   const unanswered: ((answer: number | Error) => void)[] = [];
   let answeredCount = 0;
   const stream = openDuplex(openedSession(), pathOf(order.service, "Produce"), {
@@ -152,7 +170,8 @@ async function produce(order: BatchOrder): Promise<LoadResult> {
   const result = await runLoad(
     (settle) => {
       unanswered.push(settle);
-      stream.write(frame);
+      stream.write(isSame ? sameFrame : frameFrom(startedCount));
+      startedCount += entryCount;
     },
     order.inFlight,
     order.until,
@@ -220,7 +239,10 @@ const handlers = {
     session = await openSession(address);
   },
   createQueue: async ({ queue }: { readonly queue: string }): Promise<void> => {
-    const request = CreateQueueRequest.encode(CreateQueueRequest.fromPartial({ queue })).finish();
+    const attributes = isFifo(queue) ? { fifoQueue: true } : undefined;
+    const request = CreateQueueRequest.encode(
+      CreateQueueRequest.fromPartial({ queue, attributes }),
+    ).finish();
     await call(openedSession(), queuePath("CreateQueue"), request);
   },
   storedCount: async ({ queue }: { readonly queue: string }): Promise<number> => {

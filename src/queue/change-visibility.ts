@@ -155,7 +155,8 @@ export function decideGiveBack(
     return found.kind === "refused" ? found : giveBack(open, found.lease, command);
   });
   for (const { receipt, index } of command.followers ?? []) {
-    if (results[index]?.kind === "refused") continue;
+    // A dead letter is out of their way.
+    if (results[index]?.kind !== "changed") continue;
     const found = findLease(open, receipt, address, true);
     if (found.kind === "found") release(open, found.lease);
   }

@@ -450,7 +450,7 @@ class ConsumeStream {
             stamp,
           ),
       });
-      leases.follow(followers.filter(({ index }) => results[index]?.kind !== "refused"));
+      leases.follow(followers.filter(({ index }) => results[index]?.kind === "changed"));
       return results.map(
         (result, index): Answer => ({
           result: renderGivenBack(handles[index] ?? "", result),

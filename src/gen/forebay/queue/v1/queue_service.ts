@@ -698,7 +698,8 @@ export interface ConsumeAck {
 
 /**
  * Gives messages back: those of this stream, or of another receive whose lease is the newest. On a FIFO queue the messages of
- * the same group behind it that the stream holds are given back, too, and named in a ConsumeLost: their order would be lost.
+ * the same group behind it that the stream holds are given back, too, since their order would be lost: a ConsumeLost names them
+ * before the results do.
  */
 export interface ConsumeNack {
   /** Their handles, 1 to 1000. */
