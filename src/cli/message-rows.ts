@@ -131,12 +131,7 @@ export function messageCells(message: PeekedMessage): Record<string, string> {
     "dead letter for": message.deadLetterReason && choiceText(message.deadLetterReason),
     "was message": message.originalMessageId,
     trace: message.traceHeader,
-    ...Object.fromEntries(
-      Object.entries(message.attributes).map(([name, { value }]) => [
-        `attribute ${name}`,
-        bodyCell(value),
-      ]),
-    ),
+    ...attributeCells(message.attributes),
     bytes: message.bodyBytes,
     body: bodyCell(message.body),
   };
@@ -146,6 +141,13 @@ export function messageCells(message: PeekedMessage): Record<string, string> {
       name,
       value instanceof Date ? value.toISOString() : `${value}`,
     ]),
+  );
+}
+
+/** Attributes, a line each. */
+export function attributeCells(attributes: Attributes): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(attributes).map(([name, { value }]) => [`attribute ${name}`, bodyCell(value)]),
   );
 }
 

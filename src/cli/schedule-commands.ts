@@ -22,7 +22,7 @@ import { formatDuration } from "./durations.js";
 import { usageFailure } from "./failure.js";
 import { bodyOf, readInput } from "./input.js";
 import { type Instant, timeOf } from "./instants.js";
-import { attributesJson, bodyCell, bodyJson, choiceText } from "./message-rows.js";
+import { attributeCells, attributesJson, bodyCell, bodyJson, choiceText } from "./message-rows.js";
 import type { Row } from "./output.js";
 
 export function addScheduleCommands(program: Command, context: CliContext): void {
@@ -221,6 +221,7 @@ function scheduleRow(description: ScheduleDescription): Row {
     group: message.groupId,
     priority: message.priority,
     "time to live": message.timeToLiveMs && formatDuration(message.timeToLiveMs),
+    ...attributeCells(attributesOf(description)),
     body: bodyCell(message.body),
   };
   const present = Object.entries(lines).filter(([, value]) => value !== undefined);
@@ -229,6 +230,11 @@ function scheduleRow(description: ScheduleDescription): Row {
     json: descriptionJson(description),
     raw: schedule.name,
   };
+}
+
+function attributesOf({ schedule }: ScheduleDescription): Attributes {
+  // What the server gave always says its type.
+  return (schedule.message.attributes ?? {}) as Attributes;
 }
 
 function timingText(timing: ScheduleTiming): string {
@@ -246,16 +252,15 @@ function nextText({ schedule, status }: ScheduleDescription): string {
   return status.nextTime?.toISOString() ?? (schedule.paused === true ? "paused" : "never");
 }
 
-function descriptionJson({ schedule, status }: ScheduleDescription): unknown {
+function descriptionJson(description: ScheduleDescription): unknown {
+  const { schedule, status } = description;
   const { message } = schedule;
-  // What the server gave always says its type.
-  const attributes = (message.attributes ?? {}) as Attributes;
   return {
     schedule: {
       ...schedule,
       message: {
         ...bodyJson(message.body),
-        attributes: attributesJson(attributes),
+        attributes: attributesJson(attributesOf(description)),
         groupId: message.groupId,
         timeToLiveMs: message.timeToLiveMs,
         priority: message.priority,

@@ -35,6 +35,7 @@ describe("schedule", () => {
     expect(clockOfBerlin.format(Date.parse(made.status.nextTime ?? ""))).toBe("03:00");
     const info = await run("schedule info orders nightly");
     expect(info.stdout).toMatch(/^when +0 3 \* \* \* Europe\/Berlin$/m);
+    expect(info.stdout).toMatch(/^attribute kind +report$/m);
     expect(info.stdout).toMatch(/^body +close the books$/m);
   });
 
