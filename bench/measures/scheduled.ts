@@ -24,6 +24,7 @@ export const measureScheduled: Measurement = async (context) => {
     inFlight: 2_000,
     until: { kind: "count", count: context.isSmoke ? 1_000 : 20_000 },
   });
+  await load.order("connect", { address: server.address, queue: scheduled });
   const before = server.memory();
   await load.order("schedule", {
     queue: scheduled,
@@ -35,7 +36,7 @@ export const measureScheduled: Measurement = async (context) => {
   const after = server.memory();
   const receiving = load.order("lateness", { queue: scheduled, messageCount: dueCount });
   await using sender = startLoad<ClientHandlers>("client");
-  await sender.order("connect", { address: server.address, queue });
+  await sender.order("connect", { address: server.address, queue: scheduled });
   await sender.order("schedule", {
     queue: scheduled,
     bodyBytes,
@@ -62,7 +63,7 @@ export const measureScheduled: Measurement = async (context) => {
   return { measurement: "scheduled", rows, notes: [] };
 };
 
-const scheduled = queue;
+const scheduled = "scheduled";
 
 function memoryRows(name: string, before: Memory | undefined, after: Memory | undefined): Row[] {
   if (before === undefined || after === undefined) return [];
