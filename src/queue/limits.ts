@@ -90,9 +90,9 @@ export const limits = {
   /** Receives of a message whose time and end are kept with it, the latest ones. */
   attemptsKeptMax: 16,
   moveRateMax: 500,
-  /** Messages a step of a move task, or of its preview, looks at, and bytes of those it must read whole: about 5 ms. */
-  moveExaminedMax: 1_000,
-  moveExaminedBytesMax: 4 * 1_048_576,
+  /** Messages a step of a move task, or of its preview, looks at, and bytes of those it must read whole: about 3 ms each. */
+  moveExaminedMax: 500,
+  moveExaminedBytesMax: 2 * 1_048_576,
   /** Messages one step moves, and their bytes, save that one always is. */
   moveCountMax: 100,
   moveBytesMax: 1_048_576,
