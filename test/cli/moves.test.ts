@@ -12,6 +12,8 @@ interface Listed {
   readonly movedMessageCount: number;
 }
 
+const busyMachine = { timeout: 10_000, interval: 100 };
+
 /** `orders`, its dead-letter queue `dead`, and messages that went there after one receive. */
 async function deadLetters(bodies: readonly string[]): Promise<CliScenario> {
   const scenario = await cliScenario({ create: "none" });
@@ -138,7 +140,7 @@ describe("a move at a rate", () => {
       const [task] = (await json("move ls dead --limit 1")) as Listed[];
       expect(task).toMatchObject({ status: "CANCELLED" });
       expect(task).not.toHaveProperty("taskHandle");
-    });
+    }, busyMachine);
     expect(await t.counts("dead")).not.toBe("0/0/0");
     const ended = await run(["move", "cancel", handle]);
     expect(ended).toMatchObject({ exitCode: 4, stdout: "" });
@@ -148,14 +150,14 @@ describe("a move at a rate", () => {
   test("goes on when nobody waits for it any more", async () => {
     const { run, json } = await deadLetters(["apple", "bread", "cheese"]);
     const interrupted = AbortSignal.timeout(200);
-    const waiting = await run("move start dead --rate 2 --wait", { interrupted });
+    const waiting = await run("move start dead --rate 1 --wait", { interrupted });
     expect(waiting).toMatchObject({ exitCode: 130, stdout: "" });
     expect(waiting.stderr).toMatch(/^\d of 3 moved/);
     const handle = /forebay move cancel ([^`]+)`/.exec(waiting.stderr)?.[1];
     expect(await json("move ls dead")).toMatchObject([{ status: "RUNNING", taskHandle: handle }]);
     await vi.waitFor(
       async () => expect(await json("move ls dead")).toMatchObject([{ status: "COMPLETED" }]),
-      { timeout: 10_000, interval: 100 },
+      busyMachine,
     );
   });
 
@@ -169,13 +171,13 @@ describe("a move at a rate", () => {
   });
 
   test("that somebody cancels fails whoever waits for it", async () => {
-    const { run } = await deadLetters(["apple", "bread", "cheese"]);
+    const { run } = await deadLetters(["apple", "bread", "cheese", "dates", "eggs", "figs"]);
     const waiting = run("move start dead --rate 1 --wait");
     const handle = await vi.waitFor(async () => {
       const { stdout } = await run("move ls dead -o raw");
       expect(stdout.trim()).not.toBe("");
       return stdout.trim();
-    });
+    }, busyMachine);
     await run(["move", "cancel", handle]);
     const { exitCode, stderr } = await waiting;
     expect(exitCode).toBe(1);

@@ -68,7 +68,7 @@ describe("schedule", () => {
     await run(
       [
         ...["schedule", "put", "orders", "pulse", "--file", "-", "--every", "1s", "--ttl", "1h"],
-        ...["--group", "g", "--priority", "2", "--start", "+300ms", "--end", "+1800ms"],
+        ...["--group", "g", "--priority", "2", "--start", "+2s", "--end", "+3500ms"],
       ],
       { stdin: "tick" },
     );
