@@ -1,0 +1,270 @@
+// The engine beside a model. Rules are decided the moment they are asked for, in order, so what a rule decided is known and
+// compared at once, at the step that is wrong; its answer comes when it is durable. Commits may be held back meanwhile, so
+// that calls meet each other's uncommitted rows.
+
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { DurationMs } from "../../src/base/brands.js";
+import { decideFindQueue } from "../../src/queue/administer-queue.js";
+import { decideReceiveMessages } from "../../src/queue/receive-messages.js";
+import type { MessagesReceived } from "../../src/queue/received.js";
+import type { Decided, QueueRejection } from "../../src/queue/rejections.js";
+import type { Stamp } from "../../src/queue/stamp.js";
+import { decideSweepQueues } from "../../src/queue/sweep.js";
+import type { QueueTransaction } from "../../src/queue/view.js";
+import type { Store } from "../../src/store/store.js";
+import { addressOf } from "../support/engine-entries.js";
+import { EngineHarness } from "../support/engine-harness.js";
+import { MemoryStore } from "../support/memory-store.js";
+import { propertyTimeoutMs, runs } from "../support/property.js";
+import { openTestStore, temporaryDirectory } from "../support/temporary-store.js";
+
+export interface ReceiveCall {
+  readonly countMax: number;
+  readonly bytesMax: number;
+  readonly visibilityTimeoutMs: number | undefined;
+  readonly attemptId?: string | undefined;
+}
+
+export type ReceiveDecided =
+  | { readonly kind: "received"; readonly received: MessagesReceived }
+  | { readonly kind: "nothing" }
+  | { readonly kind: "rejected"; readonly rejection: QueueRejection };
+
+/** Whether a history ends with a check of its whole store. */
+const isStoreChecked = process.env["PROPERTY_CHECK"] === "1";
+
+export class EngineUnderTest {
+  readonly #harness: EngineHarness;
+  readonly #memory: MemoryStore | undefined;
+  readonly #reopen: (() => Promise<Store>) | undefined;
+  #answers: Promise<unknown>[] = [];
+  #error: Error | undefined;
+
+  constructor(
+    harness: EngineHarness,
+    memory: MemoryStore | undefined,
+    reopen?: () => Promise<Store>,
+  ) {
+    this.#harness = harness;
+    this.#memory = memory;
+    this.#reopen = reopen;
+    if (memory !== undefined) memory.mode = "held";
+  }
+
+  get now(): number {
+    return this.#harness.clock.now();
+  }
+
+  advance(ms: number): void {
+    this.#harness.clock.advanceAtOnce(ms);
+  }
+
+  /** Runs a rule and returns what it decided. Calls to come see it, committed or not. */
+  run<Outcome>(
+    name: string,
+    decide: (transaction: QueueTransaction, stamp: Stamp) => Decided<Outcome>,
+  ): Decided<Outcome> {
+    let decided: Decided<Outcome> | undefined;
+    const answer = this.#harness.run(name, (transaction, stamp) => {
+      decided = this.#noteError(() => decide(transaction, stamp));
+      return decided;
+    });
+    this.#awaitLater(answer);
+    if (this.#error !== undefined) throw this.#error;
+    if (decided === undefined) throw new Error(`${name} was not decided at once.`);
+    return decided;
+  }
+
+  /** As `run`, for a rule that is not refused. */
+  accepted<Outcome>(
+    name: string,
+    decide: (transaction: QueueTransaction, stamp: Stamp) => Decided<Outcome>,
+  ): Outcome {
+    const decided = this.run(name, decide);
+    if (decided.kind === "accepted") return decided.outcome;
+    throw new Error(`${name} was refused: ${decided.rejection.kind}.`);
+  }
+
+  /** A short poll. */
+  receive(queue: string, call: ReceiveCall): ReceiveDecided {
+    const address = addressOf(queue);
+    let decided: ReceiveDecided = { kind: "nothing" };
+    const { decision } = this.#harness.engine.executeOrWait<
+      MessagesReceived | undefined,
+      QueueRejection
+    >({
+      name: "ReceiveMessage",
+      bytes: 1_000,
+      isGrowing: false,
+      locate: (transaction) => {
+        const found = decideFindQueue(transaction, address);
+        if (found.kind === "accepted") {
+          return { kind: "accepted", outcome: { queue: found.outcome.number, waitMs: 0 } };
+        }
+        decided = found;
+        return found;
+      },
+      decide: (transaction, stamp, waited) => {
+        const command = {
+          address,
+          countMax: call.countMax,
+          bytesMax: call.bytesMax,
+          visibilityTimeoutMs: call.visibilityTimeoutMs as DurationMs | undefined,
+          isShortPoll: true,
+          attemptId: call.attemptId,
+        };
+        const found = this.#noteError(() =>
+          decideReceiveMessages(transaction, command, stamp, waited.queue),
+        );
+        if (found.kind === "accepted") decided = { kind: "received", received: found.outcome };
+        else if (found.kind === "rejected") decided = found;
+        return found;
+      },
+      empty: () => undefined,
+    });
+    this.#awaitLater(decision);
+    if (this.#error !== undefined) throw this.#error;
+    return decided;
+  }
+
+  /** Reads the state as the next call would see it, without touching it. */
+  look<Seen>(see: (transaction: QueueTransaction, stamp: Stamp) => Seen): Seen {
+    return this.accepted("Look", (transaction, stamp) => ({
+      kind: "accepted",
+      outcome: see(transaction, stamp),
+    }));
+  }
+
+  /** One round of the sweeper over all queues. */
+  sweep(): void {
+    const { hasMore } = this.accepted("SweepQueues", (transaction, stamp) =>
+      decideSweepQueues(transaction, { after: { namespace: "", name: "" }, countMax: 100 }, stamp),
+    );
+    expect(hasMore, "a history is small enough for one step of the sweeper").toBe(false);
+  }
+
+  reap(): void {
+    this.#awaitLater(this.#harness.reap());
+  }
+
+  /** The engine answers an error later; the step that is wrong is this one. */
+  #noteError<Result>(work: () => Result): Result {
+    try {
+      return work();
+    } catch (error) {
+      this.#error = error instanceof Error ? error : new Error(String(error));
+      throw error;
+    }
+  }
+
+  #awaitLater(answer: Promise<unknown>): void {
+    // Seen when it is waited for, unless something else has failed by then.
+    answer.catch(() => undefined);
+    this.#answers.push(answer);
+  }
+
+  /** Lets the commit that is held go on. */
+  async commit(): Promise<void> {
+    this.#memory?.release();
+    await eventLoopTurn();
+  }
+
+  /** Lets commits through until every call is answered. */
+  async settle(): Promise<void> {
+    const answers = this.#answers;
+    this.#answers = [];
+    await this.#pumpUntil(Promise.all(answers));
+  }
+
+  /** Ends the engine and starts another over what is committed by then, which is everything. */
+  async restart(): Promise<void> {
+    await this.settle();
+    await this.#pumpUntil(this.#harness.restart(this.#reopen));
+  }
+
+  /** Waits for everything; the store must contradict itself nowhere, before and after garbage is removed. */
+  async finish(): Promise<void> {
+    await this.settle();
+    await this.#check();
+    await this.#pumpUntil(this.#harness.reap());
+    await this.#check();
+    expect(this.#harness.failures).toEqual([]);
+  }
+
+  async #check(): Promise<void> {
+    if (!isStoreChecked) return;
+    await this.#pumpUntil(this.#harness.check());
+  }
+
+  async #pumpUntil<Result>(work: Promise<Result>): Promise<Result> {
+    let isDone = false;
+    const finished = work.finally(() => {
+      isDone = true;
+    });
+    // Its rejection is seen below.
+    finished.catch(() => undefined);
+    while (!isDone) await this.commit();
+    return await finished;
+  }
+}
+
+const eventLoopTurn = async (): Promise<void> => {
+  await new Promise<void>((resolve) => {
+    setImmediate(resolve);
+  });
+};
+
+/** What a property does with an engine and the calls of one run. */
+export type History<Call> = (engine: EngineUnderTest, calls: readonly Call[]) => Promise<void>;
+
+/** Two tests of one property: over a store in memory whose commits are held back, and over the real store. */
+export function testOnBothStores<Call>(property: {
+  /** A sentence that goes on after "over a store in memory". */
+  readonly title: string;
+  readonly call: fc.Arbitrary<Call>;
+  readonly history: History<Call>;
+  /** Calls of one run at most. */
+  readonly callsMax: number;
+  readonly runsInMemory: number;
+  readonly runsOnDisk: number;
+}): void {
+  const { title, call, history, callsMax, runsInMemory, runsOnDisk } = property;
+  const calls = fc.array(call, { minLength: 5, maxLength: callsMax, size: "max" });
+
+  test(
+    `over a store in memory ${title}, whatever is uncommitted`,
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(calls, async (given) => {
+          const memory = new MemoryStore();
+          const harness = await EngineHarness.start({ store: memory });
+          await history(new EngineUnderTest(harness, memory), given);
+        }),
+        runs(runsInMemory),
+      );
+    },
+    propertyTimeoutMs,
+  );
+
+  test(
+    `over the real store ${title}, across restarts`,
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(calls, async (given) => {
+          const directory = temporaryDirectory();
+          const harness = await EngineHarness.start({ store: openTestStore(directory) });
+          const reopen = async (): Promise<Store> =>
+            await Promise.resolve(openTestStore(directory));
+          try {
+            await history(new EngineUnderTest(harness, undefined, reopen), given);
+          } finally {
+            await harness.stop();
+          }
+        }),
+        runs(runsOnDisk),
+      );
+    },
+    propertyTimeoutMs,
+  );
+}
