@@ -101,20 +101,21 @@ function refuseOtherFormat(stamp: Buffer, directory: string): void {
   } catch {
     found = {};
   }
-  if (found.magic !== format.magic || typeof found.minReader !== "number") {
+  const { magic, version, minReader } = found;
+  if (magic !== format.magic || typeof version !== "number" || typeof minReader !== "number") {
     throw new StoreRefused(
       `The store in ${directory} does not carry Forebay's stamp, and it is left untouched. Set FOREBAY_DATA_DIR to another directory.`,
     );
   }
-  if (typeof found.version !== "number" || found.version < format.version) {
+  if (version < format.version) {
     throw new StoreRefused(
-      `The store in ${directory} was written by a Forebay before the first release (format ${String(found.version)}, this program reads ` +
+      `The store in ${directory} was written by a Forebay before the first release (format ${version}, this program reads ` +
         `${format.version}), and it is left untouched. Empty its queues with the older program, then set FOREBAY_DATA_DIR to another directory.`,
     );
   }
-  if (found.minReader > format.version) {
+  if (minReader > format.version) {
     throw new StoreRefused(
-      `The store in ${directory} was written by a newer Forebay (format ${String(found.version)}, this program reads up to ` +
+      `The store in ${directory} was written by a newer Forebay (format ${version}, this program reads up to ` +
         `${format.version}), and it is left untouched. Start the newer version, or set FOREBAY_DATA_DIR to another directory.`,
     );
   }

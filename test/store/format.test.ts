@@ -32,6 +32,7 @@ function expectRefused(directory: string, sentence: RegExp): void {
 /** A store with one message, then whatever `change` does to its databases. */
 async function changedStore(
   change: (meta: {
+    get(key: Buffer): Buffer | undefined;
     putSync(key: Buffer, value: Buffer): unknown;
     removeSync(key: Buffer): unknown;
   }) => void,
@@ -56,25 +57,57 @@ const stamp = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 const formatKey = Buffer.from("format");
 
 describe("stamps", () => {
-  test("a store that a newer program wrote for newer readers only is refused", async () => {
-    const directory = await changedStore((meta) =>
-      meta.putSync(formatKey, stamp({ magic: "forebay", version: 7, minReader: 2 })),
-    );
-    expectRefused(directory, /written by a newer Forebay \(format 7, this program reads up to 1\)/);
-  });
-
-  test("a store that a newer program wrote so that this one can read it is opened", async () => {
-    const directory = await changedStore((meta) =>
-      meta.putSync(formatKey, stamp({ magic: "forebay", version: 7, minReader: 1 })),
-    );
-    const harness = await EngineHarness.start({ store: openTestStore(directory) });
-    expect(await harness.report("orders")).toBeDefined();
-    await harness.stop();
+  test("a new store says which format it has and who may read it", async () => {
+    let found: unknown;
+    await changedStore((meta) => {
+      found = JSON.parse(meta.get(formatKey)?.toString("utf8") ?? "");
+    });
+    expect(found).toEqual({ magic: "forebay", version: 2, minReader: 2 });
   });
 
   test.each([
-    ["of another program", stamp({ magic: "afterbay", version: 1, minReader: 1 })],
-    ["without a reader's version", stamp({ magic: "forebay", version: 1 })],
+    [1, 1],
+    [1, 2],
+    [0, 0],
+  ])(
+    "a store of format %i, for readers from %i on, is from before the first release and refused",
+    async (version, minReader) => {
+      const directory = await changedStore((meta) =>
+        meta.putSync(formatKey, stamp({ magic: "forebay", version, minReader })),
+      );
+      expectRefused(
+        directory,
+        new RegExp(
+          `before the first release \\(format ${version}, this program reads 2\\), and it is left untouched\\. ` +
+            "Empty its queues with the older program",
+        ),
+      );
+    },
+  );
+
+  test("a store that a newer program wrote for newer readers only is refused", async () => {
+    const directory = await changedStore((meta) =>
+      meta.putSync(formatKey, stamp({ magic: "forebay", version: 7, minReader: 3 })),
+    );
+    expectRefused(directory, /written by a newer Forebay \(format 7, this program reads up to 2\)/);
+  });
+
+  test.each([2, 1])(
+    "a store that a newer program wrote so that readers from %i on can read it is opened",
+    async (minReader) => {
+      const directory = await changedStore((meta) =>
+        meta.putSync(formatKey, stamp({ magic: "forebay", version: 7, minReader })),
+      );
+      const harness = await EngineHarness.start({ store: openTestStore(directory) });
+      expect(await harness.report("orders")).toBeDefined();
+      await harness.stop();
+    },
+  );
+
+  test.each([
+    ["of another program", stamp({ magic: "afterbay", version: 2, minReader: 2 })],
+    ["without a reader's version", stamp({ magic: "forebay", version: 2 })],
+    ["without a version of its own", stamp({ magic: "forebay", minReader: 2 })],
     ["that is no JSON", Buffer.from("\x00\x01")],
     ["that is JSON and no stamp", Buffer.from("null")],
   ])("a stamp %s is refused", async (_title, bytes) => {
