@@ -12,7 +12,7 @@ const dayMs = 86_400_000;
 
 export const measureScheduled: Measurement = async (context) => {
   const waitingCount = context.isSmoke ? 2_000 : 100_000;
-  const dueCount = context.isSmoke ? 50 : 500;
+  const dueCount = context.isSmoke ? 50 : 300;
   await using server = await startServer(context);
   await using load = startLoad<ClientHandlers>("client");
   await load.order("connect", { address: server.address, queue });
@@ -41,8 +41,9 @@ export const measureScheduled: Measurement = async (context) => {
     queue: scheduled,
     bodyBytes,
     messageCount: dueCount,
-    firstMs: 1_000,
-    stepMs: 10,
+    // Light load: fifty a second, and all of them accepted before the first one's time.
+    firstMs: 3_000,
+    stepMs: 20,
   });
   const late = (await receiving).toSorted((left, right) => left - right);
   await server.stop();
