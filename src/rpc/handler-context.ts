@@ -5,7 +5,6 @@ import type { DurationMs, Namespace } from "../base/brands.js";
 import type { Clock } from "../base/clock.js";
 import type { Decision } from "../engine/command.js";
 import type { Engine } from "../engine/engine.js";
-import type { Mover } from "../engine/mover.js";
 import type { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js";
 import type { RequestIdentity } from "../queue/once.js";
 import type { QueueAddress } from "../queue/queue-name.js";
@@ -14,7 +13,6 @@ import type { QueueRejection } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import type { QueueTransaction } from "../queue/view.js";
 import type { ServiceHandlers } from "./call.js";
-import type { MoveHandles } from "./move-handle.js";
 import type { PageTokens } from "./page-token.js";
 import { parseAddress } from "./parse-queue.js";
 import { parseRequestId } from "./request-ids.js";
@@ -28,9 +26,6 @@ export interface QueueHandlerParts {
   readonly clock: Clock;
   readonly receipts: ReceiptCodec;
   readonly pageTokens: PageTokens;
-  readonly moveHandles: MoveHandles;
-  /** Runs the move tasks that are started. */
-  readonly mover: Pick<Mover, "begin">;
   /** `sqs_timing=strict`. */
   readonly isStrictTiming: boolean;
   /** How long results of request ids are kept. */

@@ -1,6 +1,7 @@
 // Move tasks at the wire: start, preview, cancel, list.
 
 import type { Engine } from "../engine/engine.js";
+import type { Mover } from "../engine/mover.js";
 import { StartMessageMoveTaskRequest } from "../gen/forebay/queue/v1/queue_service.js";
 import { limits } from "../queue/limits.js";
 import { decidePreviewMove, type PreviewPosition } from "../queue/move-preview.js";
@@ -25,6 +26,7 @@ import {
   type QueueHandlers,
   run,
 } from "./handler-context.js";
+import type { MoveHandles } from "./move-handle.js";
 import { inOneOrder, parseMoveRequest } from "./parse-move.js";
 import { parseAddress } from "./parse-queue.js";
 import { PreviewTally } from "./preview-tally.js";
@@ -33,13 +35,19 @@ import { jsonCodec } from "./request-ids.js";
 import { parseCount, Violations } from "./violations.js";
 import { faultOf } from "./wire-errors.js";
 
+export interface MoveHandlerParts extends QueueHandlerParts {
+  readonly moveHandles: MoveHandles;
+  /** Runs the tasks that are started. */
+  readonly mover: Pick<Mover, "begin">;
+}
+
 type MoveMethods =
   | "startMessageMoveTask"
   | "previewMessageMoveTask"
   | "cancelMessageMoveTask"
   | "listMessageMoveTasks";
 
-export function createMoveHandlers(parts: QueueHandlerParts): Pick<QueueHandlers, MoveMethods> {
+export function createMoveHandlers(parts: MoveHandlerParts): Pick<QueueHandlers, MoveMethods> {
   const { engine, pageTokens, moveHandles, mover } = parts;
   const { namespace } = localCaller;
   const { identify } = createTools(parts);

@@ -6,9 +6,9 @@
 import { createAdminHandlers } from "./admin-handlers.js";
 import { createConsumeHandler } from "./consume-stream.js";
 import { createRejectHandler } from "./give-back.js";
-import { localCaller, type QueueHandlerParts, type QueueHandlers } from "./handler-context.js";
+import { localCaller, type QueueHandlers } from "./handler-context.js";
 import { createInspectHandlers } from "./inspect-handlers.js";
-import { createMoveHandlers } from "./move-handlers.js";
+import { createMoveHandlers, type MoveHandlerParts } from "./move-handlers.js";
 import { createPeekHandlers } from "./peek-handlers.js";
 import { createPermissionHandlers } from "./permission-handlers.js";
 import { createProduceHandler } from "./produce-stream.js";
@@ -16,7 +16,7 @@ import { createReceiveHandlers } from "./receive-handlers.js";
 import { createScheduledHandlers } from "./scheduled-handlers.js";
 import { createSendHandlers } from "./send-handlers.js";
 
-export function createQueueHandlers(parts: QueueHandlerParts): QueueHandlers {
+export function createQueueHandlers(parts: MoveHandlerParts): QueueHandlers {
   const { engine, clock, receipts, draining } = parts;
   const { namespace, senderId } = localCaller;
   return {
