@@ -40,6 +40,8 @@ export class Overlay {
   readonly #entries = new Map<string, OverlayEntry>();
   /** Live keys of ordered tables, in order; may also hold keys whose entry has gone, until the next commit. */
   readonly #order = new Map<string, string[]>();
+  /** Orders that may hold keys whose entry has gone. */
+  readonly #stale = new Set<string>();
   #journal: JournalEntry[] = [];
 
   get size(): number {
@@ -60,12 +62,17 @@ export class Overlay {
       previous?.isInsert === true &&
       previous.record === entry.record
     ) {
-      this.#entries.delete(key);
+      this.#forget(key, previous);
       return;
     }
     this.#entries.set(key, entry);
     if (entry.table.isOrdered && entry.row !== undefined && previous?.row === undefined)
       this.#insertOrdered(key);
+  }
+
+  #forget(key: string, { table }: OverlayEntry): void {
+    this.#entries.delete(key);
+    if (table.isOrdered) this.#stale.add(groupOf(key));
   }
 
   #insertOrdered(key: string): void {
@@ -107,8 +114,9 @@ export class Overlay {
   rollBack(): void {
     for (let at = this.#journal.length - 1; at >= 0; at -= 1) {
       const { key, previous } = this.#journal[at] as JournalEntry;
-      if (previous === undefined) this.#entries.delete(key);
-      else this.#restore(previous);
+      const entry = this.#entries.get(key);
+      if (previous !== undefined) this.#restore(previous);
+      else if (entry !== undefined) this.#forget(key, entry);
     }
     this.#journal = [];
   }
@@ -137,24 +145,26 @@ export class Overlay {
     assert(this.#journal.length === 0, "no decision runs while a record ends");
     for (const entry of this.#entries.values()) {
       if (entry.record !== record) continue;
-      this.#entries.delete(entry.key);
+      this.#forget(entry.key, entry);
       committed(entry);
     }
-    this.#sweepOrder();
+    for (const group of this.#stale) this.#sweepOrder(group);
+    this.#stale.clear();
   }
 
   clear(): void {
     this.#entries.clear();
     this.#order.clear();
+    this.#stale.clear();
     this.#journal = [];
   }
 
-  #sweepOrder(): void {
-    for (const [group, keys] of this.#order) {
-      const live = keys.filter((key) => this.#entries.get(key)?.row !== undefined);
-      if (live.length === 0) this.#order.delete(group);
-      else this.#order.set(group, live);
-    }
+  #sweepOrder(group: string): void {
+    const keys = this.#order.get(group);
+    if (keys === undefined) return;
+    const live = keys.filter((key) => this.#entries.get(key)?.row !== undefined);
+    if (live.length === 0) this.#order.delete(group);
+    else this.#order.set(group, live);
   }
 }
 
