@@ -125,10 +125,14 @@ function isDeliverable(open: OpenQueue, head: Member): boolean {
   return delivery?.state.kind !== "leased" && !isDelayed(open, head, delivery);
 }
 
+/** Whether nothing was sent to a group for so long that it is quiet, whatever it does. */
+export const isQuietByTime = ({ lastSentAt }: Group, now: EpochMs): boolean =>
+  after(lastSentAt, fairness.quietAfterMs) <= now;
+
 /** Once noisy, a group stays so until nothing of it is stored or nothing was sent to it for a while. */
 function isNoisyNow(open: OpenQueue, group: Group, previous: Group | undefined): boolean {
   const { now, counters } = open;
-  if (after(group.lastSentAt, fairness.quietAfterMs) <= now) return false;
+  if (isQuietByTime(group, now)) return false;
   if (previous?.isNoisy === true) return true;
   const { shareMax, inFlightMin, busyMsMin } = fairness;
   if (group.inFlight >= inFlightMin && group.inFlight > counters.inFlight * shareMax) return true;

@@ -369,9 +369,9 @@ function countBusyTime(
   endedAt: EpochMs,
 ): { readonly busyMs?: number } {
   if (open.queue.isFifo || delivery?.state.kind !== "leased") return {};
-  const { busy } = open.counters;
+  const { busy, groups } = open.counters;
   // Without groups nobody asks.
-  if (delivery.groupId === undefined && busy.minute === 0) return {};
+  if (delivery.groupId === undefined && groups === 0 && busy.minute === 0) return {};
   const busyMs = Math.max(0, between(delivery.state.leasedAt, endedAt));
   open.change({ busy: addBusyTime(busy, busyMs, open.now) });
   return { busyMs };
