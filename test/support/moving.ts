@@ -43,10 +43,15 @@ export async function movingHarness(
 ): Promise<EngineHarness> {
   const { suffix = "", ...rest } = options;
   const harness = await EngineHarness.start(rest);
+  await makeDead(harness, suffix);
+  return harness;
+}
+
+/** Creates `dead`, and `orders` whose dead letters go there. */
+export async function makeDead(harness: EngineHarness, suffix: "" | ".fifo" = ""): Promise<void> {
   await harness.createQueue(`dead${suffix}`);
   const redrive = { deadLetterQueue: `dead${suffix}` as QueueName, receiveCountMax: 1 };
   await harness.createQueue(`orders${suffix}`, { redrive });
-  return harness;
 }
 
 /** Starts a task out of `dead`, to `orders` unless told otherwise. */
