@@ -134,6 +134,8 @@ interface OpenGroup {
 class GroupLines {
   readonly stale: string[] = [];
   readonly #open: OpenQueue;
+  /** Of every group that was looked at, also one whose turn did not come, or that may give no more. */
+  readonly #ranges: Iterator<Member>[] = [];
 
   constructor(open: OpenQueue) {
     this.#open = open;
@@ -187,7 +189,7 @@ class GroupLines {
       }
     } finally {
       ids.return?.();
-      for (const { members } of opened) members.return?.();
+      for (const members of this.#ranges) members.return?.();
     }
   }
 
@@ -197,6 +199,7 @@ class GroupLines {
       const group = transaction.group(queue, next.value);
       if (group !== undefined && this.#left(group) > 0) {
         const members = transaction.members(queue, group.id)[Symbol.iterator]();
+        this.#ranges.push(members);
         const first = members.next();
         if (first.done !== true) return { group, members, next: first.value, takenCount: 0 };
       }

@@ -125,6 +125,7 @@ export class EngineUnderTest {
     });
     this.#awaitLater(decision);
     if (this.#error !== undefined) throw this.#error;
+    if (this.#harness.store.openRangeCount > 0) throw new Error("A receive left a range open.");
     return decided;
   }
 

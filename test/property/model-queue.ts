@@ -81,6 +81,8 @@ export interface ModelReceive {
 export interface ReceiveSeen {
   readonly taken: readonly string[];
   readonly wasMoved: (message: ModelMessage) => boolean;
+  /** Where a moved message stands in the dead-letter queue, to tell in which order they came. */
+  readonly arrivalOf: (message: ModelMessage) => number;
 }
 
 export type QueueNamed = (name: string) => ModelQueue | undefined;

@@ -25,12 +25,12 @@ import type { Call, GivenEntry, LeaseCall } from "./calls.js";
 import type { EngineUnderTest, History } from "./engine-under-test.js";
 import type {
   ModelEntry,
-  ModelMessage,
   ModelQueue,
   ModelReceipt,
   ModelReceive,
   ModelSettings,
   QueueNamed,
+  ReceiveSeen,
 } from "./model-queue.js";
 import { countersOf, expectConserved, peekAll } from "./queue-standing.js";
 
@@ -343,7 +343,7 @@ class SideBySide {
     const received = decided.kind === "received" ? decided.received : undefined;
     const taken = received?.messages.map(({ message }) => uuidText(message.messageId)) ?? [];
     const judged =
-      repeated ?? model.receive(wanted, { taken, wasMoved: this.#wasMoved(name) }, this.#now);
+      repeated ?? model.receive(wanted, { taken, ...this.#seeMoved(name, model) }, this.#now);
     if (typeof judged === "string" || decided.kind === "rejected") {
       expect(kindOf(decided)).toBe(judged);
       return;
@@ -358,11 +358,21 @@ class SideBySide {
     if (received !== undefined) this.#keepHandles(name, wanted, received, judged);
   }
 
-  /** Whether the receive that was just decided moved a message: it is gone from its queue, or counted anew in it. */
-  #wasMoved(name: string): (message: ModelMessage) => boolean {
-    const peeked = this.#engine.look((transaction, stamp) => peekAll(transaction, name, stamp));
-    const counts = new Map(peeked?.map(({ messageId, receiveCount }) => [messageId, receiveCount]));
-    return ({ messageId }) => (counts.get(messageId) ?? 0) === 0;
+  /** A message that a receive has moved is gone from its queue, or counted anew in it. */
+  #seeMoved(
+    name: string,
+    { settings: { redrive } }: ModelQueue,
+  ): Pick<ReceiveSeen, "wasMoved" | "arrivalOf"> {
+    const peek = (queue: string) =>
+      this.#engine.look((transaction, stamp) => peekAll(transaction, queue, stamp)) ?? [];
+    const left = new Map(
+      peek(name).map(({ messageId, receiveCount }) => [messageId, receiveCount]),
+    );
+    const arrived = peek(redrive?.deadLetterQueue ?? name).map(({ messageId }) => messageId);
+    return {
+      wasMoved: ({ messageId }) => (left.get(messageId) ?? 0) === 0,
+      arrivalOf: ({ messageId }) => arrived.indexOf(messageId),
+    };
   }
 
   #keepHandles(

@@ -1,0 +1,64 @@
+// Random calls on standard queues with everything mixed, two of which may be each other's or their own dead-letter queue, beside
+// a plain model: plain and delayed messages, priorities, groups, rejects, times to live, times to come, retries and dead letters.
+
+import fc from "fast-check";
+import { callsOf, type GivenEntry, oneOf } from "./calls.js";
+import { testOnBothStores } from "./engine-under-test.js";
+import { MixedModelQueue } from "./mixed-model.js";
+import type { ModelSettings } from "./model-queue.js";
+import { historyOf } from "./side-by-side.js";
+
+const settings: fc.Arbitrary<Partial<ModelSettings>> = fc.record(
+  {
+    visibilityTimeoutMs: oneOf(0, 1_000, 30_000),
+    retentionMs: oneOf(60_000, 120_000, 345_600_000),
+    delayMs: oneOf(0, 0, 1_000, 5_000),
+    inFlightMax: oneOf(1, 2, 5, 120_000, 120_000),
+    receiptPolicy: oneOf<"lenient" | "strict">("lenient", "strict"),
+    dedupWindowMs: oneOf(0, 5_000, 300_000),
+    isPaused: oneOf(false, false, true),
+    retry: oneOf(
+      undefined,
+      undefined,
+      { minimumMs: 1_000, maximumMs: 60_000, factor: 2 },
+      { minimumMs: 2_000, maximumMs: 3_000, factor: 1.5 },
+    ),
+    groupInFlightMax: oneOf(0, 0, 1, 2),
+    redrive: oneOf(
+      undefined,
+      { deadLetterQueue: "b", receiveCountMax: 1 },
+      { deadLetterQueue: "b", receiveCountMax: 4 },
+      { deadLetterQueue: "a", receiveCountMax: 3 },
+    ),
+    priorityAgeingMs: oneOf(1_000, 60_000),
+  },
+  { requiredKeys: [] },
+);
+
+const entry: fc.Arbitrary<GivenEntry> = fc.record({
+  content: fc.constant(undefined),
+  sizeBytes: oneOf(1, 1, 50, 20_000, 100_000, 1_048_577),
+  group: oneOf(undefined, undefined, "g1", "g1", "g2", "g3"),
+  dedup: fc.option(fc.nat({ max: 5 }), { nil: undefined, freq: 2 }),
+  delayMs: oneOf(undefined, undefined, undefined, 0, 1, 1_000, 5_000),
+  inMs: oneOf(undefined, undefined, undefined, undefined, -1_000, 0, 700, 4_000),
+  timeToLiveMs: oneOf(undefined, undefined, undefined, undefined, 1_000, 30_000),
+  priority: oneOf(0, 0, 0, 0, 1, 5, 9),
+});
+
+testOnBothStores({
+  title: "standard queues deliver as the model does",
+  call: callsOf({
+    queues: ["a", "a", "a", "b"],
+    settings,
+    entry,
+    entriesMax: 5,
+    receivedMax: 10,
+    attemptIds: [undefined],
+    advanceMs: [0, 1, 500, 999, 1_000, 5_000, 29_000, 60_000, 300_000],
+  }),
+  callsMax: 80,
+  runsInMemory: 300,
+  runsOnDisk: 40,
+  history: historyOf(["b", "a"], (given, queueNamed) => new MixedModelQueue(given, queueNamed)),
+});
