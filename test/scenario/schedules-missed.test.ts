@@ -134,6 +134,18 @@ describe("with SKIP", () => {
     });
   });
 
+  test("the last 60 s begin with the instant 60 s ago", async () => {
+    for (const [lateMs, runs] of [
+      [minuteMs, 1],
+      [minuteMs + 1, 0],
+    ] as const) {
+      const t = await scenario();
+      const { nextAt } = await putSchedule(t, { intervalMs: 10 * minuteMs, missedRuns: "skip" });
+      await downFor(t, 20 * minuteMs + lateMs);
+      expect(await scheduleStatus(t)).toMatchObject({ runs, nextAt: nextAt + 20 * minuteMs });
+    }
+  });
+
   test("an end that has passed ends it", async () => {
     const t = await scenario();
     const endAt = t.now + 15 * minuteMs;
