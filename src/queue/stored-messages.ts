@@ -372,7 +372,9 @@ function countBusyTime(
   const { busy, groups } = open.counters;
   // Without groups nobody asks.
   if (delivery.groupId === undefined && groups === 0 && busy.minute === 0) return {};
-  const busyMs = Math.max(0, between(delivery.state.leasedAt, endedAt));
+  // A lease that had ended before it was looked at took no longer than it lasted.
+  const { leasedAt, until } = delivery.state;
+  const busyMs = Math.max(0, between(leasedAt, epochMs(Math.min(endedAt, until))));
   open.change({ busy: addBusyTime(busy, busyMs, open.now) });
   return { busyMs };
 }

@@ -461,6 +461,30 @@ test("a stream's reject with a delay and a dead-letter queue ends the stream, an
   expect(await heldBodies(t, "dead")).toEqual([]);
 });
 
+test("a FIFO message that a stream rejects takes those behind it along, unless it goes to the dead-letter queue", async () => {
+  const t = await fifoDeadLetterScenario({ after: 9 });
+  await t.sendBatch(["a", "b", "c", "d"], { groupId: "g" });
+  const stream = await consumer(t, { messages: 4 });
+  const [a, b, c, d] = (await stream.messages()).map(({ handle }) => handle);
+  rejectOn(stream, {
+    $case: "reject",
+    value: { receiptHandles: [a ?? ""], reason: "bad", deadLetter: true },
+  });
+  expect((await stream.results()).map(({ result }) => result?.value)).toEqual(["dead.fifo"]);
+  // Out of their way: those behind it go on.
+  expect(await t.counts()).toBe("0/3/0");
+  stream.ack(b ?? "");
+  expect(await stream.outcomes()).toEqual(["DELETED"]);
+  stream.reject([c ?? ""], "later", "", 5_000);
+  await t.settle();
+  const lost = stream.stream.responses.flatMap(({ response }) =>
+    response?.$case === "lost" ? response.value.receiptHandles : [],
+  );
+  expect(lost).toEqual([d]);
+  expect(await heldBodies(t, "dead.fifo")).toEqual(["a"]);
+  expect(await t.counts()).toBe("1/0/1");
+});
+
 test("a stream at the dead-letter queue gets what a stream at the source rejects", async () => {
   const t = await deadLetterScenario({ after: 9 });
   const atDead = await consumer(t, { queue: "dead" });

@@ -570,6 +570,32 @@ test("a preview's samples are the first messages, as they would arrive", async (
   expect(await heldBodies(t, "dead")).toHaveLength(12);
 });
 
+test("a preview's answer stays within what a client takes: fewer samples of long messages, the counts of all", async () => {
+  const t = await deadLetterScenario();
+  for (let index = 0; index < 6; index += 1) {
+    await t.send(Buffer.alloc(mebibyte, index), { queue: "dead" });
+  }
+  const seen = await preview(t, { destination: "orders", sampleCount: 10 });
+  expect(seen.samples).toHaveLength(3);
+  expect(seen).toMatchObject({ matching: 6, destinations: { orders: 6 } });
+  const cut = await preview(t, { destination: "orders", sampleCount: 10, bodyBytesMax: 1 });
+  expect(cut.samples).toHaveLength(6);
+});
+
+test("a preview tells at most 100 reasons, and counts all messages", async () => {
+  const t = await deadLetterScenario({ after: 9 });
+  for (let batch = 0; batch < 11; batch += 1) {
+    await t.sendBatch(tooMany(10, (index) => `m${batch}-${index}`));
+    for (const { handle, body } of await t.receive({ max: 10 })) {
+      await t.reject(handle, { reason: body, isDeadLetter: true });
+    }
+  }
+  const seen = await preview(t);
+  expect(seen.matching).toBe(110);
+  expect(Object.keys(seen.reasons)).toHaveLength(100);
+  expect(new Set(Object.values(seen.reasons))).toEqual(new Set([1]));
+});
+
 test("a preview agrees with the task that follows it", async () => {
   const t = await deadLetterScenario();
   await sendToDeath(

@@ -162,6 +162,61 @@ test("a task with a destination moves everything there, wherever it came from", 
   expect(await t.counters("triage")).toMatchObject({ sent: 0, arrived: 5 });
 });
 
+test("a paused source is moved from all the same", async () => {
+  const t = await deadLetterScenario();
+  await sendToDeath(t, ["a", "b"]);
+  await t.call("setQueueAttributes", { queue: "dead", attributes: { deliveryPaused: true } });
+  await t.startMove();
+  expect(await moveEnded(t)).toMatchObject({ status: "COMPLETED", moved: 2 });
+  expect(await heldBodies(t, "orders")).toEqual(["a", "b"]);
+});
+
+test("what came to the end of a chain goes back one link", async () => {
+  const t = await scenario({ create: "none" });
+  await t.createQueue("grave");
+  await t.createQueue("dead", { redrive: { to: "grave", after: 1 } });
+  await t.createQueue("orders", { redrive: { to: "dead", after: 1 } });
+  await sendToDeath(t, ["work"]);
+  await wearOut(t, "dead");
+  await t.startMove({ source: "grave" });
+  expect(await moveEnded(t, "grave")).toMatchObject({ status: "COMPLETED", moved: 1 });
+  expect(await heldBodies(t, "dead")).toEqual(["work"]);
+});
+
+test.each(["standard", "fifo"] as const)(
+  "dead letters of a queue that names itself are moved to its back, once: %s",
+  async (type) => {
+    const queue = type === "fifo" ? "orders.fifo" : "orders";
+    const t = await scenario({
+      queue,
+      ...(type === "fifo" && { type, contentBasedDeduplication: true }),
+    });
+    await t.setQueue({ redrive: { to: queue, after: 1 } });
+    await t.sendBatch(["a", "b", "c"], { groupId: "g" });
+    await t.receive({ max: 2, visibilityTimeoutMs: 0 });
+    await t.receive({ max: 1, visibilityTimeoutMs: 0 });
+    await t.send("d", { groupId: "g" });
+    const dead = (await held(t, queue)).filter(
+      ({ systemAttributes }) => systemAttributes?.deadLetterSourceQueue !== undefined,
+    );
+    expect(dead.map(({ body }) => body?.value)).toEqual(["a", "b"]);
+    await t.startMove({ source: queue });
+    expect(await moveEnded(t, queue)).toMatchObject({
+      status: "COMPLETED",
+      moved: 2,
+      toMove: 4,
+      skipped: 2,
+    });
+    const after = await held(t, queue);
+    expect(after.map(({ body }) => body?.value)).toEqual(["c", "d", "a", "b"]);
+    expect(
+      after.slice(2).map(({ systemAttributes }) => systemAttributes?.originalMessageId),
+    ).toEqual(dead.map(({ messageId }) => messageId));
+    expect(await t.counters()).toMatchObject({ sent: 4, deadLettered: 2, moved: 2, arrived: 4 });
+    expect(await contradictions(t)).toEqual([]);
+  },
+);
+
 test("neither size, delay nor pause of the destination keeps a moved message out", async () => {
   const t = await deadLetterScenario();
   const long = "x".repeat(5_000);

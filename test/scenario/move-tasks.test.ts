@@ -125,6 +125,18 @@ test("Q65 a task whose destination is deleted has FAILED with a reason, and the 
   expect(await contradictions(t)).toEqual([]);
 });
 
+test("Q65 a task does not go on with another queue under its destination's name", async () => {
+  const t = await withDeadLetters(4);
+  await t.createQueue("elsewhere");
+  await t.startMove({ destination: "elsewhere", perSecond: 1 });
+  await t.advance(500);
+  await t.deleteQueue("elsewhere");
+  await t.createQueue("elsewhere");
+  expect(await moveEnded(t)).toMatchObject({ status: "FAILED", moved: 1 });
+  expect(await heldBodies(t, "elsewhere")).toEqual([]);
+  expect(await heldBodies(t, "dead")).toEqual(["m1", "m2", "m3"]);
+});
+
 test("Q65 a source that no policy names, or an unknown queue, is refused, and the error says which", async () => {
   const t = await withDeadLetters(1);
   await expect(t.startMove({ source: "orders" })).rejects.toMatchObject(sourceNotDead);
@@ -382,6 +394,23 @@ test("a listed task says what was asked for, and no more", async () => {
   expect(newest.filter).toBeUndefined();
   expect(newest.edit).toBeUndefined();
   expect(newest.destination).toBe("");
+});
+
+test("a page of tasks with long edits fits into an answer: the rest comes with the next page", async () => {
+  const t = await withDeadLetters(0);
+  for (let index = 0; index < 6; index += 1) {
+    const value = String(index).repeat(1_048_576);
+    await t.startMove({ edit: { body: { $case: "text", value } } });
+    await moveEnded(t);
+  }
+  const bodies: string[] = [];
+  let pageToken = "";
+  do {
+    const page = await list(t, "dead", 10, pageToken);
+    bodies.push(...page.tasks.map(({ edit }) => String(edit?.body?.value).slice(-1)));
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+  expect(bodies).toEqual(["5", "4", "3", "2", "1", "0"]);
 });
 
 test("a task of an empty source is completed, and its times are those of the server", async () => {
