@@ -8,7 +8,7 @@ import { after, type EpochMs, epochMs, type QueueName } from "../base/brands.js"
 import { deadLetterTarget, isOverLimit } from "./dead-letters.js";
 import { isDelayed } from "./delay.js";
 import { limits } from "./limits.js";
-import type { Delivery, Message, MessageHead, Queue, ScheduledMessage } from "./model.js";
+import type { Attempt, Delivery, Message, MessageHead, Queue, ScheduledMessage } from "./model.js";
 import type { OpenQueue } from "./open-queue.js";
 import { type Standing, standingOf } from "./peek-messages.js";
 import { countAhead } from "./pick-visible.js";
@@ -174,19 +174,13 @@ function eventsOf(message: Message, delivery: Delivery | undefined): readonly Me
     { kind: "sent", at: idTime(content.originalMessageId ?? messageId) },
   ];
   if (delivery === undefined) return events;
-  const { attempts, origin, rejection, state } = delivery;
-  for (const { leasedAt, endedAt, ending } of attempts) {
-    events.push({ kind: "received", at: leasedAt, until: undefined });
-    events.push(
-      ending === "rejected"
-        ? {
-            kind: "rejected",
-            at: endedAt,
-            reason: rejection?.at === endedAt ? rejection.reason : undefined,
-          }
-        : { kind: ending, at: endedAt },
-    );
-  }
+  const { attempts, origin, receiveCount, state } = delivery;
+  const isLeased = state.kind === "leased";
+  // The one that runs is one of the last receives, too.
+  const kept = isLeased ? attempts.slice(1 - limits.attemptsKeptMax) : attempts;
+  const hereCount = Math.min(kept.length, receiveCount - (isLeased ? 1 : 0));
+  const arrivedWith = kept.length - hereCount;
+  events.push(...kept.slice(0, arrivedWith).flatMap((attempt) => attemptEvents(attempt, delivery)));
   if (origin !== undefined) {
     const { at, deadLetter } = origin;
     events.push(
@@ -195,11 +189,21 @@ function eventsOf(message: Message, delivery: Delivery | undefined): readonly Me
         : { kind: "dead_lettered", at, ...deadLetter },
     );
   }
-  if (state.kind === "leased") {
-    events.push({ kind: "received", at: state.leasedAt, until: state.until });
-  }
+  events.push(...kept.slice(arrivedWith).flatMap((attempt) => attemptEvents(attempt, delivery)));
+  if (isLeased) events.push({ kind: "received", at: state.leasedAt, until: state.until });
   // Sorting keeps those of one instant in the order they are listed in.
   return events.sort((left, right) => left.at - right.at);
+}
+
+/** A receive that is over, and how it ended. Of rejections only the last one's reason is kept. */
+function attemptEvents(
+  { leasedAt, endedAt, ending }: Attempt,
+  { rejection }: Delivery,
+): readonly MessageEvent[] {
+  const received = { kind: "received", at: leasedAt, until: undefined } as const;
+  if (ending !== "rejected") return [received, { kind: ending, at: endedAt }];
+  const reason = rejection?.at === endedAt ? rejection.reason : undefined;
+  return [received, { kind: "rejected", at: endedAt, reason }];
 }
 
 /** What is in the message's own way. */

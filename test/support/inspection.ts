@@ -11,8 +11,8 @@ import type { RequestPart, ResponseOf } from "./queue-client.js";
 import { msOf, type Received, type Scenario } from "./scenario.js";
 
 /** A name of an enum's value, as the contract has it without its prefix. */
-const nameOf = (names: Readonly<Record<number, string>>, value: number): string =>
-  names[value] ?? `?${value}`;
+const nameOf = (names: Readonly<Record<string, number>>, value: number): string =>
+  Object.entries(names).find(([, each]) => each === value)?.[0] ?? `?${value}`;
 
 /** The message and its life. */
 export const described = (
