@@ -10,8 +10,10 @@ import {
 import { isUntouched } from "./delay.js";
 import { limits } from "./limits.js";
 import type { Counters, Delivery, Message, MessageTraits, Queue } from "./model.js";
+import { OpenQueue } from "./open-queue.js";
 import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
 import { accept, type Decided } from "./rejections.js";
+import { letJoin } from "./scheduled-messages.js";
 import type { Stamp } from "./stamp.js";
 import { backoffMs, expiryOf, isExpired } from "./stored-messages.js";
 import type { QueueTransaction } from "./view.js";
@@ -69,7 +71,11 @@ export function decidePeekMessages(
   if (from !== undefined && from.segment !== queue.segment) {
     return accept({ queue, messages: [], next: undefined });
   }
-  const counters = transaction.counters(queue);
+  const open = new OpenQueue(transaction, queue, stamp);
+  // One whose time has come is no longer in the list of those to come, so it must be here.
+  letJoin(open);
+  open.close();
+  const { counters } = open;
   const messages: PeekedMessage[] = [];
   let examined = 0;
   let examinedBytes = 0;

@@ -14,6 +14,14 @@ import type { Stamp } from "./stamp.js";
 import { admit, idTime } from "./stored-messages.js";
 import type { QueueTransaction, ScheduledHead, ScheduledPosition } from "./view.js";
 
+/** Lets those join whose time has come, for one who comes after them or looks; whoever waits for them is told. */
+export function letJoin(open: OpenQueue): void {
+  const { scheduled } = open.counters;
+  if (scheduled === 0) return;
+  joinScheduled(open);
+  if (open.counters.scheduled !== scheduled) open.transaction.wake(open.queue.number);
+}
+
 /** Lets those join whose time has come, up to a bound; says whether there are more. */
 export function joinScheduled(open: OpenQueue): boolean {
   const { transaction, queue, now } = open;

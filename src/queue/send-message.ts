@@ -6,6 +6,7 @@ import type { MessageContent, Queue } from "./model.js";
 import { OpenQueue } from "./open-queue.js";
 import { findQueue, notFound, type QueueAddress } from "./queue-name.js";
 import { accept, type Decided, type QueueRejection, reject } from "./rejections.js";
+import { letJoin } from "./scheduled-messages.js";
 import type { Stamp } from "./stamp.js";
 import { admit } from "./stored-messages.js";
 import type { QueueTransaction } from "./view.js";
@@ -70,6 +71,8 @@ export function decideSendMessages(
       return reject({ kind: "parameter_needed", queue: address.given, fields });
   }
   const open = new OpenQueue(transaction, queue, stamp);
+  // What was sent for a time that has come stands before what is sent now.
+  letJoin(open);
   const results = entries.map((entry): SendResult => {
     const rejection = refusalOf(address, queue, entry);
     return rejection === undefined ? send(open, entry) : { kind: "refused", rejection };
