@@ -1,7 +1,7 @@
 // Clean-up in the background: small steps, one at a time, with pauses, so that it never competes with callers.
 //
-// Each round settles every queue (ended leases and delays, expired messages), forgets old results of request ids, and reaps
-// purged and deleted segments. Nothing depends on when it runs; see `queue/sweep.ts`.
+// Each round settles every queue (ended leases and delays, expired messages), forgets old results of request ids and remembered
+// ids whose time is over, and reaps purged and deleted segments. Nothing depends on when it runs; see `queue/sweep.ts`.
 
 import type { Clock, Timer } from "../base/clock.js";
 import type { Stamp } from "../queue/stamp.js";
@@ -11,9 +11,11 @@ import {
   decideSweepRequests,
   type SweepQueues,
 } from "../queue/sweep.js";
+import { decideSweepRemembered } from "../queue/sweep-remembered.js";
 import type { QueueTransaction } from "../queue/view.js";
 import type { Decision } from "./command.js";
 import type { Engine } from "./engine.js";
+import { RememberedTurns } from "./remembered-turns.js";
 
 /** Between two rounds. */
 const roundMs = 1_000;
@@ -37,6 +39,9 @@ export class Sweeper {
   #timer: Timer | undefined;
   #resume: (() => void) | undefined;
   #swept: SweepQueues["after"] = firstQueue;
+  /** True until every queue was swept once. */
+  #isFirstWalk = true;
+  readonly #remembered = new RememberedTurns();
   #isStopped = false;
   #round: Promise<void> = Promise.resolve();
 
@@ -70,9 +75,11 @@ export class Sweeper {
    * nothing else waiting. A kind that fails, or finds the engine busy, is done for this round.
    */
   async sweepOnce(): Promise<void> {
+    this.#remembered.startRound();
     const kinds = [
       () => this.#sweepQueues(),
       () => this.#step("SweepRequests", decideSweepRequests),
+      () => this.#sweepRemembered(),
       () => this.#step("Reap", decideReap),
     ];
     let left = kinds;
@@ -98,13 +105,36 @@ export class Sweeper {
 
   /** The next queues after those swept last, also in the round before; at the end it starts over with the next round. */
   async #sweepQueues(): Promise<{ readonly hasMore: boolean } | undefined> {
-    const command: SweepQueues = { after: this.#swept, countMax: queuesPerStep };
+    const command: SweepQueues = {
+      after: this.#swept,
+      countMax: queuesPerStep,
+      isThorough: this.#isFirstWalk,
+    };
     const swept = await this.#step("SweepQueues", (transaction, stamp) =>
       decideSweepQueues(transaction, command, stamp),
     );
     if (swept === undefined) return undefined;
     this.#swept = swept.last ?? firstQueue;
+    if (swept.last === undefined) this.#isFirstWalk = false;
+    this.#remembered.meet(swept.remembering);
     return { hasMore: swept.last !== undefined };
+  }
+
+  /** Remembered ids of the next queues in turn; none costs nothing. */
+  async #sweepRemembered(): Promise<{ readonly hasMore: boolean } | undefined> {
+    const cursors = this.#remembered.next(queuesPerStep);
+    if (cursors.length === 0) return undefined;
+    try {
+      const swept = await this.#step("SweepRemembered", (transaction, stamp) =>
+        decideSweepRemembered(transaction, cursors, stamp),
+      );
+      if (swept === undefined) return undefined;
+      this.#remembered.swept(swept);
+    } catch (error) {
+      this.#remembered.failed(cursors.length);
+      throw error;
+    }
+    return { hasMore: this.#remembered.hasMore };
   }
 
   /** Undefined when the engine had no room for it: the round ends, callers come first. */

@@ -14,12 +14,21 @@ import type { Counters, Queue } from "./model.js";
 import { accept, type Decided } from "./rejections.js";
 import { settleQueue } from "./settle.js";
 import type { Stamp } from "./stamp.js";
-import type { DeletedQueue, QueueTransaction } from "./view.js";
+import {
+  canRemember,
+  hasRemembered,
+  mayHaveLeftOver,
+  type RememberedCursor,
+  rememberedFrom,
+} from "./sweep-remembered.js";
+import type { DeletedQueue, QueueTransaction, QueueView } from "./view.js";
 
 export interface SweepQueues {
   /** The last queue swept; empty names start over. */
   readonly after: { readonly namespace: string; readonly name: string };
   readonly countMax: number;
+  /** Whether to look for remembered ids that queues have left from settings they had before. */
+  readonly isThorough?: boolean;
 }
 
 export interface QueuesSwept {
@@ -27,6 +36,8 @@ export interface QueuesSwept {
   readonly last: { readonly namespace: Namespace; readonly name: QueueName } | undefined;
   /** True when there was more to settle than one step does. */
   readonly hasMore: boolean;
+  /** Those among the swept that may have remembered ids. */
+  readonly remembering: readonly RememberedCursor[];
 }
 
 export function decideSweepQueues(
@@ -43,6 +54,7 @@ export function decideSweepQueues(
     }
     queues.push(queue);
   }
+  const remembering: RememberedCursor[] = [];
   let last: QueuesSwept["last"];
   let rows = 0;
   let bytes = 0;
@@ -53,17 +65,22 @@ export function decideSweepQueues(
       const { open, hasMore } = settleQueue(transaction, queue, stamp);
       const { counters } = open;
       // The rest of this queue first: the same step again.
-      if (hasMore) return accept({ last: last ?? previous(command), hasMore: true });
+      if (hasMore) return accept({ last: last ?? previous(command), hasMore: true, remembering });
       rows += rowsToSettle(before) - rowsToSettle(counters);
       bytes += before.storedBytes - counters.storedBytes;
     }
+    if (isRemembering(transaction, queue, command)) remembering.push(rememberedFrom(queue));
     last = { namespace: queue.namespace, name: queue.name };
     // Many queues with a little each are as much as one with a lot.
     if (rows >= limits.settleMax || bytes >= limits.settleBytesMax)
-      return accept({ last, hasMore: true });
+      return accept({ last, hasMore: true, remembering });
   }
-  return accept({ last: isEnd ? undefined : last, hasMore: false });
+  return accept({ last: isEnd ? undefined : last, hasMore: false, remembering });
 }
+
+const isRemembering = (view: QueueView, queue: Queue, { isThorough }: SweepQueues): boolean =>
+  canRemember(queue) ||
+  (isThorough === true && mayHaveLeftOver(queue) && hasRemembered(view, queue));
 
 /** Falls with each lease or delay that ends, each message that expires and each scheduled one that joins. */
 const rowsToSettle = ({ stored, inFlight, delayed, scheduled }: Counters): number =>
