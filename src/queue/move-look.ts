@@ -89,14 +89,10 @@ export class MoveLook {
   /** Where a message stands whose delivery cannot be read is not known, so it stays there. */
   #delivery(sequence: Sequence): Delivery | undefined | "unreadable" {
     const { transaction, queue } = this.#open;
-    try {
-      return transaction.delivery(queue, sequence);
-    } catch (error) {
-      if (!(error instanceof RecordCorrupt)) throw error;
-      // Says so.
-      transaction.readableDelivery(queue, sequence);
-      return "unreadable";
-    }
+    const delivery = orUnreadable(() => transaction.delivery(queue, sequence));
+    // Says so.
+    if (delivery === "unreadable") transaction.readableDelivery(queue, sequence);
+    return delivery;
   }
 
   #fate(message: Message, delivery: Delivery | undefined): MatchingMessage["fate"] {
@@ -108,13 +104,26 @@ export class MoveLook {
       : { kind: "moves", target, edited };
   }
 
-  /** The queue it was dead-lettered from, if there is one of its name and type. */
+  /**
+   * The queue it was dead-lettered from, if there is one of its name and type. One that cannot be read must not hold up what
+   * goes to others.
+   */
   #recordedSource(delivery: Delivery | undefined): Queue | undefined {
     const { transaction, queue } = this.#open;
     const recorded = delivery?.origin?.deadLetter?.source;
     if (recorded === undefined) return undefined;
-    const source = transaction.findQueue(queue.namespace, recorded);
-    return source?.isFifo === queue.isFifo ? source : undefined;
+    const source = orUnreadable(() => transaction.findQueue(queue.namespace, recorded));
+    if (source === "unreadable" || source?.isFifo !== queue.isFifo) return undefined;
+    return transaction.readableCounters(source) === undefined ? undefined : source;
+  }
+}
+
+function orUnreadable<Row>(read: () => Row): Row | "unreadable" {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof RecordCorrupt) return "unreadable";
+    throw error;
   }
 }
 

@@ -52,10 +52,10 @@ export function decideMoveStep(
   }
   const open = new OpenQueue(transaction, source, stamp);
   catchUp(open);
+  // What has become visible is somebody's message, if he waits for it.
+  if (open.isChanged) transaction.wake(source.number);
   const collected = collect(open, { task, order, target });
   for (const moving of collected.moving) move(open, moving);
-  // What was moved may have held up its group, and a lease that ended is somebody's message.
-  if (open.isChanged) transaction.wake(source.number);
   open.close();
   const stepped = afterStep({ task, order, collected, now: stamp.now });
   transaction.putMoveTask(stepped);
@@ -226,7 +226,7 @@ function afterStep({ task, order, collected, now }: AfterStep): MoveTask {
   const hasMovedAll = idCount > 0 && moved === idCount;
   if (!collected.isPassOver && !hasMovedAll) return stepped;
   const { passedOver } = pass;
-  if (!hasMovedAll && pass.hasMoved && passedOver !== undefined) {
+  if (pass.hasMoved && passedOver !== undefined) {
     return {
       ...stepped,
       skipped: pass.skipped,

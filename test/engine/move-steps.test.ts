@@ -4,7 +4,14 @@
 import { expect, test } from "vitest";
 import { hours, milliseconds, seconds } from "../../src/base/brands.js";
 import { limits } from "../../src/queue/limits.js";
-import { deliveryKey, messageKey, moveOrderKey, segmentPrefix } from "../../src/store/keys.js";
+import {
+  countersKey,
+  deliveryKey,
+  messageKey,
+  moveOrderKey,
+  queueKey,
+  segmentPrefix,
+} from "../../src/store/keys.js";
 import type { Store } from "../../src/store/store.js";
 import { addressOf } from "../support/engine-entries.js";
 import type { EngineHarness } from "../support/engine-harness.js";
@@ -311,6 +318,28 @@ test("a message that cannot be read is passed over, and so is one whose state ca
   expect(harness.corruptRowsPassed.length).toBeGreaterThanOrEqual(2);
   expect(store.get(messageKey(prefix, placeOf("unread")))).toBeDefined();
   expect(store.get(messageKey(prefix, placeOf("leased")))).toBeDefined();
+});
+
+test("a source that cannot be read is skipped, and holds up nothing that goes to others", async () => {
+  for (const spoiled of ["queue", "counters"] as const) {
+    const store = temporaryStore();
+    const harness = await movingHarness({ store });
+    const redrive = { deadLetterQueue: addressOf("dead").name, receiveCountMax: 1 };
+    await harness.createQueue("bills", { redrive });
+    for (const queue of ["orders", "bills", "orders", "bills"]) {
+      await harness.send(queue, queue);
+      await harness.receiveAll(queue, { visibilityTimeoutMs: 0 });
+      await harness.receiveAll(queue);
+    }
+    const prefix = await prefixOf(harness, "orders");
+    await spoil(store, spoiled === "queue" ? queueKey("default", "orders") : countersKey(prefix));
+    await harness.restart();
+    const id = await startMove(harness, { destination: undefined });
+    await stepsToEnd(harness, id);
+    expect(await taskOf(harness, id)).toMatchObject({ moved: 2, skipped: 2 });
+    expect(await namesIn(harness, "bills")).toEqual(["bills", "bills"]);
+    expect(await namesIn(harness, "dead")).toEqual(["orders", "orders"]);
+  }
 });
 
 test("a task whose order cannot be read has failed, and another may be started", async () => {
