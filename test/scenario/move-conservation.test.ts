@@ -9,7 +9,8 @@ import { contradictions } from "../support/broken-rows.js";
 import { CallError } from "../support/call-error.js";
 import { held } from "../support/dead-letters.js";
 import { propertyTimeoutMs, runs } from "../support/property.js";
-import { msOf, type Scenario, scenario } from "../support/scenario.js";
+import type { RequestPart } from "../support/queue-client.js";
+import { durationOf, msOf, type Scenario, scenario } from "../support/scenario.js";
 
 const stepCount = 120;
 
@@ -22,7 +23,7 @@ const refusals = new Set([
   "MOVE_SOURCE_NOT_DLQ",
   "MOVE_TASK_ALREADY_RUNNING",
   "MOVE_TASK_NOT_RUNNING",
-  "UNSUPPORTED_FOR_QUEUE_TYPE",
+  "IN_FLIGHT_LIMIT",
 ]);
 
 class Medley {
@@ -82,6 +83,7 @@ class Medley {
       [12, "move", () => this.#move()],
       [5, "cancel", () => this.#cancel()],
       [4, "policy", () => this.#policy()],
+      [4, "settings", () => this.#settings()],
       [2, "purge", () => this.#purge()],
       [1, "recreate", () => this.#recreate()],
       [1, "restart", () => this.#t.restart()],
@@ -110,8 +112,17 @@ class Medley {
     });
     const queue = this.#oneOf([...this.#queues, this.#queues[0] ?? ""]);
     const groupId = this.#oneOf(this.#isFifo ? ["a", "b", "c"] : ["", "", "a", "b"]);
-    const delayMs = this.#isFifo ? 0 : this.#oneOf([0, 0, 0, 700]);
-    const { failed } = await this.#t.sendBatch(bodies, { queue, groupId, delayMs });
+    const delayMs = this.#oneOf([0, 0, 0, 700]);
+    const priority = this.#oneOf([0, 0, 0, 1, 9]);
+    const { failed } = await this.#t.call("sendMessageBatch", {
+      queue,
+      entries: bodies.map((value, index) => ({
+        id: String(index),
+        body: { $case: "text", value },
+        groupId,
+        ...(!this.#isFifo && { delay: durationOf(delayMs), priority }),
+      })),
+    });
     expect(failed).toEqual([]);
     for (const body of bodies) this.#live.add(body);
   }
@@ -194,6 +205,23 @@ class Medley {
       ...this.#queues.map((to) => ({ to, after: 1 + this.#below(3) })),
     ]);
     await this.#t.setQueue({ redrive }, this.#oneOf(this.#queues));
+  }
+
+  async #settings(): Promise<void> {
+    const minimumBackoff = durationOf(1_000);
+    const attributes = this.#oneOf<RequestPart<"setQueueAttributes">["attributes"]>([
+      { retryPolicy: { minimumBackoff } },
+      { retryPolicy: {} },
+      { maxInFlightPerGroup: 1 },
+      { maxInFlightPerGroup: 0 },
+      { maxInFlight: 3 },
+      { maxInFlight: 120_000 },
+      { deliveryPaused: true },
+      { deliveryPaused: false },
+      { delay: durationOf(this.#isFifo ? 900 : 0) },
+      { delay: durationOf(0) },
+    ]);
+    await this.#t.call("setQueueAttributes", { queue: this.#oneOf(this.#queues), attributes });
   }
 
   async #purge(): Promise<void> {
