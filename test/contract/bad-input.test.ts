@@ -10,7 +10,7 @@ import { CallError } from "../support/call-error.js";
 import { type ContractMethod, FieldType, fieldsOf, methods, rangeOf } from "../support/contract.js";
 import { serviceMethods } from "../support/queue-client.js";
 import { bodiesOf, durationOf, type Scenario, scenario } from "../support/scenario.js";
-import { keyOf, laterMethods, wholeRequests } from "../support/whole-requests.js";
+import { keyOf, wholeRequests } from "../support/whole-requests.js";
 import {
   encodeField,
   encodeFields,
@@ -291,7 +291,6 @@ function withValue(
 }
 
 const ranged = unary
-  .filter(({ name }) => !laterMethods.has(name))
   .flatMap((method) => [...rangedFields(method, method.requestType)])
   // A part that this release does not have answers that, whatever its values.
   .filter(({ path }) => !/redrive_policy|data_key_reuse|dedup_window/.test(path.join()));

@@ -146,8 +146,5 @@ export const queueFieldOf = (methodName: string): "queue" | "source" | undefined
   return methodName.includes("MessageMoveTask") ? "source" : "queue";
 };
 
-/** Methods that this release answers with UNIMPLEMENTED. */
-export const laterMethods: ReadonlySet<string> = new Set([]);
-
 export const keyOf = (methodName: string): UnaryMethod =>
   (methodName.charAt(0).toLowerCase() + methodName.slice(1)) as UnaryMethod;
