@@ -59,6 +59,7 @@ export interface CallChoices {
   readonly queues: readonly string[];
   readonly settings: fc.Arbitrary<Partial<ModelSettings>>;
   readonly entry: fc.Arbitrary<GivenEntry>;
+  readonly entriesMin: number;
   readonly entriesMax: number;
   readonly receivedMax: number;
   readonly attemptIds: readonly (string | undefined)[];
@@ -70,7 +71,8 @@ export function callsOf(choices: CallChoices): fc.Arbitrary<Call> {
   const queue = oneOf(...choices.queues);
   const handle = named;
   return fc.oneof(
-    { weight: 1, arbitrary: fc.record({ call: constantly("create"), queue, settings }) },
+    // More often than they are deleted, or most histories would end with no queue.
+    { weight: 4, arbitrary: fc.record({ call: constantly("create"), queue, settings }) },
     { weight: 4, arbitrary: fc.record({ call: constantly("set"), queue, settings }) },
     { weight: 1, arbitrary: fc.record({ call: constantly("delete queue"), queue }) },
     { weight: 1, arbitrary: fc.record({ call: constantly("purge"), queue }) },
@@ -79,7 +81,11 @@ export function callsOf(choices: CallChoices): fc.Arbitrary<Call> {
       arbitrary: fc.record({
         call: constantly("send"),
         queue,
-        entries: fc.array(entry, { minLength: 1, maxLength: choices.entriesMax, size: "max" }),
+        entries: fc.array(entry, {
+          minLength: choices.entriesMin,
+          maxLength: choices.entriesMax,
+          size: "max",
+        }),
       }),
     },
     { weight: 1, arbitrary: fc.record({ call: constantly("cancel"), queue, send: named }) },

@@ -52,6 +52,7 @@ testOnBothStores({
     queues: ["a.fifo", "a.fifo", "a.fifo", "b.fifo"],
     settings,
     entry,
+    entriesMin: 1,
     entriesMax: 5,
     receivedMax: 10,
     attemptIds: [undefined, undefined, undefined, "t1", "t2"],

@@ -143,8 +143,10 @@ export class MixedModelQueue implements ModelQueue {
     );
     due.sort((a, b) => a.until - b.until || a.message.sequence - b.message.sequence);
     for (const { message, until } of due) this.#endDue(message, until, now);
-    for (const tenant of this.#tenants.values()) {
-      if (tenant.lastSentAt + quietAfterMs <= now) tenant.isNoisy = false;
+    for (const [group, tenant] of this.#tenants) {
+      // One of which nothing is visible stands in no line, and nobody looks at it.
+      const isInLine = this.#membersOf(group).some(({ state }) => state.kind === "visible");
+      if (isInLine && tenant.lastSentAt + quietAfterMs <= now) tenant.isNoisy = false;
     }
   }
 
@@ -247,7 +249,7 @@ export class MixedModelQueue implements ModelQueue {
   /** The time from lease to end, for fairness. Without groups nobody asks. */
   #countBusy({ state, group }: MixedMessage, endedAt: number, now: number): void {
     if (state.kind !== "leased") return;
-    if (group === undefined && this.#busy === noBusyTime) return;
+    if (group === undefined && this.#tenants.size === 0 && this.#busy === noBusyTime) return;
     const spentMs = Math.max(0, Math.min(endedAt, state.until) - state.leasedAt);
     this.#busy = withBusyTime(this.#busy, spentMs, now);
     const tenant = group === undefined ? undefined : this.#tenants.get(group);

@@ -52,6 +52,7 @@ testOnBothStores({
     queues: ["a", "a", "a", "b"],
     settings,
     entry,
+    entriesMin: 1,
     entriesMax: 5,
     receivedMax: 10,
     attemptIds: [undefined],
