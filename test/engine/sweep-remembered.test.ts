@@ -161,6 +161,8 @@ test("the window in force at the sweep counts, of a standard queue as well", asy
   await set(599_000);
   await t.advance(1_000);
   expect(t.ids).toBe(0);
+  // Receive attempts it cannot have.
+  expect(t.store.reads.get("a")).toBeUndefined();
 });
 
 test("receive attempts are forgotten after five minutes, whatever the queue's window", async () => {

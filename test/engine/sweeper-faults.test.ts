@@ -66,3 +66,38 @@ test("a queue with much to settle takes turns with what else there is to do", as
   expect(asked).toEqual([...kinds, "SweepQueues", "SweepQueues"]);
   await sweeper.stop();
 });
+
+test("a step over remembered ids that fails is not what the next round begins with", async () => {
+  const queues = Array.from({ length: 101 }, (_, at) => ({ ...queue, name: `q${at}` }));
+  const firsts: string[] = [];
+  const clock = new ManualClock();
+  const sweeper = new Sweeper({
+    engine: {
+      executeIfIdle: async (command: SweepCommand) => {
+        await Promise.resolve();
+        if (command.name !== "SweepRemembered") {
+          const outcome = { hasMore: false, last: undefined, remembering: queues };
+          return { kind: "accepted", outcome };
+        }
+        return command.decide({
+          findQueue: (_namespace: string, name: string) => {
+            firsts.push(name);
+            throw new Error("It cannot be read.");
+          },
+        });
+      },
+    } as unknown as Engine,
+    clock,
+    failed: () => undefined,
+  });
+  sweeper.start();
+  await clock.advance(3_000);
+  // The second hundred begins with the last queue, the third with those met again.
+  expect(firsts).toEqual(["q0", "q100", "q99"]);
+  await sweeper.stop();
+});
+
+interface SweepCommand {
+  readonly name: string;
+  decide(transaction: object): unknown;
+}
