@@ -6,7 +6,6 @@ import { isDelayed } from "./delay.js";
 import type { Group } from "./model.js";
 import type { OpenQueue } from "./open-queue.js";
 import { type Picked, Picking, type PickWanted } from "./pick.js";
-import { headAt } from "./settle.js";
 
 export function pickFromGroups(open: OpenQueue, wanted: PickWanted): Picked {
   const { transaction, queue } = open;
@@ -53,9 +52,11 @@ function pickFromGroup(open: OpenQueue, group: Group, picking: Picking): boolean
     if (left <= 0 || picking.isDone) return false;
     const delivery = transaction.readableDelivery(queue, sequence);
     if (delivery?.state.kind === "leased" || isDelayed(open, { sequence }, delivery)) return false;
-    const read = () => transaction.readableMessage(queue, sequence);
-    const head = delivery ?? headAt(open, sequence);
-    const met = picking.consider({ head, read, delivery });
+    // One that was never received has nothing but its message to say what it is; as a rule it is then taken.
+    const message =
+      delivery === undefined ? transaction.readableMessage(queue, sequence) : undefined;
+    const read = () => message ?? transaction.readableMessage(queue, sequence);
+    const met = picking.consider({ head: delivery ?? message, read, delivery });
     if (met === "refused") return true;
     if (met === "taken") left -= 1;
     // One that cannot be read does not hold up its group for ever; it stays where it is, reported.
