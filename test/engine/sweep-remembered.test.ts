@@ -324,7 +324,7 @@ test("an id that cannot be read stays for the check to name, and the others go",
   await expect(t.harness.check()).rejects.toThrow(/deduplication id row cannot be read/);
 });
 
-test("whatever is sent when, after a round exactly those are remembered whose window runs", async () => {
+test("whatever is sent when, those are remembered whose window runs, and others no longer than to the next round", async () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant("send" as const), count: fc.integer({ min: 1, max: 20 }) }),
     fc.record({ kind: fc.constant("wait" as const), seconds: fc.integer({ min: 1, max: 30 }) }),
@@ -343,8 +343,12 @@ test("whatever is sent when, after a round exactly those are remembered whose wi
           continue;
         }
         await t.advance(next.seconds * 1_000);
+        const remembered = (now: number): number =>
+          sentAt.filter((at) => at + ownWindowMs > now).length;
         const now = t.harness.clock.now();
-        expect(t.ids).toBe(sentAt.filter((at) => at + ownWindowMs > now).length);
+        expect(t.ids).toBeGreaterThanOrEqual(remembered(now));
+        // The last round was a second ago at most, and the pauses of a round.
+        expect(t.ids).toBeLessThanOrEqual(remembered(now - 1_100));
       }
     }),
     runs(30),
