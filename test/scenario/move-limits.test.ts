@@ -1,16 +1,18 @@
 // Move tasks and previews at their limits: long queues, long bodies, long lists, and requests that cannot be meant.
 
 import { expect, test } from "vitest";
+import { MessageEventKind } from "../../src/gen/forebay/queue/v1/message.js";
 import type { PreviewMessageMoveTaskResponse } from "../../src/gen/forebay/queue/v1/queue_service.js";
 import {
   deadLetterScenario,
   held,
   heldBodies,
+  heldOne,
   moveEnded,
   sendToDeath,
 } from "../support/dead-letters.js";
 import type { RequestPart } from "../support/queue-client.js";
-import { attributesOf, type Scenario } from "../support/scenario.js";
+import { attributesOf, durationOf, msOf, type Scenario } from "../support/scenario.js";
 
 const mebibyte = 1_048_576;
 
@@ -291,4 +293,42 @@ test("metrics say how many tasks run and how many messages they moved", async ()
   await moveEnded(t);
   expect(await metric("forebay_move_tasks_running")).toBe(0);
   expect(await metric("forebay_moved_messages_total")).toBe(3);
+});
+
+test("a moved message brings along its priority, its last rejection and what is known of its receives", async () => {
+  const t = await deadLetterScenario({ after: 9 });
+  const kinds = MessageEventKind;
+  await t.call("sendMessage", {
+    queue: t.queue,
+    body: { $case: "text", value: "work" },
+    priority: 7,
+    timeToLive: durationOf(3_600_000),
+  });
+  await t.advance(1_000);
+  const first = await t.receiveOne();
+  const receivedAt = t.now;
+  await t.advance(1_000);
+  await t.changeVisibility(first.handle, 0);
+  const second = await t.receiveOne();
+  await t.advance(1_000);
+  await t.reject(second.handle, { reason: "bad", error: "no such customer", isDeadLetter: true });
+  await t.advance(1_000);
+  await t.startMove();
+  await moveEnded(t);
+  const moved = await heldOne(t, "orders");
+  expect(moved.systemAttributes).toMatchObject({
+    priority: 7,
+    receiveCount: 2,
+    queueReceiveCount: 0,
+    rejection: { reason: "bad", error: "no such customer" },
+  });
+  expect(msOf(moved.systemAttributes?.firstReceiveTime)).toBe(receivedAt);
+  expect(msOf(moved.systemAttributes?.timeToLiveEndTime)).toBe(receivedAt - 1_000 + 3_600_000);
+  const { events } = await t.call("describeMessage", {
+    queue: "orders",
+    messageId: moved.messageId,
+  });
+  expect(events.map(({ kind }) => kind)).toEqual(
+    expect.arrayContaining([kinds.RECEIVED, kinds.RELEASED, kinds.REJECTED, kinds.MOVED]),
+  );
 });
