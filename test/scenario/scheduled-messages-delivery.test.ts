@@ -401,6 +401,12 @@ describe("on a FIFO queue", () => {
     expect(bodiesOf(await t.receive())).toEqual(["later"]);
   });
 
+  test("a time that is now is none to come: it has its place at once", async () => {
+    const t = await fifoScenario();
+    expect((await sendFor(t, "now", t.now, { groupId: "g" })).sequenceNumber).toMatch(/^\d{20}$/);
+    expect((await sendFor(t, "soon", t.now + 1, { groupId: "g" })).sequenceNumber).toBe("");
+  });
+
   test("it needs a group, as any other", async () => {
     const t = await fifoScenario();
     await expect(sendFor(t, "later", t.now + 10_000)).rejects.toMatchObject({
