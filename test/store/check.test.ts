@@ -407,6 +407,19 @@ const cases: readonly PlantedCase[] = [
     ],
   ],
   [
+    "a queue in a slot that there is not",
+    async (planted) =>
+      await planted.put(tables.queue, queueKey("default", "orders"), {
+        ...planted.queue,
+        slot: 0x4000,
+      }),
+    [
+      /^queue default\/orders: Its slot 16384 is out of range\.$/,
+      /^queue default\/orders: It has no counters\.$/,
+      /^segment \d+ in slot \d+: It belongs to no queue/,
+    ],
+  ],
+  [
     "request results and the times they may go",
     async (planted) => {
       const result = {
