@@ -129,12 +129,15 @@ export class EngineUnderTest {
     return decided;
   }
 
-  /** Reads the state as the next call would see it, without touching it. */
+  /** Reads the state as the next call would see it. A rule that is refused leaves no trace, whatever it did to see that. */
   look<Seen>(see: (transaction: QueueTransaction, stamp: Stamp) => Seen): Seen {
-    return this.accepted("Look", (transaction, stamp) => ({
-      kind: "accepted",
-      outcome: see(transaction, stamp),
-    }));
+    let seen: readonly [Seen] | undefined;
+    this.run("Look", (transaction, stamp) => {
+      seen = [see(transaction, stamp)];
+      return { kind: "rejected", rejection: { kind: "request_id_reused" } };
+    });
+    if (seen === undefined) throw new Error("Nothing was seen.");
+    return seen[0];
   }
 
   /** One round of the sweeper over all queues. */

@@ -134,7 +134,7 @@ export class FifoModelQueue implements ModelQueue {
 
   /** What time has done stays done, also when the settings change: somebody has looked. */
   settle(now: number): void {
-    this.#join(now);
+    this.join(now);
     this.#expire(now);
     for (const message of this.#messages()) {
       const { state } = message;
@@ -148,27 +148,19 @@ export class FifoModelQueue implements ModelQueue {
   }
 
   /** A message sent for a time to come is sent when somebody looks, at that time or later. */
-  #join(now: number): void {
-    const due = this.#scheduled.filter(({ entry }) => entry.deliverAt <= now);
-    due.sort((left, right) => left.entry.deliverAt - right.entry.deliverAt);
+  join(now: number): void {
+    for (const message of this.#due(now)) this.#append(message);
     this.#scheduled = this.#scheduled.filter(({ entry }) => entry.deliverAt > now);
-    for (const { messageId, entry } of due) this.#append(messageId, entry, now, entry.deliverAt);
   }
 
-  #append(messageId: string, entry: ModelEntry, now: number, livesFrom: number): void {
-    this.#put({
-      messageId,
-      body: entry.body,
-      group: entry.group ?? "",
-      sizeBytes: entry.sizeBytes,
-      sentAt: now,
-      expiresAt: livesFrom + (entry.timeToLiveMs ?? Number.POSITIVE_INFINITY),
-      hasCome: false,
-      earlierReceives: 0,
-      state: { kind: "visible" },
-      receiveCount: 0,
-      ordinal: 0,
-    });
+  #due(now: number): FifoMessage[] {
+    const due = this.#scheduled.filter(({ entry }) => entry.deliverAt <= now);
+    due.sort((left, right) => left.entry.deliverAt - right.entry.deliverAt);
+    return due.map(({ messageId, entry }) => messageOf(messageId, entry, now, entry.deliverAt));
+  }
+
+  #append(message: FifoMessage): void {
+    this.#put(message);
     this.#counts.sent += 1;
   }
 
@@ -207,7 +199,7 @@ export class FifoModelQueue implements ModelQueue {
     }
     if (deliverAt !== undefined && deliverAt > now) {
       this.#scheduled.push({ messageId, entry: { ...entry, deliverAt } });
-    } else this.#append(messageId, entry, now, now);
+    } else this.#append(messageOf(messageId, entry, now, now));
   }
 
   cancelScheduled(messageId: string, now: number): string {
@@ -512,19 +504,40 @@ export class FifoModelQueue implements ModelQueue {
 
   peek(now: number): Readonly<Record<string, readonly string[]>> {
     this.#expire(now);
-    return Object.fromEntries(
-      [...this.#groups].map(([group, messages]) => [
-        group,
-        messages.map((message) => {
-          const standing = this.#standing(message, now);
-          const until = standing.kind === "visible" ? "" : ` until ${standing.until}`;
-          const { body, receiveCount, earlierReceives } = message;
-          return `${body} ${standing.kind}${until} after ${earlierReceives}+${receiveCount} receives`;
-        }),
-      ]),
-    );
+    const texts: Record<string, string[]> = {};
+    // Those whose time has come are shown, also if nobody has let them join.
+    const due = this.#due(now).filter(({ expiresAt }) => expiresAt > now);
+    for (const message of [...this.#messages(), ...due]) {
+      const standing = this.#standing(message, now);
+      const until = standing.kind === "visible" ? "" : ` until ${standing.until}`;
+      const { body, group, receiveCount, earlierReceives } = message;
+      texts[group] ??= [];
+      texts[group]?.push(
+        `${body} ${standing.kind}${until} after ${earlierReceives}+${receiveCount} receives`,
+      );
+    }
+    return texts;
   }
 }
+
+const messageOf = (
+  messageId: string,
+  { body, group = "", sizeBytes, timeToLiveMs }: ModelEntry,
+  sentAt: number,
+  livesFrom: number,
+): FifoMessage => ({
+  messageId,
+  body,
+  group,
+  sizeBytes,
+  sentAt,
+  expiresAt: livesFrom + (timeToLiveMs ?? Number.POSITIVE_INFINITY),
+  hasCome: false,
+  earlierReceives: 0,
+  state: { kind: "visible" },
+  receiveCount: 0,
+  ordinal: 0,
+});
 
 const dedupIdOf = ({ dedupId, body }: ModelEntry): string => dedupId ?? `the content ${body}`;
 

@@ -135,7 +135,7 @@ export class MixedModelQueue implements ModelQueue {
 
   /** What a receive does first. What has expired it does away with as it meets it. */
   #catchUp(now: number): void {
-    this.#join(now);
+    this.join(now);
     const due = this.#messages.flatMap((message) =>
       message.state.kind !== "visible" && message.state.until <= now
         ? [{ message, until: message.state.until }]
@@ -178,14 +178,17 @@ export class MixedModelQueue implements ModelQueue {
   }
 
   /** A message sent for a time to come joins when somebody looks, at that time or later. */
-  #join(now: number): void {
-    const due = this.#scheduled.filter(({ entry }) => entry.deliverAt <= now);
-    due.sort((left, right) => left.entry.deliverAt - right.entry.deliverAt);
-    this.#scheduled = this.#scheduled.filter(({ entry }) => entry.deliverAt > now);
-    for (const { messageId, entry } of due) {
+  join(now: number): void {
+    for (const { messageId, entry } of this.#due(now)) {
       const dueAt = entry.deliverAt + this.settings.delayMs;
       this.#append(messageId, entry, { sentAt: entry.deliverAt, dueAt }, now);
     }
+    this.#scheduled = this.#scheduled.filter(({ entry }) => entry.deliverAt > now);
+  }
+
+  #due(now: number): Scheduled[] {
+    const due = this.#scheduled.filter(({ entry }) => entry.deliverAt <= now);
+    return due.sort((left, right) => left.entry.deliverAt - right.entry.deliverAt);
   }
 
   isLookNeeded(now: number): boolean {
@@ -574,6 +577,15 @@ export class MixedModelQueue implements ModelQueue {
       const { body, receiveCount, earlierReceives } = message;
       return `${body} ${text} after ${earlierReceives}+${receiveCount} receives`;
     });
+    // Those whose time has come are shown, also if nobody has let them join.
+    for (const { entry } of this.#due(now)) {
+      const { body, deliverAt, timeToLiveMs = Number.POSITIVE_INFINITY } = entry;
+      if (deliverAt + Math.min(timeToLiveMs, this.settings.retentionMs) <= now) continue;
+      const dueAt = deliverAt + this.settings.delayMs;
+      texts.push(
+        `${body} ${dueAt > now ? `delayed until ${dueAt}` : "visible"} after 0+0 receives`,
+      );
+    }
     return texts.length === 0 ? {} : { all: texts };
   }
 }

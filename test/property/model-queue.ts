@@ -96,6 +96,8 @@ export interface ModelQueue {
   /** After every call, for what a model must notice as it happens. */
   notice(now: number): void;
   setSettings(settings: Partial<ModelSettings>, now: number): void;
+  /** Lets those join whose time has come, before something is sent. */
+  join(now: number): void;
   /** Why an entry is refused; undefined: it is not. */
   refusal(entry: ModelEntry): string | undefined;
   originals(entry: ModelEntry, now: number): Originals;

@@ -271,6 +271,7 @@ class SideBySide {
       expect(decided).toMatchObject({ rejection: { kind: "queue_not_found" } });
       return;
     }
+    model.join(this.#now);
     for (const [index, result] of decided.outcome.entries()) {
       const entry = entries[index];
       if (entry !== undefined) this.#expectSent(model, entry, result);
