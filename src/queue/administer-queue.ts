@@ -14,7 +14,7 @@ import { etagOf, findQueue, notFound, type QueueAddress } from "./queue-name.js"
 import { linkDeadLetters, redriveRefusal, unlinkDeadLetters } from "./redrive.js";
 import { accept, type Decided, reject } from "./rejections.js";
 import { removeSchedules } from "./schedules.js";
-import { beginQueueDelay, catchUp, settleQueue } from "./settle.js";
+import { beginQueueDelay, catchUp, reviewLimitedGroups, settleQueue } from "./settle.js";
 import type { Stamp } from "./stamp.js";
 import type { QueueTransaction } from "./view.js";
 
@@ -90,6 +90,9 @@ export function decideSetQueueSettings(
     open.change({ expiryAt: stamp.now });
   }
   if (changed.isFifo && changed.settings.delayMs !== queue.settings.delayMs) beginQueueDelay(open);
+  if (changed.settings.groupInFlightMax !== queue.settings.groupInFlightMax) {
+    reviewLimitedGroups(open);
+  }
   catchUp(open);
   open.close();
   // A raised in-flight limit, a shorter delay or the end of a pause may free a waiter.

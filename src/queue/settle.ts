@@ -223,6 +223,25 @@ function limitRaised({ transaction, queue }: OpenQueue): readonly string[] {
   return due;
 }
 
+/**
+ * After the limit was changed: looks at every group that waits for it, up to a bound. A limit that was lowered and raised again
+ * leaves groups with room under it among others that have none.
+ */
+export function reviewLimitedGroups(open: OpenQueue): void {
+  const { transaction, queue } = open;
+  const { groupInFlightMax } = queue.settings;
+  const due: string[] = [];
+  let examined = 0;
+  for (const id of transaction.groupsStanding(queue, "limited")) {
+    if (examined === limits.peekExaminedMax || due.length === limits.settleMax) break;
+    examined += 1;
+    const group = transaction.group(queue, id);
+    const hasRoom = groupInFlightMax === 0 || (group?.inFlight ?? 0) < groupInFlightMax;
+    if (hasRoom) due.push(id);
+  }
+  for (const id of due) reviewGroup(open, id);
+}
+
 /** Expires what has expired, up to a bound; says whether there is more. */
 export function expireAll(open: OpenQueue): boolean {
   if (open.now < open.counters.expiryAt) return false;
