@@ -31,9 +31,6 @@ export type ReceiveDecided =
   | { readonly kind: "nothing" }
   | { readonly kind: "rejected"; readonly rejection: QueueRejection };
 
-/** Whether a history ends with a check of its whole store. */
-const isStoreChecked = process.env["PROPERTY_CHECK"] === "1";
-
 export class EngineUnderTest {
   readonly #harness: EngineHarness;
   readonly #memory: MemoryStore | undefined;
@@ -190,15 +187,10 @@ export class EngineUnderTest {
   /** Waits for everything; the store must contradict itself nowhere, before and after garbage is removed. */
   async finish(): Promise<void> {
     await this.settle();
-    await this.#check();
-    await this.#pumpUntil(this.#harness.reap());
-    await this.#check();
-    expect(this.#harness.failures).toEqual([]);
-  }
-
-  async #check(): Promise<void> {
-    if (!isStoreChecked) return;
     await this.#pumpUntil(this.#harness.check());
+    await this.#pumpUntil(this.#harness.reap());
+    await this.#pumpUntil(this.#harness.check());
+    expect(this.#harness.failures).toEqual([]);
   }
 
   async #pumpUntil<Result>(work: Promise<Result>): Promise<Result> {
