@@ -63,14 +63,17 @@ const marks: ReadonlySet<string> = new Set<keyof Counters>([
   "busy",
 ]);
 
-/** In place: every message sent, received and deleted comes through here, and a new object of so many numbers takes 0.1 us. */
+/**
+ * In place: every message sent, received and deleted comes through here, and a new object of so many numbers takes 0.1 us.
+ * No number falls below nothing: what a row that cannot be read had counted is not known, and a negative one cannot be stored.
+ */
 export function changeCounters(draft: CountersDraft, change: CountersChange): void {
   // Every name is one of the draft's; what is added is a number.
   const numbers = draft as unknown as Record<string, number>;
   const changes = change as unknown as Record<string, number>;
   for (const name of Object.keys(changes)) {
     const value = changes[name] ?? 0;
-    numbers[name] = marks.has(name) ? value : (numbers[name] ?? 0) + value;
+    numbers[name] = marks.has(name) ? value : Math.max(0, (numbers[name] ?? 0) + value);
   }
 }
 

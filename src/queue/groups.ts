@@ -36,7 +36,7 @@ export function changeGroup(open: OpenQueue, id: string, change: GroupChange): v
   const { transaction, queue, now } = open;
   const previous = transaction.group(queue, id);
   const before = previous ?? newGroup(id, now);
-  const stored = before.stored + (change.stored ?? 0);
+  const stored = addedTo(before.stored, change.stored);
   if (stored === 0) {
     countGroup(open, previous, undefined);
     if (previous !== undefined) transaction.removeGroup(queue, previous);
@@ -45,14 +45,17 @@ export function changeGroup(open: OpenQueue, id: string, change: GroupChange): v
   const changed: Group = {
     ...before,
     stored,
-    inFlight: before.inFlight + (change.inFlight ?? 0),
-    delayed: before.delayed + (change.delayed ?? 0),
+    inFlight: addedTo(before.inFlight, change.inFlight),
+    delayed: addedTo(before.delayed, change.delayed),
     head: headAfter(open, before, change),
     lastSentAt: change.wasSentTo === true ? now : before.lastSentAt,
     busy: change.busyMs === undefined ? before.busy : addBusyTime(before.busy, change.busyMs, now),
   };
   keepGroup(open, changed, previous, change.wasServed === true);
 }
+
+/** A group whose row could not be read is begun anew by what is left of it, so its numbers may be too low. */
+const addedTo = (number: number, change = 0): number => Math.max(0, number + change);
 
 /** Looks at a group again whose members are the same: time or a setting may have changed its standing. */
 export function reviewGroup(open: OpenQueue, id: string): void {

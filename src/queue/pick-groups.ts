@@ -2,7 +2,9 @@
 // up to the first message that is leased or delayed (the prefix rule, queue.md 3.8). Only groups that can give something stand
 // in line, so neither their number nor their depth matters.
 
+import type { Sequence } from "../base/brands.js";
 import { isDelayed } from "./delay.js";
+import { limits } from "./limits.js";
 import type { Group } from "./model.js";
 import type { OpenQueue } from "./open-queue.js";
 import { type Picked, Picking, type PickWanted } from "./pick.js";
@@ -11,30 +13,31 @@ export function pickFromGroups(open: OpenQueue, wanted: PickWanted): Picked {
   const { transaction, queue } = open;
   const picking = new Picking(open, wanted);
   const staleGroups: string[] = [];
-  let { turnFrom } = open.counters;
+  let firstTurn: Sequence | undefined;
+  let isCutShort = false;
   // From the first turn there may be: what was there before is gone, and passing by what is gone takes time until it is
   // committed.
-  for (const id of transaction.groupsStanding(queue, "ready", turnFrom)) {
+  for (const id of transaction.groupsStanding(queue, "ready", open.counters.turnFrom)) {
     const group = transaction.group(queue, id);
-    if (turnFrom === open.counters.turnFrom && group?.standing.kind === "ready") {
-      turnFrom = group.standing.place.order;
-    }
+    // That of the first: it may keep it, when nothing of it can be read.
+    if (group?.standing.kind === "ready") firstTurn ??= group.standing.place.order;
     const metBefore = metCount(picking);
     const isOver = group !== undefined && pickFromGroup(open, group, picking);
     if (metCount(picking) === metBefore && !isOver) {
       picking.pass();
       staleGroups.push(id);
     }
-    if (isOver || picking.isDone) break;
+    isCutShort = picking.isCutShort || staleGroups.length === limits.settleMax;
+    if (isOver || isCutShort || picking.isDone) break;
   }
-  const { messages, expired, overLimit, targetMissingCount, isCutShort } = picking;
+  const { messages, expired, overLimit, targetMissingCount } = picking;
   return {
     messages,
     expired,
     overLimit,
     targetMissingCount,
     freshFrom: open.counters.freshFrom,
-    turnFrom,
+    turnFrom: firstTurn ?? open.counters.turnFrom,
     staleGroups,
     isCutShort,
   };
