@@ -96,7 +96,10 @@ export function decideReceiveMessages(
   }
   const picked = pick(open, { countMax, bytesMax: command.bytesMax });
   clear(open, picked);
-  if (picked.messages.length === 0) return nothingYet(open, picked.isCutShort ? "more" : "empty");
+  if (picked.messages.length === 0) {
+    const isMore = picked.isCutShort || (picked.overLimit.length > 0 && isOwnTarget(queue));
+    return nothingYet(open, isMore ? "more" : "empty");
+  }
   const messages = picked.messages.map(({ message, previous }) => ({
     message,
     delivery: lease(open, message, previous, timeoutMs),
@@ -154,6 +157,10 @@ function clear(open: OpenQueue, picked: Picked): void {
   if (picked.targetMissingCount > 0) open.change({ targetMissing: picked.targetMissingCount });
   for (const id of picked.staleGroups) reviewGroup(open, id);
 }
+
+/** Its dead letters are at its own back, to be delivered like any other. */
+const isOwnTarget = ({ name, settings }: Queue): boolean =>
+  settings.redrive?.deadLetterQueue === name;
 
 /** Leaves things as they are now, and says when to look again. */
 function nothingYet(open: OpenQueue, why: "empty" | "full" | "paused" | "more"): NothingReceivable {
