@@ -3,7 +3,14 @@
 // Deleting and purging never walk the messages: the segment that holds them becomes garbage in one row, unreachable at once,
 // and is removed in the background in small steps.
 
-import { after, between, type DurationMs, type Namespace, sequence } from "../base/brands.js";
+import {
+  after,
+  between,
+  type DurationMs,
+  epochMs,
+  type Namespace,
+  sequence,
+} from "../base/brands.js";
 import { newCounters } from "./counters.js";
 import { conflictIn } from "./create-queue.js";
 import { limits, type QueueSettings } from "./limits.js";
@@ -87,7 +94,8 @@ export function decideSetQueueSettings(
   linkDeadLetters(transaction, changed, queue.settings);
   const open = new OpenQueue(transaction, changed, stamp);
   if (changed.settings.retentionMs !== queue.settings.retentionMs) {
-    open.change({ expiryAt: stamp.now });
+    // A shorter one may have ended long ago for messages that are still stored.
+    open.change({ expiryAt: epochMs(0) });
   }
   if (changed.isFifo && changed.settings.delayMs !== queue.settings.delayMs) beginQueueDelay(open);
   if (changed.settings.groupInFlightMax !== queue.settings.groupInFlightMax) {

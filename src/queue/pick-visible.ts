@@ -5,6 +5,7 @@
 // by place. Noisy groups come after all of these, those with the fewest in flight first.
 
 import { type Sequence, sequence } from "../base/brands.js";
+import { limits } from "./limits.js";
 import type { Group, GroupStanding, Member, Place } from "./model.js";
 import { comparePlaces, type OpenQueue } from "./open-queue.js";
 import { type Candidate, type Picked, Picking, type PickWanted } from "./pick.js";
@@ -34,7 +35,7 @@ export function pickVisible(open: OpenQueue, wanted: PickWanted): Picked {
   }
   // All were met, so nothing fresh is left.
   if (!isStopped) freshFrom = open.counters.nextSequence;
-  const { messages, expired, overLimit, targetMissingCount, isCutShort } = picking;
+  const { messages, expired, overLimit, targetMissingCount } = picking;
   return {
     messages,
     expired,
@@ -43,7 +44,7 @@ export function pickVisible(open: OpenQueue, wanted: PickWanted): Picked {
     freshFrom,
     turnFrom: open.counters.turnFrom,
     staleGroups: lines.stale,
-    isCutShort,
+    isCutShort: picking.isCutShort || lines.isCutShort,
   };
 }
 
@@ -132,6 +133,7 @@ interface OpenGroup {
 
 /** The groups of a queue in line, as this receive takes from them. */
 class GroupLines {
+  /** Groups that wait in a line they do not belong to, as all do that have more in flight than a limit lowered since. */
   readonly stale: string[] = [];
   readonly #open: OpenQueue;
   /** Of every group that was looked at, also one whose turn did not come, or that may give no more. */
@@ -139,6 +141,11 @@ class GroupLines {
 
   constructor(open: OpenQueue) {
     this.#open = open;
+  }
+
+  /** True when it met as many of those as one receive may put right. */
+  get isCutShort(): boolean {
+    return this.stale.length === limits.settleMax;
   }
 
   /** Messages of quiet groups by place. */
@@ -195,7 +202,9 @@ class GroupLines {
 
   #nextGroup(ids: Iterator<string>): OpenGroup | undefined {
     const { transaction, queue } = this.#open;
-    for (let next = ids.next(); next.done !== true; next = ids.next()) {
+    while (!this.isCutShort) {
+      const next = ids.next();
+      if (next.done === true) break;
       const group = transaction.group(queue, next.value);
       if (group !== undefined && this.#left(group) > 0) {
         const members = transaction.members(queue, group.id)[Symbol.iterator]();

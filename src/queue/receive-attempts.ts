@@ -69,6 +69,8 @@ export function repeatAttempt(
     receives: attempt.receives.map((receive) => ({ ...receive, until })),
   });
   open.close();
+  // They may end earlier than the waiters' timer knows.
+  transaction.wake(queue.number);
   return accept({ queue, messages, isRepeat: true });
 }
 
