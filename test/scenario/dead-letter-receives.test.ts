@@ -16,6 +16,7 @@ import {
 } from "../support/dead-letters.js";
 import {
   bodiesOf,
+  durationOf,
   msOf,
   type Received,
   type Scenario,
@@ -425,6 +426,28 @@ test("an old dead letter expires at its own time among younger messages, whereve
   await t.skip(50_000);
   expect(await t.counters("dead")).toMatchObject({ expired: 3, stored: 0 });
   expect(await contradictions(t)).toEqual([]);
+});
+
+test("a dead letter keeps its priority, and the end of its own time to live", async () => {
+  const t = await deadLetterScenario({ after: 1 });
+  await t.call("sendMessage", {
+    queue: t.queue,
+    body: { $case: "text", value: "urgent" },
+    priority: 7,
+    timeToLive: durationOf(100_000),
+  });
+  const endsAt = t.now + 100_000;
+  await t.skip(40_000);
+  await wearOut(t);
+  const dead = await heldOne(t, "dead");
+  expect(dead.systemAttributes?.priority).toBe(7);
+  expect(msOf(dead.systemAttributes?.timeToLiveEndTime)).toBe(endsAt);
+  expect(msOf(dead.expireTime)).toBe(endsAt);
+  await t.skip(59_999);
+  expect(await t.counts("dead")).toBe("1/0/0");
+  await t.skip(1);
+  expect(await t.receive({ queue: "dead" })).toEqual([]);
+  expect(await t.counters("dead")).toMatchObject({ arrived: 1, expired: 1, stored: 0 });
 });
 
 test("an expired message is not moved: it is gone where it was", async () => {
