@@ -21,6 +21,7 @@ export const newCounters: Counters = {
   delayBackTo: sequence(0),
   turnFrom: first,
   dueAt: never,
+  joinsAt: never,
   expiryAt: never,
   returned: 0,
   stored: 0,
@@ -59,6 +60,7 @@ const marks: ReadonlySet<string> = new Set<keyof Counters>([
   "delayBackTo",
   "turnFrom",
   "dueAt",
+  "joinsAt",
   "expiryAt",
   "busy",
 ]);

@@ -56,6 +56,8 @@ export interface Counters {
   readonly turnFrom: Sequence;
   /** No lease or delay ends before this instant; it may be that none ends at it. Spares looking. */
   readonly dueAt: EpochMs;
+  /** No scheduled message joins before this instant; it may be that none does at it. */
+  readonly joinsAt: EpochMs;
   /** No message expires before this instant, with the retention as it is; it may be that none does at it. */
   readonly expiryAt: EpochMs;
   readonly stored: number;

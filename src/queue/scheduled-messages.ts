@@ -5,6 +5,7 @@
 // The id of such a message holds the time it joins at, which is how it is found again, before and after.
 
 import { after, epochMs, milliseconds } from "../base/brands.js";
+import { never } from "./counters.js";
 import { limits } from "./limits.js";
 import type { Queue, ScheduledMessage } from "./model.js";
 import { OpenQueue } from "./open-queue.js";
@@ -17,7 +18,6 @@ import type { QueueTransaction, ScheduledHead, ScheduledPosition } from "./view.
 /** Lets those join whose time has come, for one who comes after them or looks; whoever waits for them is told. */
 export function letJoin(open: OpenQueue): void {
   const { scheduled } = open.counters;
-  if (scheduled === 0) return;
   joinScheduled(open);
   if (open.counters.scheduled !== scheduled) open.transaction.wake(open.queue.number);
 }
@@ -25,23 +25,27 @@ export function letJoin(open: OpenQueue): void {
 /** Lets those join whose time has come, up to a bound; says whether there are more. */
 export function joinScheduled(open: OpenQueue): boolean {
   const { transaction, queue, now } = open;
+  if (now < open.counters.joinsAt) return false;
   const due: ScheduledHead[] = [];
   let bytes = 0;
-  let hasMore = false;
+  let joinsAt = never;
   for (const head of transaction.scheduledFrom(queue, undefined)) {
-    if (head.deliverAt > now) break;
-    hasMore = due.length === limits.settleMax || bytes >= limits.settleBytesMax;
-    if (hasMore) break;
+    const isEnough = due.length === limits.settleMax || bytes >= limits.settleBytesMax;
+    if (head.deliverAt > now || isEnough) {
+      joinsAt = head.deliverAt;
+      break;
+    }
     bytes += head.sizeBytes;
     due.push(head);
   }
+  open.change({ joinsAt });
   for (const head of due) {
     const scheduled = transaction.scheduledMessage(queue, head);
     transaction.removeScheduled(queue, head);
     open.change({ scheduled: -1 });
     if (scheduled !== undefined) join(open, scheduled);
   }
-  return hasMore;
+  return joinsAt <= now;
 }
 
 function join(open: OpenQueue, scheduled: ScheduledMessage): void {

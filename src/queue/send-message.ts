@@ -169,6 +169,7 @@ function deliver(
       content,
     });
     open.change({ scheduled: 1 });
+    if (deliverAt < open.counters.joinsAt) open.change({ joinsAt: deliverAt });
     return { kind: "sent", messageId, sequence: undefined, isDuplicate: false };
   }
   const messageId = stamp.ids.messageId(now);

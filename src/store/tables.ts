@@ -456,6 +456,7 @@ const counterNames = [
   "delayBackTo",
   "turnFrom",
   "dueAt",
+  "joinsAt",
   "expiryAt",
   "returned",
   "stored",
