@@ -180,12 +180,7 @@ function nextChange(open: OpenQueue): EpochMs | undefined {
       break;
     }
   }
-  if (counters.scheduled > 0) {
-    for (const { deliverAt } of transaction.scheduledFrom(queue, undefined)) {
-      next = Math.min(next, deliverAt);
-      break;
-    }
-  }
+  next = Math.min(next, counters.joinsAt);
   // A message that is over lets its group go on.
   if (queue.isFifo) next = Math.min(next, counters.expiryAt);
   return next === never ? undefined : epochMs(next);

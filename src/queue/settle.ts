@@ -34,7 +34,7 @@ export function settleQueue(
 
 /** Does what makes messages deliverable, up to a bound; says whether there is more. */
 export function catchUp(open: OpenQueue): boolean {
-  const hasMoreScheduled = open.counters.scheduled > 0 && joinScheduled(open);
+  const hasMoreScheduled = joinScheduled(open);
   const hasMoreDue = endLeasesAndDelays(open);
   const hasMoreDelayed = open.queue.isFifo && (delayAgain(open) || endQueueDelay(open));
   const hasMoreGroups = reviewGroups(open);
