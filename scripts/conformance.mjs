@@ -14,6 +14,8 @@ setup();
 const { descriptorSetBase64 } = await import("../dist/gen/descriptor.js");
 
 const queueService = "forebay.queue.v1.QueueService";
+const scheduleService = "forebay.queue.v1.ScheduleService";
+const ownServices = [queueService, scheduleService];
 const healthService = "grpc.health.v1.Health";
 
 /** Answered by this release with UNIMPLEMENTED; a later one takes them out of this list and tries them. */
@@ -25,10 +27,13 @@ class Session {
   called = new Set();
   #tool;
   #address;
+  #services;
 
-  constructor(tool, address) {
+  /** `services`: that of each method. */
+  constructor(tool, address, services) {
     this.#tool = tool;
     this.#address = address;
+    this.#services = services;
   }
 
   fieldMask(paths) {
@@ -38,7 +43,7 @@ class Session {
   open(method) {
     this.callCount += 1;
     this.called.add(method);
-    return this.#tool.open(this.#address, queueService, method);
+    return this.#tool.open(this.#address, this.#services.get(method), method);
   }
 
   /** A call that must succeed: its one response, of which `expected` must be a part. */
@@ -97,6 +102,8 @@ async function callEveryRpc(session, queue) {
   await sendAndReceive(session, queue);
   await stream(session, queue);
   await moveBack(session, `${queue}-work`, `${queue}-dead`);
+  await sendForLater(session, `${queue}-later`);
+  await keepSchedules(session, `${queue}-schedules`);
 
   for (const [method, request] of notYet) {
     await session.refused(method, request, "UNIMPLEMENTED", "UNSUPPORTED_OPERATION");
@@ -388,6 +395,77 @@ async function endedMove(session, source) {
   throw new Error(`The move task of ${source} does not end.`);
 }
 
+/** Sends a message for a time to come, sees it waiting, and takes it back. */
+async function sendForLater(session, queue) {
+  await session.ok("CreateQueue", { queue });
+  const deliverTime = "2060-01-01T00:00:00Z";
+  const { messageId } = await session.ok("SendMessage", { queue, text: "later", deliverTime });
+  const counters = { storedMessageCount: "0", scheduledMessageCount: "1" };
+  await session.ok("GetQueueAttributes", { queue }, { counters });
+  await session.ok(
+    "ListScheduledMessages",
+    { queue, bodyBytesMax: 3 },
+    { messages: [{ messageId, deliverTime, text: "lat", bodyBytes: 5 }] },
+  );
+  await session.ok(
+    "DescribeMessage",
+    { queue, messageId },
+    { message: { messageId, state: "MESSAGE_STATE_SCHEDULED", text: "later" } },
+  );
+  await session.ok(
+    "ExplainMessage",
+    { queue, messageId },
+    { obstacles: [{ kind: "OBSTACLE_KIND_SCHEDULED", untilTime: deliverTime }] },
+  );
+  await session.ok("CancelScheduledMessage", { queue, messageId });
+  await session.refused(
+    "CancelScheduledMessage",
+    { queue, messageId },
+    "NOT_FOUND",
+    "MESSAGE_NOT_FOUND",
+    { ResourceInfo: { resourceType: "message" } },
+  );
+  await session.ok("DeleteQueue", { queue });
+}
+
+/** Has the server send messages by itself. */
+async function keepSchedules(session, queue) {
+  await session.ok("CreateQueue", { queue });
+  const nightly = {
+    name: "nightly",
+    cron: "0 3 * * MON-FRI",
+    timeZone: "Europe/Berlin",
+    message: { text: "close the books", attributes: {}, priority: 2 },
+    startTime: "2060-01-01T00:00:00Z",
+    missedRuns: "MISSED_RUNS_SKIP",
+  };
+  // The first working day of that year is a Thursday.
+  const status = { nextTime: "2060-01-01T02:00:00Z", runCount: "0" };
+  await session.ok("PutSchedule", { queue, schedule: nightly }, { created: true, status });
+  await session.ok("PutSchedule", { queue, schedule: nightly }, { created: false, status });
+  await session.ok("GetSchedule", { queue, name: "nightly" }, { schedule: nightly, status });
+  const pulse = { name: "pulse", interval: "1s", message: { text: "now" } };
+  await session.ok("PutSchedule", { queue, schedule: pulse });
+  await session.ok("ReceiveMessage", { queue, waitTime: "5s" }, { messages: [{ text: "now" }] });
+  await session.ok("DeleteSchedule", { queue, name: "pulse" });
+  await session.ok("ListSchedules", { queue }, { schedules: [{ schedule: nightly, status }] });
+  await session.refused(
+    "GetSchedule",
+    { queue, name: "pulse" },
+    "NOT_FOUND",
+    "SCHEDULE_NOT_FOUND",
+    { ResourceInfo: { resourceType: "schedule", resourceName: `${queue}/pulse` } },
+  );
+  await session.refused(
+    "PutSchedule",
+    { queue, schedule: { ...nightly, cron: "0 25 * * *" } },
+    "INVALID_ARGUMENT",
+    "INVALID_PARAMETER",
+    { BadRequest: { fieldViolations: [{ field: "schedule.cron" }] } },
+  );
+  await session.ok("DeleteQueue", { queue });
+}
+
 /** Refusals, each with its status, its reason and details that a person can read. */
 async function beRefused(session, queue) {
   await session.refused(
@@ -453,22 +531,26 @@ async function beRefused(session, queue) {
   await session.ok("DeleteQueue", { queue });
 }
 
-/** What a tool asks a server about itself: which services and RPCs there are, and whether it is well. */
+/** What a tool asks a server about itself: whether it is well, and which RPCs there are, each with its service. */
 async function askAboutServer(tool, { address, managementAddress }) {
   for (const reflection of tool.reflections) {
     const services = tool.list(address, undefined, reflection);
     const own = services.filter((name) => !name.startsWith("grpc.reflection."));
-    requireEqual(own, [queueService], "list of services");
+    requireEqual(own, ownServices, "list of services");
   }
-  const call = tool.open(managementAddress, healthService, "Check");
-  call.send({ service: queueService });
-  requirePart(await call.end(), { status: "OK", responses: [{ status: "SERVING" }] }, "health");
-  return tool.list(address, queueService);
+  const services = new Map();
+  for (const service of ownServices) {
+    const call = tool.open(managementAddress, healthService, "Check");
+    call.send({ service });
+    requirePart(await call.end(), { status: "OK", responses: [{ status: "SERVING" }] }, "health");
+    for (const method of tool.list(address, service)) services.set(method, service);
+  }
+  return services;
 }
 
 /** `describe` shows the contract with its comments: each RPC has one, and so has a field. */
 function requireComments(tool, address) {
-  const lines = tool.describe(address, queueService).split("\n");
+  const lines = ownServices.flatMap((service) => tool.describe(address, service).split("\n"));
   const bare = lines.filter(
     (line, index) => line.trim().startsWith("rpc ") && !lines[index - 1]?.trim().startsWith("//"),
   );
@@ -505,9 +587,10 @@ function text(value) {
 }
 
 async function tryTool(tool, server) {
-  const methods = await askAboutServer(tool, server);
+  const services = await askAboutServer(tool, server);
+  const methods = [...services.keys()];
   if (tool.describe !== undefined) requireComments(tool, server.address);
-  const session = new Session(tool, server.address);
+  const session = new Session(tool, server.address, services);
   const queue = `conformance-${tool.name.replace(" ", "-")}`;
   await callEveryRpc(session, queue);
   await beRefused(session, `${queue}-refused`);
