@@ -254,8 +254,12 @@ function queueObstacles(open: OpenQueue, head: MessageHead): readonly Obstacle[]
 /** FIFO: the first message of its group before it that is leased or delayed. */
 function blockerOf(open: OpenQueue, head: MessageHead): Obstacle | undefined {
   const { transaction, queue } = open;
+  const group = transaction.group(queue, head.groupId ?? "");
+  if (group !== undefined && group.inFlight + group.delayed === 0) return undefined;
+  let examined = 0;
   for (const { sequence } of transaction.members(queue, head.groupId ?? "")) {
-    if (sequence >= head.sequence) return undefined;
+    if (sequence >= head.sequence || examined === limits.peekExaminedMax) return undefined;
+    examined += 1;
     const delivery = transaction.readableDelivery(queue, sequence);
     const isHeld = delivery?.state.kind === "leased" || isDelayed(open, { sequence }, delivery);
     if (!isHeld) continue;

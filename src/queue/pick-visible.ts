@@ -51,8 +51,12 @@ export function pickVisible(open: OpenQueue, wanted: PickWanted): Picked {
 /** How many messages of quiet groups, or of none, stand before one in line; no more than `max` are counted. */
 export function countAhead(open: OpenQueue, place: Sequence, max: number): number {
   let count = 0;
+  let examined = 0;
   for (const { head, met } of candidates(open, new GroupLines(open))) {
-    if (count === max || head?.sequence === place) break;
+    // Behind many delayed messages, which are places to pass, those that were met must do.
+    const isEnough = count === max || examined === limits.peekExaminedMax;
+    if (isEnough || head?.sequence === place) break;
+    examined += 1;
     if (head !== undefined) count += 1;
     met?.(false);
   }
