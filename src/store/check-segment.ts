@@ -232,7 +232,7 @@ class SegmentCheck {
   }
 
   #checkScheduled(scanned: ScannedRow): void {
-    const { walk } = this.#segment;
+    const { walk, counters } = this.#segment;
     const { key } = scanned;
     if (key.length !== scheduledKeyLength || !isPlace(key, segmentPrefixLength + 1)) {
       walk.layout(key);
@@ -248,6 +248,12 @@ class SegmentCheck {
     }
     if (isInFuture(this.#segment, row.acceptedAt) || row.acceptedAt > row.deliverAt) {
       walk.report(name, `It was accepted at ${row.acceptedAt}, to join at ${row.deliverAt}.`);
+    }
+    if (counters !== undefined && row.deliverAt < counters.joinsAt) {
+      walk.report(
+        name,
+        `It is to join at ${row.deliverAt}, and the queue looks for none before ${counters.joinsAt}.`,
+      );
     }
   }
 

@@ -137,6 +137,17 @@ const cases: readonly PlantedCase[] = [
     [/^queue default\/dead: Its counters say 2 messages scheduled, and there are 1\.$/],
   ],
   [
+    "messages to come that nobody looks for",
+    async (planted) =>
+      await planted.changeCounters({
+        joinsAt: (scheduledAt(planted, 1)[1].deliverAt + 1) as EpochMs,
+      }),
+    [0, 1].map(
+      () =>
+        /scheduled message [0-9a-f-]{36}: It is to join at \d+, and the queue looks for none before \d+/,
+    ),
+  ],
+  [
     "a message to come at another time than its id's",
     async (planted) => {
       const [key, message] = scheduledAt(planted, 0);

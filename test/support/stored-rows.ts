@@ -198,6 +198,7 @@ export const counters: fc.Arbitrary<Counters> = fc.record({
   delayBackTo: place,
   turnFrom: place,
   dueAt: instant,
+  joinsAt: instant,
   expiryAt: instant,
   returned: u64,
   limitedGroups: u64,
