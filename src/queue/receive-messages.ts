@@ -97,7 +97,9 @@ export function decideReceiveMessages(
   const picked = pick(open, { countMax, bytesMax: command.bytesMax });
   clear(open, picked);
   if (picked.messages.length === 0) {
-    const isMore = picked.isCutShort || (picked.overLimit.length > 0 && isOwnTarget(queue));
+    // What it sent to the back of this very queue is not for this look, but for whoever looks next: for one that waits, itself.
+    const hasSentBack = picked.overLimit.length > 0 && isOwnTarget(queue);
+    const isMore = picked.isCutShort || (hasSentBack && !command.isShortPoll);
     return nothingYet(open, isMore ? "more" : "empty");
   }
   const messages = picked.messages.map(({ message, previous }) => ({
