@@ -133,17 +133,22 @@ export function fieldsOf(fullName: string): readonly ContractField[] {
   return fields;
 }
 
-/** The range that a field's comment documents, in milliseconds for a duration. */
-export function rangeOf({
-  comment,
-}: ContractField):
-  | { readonly min: number; readonly max: number; readonly isDuration: boolean }
-  | undefined {
+/** The range that a field's comment documents. */
+export interface DocumentedRange {
+  /** In milliseconds for a duration. */
+  readonly min: number;
+  readonly max: number;
+  readonly kind: "integer" | "double" | "duration";
+}
+
+export function rangeOf({ comment, type }: ContractField): DocumentedRange | undefined {
   const found = /Range: \[(-?[\d.]+)(s?), (-?[\d.]+)s?\]/.exec(comment);
   if (found === null) return undefined;
   const [, min, unit, max] = found;
   const factor = unit === "s" ? 1_000 : 1;
-  return { min: Number(min) * factor, max: Number(max) * factor, isDuration: unit === "s" };
+  const ends = { min: Number(min) * factor, max: Number(max) * factor };
+  if (unit === "s") return { ...ends, kind: "duration" };
+  return { ...ends, kind: type === FieldType.DOUBLE ? "double" : "integer" };
 }
 
 export interface ContractMethod {

@@ -4,7 +4,7 @@
 import { type ContractField, FieldType, fieldsOf } from "./contract.js";
 
 /** The wire types of the encoding; 6 and 7 do not exist. */
-const wireTypes = {
+export const wireTypes = {
   varint: 0,
   fixed64: 1,
   bytes: 2,
@@ -34,6 +34,13 @@ export function varint(value: bigint | number): Buffer {
     bytes.push(rest === 0n ? low : low | 0x80);
   } while (rest !== 0n);
   return Buffer.from(bytes);
+}
+
+/** The eight bytes of a `double`. */
+export function double(value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleLE(value);
+  return bytes;
 }
 
 function readVarint(bytes: Buffer, from: number): { readonly value: bigint; readonly end: number } {
@@ -73,7 +80,8 @@ export function parseFields(bytes: Buffer, messageName: string): WireField[] {
       const length = readVarint(bytes, from);
       from = length.end;
       end = from + Number(length.value);
-    } else throw new Error(`No message of the contract has a field of wire type ${wireType}.`);
+    } else if (wireType === wireTypes.fixed64) end = from + 8;
+    else throw new Error(`No message of the contract has a field of wire type ${wireType}.`);
     const payload = bytes.subarray(from, end);
     const field = known.find((each) => each.number === number);
     fields.push({
@@ -221,7 +229,41 @@ const noTexts: readonly (readonly [string, Buffer])[] = [
   ["beyond Unicode", Buffer.from([0xf4, 0x90, 0x80, 0x80])],
 ];
 
+const doubles: readonly number[] = [
+  0,
+  -0,
+  1,
+  -1,
+  0.1,
+  10,
+  2 ** 53,
+  Number.MAX_VALUE,
+  Number.MIN_VALUE,
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  Number.NEGATIVE_INFINITY,
+];
+
+/** Seconds and nanos of durations and times: each by itself, and pairs that contradict each other. */
+const spans: readonly (readonly [bigint, bigint])[] = [
+  ...integers.map((seconds) => [seconds, 0n] as const),
+  ...[1n, -1n, 1_000_000n, 999_999_999n, 1_000_000_000n, -(2n ** 31n), 2n ** 31n - 1n].flatMap(
+    (nanos) => [[0n, nanos] as const, [1n, nanos] as const],
+  ),
+  [-1n, 1n],
+  [-1n, -1n],
+  [253_402_300_799n, 999_999_999n],
+  [2n ** 63n - 1n, 2n ** 31n - 1n],
+  [-(2n ** 63n), -(2n ** 31n)],
+];
+
 function* wrongValues({ field, wireType }: WireField) {
+  if (wireType === wireTypes.fixed64) {
+    for (const value of doubles) {
+      yield { what: String(value), payload: double(value), isMalformed: false };
+    }
+    return;
+  }
   if (wireType === wireTypes.varint) {
     for (const value of integers) {
       yield { what: String(value), payload: varint(value), isMalformed: false };
@@ -239,25 +281,16 @@ function* wrongValues({ field, wireType }: WireField) {
   for (const [what, payload] of noTexts) {
     yield { what, payload, isMalformed: isChance ? undefined : isText };
   }
-  if (field?.typeName === "google.protobuf.Duration") {
-    for (const seconds of integers) {
-      for (const nanos of [
-        0n,
-        1n,
-        -1n,
-        999_999_999n,
-        1_000_000_000n,
-        -(2n ** 31n),
-        2n ** 31n - 1n,
-      ]) {
-        const payload = Buffer.concat([
-          tagOf(1, wireTypes.varint),
-          varint(seconds),
-          tagOf(2, wireTypes.varint),
-          varint(nanos),
-        ]);
-        yield { what: `${seconds} s ${nanos} ns`, payload, isMalformed: false };
-      }
+  const { typeName = "" } = field ?? {};
+  if (typeName === "google.protobuf.Duration" || typeName === "google.protobuf.Timestamp") {
+    for (const [seconds, nanos] of spans) {
+      const payload = Buffer.concat([
+        tagOf(1, wireTypes.varint),
+        varint(seconds),
+        tagOf(2, wireTypes.varint),
+        varint(nanos),
+      ]);
+      yield { what: `${seconds} s ${nanos} ns`, payload, isMalformed: false };
     }
   }
 }
