@@ -26,6 +26,8 @@ export interface QueueCounts {
   readonly visible: number;
   readonly inFlight: number;
   readonly delayed: number;
+  /** Deliveries, since its creation, of messages that had no dead-letter queue to go to. */
+  readonly targetMissing: number;
   /** The age of the oldest stored message; undefined when there is none or it is not known. */
   readonly oldestAgeMs?: number;
 }
@@ -271,6 +273,10 @@ function observeQueues(registry: Registry, queues: () => Iterable<QueueCounts>):
       metric.inc({ queue, state: "in_flight" }, inFlight);
       metric.inc({ queue, state: "delayed" }, delayed);
     }
+  });
+  const missingHelp = "Messages delivered once more because the dead-letter queue does not exist.";
+  gauge(registry, "queue_dead_letter_target_missing", missingHelp, ["queue"], (metric) => {
+    for (const { queue, targetMissing } of labelled(queues())) metric.inc({ queue }, targetMissing);
   });
   const ageHelp = "Age of the oldest stored message.";
   gauge(registry, "queue_oldest_message_age_seconds", ageHelp, ["queue"], (metric) => {

@@ -36,7 +36,7 @@ export function decideFindQueue(
 export interface QueueReport {
   readonly queue: Queue;
   readonly counters: Counters;
-  /** Since the oldest stored message was sent; undefined when there is none. */
+  /** Since the oldest stored message came; undefined when there is none. */
   readonly oldestAgeMs: DurationMs | undefined;
   /** True when leases or messages that ended are still to be settled: ask again for exact numbers. */
   readonly hasMore: boolean;
@@ -54,7 +54,7 @@ export function decideReportQueue(
   const { counters } = open;
   let oldestAgeMs: DurationMs | undefined;
   for (const { head } of transaction.messageHeadsFrom(queue, sequence(0))) {
-    oldestAgeMs = between(head.sentAt, stamp.now);
+    oldestAgeMs = between(head.arrivedAt, stamp.now);
     break;
   }
   return accept({ queue, counters, oldestAgeMs, hasMore });

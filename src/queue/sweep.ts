@@ -133,6 +133,8 @@ export interface ObservedQueue {
   readonly visible: number;
   readonly inFlight: number;
   readonly delayed: number;
+  /** Deliveries of messages that had no dead-letter queue to go to. */
+  readonly targetMissing: number;
   readonly oldestAgeMs?: number;
 }
 
@@ -152,11 +154,12 @@ export function decideObserveQueues(
       visible: stored - inFlight - delayed,
       inFlight,
       delayed,
+      targetMissing: counters.targetMissing,
     };
     let oldestAgeMs: number | undefined;
     if (stored > 0) {
       for (const { head } of transaction.messageHeadsFrom(queue, sequence(0))) {
-        oldestAgeMs = between(head.sentAt, stamp.now);
+        oldestAgeMs = between(head.arrivedAt, stamp.now);
         break;
       }
     }

@@ -461,7 +461,10 @@ export interface QueueCounters {
   storedMessageCount: bigint;
   /** Their size in bytes, bodies and attributes as counted for the size limit. */
   storedBytes: bigint;
-  /** The time since the oldest stored message was sent; unset when the queue is empty. */
+  /**
+   * The time since the oldest stored message came to the queue: since it was sent, or for a dead letter since it was moved.
+   * Unset when the queue is empty.
+   */
   oldestMessageAge?:
     | Duration
     | undefined;
