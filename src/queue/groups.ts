@@ -35,7 +35,8 @@ export interface GroupChange {
 export function changeGroup(open: OpenQueue, id: string, change: GroupChange): void {
   const { transaction, queue, now } = open;
   const previous = transaction.group(queue, id);
-  const before = previous ?? newGroup(id, now);
+  const before =
+    previous ?? (transaction.isGroupLost(queue, id) ? foundAgain(open, id) : newGroup(id, now));
   const stored = addedTo(before.stored, change.stored);
   if (stored === 0) {
     countGroup(open, previous, undefined);
@@ -54,7 +55,7 @@ export function changeGroup(open: OpenQueue, id: string, change: GroupChange): v
   keepGroup(open, changed, previous, change.wasServed === true);
 }
 
-/** A group whose row could not be read is begun anew by what is left of it, so its numbers may be too low. */
+/** What is in flight or delayed of a group found again is not known. */
 const addedTo = (number: number, change = 0): number => Math.max(0, number + change);
 
 /** Looks at a group again whose members are the same: time or a setting may have changed its standing. */
@@ -87,6 +88,19 @@ const newGroup = (id: string, now: EpochMs): Group => ({
   lastSentAt: now,
   busy: noBusyTime,
 });
+
+/**
+ * A group whose row cannot be read, begun anew with its first message. How many it has is not known: taken for as many as the
+ * queue has, it does not end before the last of them; its row outlives them.
+ */
+function foundAgain(open: OpenQueue, id: string): Group {
+  let head: Member | undefined;
+  for (const member of open.transaction.members(open.queue, id)) {
+    head = member;
+    break;
+  }
+  return { ...newGroup(id, open.now), stored: open.counters.stored + 1, head };
+}
 
 function headAfter(open: OpenQueue, { id, head }: Group, change: GroupChange): Group["head"] {
   const { joined, left } = change;

@@ -107,7 +107,10 @@ export interface QueueView {
   dueEntries(queue: Queue): Iterable<DueEntry>;
   /** Standard: visible messages that have a delivery and no group, in the order a receive takes them. */
   returnedEntries(queue: Queue): Iterable<ReturnedEntry>;
+  /** One that cannot be read is reported and counts as gone. */
   group(queue: Queue, id: string): Group | undefined;
+  /** Whether it is there and cannot be read. */
+  isGroupLost(queue: Queue, id: string): boolean;
   /** The ids of groups of one standing, in the order their turns come. */
   groupsStanding(
     queue: Queue,

@@ -2,6 +2,7 @@
 // that an index row must come and go with the delivery it points to.
 
 import type { EpochMs, Namespace, QueueName, QueueNumber, Sequence } from "../base/brands.js";
+import { RecordCorrupt } from "../base/record-corrupt.js";
 import type {
   Counters,
   DedupEntry,
@@ -159,11 +160,25 @@ export class QueueState implements QueueTransaction {
     return this.#rows.getReadable(tables.group, groupKey(prefixOf(queue), id));
   }
 
+  isGroupLost(queue: Queue, id: string): boolean {
+    try {
+      this.#rows.get(tables.group, groupKey(prefixOf(queue), id));
+      return false;
+    } catch (error) {
+      if (error instanceof RecordCorrupt) return true;
+      throw error;
+    }
+  }
+
   *groupsStanding(queue: Queue, kind: keyof typeof lines, from?: Sequence): Iterable<string> {
-    const line = `${prefixOf(queue)}q${lines[kind]}`;
+    const prefix = prefixOf(queue);
+    const line = `${prefix}q${lines[kind]}`;
     const start = from === undefined ? line : `${line}${u64Text(0)}${u64Text(from)}`;
     for (const { key } of this.#rows.range(tables.line, start, endOfPrefix(line))) {
-      yield key.slice(linePrefixLength);
+      const id = key.slice(linePrefixLength);
+      const group = this.group(queue, id);
+      // A group that could not be read and was begun anew stands elsewhere, and its old row stays.
+      if (group !== undefined && lineKey(prefix, id, group.standing) === key) yield id;
     }
   }
 

@@ -104,3 +104,37 @@ test("a FIFO group whose only message cannot be read still has its turn when it 
   await damaged.send("a", "4");
   expect(await harness.receiveAll(queue)).toMatchObject([{ body: "4" }]);
 });
+
+test("a FIFO group that could not be read goes on in its order when it is sent a message, and so do the others", async () => {
+  const queue = "orders.fifo";
+  const damaged = new Damaged(queue);
+  const harness = await damaged.start();
+  for (const group of ["a", "b", "c"]) await damaged.send(group, `${group}1`);
+  await damaged.damage("group");
+  await damaged.send("a", "a2");
+  const bodies: string[] = [];
+  for (let look = 0; look < 5; look += 1) {
+    const got = await harness.receiveAll(queue, { countMax: 1 });
+    bodies.push(...got.map(({ body }) => body));
+    await harness.deleteMessages(
+      queue,
+      got.map(({ receipt }) => receipt),
+    );
+  }
+  expect(bodies.toSorted()).toEqual(["a1", "a2", "b1", "c1"]);
+  expect(bodies.indexOf("a1")).toBeLessThan(bodies.indexOf("a2"));
+  expect(await harness.report(queue)).toMatchObject({ counters: { stored: 0, inFlight: 0 } });
+});
+
+test("a receive takes each message of a fair queue's group once, also of one that could not be read", async () => {
+  const queue = "orders";
+  const damaged = new Damaged(queue);
+  const harness = await damaged.start();
+  await damaged.send("a", "1");
+  await damaged.send("b", "2");
+  await damaged.damage("group");
+  await damaged.send("a", "3");
+  const got = await harness.receiveAll(queue);
+  expect(got.map(({ body }) => body)).toEqual(["1", "2", "3"]);
+  expect(await harness.report(queue)).toMatchObject({ counters: { stored: 3, inFlight: 3 } });
+});
