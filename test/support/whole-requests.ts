@@ -58,7 +58,7 @@ const attributes = {
   deliveryPaused: false,
   retryPolicy: {
     minimumBackoff: durationOf(1_000),
-    maximumBackoff: durationOf(60_000),
+    maximumBackoff: durationOf(43_200_000),
     factor: 1.5,
   },
   maxInFlightPerGroup: 1_000,
