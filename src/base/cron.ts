@@ -9,7 +9,7 @@ import { type LocalMs, localMs } from "./brands.js";
 import { dateAt } from "./dates.js";
 
 /** Characters of a pattern at most. */
-export const cronCharactersMax = 128;
+const cronCharactersMax = 128;
 
 /** A pattern that could be read. */
 export interface CronTimes {
@@ -43,53 +43,53 @@ const options = { mode: "5-or-6-parts", utcOffset: 0 } as const;
 export function readCron(text: string): CronReading {
   const kept = read.get(text);
   if (kept !== undefined) return { kind: "read", times: kept };
-  const problem = problemOf(text);
-  if (problem !== undefined) return { kind: "unreadable", problem };
-  const times = timesOf(text);
+  if (text.length > cronCharactersMax) return unreadable(`has ${text.length} characters; ${bound}`);
+  const words = [...text.matchAll(/\S+/g)].map((match) => ({ word: match[0], at: match.index }));
+  if (words.length !== 5 && words.length !== 6) {
+    return unreadable(`has ${words.length} fields; ${layout}`);
+  }
+  const areKnown = words.every(({ word }) => fieldCharacters.test(word));
+  const times = areKnown ? timesOf(text) : undefined;
+  if (times === undefined) return unreadable(fieldProblem(words));
   read.set(text, times);
   const oldest = read.size > readMax ? read.keys().next().value : undefined;
   if (oldest !== undefined) read.delete(oldest);
   return { kind: "read", times };
 }
 
-/** Patterns kept as read, at some 80 KB each: reading one takes 50 us, and many schedules run by the same few. */
+/** Patterns kept as read, at some 80 KB each: reading one takes 0.1 ms, and many schedules run by the same few. */
 const readMax = 32;
 const read = new Map<string, CronTimes>();
 
-function problemOf(text: string): string | undefined {
-  if (text.length > cronCharactersMax) {
-    return `has ${text.length} characters; at most ${cronCharactersMax} are allowed`;
-  }
-  const words = [...text.matchAll(/\S+/g)].map((match) => ({ word: match[0], at: match.index }));
-  if (words.length !== 5 && words.length !== 6) {
-    return `has ${words.length} fields; 5 are needed (minute, hour, day of month, month, day of week), or 6 with the second first`;
-  }
+const unreadable = (problem: string): CronReading => ({ kind: "unreadable", problem });
+const bound = `at most ${cronCharactersMax} are allowed`;
+const layout =
+  "5 are needed (minute, hour, day of month, month, day of week), or 6 with the second first";
+
+interface Word {
+  readonly word: string;
+  /** In the pattern, from 0. */
+  readonly at: number;
+}
+
+/** Which field it is: with all others open, it alone is what croner objects to. */
+function fieldProblem(words: readonly Word[]): string {
   const first = fields.length - words.length;
   for (const [index, { word, at }] of words.entries()) {
     const field = fields[first + index];
-    if (field === undefined || isReadable(word, first + index)) continue;
+    const alone = fields.map((_, other) => (other === first + index ? word : "*")).join(" ");
+    if (field === undefined || (fieldCharacters.test(word) && timesOf(alone) !== undefined)) {
+      continue;
+    }
     return `the ${field.name} ${JSON.stringify(word)} at character ${at + 1} must be ${field.allowed}; ${forms}`;
   }
-  return undefined;
+  return "its fields do not go together";
 }
 
-/** Whether a field can be read: with all others open, it alone can be what croner objects to. */
-function isReadable(word: string, index: number): boolean {
-  if (!fieldCharacters.test(word)) return false;
-  try {
-    new CronPattern(fields.map((_, other) => (other === index ? word : "*")).join(" "), undefined, {
-      mode: options.mode,
-    });
-    return true;
-  } catch {
-    // croner throws a TypeError, RangeError or Error for whatever it does not take.
-    return false;
-  }
-}
-
-function timesOf(text: string): CronTimes {
-  // croner writes into the options it is given.
-  const cron = new Cron(text, { ...options });
+/** Undefined when croner does not take it. */
+function timesOf(text: string): CronTimes | undefined {
+  const cron = cronOf(text);
+  if (cron === undefined) return undefined;
   const { hour } = new CronPattern(text, undefined, { mode: options.mode });
   return {
     hasEveryHour: hour.every((isNamed) => isNamed > 0),
@@ -98,4 +98,14 @@ function timesOf(text: string): CronTimes {
       return next === null ? undefined : localMs(next.getTime());
     },
   };
+}
+
+function cronOf(text: string): Cron | undefined {
+  try {
+    // croner writes into the options it is given.
+    return new Cron(text, { ...options });
+  } catch {
+    // It throws a TypeError, a RangeError or an Error for whatever it does not take.
+    return undefined;
+  }
 }

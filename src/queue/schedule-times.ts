@@ -6,7 +6,8 @@
 // - A pattern for every hour, as `*/10 * * * *`, goes by the clock: it runs in both hours of the same name and in none that
 //   is skipped. Else a heartbeat would stand still for an hour each autumn.
 //
-// croner finds the times of the calendar; the zones are ours, since what it does about them is neither of the two.
+// croner finds the times of the calendar; the zones are ours, since of `*/15 2 * * *` it would make eight runs in autumn and none
+// in spring.
 
 import {
   type DurationMs,
@@ -58,11 +59,7 @@ function nextOf(timing: ScheduleTiming, start: EpochMs, instant: EpochMs): Epoch
 }
 
 /** The first time of a pattern in a zone strictly after an instant; undefined when none comes. */
-export const nextCronTime = (
-  times: CronTimes,
-  zone: TimeZone,
-  instant: EpochMs,
-): EpochMs | undefined =>
+const nextCronTime = (times: CronTimes, zone: TimeZone, instant: EpochMs): EpochMs | undefined =>
   times.hasEveryHour ? nextOnClock(times, zone, instant) : nextOnCalendar(times, zone, instant);
 
 /** Of certain hours: each time of the calendar has one instant, and later ones have none that is earlier. */

@@ -501,7 +501,11 @@ test("schedules and what they have done outlive a restart and a crash", async ()
   expect([await getSchedule(t), await getSchedule(t, "paused")]).toEqual(before);
   await t.crash();
   expect([await getSchedule(t), await getSchedule(t, "paused")]).toEqual(before);
-  await t.advance(10_000);
+  const { nextAt } = await scheduleStatus(t);
+  await t.advance(4_000);
+  const again = { intervalMs: 10_000, attributes: { a: "1" }, groupId: "g", priority: 2 };
+  expect(await putSchedule(t, again)).toMatchObject({ created: false, nextAt });
+  await t.advance(6_000);
   expect((await scheduleStatus(t)).runs).toBe(2);
 });
 

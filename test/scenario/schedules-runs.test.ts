@@ -382,6 +382,19 @@ test("a day of month and a day of week: either will do", async () => {
   );
 });
 
+test("in real time a run is never early, and late by less than 100 ms", async () => {
+  const t = await scenario({ time: "real" });
+  const { nextAt } = await putSchedule(t, { intervalMs: 1_000 });
+  const late: number[] = [];
+  for (let run = 0; run < 3; run += 1) {
+    const { message } = await t.receiveOne({ waitMs: 5_000 });
+    late.push(msOf(message.systemAttributes?.sendTime) - (nextAt + run * 1_000));
+  }
+  expect(Math.min(...late)).toBeGreaterThanOrEqual(0);
+  // A machine that does much else may be late itself; not three times.
+  expect(Math.min(...late)).toBeLessThan(100);
+});
+
 test("a schedule that is deleted the instant before does not run", async () => {
   const t = await scenario();
   await putSchedule(t, { intervalMs: 10_000 });

@@ -77,7 +77,7 @@ export interface Status {
   readonly failure: string;
 }
 
-export const statusOf = (status: ScheduleStatus | undefined): Status => ({
+const statusOf = (status: ScheduleStatus | undefined): Status => ({
   nextAt: msOf(status?.nextTime),
   lastAt: msOf(status?.lastTime),
   messageId: status?.lastMessageId ?? "?",
