@@ -609,6 +609,7 @@ test("metrics name queues up to a thousand, and the others together", async () =
         visible: 2,
         inFlight: 1,
         delayed: 0,
+        targetMissing: 3,
         oldestAgeMs: index,
       })),
     store: () => ({ mapUsedRatio: 0.5, commitBacklogAgeMs: 1_500 }),
@@ -618,6 +619,8 @@ test("metrics name queues up to a thousand, and the others together", async () =
   metrics.close();
   expect(text).toContain('forebay_queue_messages{queue="q999",state="visible"} 2\n');
   expect(text).toContain('forebay_queue_messages{queue="_other",state="visible"} 4\n');
+  expect(text).toContain('forebay_queue_dead_letter_target_missing{queue="q999"} 3\n');
+  expect(text).toContain('forebay_queue_dead_letter_target_missing{queue="_other"} 6\n');
   expect(text).toContain('forebay_queue_oldest_message_age_seconds{queue="_other"} 1.001\n');
   expect(text).not.toContain("q1000");
   expect(text).toContain("forebay_store_map_used_ratio 0.5\n");
