@@ -16,6 +16,7 @@ import type { ServiceHandlers } from "./call.js";
 import type { PageTokens } from "./page-token.js";
 import { parseAddress } from "./parse-queue.js";
 import { parseRequestId } from "./request-ids.js";
+import type { WireFault } from "./status-details.js";
 import { Violations } from "./violations.js";
 import { faultOf } from "./wire-errors.js";
 
@@ -40,8 +41,11 @@ export const localCaller = {
   senderId: "key:default:dev",
 } as const;
 
-export function outcomeOf<Outcome>(decision: Decision<Outcome, QueueRejection>): Outcome {
-  if (decision.kind === "rejected") throw faultOf(decision.rejection);
+export function outcomeOf<Outcome>(
+  decision: Decision<Outcome, QueueRejection>,
+  toFault: (rejection: QueueRejection) => WireFault = faultOf,
+): Outcome {
+  if (decision.kind === "rejected") throw toFault(decision.rejection);
   return decision.outcome;
 }
 
@@ -50,8 +54,10 @@ export async function run<Outcome>(
   engine: Engine,
   name: string,
   decide: (transaction: QueueTransaction, stamp: Stamp) => Decision<Outcome, QueueRejection>,
+  toFault?: (rejection: QueueRejection) => WireFault,
 ): Promise<Outcome> {
-  return outcomeOf(await engine.execute({ name, bytes: commandBytes, isGrowing: false, decide }));
+  const command = { name, bytes: commandBytes, isGrowing: false, decide };
+  return outcomeOf(await engine.execute(command), toFault);
 }
 
 /** What a command without a payload is taken to write, for the engine's bound on uncommitted bytes. */

@@ -19,6 +19,7 @@ import { limits } from "../queue/limits.js";
 import { createTools, type QueueHandlerParts, type QueueHandlers, run } from "./handler-context.js";
 import { renderPeeked, renderScheduledAsPeeked, timestamp } from "./render.js";
 import { parseCount, Violations } from "./violations.js";
+import { faultAboutMessage } from "./wire-errors.js";
 
 export function createInspectHandlers(
   parts: QueueHandlerParts,
@@ -36,8 +37,12 @@ export function createInspectHandlers(
           max: limits.messageBytesMax,
         }) ?? limits.messageBytesMax;
       violations.throwIfAny();
-      const found = await run(engine, "DescribeMessage", (transaction, stamp) =>
-        decideDescribeMessage(transaction, { address: target, messageId }, stamp),
+      const found = await run(
+        engine,
+        "DescribeMessage",
+        (transaction, stamp) =>
+          decideDescribeMessage(transaction, { address: target, messageId }, stamp),
+        faultAboutMessage(uuidText(messageId), "stored"),
       );
       if (found.kind === "scheduled") {
         return {
@@ -62,6 +67,7 @@ export function createInspectHandlers(
         "ExplainMessage",
         (transaction, stamp) =>
           decideExplainMessage(transaction, { address: target, messageId }, stamp),
+        faultAboutMessage(uuidText(messageId), "stored"),
       );
       return {
         state: states[state],

@@ -17,6 +17,7 @@ import {
 import { parseMessageId } from "./inspect-handlers.js";
 import { cutBody, renderBody, renderMessageAttributes, timestamp } from "./render.js";
 import { parseCount, Violations } from "./violations.js";
+import { faultAboutMessage } from "./wire-errors.js";
 
 export function createScheduledHandlers(
   parts: QueueHandlerParts,
@@ -64,8 +65,12 @@ export function createScheduledHandlers(
       const target = address(violations, request.queue);
       const messageId = parseMessageId(violations, "message_id", request.messageId);
       violations.throwIfAny();
-      await run(engine, "CancelScheduledMessage", (transaction, stamp) =>
-        decideCancelScheduled(transaction, { address: target, messageId }, stamp),
+      await run(
+        engine,
+        "CancelScheduledMessage",
+        (transaction, stamp) =>
+          decideCancelScheduled(transaction, { address: target, messageId }, stamp),
+        faultAboutMessage(uuidText(messageId), "scheduled"),
       );
       return {};
     },

@@ -11,6 +11,27 @@ export function faultOf(rejection: QueueRejection): WireFault {
   return new WireFault(fieldsOf(rejection));
 }
 
+/** For calls that ask for a message by its id: whoever has no handle is told of which message there is nothing. */
+export function faultAboutMessage(
+  messageId: string,
+  awaited: "stored" | "scheduled",
+): (rejection: QueueRejection) => WireFault {
+  return (rejection) => {
+    if (rejection.kind !== "message_not_found") return faultOf(rejection);
+    const { queue } = rejection;
+    return new WireFault({
+      code: status.NOT_FOUND,
+      reason: "MESSAGE_NOT_FOUND",
+      message:
+        awaited === "stored"
+          ? `There is no message "${messageId}" in queue "${queue}": it was deleted, expired, purged or moved, or was never in it.`
+          : `No message "${messageId}" waits for its deliver_time in queue "${queue}": it has joined the queue, was cancelled or purged, or never was there.`,
+      metadata: { queue, message_id: messageId },
+      resource: { type: "message", name: messageId },
+    });
+  };
+}
+
 const queueResource = (name: string) => ({ type: "queue", name });
 
 function fieldsOf(rejection: QueueRejection): WireFaultFields {
