@@ -120,7 +120,7 @@ export const ownPlace = (queue: Queue, message: MessageTraits): Place => ({
 });
 
 /** A priority counts as so much waiting done already: whoever is passed over is so for a bounded time. */
-export const urgentTime = (queue: Queue, at: EpochMs, priority: number): EpochMs =>
+const urgentTime = (queue: Queue, at: EpochMs, priority: number): EpochMs =>
   priority === 0 ? at : (Math.max(0, at - priority * queue.settings.priorityAgeingMs) as EpochMs);
 
 /** Negative when the left one comes first. */

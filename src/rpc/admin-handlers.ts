@@ -132,7 +132,7 @@ export function createAdminHandlers(
       };
     },
 
-    setQueueAttributes: async (request) => {
+    setQueueAttributes: async (request, context) => {
       const violations = new Violations();
       const target = address(violations, request.queue);
       const isFifo = isFifoName(target.name);
@@ -147,6 +147,8 @@ export function createAdminHandlers(
       if (exceeded !== undefined) throw exceeded;
       const later = findLaterAttribute(request.attributes);
       if (later !== undefined) throw later;
+      // What has expired is over, however much of it is still to be removed: a longer retention brings nothing back.
+      if (settings.retentionMs !== undefined) await exactReport(engine, target, context);
       const queue = await run(engine, "SetQueueAttributes", (transaction, stamp) =>
         decideSetQueueSettings(
           transaction,

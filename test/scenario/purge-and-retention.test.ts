@@ -148,3 +148,14 @@ test("a waiter is not given a message that expires when it would become visible"
   await t.advance(20_000);
   expect(await poll.answer).toEqual([]);
 });
+
+test("a longer retention brings nothing back, however much has expired and is still there", async () => {
+  const t = await scenario({ retentionMs: 60_000 });
+  for (let sent = 0; sent < 250; sent += 1) {
+    await t.sendBatch(Array.from({ length: 10 }, (_, index) => `${sent} ${index}`));
+  }
+  await t.leap(60_000);
+  await t.setQueue({ retentionMs: 600_000 });
+  expect(await t.receive({ max: 10 })).toEqual([]);
+  expect(await t.counters()).toMatchObject({ stored: 0, expired: 2_500 });
+});
