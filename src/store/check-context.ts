@@ -1,6 +1,5 @@
 // What the parts of a check of one segment share: whose rows they are, and how they are called in a report.
 
-import { isUntouched } from "../queue/delay.js";
 import type {
   Counters,
   Delivery,
@@ -38,13 +37,22 @@ export const isBeyond = ({ counters }: SegmentContext, place: number): boolean =
 export const isInFuture = ({ lastInstant }: SegmentContext, instant: number): boolean =>
   instant > lastInstant;
 
-/** FIFO: whether the queue's delay holds for a message, which it does for those that were never received. */
+/**
+ * FIFO: whether the queue's delay holds for a message, which it does for those that were never received; a receive that was
+ * undone has left a delivery behind.
+ */
 export const isDelayedByQueue = (
   { queue, counters }: SegmentContext,
   place: number,
   delivery: Delivery | undefined,
 ): boolean =>
-  queue.isFifo && counters !== undefined && place >= counters.dueFrom && isUntouched(delivery);
+  queue.isFifo &&
+  counters !== undefined &&
+  place >= counters.dueFrom &&
+  (delivery === undefined ||
+    (delivery.state.kind === "returned" &&
+      delivery.receiveCount === 0 &&
+      delivery.origin === undefined));
 
 /** Where a message of a group stands that was never received. */
 export const freshPlace = ({ arrivedAt, sequence }: MessageTraits): Place => ({

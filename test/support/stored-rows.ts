@@ -226,7 +226,7 @@ export const counters: fc.Arbitrary<Counters> = fc.record({
   busy,
 });
 
-export const standing: fc.Arbitrary<GroupStanding> = fc.oneof(
+const standing: fc.Arbitrary<GroupStanding> = fc.oneof(
   fc.record({ kind: fc.constantFrom("idle" as const, "limited" as const) }),
   fc.record({ kind: fc.constant("ready" as const), place: standingPlace }),
   fc.record({ kind: fc.constant("noisy" as const), inFlight: u64, at: instant }),
