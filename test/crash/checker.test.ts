@@ -3,65 +3,10 @@
 
 import { describe, expect, test } from "vitest";
 import { type FinalCounters, judge } from "./checker.js";
-import type { Arrived, Deleted, Event, GivenBack, Sent } from "./history.js";
+import { arrived, countersWith, deleted, givenBack, overStream, sent } from "./example-events.js";
+import type { Event } from "./history.js";
 
-const sent = (event: Partial<Sent> = {}): Sent => ({
-  kind: "sent",
-  key: "a-1",
-  bodyHash: "hash",
-  outcome: "ok",
-  messageId: "m1",
-  attemptCount: 1,
-  startedMs: 0,
-  endedMs: 10,
-  ...event,
-});
-const arrived = (event: Partial<Arrived> = {}): Arrived => ({
-  kind: "arrived",
-  messageId: "m1",
-  key: "a-1",
-  bodyHash: "hash",
-  receiveCount: 1,
-  lease: { kind: "receive", visibilityTimeoutMs: 1_000 },
-  startedMs: 20,
-  endedMs: 30,
-  ...event,
-});
-const deleted = (event: Partial<Deleted> = {}): Deleted => ({
-  kind: "deleted",
-  messageId: "m1",
-  outcome: "ok",
-  hasRemoved: true,
-  startedMs: 40,
-  endedMs: 50,
-  ...event,
-});
-const givenBack = (event: Partial<GivenBack> = {}): GivenBack => ({
-  kind: "given_back",
-  messageId: "m1",
-  outcome: "ok",
-  startedMs: 32,
-  endedMs: 35,
-  ...event,
-});
-const overStream = { lease: { kind: "stream" } } as const;
-
-function counters(change: Partial<FinalCounters> = {}): FinalCounters {
-  return {
-    storedMessageCount: 0,
-    visibleMessageCount: 0,
-    inFlightMessageCount: 0,
-    delayedMessageCount: 0,
-    sentCount: 1,
-    receivedCount: 9,
-    deletedCount: 1,
-    expiredCount: 0,
-    purgedCount: 0,
-    ...change,
-  };
-}
-
-const kindsIn = (events: readonly Event[], end = counters()) =>
+const kindsIn = (events: readonly Event[], end = countersWith()) =>
   judge(events, end).violations.map(({ kind }) => kind);
 
 describe("nothing is found", () => {
@@ -113,7 +58,7 @@ describe("nothing is found", () => {
       [sent(), arrived({ ...overStream, startedMs: 5_050, endedMs: 5_050 }), deleted()],
     ],
   ])("%s", (_, events) => {
-    expect(judge(events, counters()).violations).toEqual([]);
+    expect(judge(events, countersWith()).violations).toEqual([]);
   });
 });
 
@@ -204,9 +149,12 @@ describe("what is wrong is found", () => {
     { deletedCount: 0 },
     { expiredCount: 1 },
     { purgedCount: 1 },
+    { deadLetteredCount: 1 },
+    { movedCount: 1 },
+    { arrivedCount: 1 },
     { receivedCount: 0 },
   ])("counters with %o", (change) => {
-    expect(kindsIn([sent(), arrived(), deleted()], counters(change))).toEqual(["miscounted"]);
+    expect(kindsIn([sent(), arrived(), deleted()], countersWith(change))).toEqual(["miscounted"]);
   });
 });
 
@@ -220,7 +168,7 @@ test("the summary counts what happened", () => {
     deleted(),
     deleted({ outcome: "unknown", hasRemoved: false }),
   ];
-  expect(judge(events, counters()).summary).toEqual({
+  expect(judge(events, countersWith()).summary).toEqual({
     sent: 3,
     acknowledged: 1,
     unknown: 1,

@@ -10,7 +10,11 @@
 //   receive lost  a receive was acknowledged, and a later one did not count it
 //   miscounted    the queue's counters say something else
 //   surprise      an answer that no crash explains
+//
+// What holds beside that for FIFO queues, and for a queue with its dead letters, is judged in order-checker.ts and
+// dead-letter-checker.ts.
 
+import type { QueueCounters } from "@forebay/client";
 import type { Arrived, Deleted, Event, GivenBack, Sent } from "./history.js";
 
 export type ViolationKind =
@@ -22,7 +26,11 @@ export type ViolationKind =
   | "lease broken"
   | "receive lost"
   | "miscounted"
-  | "surprise";
+  | "surprise"
+  | "out of order"
+  | "group shared"
+  | "delivered too often"
+  | "move failed";
 
 export interface Violation {
   readonly kind: ViolationKind;
@@ -30,17 +38,21 @@ export interface Violation {
 }
 
 /** The counters of the drained queue. */
-export interface FinalCounters {
-  readonly storedMessageCount: number;
-  readonly visibleMessageCount: number;
-  readonly inFlightMessageCount: number;
-  readonly delayedMessageCount: number;
-  readonly sentCount: number;
-  readonly receivedCount: number;
-  readonly deletedCount: number;
-  readonly expiredCount: number;
-  readonly purgedCount: number;
-}
+export type FinalCounters = Pick<
+  QueueCounters,
+  | "storedMessageCount"
+  | "visibleMessageCount"
+  | "inFlightMessageCount"
+  | "delayedMessageCount"
+  | "sentCount"
+  | "receivedCount"
+  | "deletedCount"
+  | "expiredCount"
+  | "purgedCount"
+  | "deadLetteredCount"
+  | "movedCount"
+  | "arrivedCount"
+>;
 
 export interface Summary {
   readonly sent: number;
@@ -64,9 +76,9 @@ export interface Judgement {
  * How late a message may come over a stream after another client's delete of it was acknowledged: it was leased before, and
  * was on its way through two processes of a busy machine.
  */
-const streamLagMs = 5_000;
+export const streamLagMs = 5_000;
 /** The server's clock starts from the wall clock, which may be slewed against the monotonic one. */
-const clockErrorMs = 100;
+export const clockErrorMs = 100;
 
 export function judge(events: readonly Event[], counters: FinalCounters): Judgement {
   const sends = events.filter((event) => event.kind === "sent");
@@ -86,21 +98,28 @@ export function judge(events: readonly Event[], counters: FinalCounters): Judgem
     ...[...arrivalsByMessage].flatMap(([messageId, ofMessage]) =>
       judgeLeases(ofMessage, changesByMessage.get(messageId) ?? []),
     ),
-    ...judgeCounters(counters, arrivalsByMessage.size, arrivals.length),
+    ...judgeCounters(counters, {
+      sentCount: arrivalsByMessage.size,
+      deletedCount: arrivalsByMessage.size,
+    }),
+    ...judgeReceivedCount(counters, arrivals.length),
   ];
+  return { violations, summary: summaryOf(events, arrivalsByMessage.size) };
+}
+
+export function summaryOf(events: readonly Event[], storedCount: number): Summary {
+  const sends = events.filter((event) => event.kind === "sent");
+  const deletes = events.filter((event) => event.kind === "deleted");
   const acknowledged = sends.filter(({ outcome }) => outcome === "ok");
   return {
-    violations,
-    summary: {
-      sent: sends.length,
-      acknowledged: acknowledged.length,
-      unknown: sends.filter(({ outcome }) => outcome === "unknown").length,
-      refused: sends.filter(({ outcome }) => outcome === "refused").length,
-      repeated: acknowledged.filter(({ attemptCount }) => attemptCount > 1).length,
-      arrivals: arrivals.length,
-      deletesAcknowledged: deletes.filter(({ outcome }) => outcome === "ok").length,
-      storedUnacknowledged: arrivalsByMessage.size - acknowledged.length,
-    },
+    sent: sends.length,
+    acknowledged: acknowledged.length,
+    unknown: sends.filter(({ outcome }) => outcome === "unknown").length,
+    refused: sends.filter(({ outcome }) => outcome === "refused").length,
+    repeated: acknowledged.filter(({ attemptCount }) => attemptCount > 1).length,
+    arrivals: events.filter((event) => event.kind === "arrived").length,
+    deletesAcknowledged: deletes.filter(({ outcome }) => outcome === "ok").length,
+    storedUnacknowledged: storedCount - acknowledged.length,
   };
 }
 
@@ -180,8 +199,11 @@ function judgeDeletes(
   return violations;
 }
 
-/** Judges what came of one message. A higher receive count is a later lease, whatever the times say. */
-function judgeLeases(arrivals: readonly Arrived[], changes: readonly GivenBack[]): Violation[] {
+/** Judges what came of one message under one id. A higher receive count is a later lease, whatever the times say. */
+export function judgeLeases(
+  arrivals: readonly Arrived[],
+  changes: readonly GivenBack[],
+): Violation[] {
   const violations: Violation[] = [];
   for (const holder of arrivals) {
     if (holder.lease.kind !== "receive") continue;
@@ -215,36 +237,45 @@ function judgeLeases(arrivals: readonly Arrived[], changes: readonly GivenBack[]
   return violations;
 }
 
-function judgeCounters(
+/** The queue is drained, so all but what is given here is zero. */
+export function judgeCounters(
   counters: FinalCounters,
-  messageCount: number,
-  arrivalCount: number,
+  given: Partial<FinalCounters>,
+  queue = "",
 ): Violation[] {
-  const { receivedCount, ...exact } = counters;
-  const expected: typeof exact = {
+  const expected: Omit<FinalCounters, "receivedCount"> = {
     storedMessageCount: 0,
     visibleMessageCount: 0,
     inFlightMessageCount: 0,
     delayedMessageCount: 0,
-    sentCount: messageCount,
-    deletedCount: messageCount,
+    sentCount: 0,
+    deletedCount: 0,
     expiredCount: 0,
     purgedCount: 0,
+    deadLetteredCount: 0,
+    movedCount: 0,
+    arrivedCount: 0,
+    ...given,
   };
-  const wrong = Object.entries(expected).flatMap(([name, value]) => {
-    const actual = exact[name as keyof typeof exact];
+  return Object.entries(expected).flatMap(([name, value]) => {
+    const actual = counters[name as keyof FinalCounters];
+    const of = queue === "" ? "" : ` of ${queue}`;
     return actual === value
       ? []
-      : [violation("miscounted", `${name} is ${actual} and should be ${value}`)];
+      : [violation("miscounted", `${name}${of} is ${actual} and should be ${value}`)];
   });
-  // Receives whose answer was lost are counted and came to nobody, so there may be more than arrivals.
-  if (receivedCount < arrivalCount) {
-    wrong.push(violation("miscounted", `${arrivalCount} came, receivedCount is ${receivedCount}`));
-  }
-  return wrong;
 }
 
-function byMessage<Item extends { readonly messageId: string }>(
+/** Receives whose answer was lost are counted and came to nobody, so there may be more than arrivals. */
+export const judgeReceivedCount = (
+  { receivedCount }: FinalCounters,
+  arrivalCount: number,
+): Violation[] =>
+  receivedCount < arrivalCount
+    ? [violation("miscounted", `${arrivalCount} came, receivedCount is ${receivedCount}`)]
+    : [];
+
+export function byMessage<Item extends { readonly messageId: string }>(
   items: readonly Item[],
 ): Map<string, Item[]> {
   const groups = new Map<string, Item[]>();
@@ -256,6 +287,6 @@ function byMessage<Item extends { readonly messageId: string }>(
   return groups;
 }
 
-function violation(kind: ViolationKind, sentence: string): Violation {
+export function violation(kind: ViolationKind, sentence: string): Violation {
   return { kind, sentence };
 }

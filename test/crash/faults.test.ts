@@ -16,7 +16,7 @@ import { Run } from "./run.js";
 
 const seed = Number(process.env["CRASH_SEED"] ?? Date.now() % 1_000_000);
 const mebibyte = 1_048_576;
-const everyKind: Readonly<Record<ClientKind, number>> = {
+const everyKind: Readonly<Partial<Record<ClientKind, number>>> = {
   sender: 1,
   hasty_sender: 1,
   batch_sender: 1,

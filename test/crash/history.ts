@@ -24,15 +24,36 @@ export interface Sent extends Span {
   /** What the server named the message; with `ok` only. */
   readonly messageId?: string;
   readonly attemptCount: number;
+  /** On a FIFO queue. */
+  readonly order?: SentOrder;
+}
+
+/** Where a message of a FIFO queue was to stand, and stands. */
+export interface SentOrder {
+  readonly group: string;
+  /** Who sent it, and how many messages it had sent before: those of one client stay in this order. */
+  readonly client: string;
+  readonly place: number;
+  /** Its sequence number; with `ok` only. */
+  readonly sequence?: number;
 }
 
 /** A message that came to a client. */
 export interface Arrived extends Span {
   readonly kind: "arrived";
+  readonly queue: string;
+  /** Names this receive. */
+  readonly handle: string;
   readonly messageId: string;
   readonly key: string;
   readonly bodyHash: string;
+  /** Over all queues it was in. */
   readonly receiveCount: number;
+  readonly queueReceiveCount: number;
+  /** The id it had before it was moved. */
+  readonly originalMessageId?: string;
+  /** On a FIFO queue. */
+  readonly order?: { readonly group: string; readonly sequence: number };
   /** By a receive, whose lease this is; or over a stream, which may have leased it long before it came. */
   readonly lease:
     | { readonly kind: "receive"; readonly visibilityTimeoutMs: number }
@@ -43,7 +64,11 @@ export interface Arrived extends Span {
 export interface Deleted extends Span {
   readonly kind: "deleted";
   readonly messageId: string;
+  readonly key: string;
+  readonly handle: string;
   readonly outcome: Outcome;
+  /** How often it was asked; undefined when the client library may have repeated it. */
+  readonly attemptCount?: number;
   /** Whether this call was told that it removed the message; otherwise it was gone before. */
   readonly hasRemoved: boolean;
 }
@@ -55,6 +80,16 @@ export interface GivenBack extends Span {
   readonly outcome: Outcome;
 }
 
+/** A move task that has ended, as the list of tasks said in the end. */
+export interface TaskEnded {
+  readonly kind: "task";
+  readonly atMs: number;
+  readonly status: string;
+  readonly movedCount: number;
+  /** Whether the server was gone for a while as it ran, and more was moved after that. */
+  readonly hasResumed: boolean;
+}
+
 /** An answer that no crash explains. */
 export interface Surprise {
   readonly kind: "surprise";
@@ -62,7 +97,7 @@ export interface Surprise {
   readonly what: string;
 }
 
-export type Event = Sent | Arrived | Deleted | GivenBack | Surprise;
+export type Event = Sent | Arrived | Deleted | GivenBack | TaskEnded | Surprise;
 
 export function nowMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;

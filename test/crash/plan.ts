@@ -14,6 +14,10 @@ export interface ClientPlan {
   readonly bodyBytesMax: number;
   /** How long a client waits between calls at most. */
   readonly pauseMsMax: number;
+  /** This share of the messages nobody deletes, so that they are delivered until they are dead letters. Default: none. */
+  readonly poisonShare?: number;
+  /** This share of what was received is left alone, and comes back when its lease ends. Default: 0.08. */
+  readonly forgottenShare?: number;
 }
 
 /**
@@ -23,6 +27,10 @@ export interface ClientPlan {
  * - `producer`: a Produce stream, never repeated
  * - `receiver`: polls, and deletes, gives back or forgets what it got
  * - `consumer`: a Consume stream
+ * - `mover`: moves dead letters back to where they came from, one task after another
+ *
+ * To a FIFO queue all senders send into the same few groups, with a deduplication id a message, and repeat with that id alone; a
+ * receiver repeats with a receive attempt id.
  */
 export type ClientKind =
   | "sender"
@@ -30,4 +38,5 @@ export type ClientKind =
   | "batch_sender"
   | "producer"
   | "receiver"
-  | "consumer";
+  | "consumer"
+  | "mover";

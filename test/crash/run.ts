@@ -7,11 +7,21 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ForebayClient, ForebayError, type Queue } from "@forebay/client";
+import { type CreateQueueOptions, ForebayClient, ForebayError, type Queue } from "@forebay/client";
 import { loadConfig } from "../../src/config.js";
 import { checkDirectory } from "../../src/server/check-directory.js";
-import { type Judgement, judge } from "./checker.js";
-import { bodyOf, History, hashOf, keyOf, nowMs, type Outcome, readHistory } from "./history.js";
+import { type FinalCounters, type Judgement, judge } from "./checker.js";
+import { arrivalOf } from "./client.js";
+import {
+  bodyOf,
+  type Event,
+  History,
+  hashOf,
+  keyOf,
+  nowMs,
+  type Outcome,
+  readHistory,
+} from "./history.js";
 import type { ClientPlan } from "./plan.js";
 import {
   answers,
@@ -24,11 +34,20 @@ import {
 const clientsProgram = fileURLToPath(
   new URL("../../dist-tools/test/crash/clients.worker.js", import.meta.url),
 );
-const queueName = "crash-test";
+/** The queue that every run has. */
+const mainQueue = "crash-test";
 /** Longer than a client process takes to get its last answers. */
 const clientsStopMs = 40_000;
 /** Longer than any lease and any delay of the clients. */
 const drainMs = 40_000;
+
+export interface ClientsPlan
+  extends Omit<ClientPlan, "endpoint" | "queue" | "name" | "seed" | "historyPath"> {
+  /** Default: the queue that every run has. */
+  readonly queue?: string;
+  /** The queue that this is told of. Default: the same. */
+  readonly about?: string;
+}
 
 export interface RunOptions {
   readonly seed: number;
@@ -47,7 +66,8 @@ export class Run {
   readonly folder: string;
   readonly #place: ServerPlace;
   readonly #clients: ChildProcess[] = [];
-  readonly #historyPaths: string[] = [];
+  /** Which queue each history is about; of a dead-letter queue its source. */
+  readonly #histories: { readonly about: string; readonly path: string }[] = [];
   readonly #closing: Promise<void>[] = [];
   #probeCount = 0;
   #processCount = 0;
@@ -90,7 +110,7 @@ export class Run {
     const run = new Run(folder, place, seed);
     try {
       await answers(run.port);
-      await run.withQueue(async (_, client) => void (await client.createQueue(queueName)));
+      await run.createQueue(mainQueue);
     } catch (error) {
       await run.#end(true);
       throw error;
@@ -98,27 +118,31 @@ export class Run {
     return run;
   }
 
+  async createQueue(name: string, options: CreateQueueOptions = {}): Promise<void> {
+    await this.withQueue(async (_, client) => void (await client.createQueue(name, options)));
+  }
+
   /** Calls of the test's own, on a connection of their own. */
   async withQueue<Result>(
     use: (queue: Queue, client: ForebayClient) => Promise<Result>,
+    name: string = mainQueue,
   ): Promise<Result> {
     await using client = new ForebayClient({ endpoint: `127.0.0.1:${this.port}`, retry: false });
-    return await use(client.queue(queueName), client);
+    return await use(client.queue(name), client);
   }
 
-  /** Starts a process of clients. */
-  startClients(
-    plan: Omit<ClientPlan, "endpoint" | "queue" | "name" | "seed" | "historyPath">,
-  ): void {
+  /** Starts a process of clients; what they do on a dead-letter queue is told of its source. */
+  startClients(plan: ClientsPlan): void {
+    const { queue = mainQueue, about = queue, ...rest } = plan;
     this.#processCount += 1;
     const name = `p${this.#processCount}`;
-    const historyPath = this.#newHistory(name);
+    const historyPath = this.#newHistory(name, about);
     const whole: ClientPlan = {
-      ...plan,
+      ...rest,
       name,
       historyPath,
       endpoint: `127.0.0.1:${this.port}`,
-      queue: queueName,
+      queue,
       seed: this.seed + this.#processCount * 1_000_000,
     };
     const child = spawn(process.execPath, [clientsProgram, JSON.stringify(whole)], {
@@ -162,7 +186,7 @@ export class Run {
     const body = bodyOf(key, 2_000);
     const startedMs = nowMs();
     const record = (outcome: Outcome, messageId?: string): void => {
-      const history = new History(this.#newHistory(key));
+      const history = new History(this.#newHistory(key, mainQueue));
       const bodyHash = hashOf(body);
       const attemptCount = 1;
       const endedMs = nowMs();
@@ -203,17 +227,39 @@ export class Run {
 
   /** Receives and deletes everything, and judges all that happened. The server must be running, the clients not. */
   async drainAndJudge(): Promise<Judgement> {
-    const counters = await this.withQueue(async (queue) => {
-      await this.drain(queue, () => false);
-      return (await queue.attributes()).counters;
-    });
+    const [counters] = await this.drainAll(mainQueue, [mainQueue]);
+    if (counters === undefined) throw new Error("The queue is drained, and has no counters.");
+    return judge(await this.eventsAbout(mainQueue), counters);
+  }
+
+  /** Drains queues one after another, and returns their counters in the end. What that brings is told of `about`. */
+  async drainAll(about: string, names: readonly string[]): Promise<FinalCounters[]> {
+    const never = (): boolean => false;
+    for (const name of names) {
+      await this.withQueue((queue) => this.drain(queue, never, about), name);
+    }
+    return await Promise.all(
+      names.map((name) =>
+        this.withQueue(async (queue) => (await queue.attributes()).counters, name),
+      ),
+    );
+  }
+
+  /** All that the clients wrote down about a queue. */
+  async eventsAbout(queue: string): Promise<Event[]> {
     await Promise.all(this.#closing);
-    return judge(this.#historyPaths.flatMap(readHistory), counters);
+    return this.#histories
+      .filter(({ about }) => about === queue)
+      .flatMap(({ path }) => readHistory(path));
   }
 
   /** Receives and deletes until nothing is stored, or until `isEnough`. */
-  async drain(queue: Queue, isEnough: (deletedCount: number) => boolean): Promise<void> {
-    const history = new History(this.#newHistory(`drain-${this.#historyPaths.length}`));
+  async drain(
+    queue: Queue,
+    isEnough: (deletedCount: number) => boolean,
+    about: string = queue.name,
+  ): Promise<void> {
+    const history = new History(this.#newHistory(`drain-${this.#histories.length}`, about));
     const giveUpMs = performance.now() + drainMs;
     let deletedCount = 0;
     while (!isEnough(deletedCount)) {
@@ -224,28 +270,23 @@ export class Run {
         waitTimeMs: 200,
         visibilityTimeoutMs,
       });
-      const endedMs = nowMs();
-      for (const { messageId, body, receiveCount = 0 } of messages) {
-        history.add({
-          kind: "arrived",
-          messageId,
-          key: keyOf(body),
-          bodyHash: hashOf(body),
-          receiveCount,
-          lease: { kind: "receive", visibilityTimeoutMs },
-          startedMs,
-          endedMs,
-        });
+      for (const message of messages) {
+        const lease = { kind: "receive", visibilityTimeoutMs } as const;
+        history.add(arrivalOf(queue.name, message, startedMs, lease));
       }
       if (messages.length > 0) {
         const deleteStartedMs = nowMs();
         const handles = messages.map(({ receiptHandle }) => receiptHandle);
         const { successful } = await queue.deleteBatch(handles);
         for (const { id, outcome } of successful) {
+          const message = messages[Number(id)];
           history.add({
             kind: "deleted",
-            messageId: messages[Number(id)]?.messageId ?? "",
+            messageId: message?.messageId ?? "",
+            key: keyOf(message?.body ?? ""),
+            handle: message?.receiptHandle ?? "",
             outcome: "ok",
+            attemptCount: 1,
             hasRemoved: outcome === "DELETED",
             startedMs: deleteStartedMs,
             endedMs: nowMs(),
@@ -268,9 +309,9 @@ export class Run {
     else rmSync(this.folder, { recursive: true, force: true });
   }
 
-  #newHistory(name: string): string {
+  #newHistory(name: string, about: string): string {
     const path = join(this.folder, "history", `${name}.jsonl`);
-    this.#historyPaths.push(path);
+    this.#histories.push({ about, path });
     return path;
   }
 }

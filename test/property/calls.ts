@@ -110,7 +110,7 @@ export function callsOf(choices: CallChoices): fc.Arbitrary<Call> {
     },
     { weight: 6, arbitrary: fc.record({ call: constantly("change"), queue, handle, timeoutMs }) },
     {
-      weight: 4,
+      weight: 8,
       arbitrary: fc.record({
         call: constantly("give back"),
         queue,
@@ -119,7 +119,7 @@ export function callsOf(choices: CallChoices): fc.Arbitrary<Call> {
         isRejected: fc.boolean(),
       }),
     },
-    { weight: 2, arbitrary: fc.record({ call: constantly("dead-letter"), queue, handle }) },
+    { weight: 3, arbitrary: fc.record({ call: constantly("dead-letter"), queue, handle }) },
     { weight: 4, arbitrary: fc.record({ call: constantly("undo"), receive: named }) },
     { weight: 2, arbitrary: fc.record({ call: constantly("report"), queue }) },
     {

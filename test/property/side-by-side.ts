@@ -396,7 +396,7 @@ class SideBySide {
 
   /** A handle handed out before, or none: what the wire makes of garbage. */
   #handle(at: number): Handle | undefined {
-    return this.#handles[at % (this.#handles.length + 1)];
+    return oneOfPast(this.#handles, at);
   }
 
   #delete(name: string, handles: readonly number[]): void {
@@ -465,7 +465,7 @@ class SideBySide {
   }
 
   #undo(at: number): void {
-    const given = this.#receives[at % Math.max(1, this.#receives.length)];
+    const given = oneOfPast(this.#receives, at);
     if (given === undefined) return;
     const { queue: name, attemptId, real, model } = given;
     // A receive is undone at once when its answer fails; what time has done to it since is settled.
@@ -486,6 +486,16 @@ class SideBySide {
     this.#models.get(name)?.undo(model, attemptId, this.#now);
   }
 }
+
+/** Every other time one of the last few, which are more likely to be still of use; else any, or none. */
+function oneOfPast<Item>(items: readonly Item[], at: number): Item | undefined {
+  const half = Math.floor(at / 2);
+  return at % 2 === 0
+    ? items[items.length - 1 - (half % recentCount)]
+    : items[half % (items.length + 1)];
+}
+
+const recentCount = 6;
 
 const realEntryOf = ({
   body,
