@@ -193,6 +193,21 @@ test("GROUP_BLOCKED by the first message of its group that is in flight, until i
   expect(await isDelivered(t, "c")).toBe(true);
 });
 
+test("GROUP_BLOCKED by a message in flight behind one that is visible again", async () => {
+  const t = await fifoScenario();
+  const ids: string[] = [];
+  for (const body of ["a", "b", "c"]) ids.push((await t.send(body, { groupId: "g" })).messageId);
+  const [a] = await t.receive({ max: 2 });
+  await t.changeVisibility(a?.handle ?? "", 0);
+  expect(await explained(t, ids[2] ?? "")).toEqual({
+    state: "VISIBLE",
+    obstacles: [`GROUP_BLOCKED until 30000 by ${ids[1]}`],
+    ahead: 2,
+  });
+  expect(await explained(t, ids[0] ?? "")).toEqual(free());
+  expect(bodiesOf(await t.receive({ max: 10 }))).toEqual(["a"]);
+});
+
 test("GROUP_BLOCKED by a message that is delayed or backs off, and by none that is visible", async () => {
   const t = await fifoScenario({ delayMs: 5_000, retry: { minimumMs: 7_000 } });
   const first = await t.send("a", { groupId: "g" });
