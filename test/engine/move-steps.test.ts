@@ -145,6 +145,15 @@ test("a task ends with the pass that moves nothing, whatever is still in flight"
   expect(await stepsToEnd(harness, await startMove(harness))).toEqual([1, 0]);
 });
 
+test("what the filter leaves out makes no other pass, leased or not", async () => {
+  const harness = await movingHarness();
+  await harness.send("dead", { body: "leased", groupId: "h" }, { body: "a", groupId: "g" });
+  const [leased] = await harness.receiveAll("dead", { countMax: 1 });
+  expect(leased?.body).toBe("leased");
+  const id = await startMove(harness, { filter: { ...noFilter, groupId: "g" } });
+  expect(await stepsToEnd(harness, id)).toEqual([1]);
+});
+
 test("what is skipped is counted once, however many passes there are", async () => {
   const harness = await movingHarness();
   const redrive = { deadLetterQueue: addressOf("dead").name, receiveCountMax: 1 };
