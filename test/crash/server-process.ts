@@ -66,6 +66,11 @@ export class ServerProcess {
     return this.#output;
   }
 
+  /** A signal that does not end it. */
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
   async kill(): Promise<void> {
     if (this.isRunning && this.#child.pid !== undefined) process.kill(-this.#child.pid, "SIGKILL");
     await this.exited;
