@@ -12,8 +12,9 @@ export default defineConfig({
     environment: "node",
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    // A single test takes seconds at most; a busy machine has made them twenty.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     teardownTimeout: 10_000,
     // A promise nobody awaited that rejects is a failure, not a line of output.
     dangerouslyIgnoreUnhandledErrors: false,
