@@ -764,7 +764,7 @@ export interface MessageEvent {
   visibleTime?:
     | Timestamp
     | undefined;
-  /** REJECTED: the consumer's reason. DEAD_LETTERED: `MAX_RECEIVES` or `REJECTED`. */
+  /** REJECTED: the consumer's reason, of the last rejection only. DEAD_LETTERED: `MAX_RECEIVES` or `REJECTED`. */
   reason: string;
 }
 

@@ -383,7 +383,7 @@ export interface QueueAttributes {
     | undefined;
   /**
    * True while nothing is delivered: sends are accepted, receives find nothing and wait. Leases held go on, moves too.
-   * Default: false. No SQS counterpart.
+   * Default: false; absent from answers then. No SQS counterpart.
    */
   deliveryPaused?:
     | boolean
@@ -397,14 +397,15 @@ export interface QueueAttributes {
     | undefined;
   /**
    * How many messages of one group may be in flight at once; the others of the group wait. Messages without a group are not
-   * limited. Range: [0, 10000000]. 0: no limit, the default. No SQS counterpart.
+   * limited. Range: [0, 10000000]. 0: no limit, the default; absent from answers then. No SQS counterpart.
    */
   maxInFlightPerGroup?:
     | number
     | undefined;
   /**
    * Standard only: what one step of priority is worth. A message of priority p is served as if it had been sent p times this
-   * earlier, so that a lower one waits at most 9 times this longer. Range: [1s, 86400s]. Default: 60s. No SQS counterpart.
+   * earlier, so that a lower one waits at most 9 times this longer. Range: [1s, 86400s]. Default: 60s; absent from answers
+   * then. Messages already sent keep their places. No SQS counterpart.
    */
   priorityAgeing?: Duration | undefined;
 }
@@ -501,7 +502,7 @@ export interface QueueCounters {
 
 /**
  * The numbers of a standard queue's quiet groups, messages without a group included. A group is noisy when it holds at least
- * 30 messages in flight and more than a tenth of all, or used at least 6 s and more than a tenth of the processing time of the last minute;
+ * 30 messages in flight and more than a tenth of all, or used at least 6 s and more than a tenth of the processing time of about the last minute;
  * it is quiet again when nothing of it is stored, or 5 minutes after its last send.
  */
 export interface FairnessCounters {
