@@ -1,30 +1,37 @@
 // Tries every RPC with clients that nobody here wrote, grpcurl and `buf curl`: they know the contract only from the
 // server's reflection and speak JSON, as a person at a terminal does. The RPCs are listed by reflection too, so one that
-// is not tried here fails the run.
+// is not tried here fails the run, and so does a field of a request.
 //
 //   node scripts/conformance.mjs       grpcurl is looked for on the path, or where GRPCURL points; buf is installed
 //
 // Without grpcurl only buf is tried, and with CI=true that is a failure.
 
 import { setup } from "./setup.mjs";
+import { ContractFields } from "./support/contract-fields.mjs";
 import { bufCurl, findGrpcurl } from "./support/rpc-tools.mjs";
 import { startServer } from "./support/server.mjs";
 
 setup();
 const { descriptorSetBase64 } = await import("../dist/gen/descriptor.js");
+const descriptorSet = Buffer.from(descriptorSetBase64, "base64");
 
 const queueService = "forebay.queue.v1.QueueService";
 const scheduleService = "forebay.queue.v1.ScheduleService";
 const ownServices = [queueService, scheduleService];
 const healthService = "grpc.health.v1.Health";
 
-/** Answered by this release with UNIMPLEMENTED; a later one takes them out of this list and tries them. */
-const notYet = new Map([]);
+/** Attributes that this release answers with UNIMPLEMENTED; a later one takes them out of this list and tries them. */
+const notYet = [
+  { managedEncryption: true },
+  { encryptionKey: "k" },
+  { dataKeyReusePeriod: "300s" },
+];
 
 /** One tool against one server: calls, counted, with what is expected of them. */
 class Session {
   callCount = 0;
   called = new Set();
+  fields = new ContractFields(descriptorSet);
   #tool;
   #address;
   #services;
@@ -43,7 +50,16 @@ class Session {
   open(method) {
     this.callCount += 1;
     this.called.add(method);
-    return this.#tool.open(this.#address, this.#services.get(method), method);
+    const service = this.#services.get(method);
+    const call = this.#tool.open(this.#address, service, method);
+    return {
+      send: (request) => {
+        this.fields.note(service, method, request);
+        call.send(request);
+      },
+      next: () => call.next(),
+      end: () => call.end(),
+    };
   }
 
   /** A call that must succeed: its one response, of which `expected` must be a part. */
@@ -97,16 +113,29 @@ async function callEveryRpc(session, queue) {
     { attributes: { maxInFlight: 500, visibilityTimeout: "60s" } },
   );
   await session.ok("GetQueueAttributes", { queue }, { etag, attributes: { delay: "0s" } });
+  await session.ok("SetQueueAttributes", { queue, etag, attributes: { maxInFlight: 600 } });
+  await session.refused(
+    "SetQueueAttributes",
+    { queue, etag, attributes: { maxInFlight: 700 } },
+    "ABORTED",
+    "ETAG_MISMATCH",
+  );
 
   await grant(session, queue);
   await sendAndReceive(session, queue);
   await stream(session, queue);
   await moveBack(session, `${queue}-work`, `${queue}-dead`);
+  await keepOrder(session, `${queue}-line.fifo`);
+  await deadLetter(session, `${queue}-risky`, `${queue}-buried`);
+  await setEverything(session, `${queue}-whole`);
   await sendForLater(session, `${queue}-later`);
   await keepSchedules(session, `${queue}-schedules`);
 
-  for (const [method, request] of notYet) {
-    await session.refused(method, request, "UNIMPLEMENTED", "UNSUPPORTED_OPERATION");
+  for (const attributes of notYet) {
+    const request = { queue, attributes };
+    for (const method of ["CreateQueue", "SetQueueAttributes"]) {
+      await session.refused(method, request, "UNIMPLEMENTED", "UNSUPPORTED_OPERATION");
+    }
   }
   await session.ok("SendMessage", { queue, text: "to be purged" });
   await session.ok("PurgeQueue", { queue }, { purgedCount: "1" });
@@ -131,7 +160,7 @@ async function grant(session, queue) {
   await session.ok("SetQueueAttributes", { queue, ...kept }, kept);
   await session.ok("GetQueueAttributes", { queue, names: ["policy"] }, kept);
   const permission = { queue, label: "all", principals: ["billing"], actions: ["*"] };
-  await session.ok("AddPermission", permission);
+  await session.ok("AddPermission", { ...permission, requestId: `${queue}-grant` });
   await session.refused("AddPermission", permission, "ALREADY_EXISTS", "LABEL_EXISTS");
   await session.ok("RemovePermission", { queue, label: "tls" });
   await session.ok("RemovePermission", { queue, label: "all" });
@@ -265,7 +294,15 @@ async function stream(session, queue) {
   );
 
   const call = session.open("Consume");
-  call.send({ start: { queue, credit: { messages: 3 }, visibilityTimeout: "30s" } });
+  call.send({
+    start: {
+      queue,
+      credit: { messages: 3, bytes: "100000" },
+      visibilityTimeout: "30s",
+      systemAttributeNames: [named("ALL")],
+      messageAttributeNames: ["All"],
+    },
+  });
   const messages = [];
   while (messages.length < 3) messages.push(...((await call.next())?.messages.messages ?? []));
   requirePart(messages, [{ text: "one" }, { text: "two" }, { text: "three" }], "Consume");
@@ -282,7 +319,7 @@ async function stream(session, queue) {
     reject: { receiptHandles: [three], reason: "BAD_ORDER", error: "no", delay: "300s" },
   });
   requirePart((await call.next()).results.results, [{ receiptHandle: three }], "Consume: reject");
-  call.send({ credit: { messages: 1 } });
+  call.send({ credit: { messages: 1, bytes: "1000" } });
   requirePart((await call.next()).messages.messages, [{ text: "four" }], "Consume: credit");
   const { status } = await call.end();
   if (status !== "OK") throw new Error(`Consume ended with ${status}.`);
@@ -395,6 +432,322 @@ async function endedMove(session, source) {
   throw new Error(`The move task of ${source} does not end.`);
 }
 
+/** The life of a FIFO queue: duplicates, order in groups, a receive that is repeated, handles that are over. */
+async function keepOrder(session, queue) {
+  const attributes = {
+    fifoQueue: true,
+    contentBasedDeduplication: false,
+    deduplicationScope: "DEDUPLICATION_SCOPE_MESSAGE_GROUP",
+    fifoThroughputLimit: "FIFO_THROUGHPUT_LIMIT_PER_MESSAGE_GROUP_ID",
+    dedupWindow: "600s",
+    visibilityTimeout: "60s",
+  };
+  await session.ok("CreateQueue", { queue, attributes }, { created: true });
+  await session.ok("GetQueueAttributes", { queue }, { attributes });
+  const change = { queue, attributes: { ...attributes, contentBasedDeduplication: true } };
+  await session.ok("SetQueueAttributes", change, { attributes: change.attributes });
+
+  const first = { queue, text: "a1", groupId: "a", dedupId: "1" };
+  const a1 = await session.ok("SendMessage", first, { duplicate: false });
+  if (!/^\d{20}$/.test(a1.sequenceNumber)) throw new Error(`No place: ${a1.sequenceNumber}`);
+  const { messageId, sequenceNumber } = a1;
+  await session.ok("SendMessage", first, { messageId, sequenceNumber, duplicate: true });
+  const { successful } = await session.ok("SendMessageBatch", {
+    queue,
+    entries: [
+      { id: "a2", text: "a2", groupId: "a", dedupId: "2" },
+      { id: "b1", text: "b1", groupId: "b", dedupId: "1" },
+      { id: "b1-again", text: "other", groupId: "b", dedupId: "1" },
+    ],
+  });
+  requirePart(successful, [{ duplicate: false }, { duplicate: false }, { duplicate: true }], "ids");
+
+  const receive = { queue, receiveAttemptId: "attempt", systemAttributeNames: [named("ALL")] };
+  const { messages } = await session.ok("ReceiveMessage", receive, {
+    messages: [{ messageId, systemAttributes: { groupId: "a", dedupId: "1", sequenceNumber } }],
+  });
+  const [{ receiptHandle }] = messages;
+  await session.ok("ReceiveMessage", receive, { messages: [{ receiptHandle }] });
+  await session.ok(
+    "ExplainMessage",
+    { queue, messageId: successful[0].messageId },
+    {
+      state: "MESSAGE_STATE_VISIBLE",
+      obstacles: [{ kind: "OBSTACLE_KIND_GROUP_BLOCKED", blockingMessageId: messageId }],
+    },
+  );
+  await session.ok("ReceiveMessage", { queue, maxMessages: 10 }, { messages: [{ text: "b1" }] });
+  const counters = {
+    visibleMessageCount: "1",
+    inFlightMessageCount: "2",
+    groupsInFlightCount: "2",
+    deduplicatedCount: "2",
+  };
+  await session.ok("GetQueueAttributes", { queue }, { counters });
+  await session.ok("ChangeMessageVisibility", { queue, receiptHandle, visibilityTimeout: "0s" });
+  await session.refused("ReceiveMessage", receive, "ABORTED", "RECEIVE_ATTEMPT_STALE");
+  await session.refused(
+    "DeleteMessage",
+    { queue, receiptHandle },
+    "FAILED_PRECONDITION",
+    "RECEIPT_HANDLE_EXPIRED",
+  );
+  await session.ok(
+    "ReceiveMessage",
+    { queue, maxMessages: 10 },
+    { messages: [{ text: "a1" }, { text: "a2" }] },
+  );
+
+  await session.refused(
+    "SendMessage",
+    { queue, text: "x", dedupId: "3" },
+    "INVALID_ARGUMENT",
+    "MISSING_PARAMETER",
+    { BadRequest: { fieldViolations: [{ field: "group_id" }] } },
+  );
+  await session.refused(
+    "SendMessage",
+    { queue, text: "x", groupId: "a", delay: "1s" },
+    "INVALID_ARGUMENT",
+    "UNSUPPORTED_FOR_QUEUE_TYPE",
+    { BadRequest: { fieldViolations: [{ field: "delay" }] } },
+  );
+  await session.responses("Produce", [
+    { queue, entries: [{ id: "1", text: "a3", groupId: "a", dedupId: "3" }] },
+  ]);
+  await session.ok("PurgeQueue", { queue }, { purgedCount: "4" });
+  await session.ok("DeleteQueue", { queue });
+}
+
+const named = (name) => `MESSAGE_SYSTEM_ATTRIBUTE_NAME_${name}`;
+
+/** A message that is received too often, and what is then known of it; redrive policies that are refused. */
+async function deadLetter(session, queue, dead) {
+  const byQueue = "REDRIVE_PERMISSION_BY_QUEUE";
+  await session.ok("CreateQueue", {
+    queue: dead,
+    attributes: { redriveAllowPolicy: { permission: byQueue, sourceQueues: [queue] } },
+  });
+  const redrivePolicy = { deadLetterQueue: dead, maxReceiveCount: 1 };
+  await session.refused(
+    "CreateQueue",
+    { queue: `${queue}-other`, attributes: { redrivePolicy } },
+    "PERMISSION_DENIED",
+    "DLQ_NOT_ALLOWED",
+  );
+  await session.ok("CreateQueue", { queue });
+  await session.refused(
+    "SetQueueAttributes",
+    { queue, attributes: { redrivePolicy: { ...redrivePolicy, deadLetterQueue: "nowhere" } } },
+    "FAILED_PRECONDITION",
+    "DLQ_NOT_FOUND",
+    { ResourceInfo: { resourceType: "queue", resourceName: "nowhere" } },
+  );
+  await session.ok(
+    "SetQueueAttributes",
+    { queue, attributes: { redrivePolicy } },
+    { attributes: { redrivePolicy } },
+  );
+  const { messageId } = await session.ok("SendMessage", { queue, text: "boom", groupId: "g" });
+  const receive = { queue, visibilityTimeout: "0s" };
+  await session.ok("ReceiveMessage", receive, { messages: [{ messageId }] });
+  await session.ok(
+    "ExplainMessage",
+    { queue, messageId },
+    { obstacles: [{ kind: "OBSTACLE_KIND_DEAD_LETTER_DUE" }] },
+  );
+  await session.ok("ReceiveMessage", receive, { messages: [] });
+  const counters = { storedMessageCount: "0", deadLetteredCount: "1" };
+  await session.ok("GetQueueAttributes", { queue }, { counters });
+  await session.refused("DescribeMessage", { queue, messageId }, "NOT_FOUND", "MESSAGE_NOT_FOUND", {
+    ResourceInfo: { resourceType: "message", resourceName: messageId },
+  });
+  await session.ok(
+    "DescribeMessage",
+    { queue: dead, messageId, bodyBytesMax: 2 },
+    {
+      message: {
+        text: "bo",
+        systemAttributes: {
+          receiveCount: 1,
+          deadLetterSourceQueue: queue,
+          deadLetterReason: "DEAD_LETTER_REASON_MAX_RECEIVES",
+        },
+      },
+      events: [
+        { kind: "MESSAGE_EVENT_KIND_SENT" },
+        { kind: "MESSAGE_EVENT_KIND_RECEIVED" },
+        { kind: "MESSAGE_EVENT_KIND_RELEASED" },
+        { kind: "MESSAGE_EVENT_KIND_DEAD_LETTERED", queue, reason: "MAX_RECEIVES" },
+      ],
+    },
+  );
+  await session.ok("SendMessage", { queue, text: "again" });
+  const call = session.open("Consume");
+  call.send({ start: { queue, credit: { messages: 1 } } });
+  const [held] = (await call.next()).messages.messages;
+  const handles = [held.receiptHandle];
+  call.send({ reject: { receiptHandles: handles, reason: "BAD", error: "no", deadLetter: true } });
+  requirePart(await call.next(), { results: { results: [{ deadLetterQueue: dead }] } }, "Consume");
+  await call.end();
+
+  // Another move that asks for all that can be asked for, and changes all that can be changed.
+  const move = {
+    source: dead,
+    destination: queue,
+    filter: {
+      messageIds: [messageId],
+      attributes: {},
+      deadLetterSourceQueue: queue,
+      groupId: "g",
+      bodyContains: "oo",
+      minimumAge: "0s",
+      maximumAge: "3600s",
+    },
+    edit: { data: "AAEC/w==", removeAttributes: ["old"], groupId: "h" },
+  };
+  await session.ok(
+    "PreviewMessageMoveTask",
+    { ...move, sampleCount: 1, bodyBytesMax: 1 },
+    {
+      matchingMessageCount: "1",
+      otherMessageCount: "1",
+      samples: [{ data: "AA==", bodyBytes: 4 }],
+    },
+  );
+  await session.ok("StartMessageMoveTask", { ...move, requestId: `${queue}-move` });
+  requirePart(await endedMove(session, dead), { movedMessageCount: "1" }, "ListMessageMoveTasks");
+  await session.ok(
+    "ReceiveMessage",
+    { queue, systemAttributeNames: [named("GROUP_ID"), named("ORIGINAL_MESSAGE_ID")] },
+    {
+      messages: [
+        { data: "AAEC/w==", systemAttributes: { groupId: "h", originalMessageId: messageId } },
+      ],
+    },
+  );
+  await session.ok("DeleteQueue", { queue });
+  await session.ok("DeleteQueue", { queue: dead });
+}
+
+/** Every attribute of a standard queue, and messages with all they may have. */
+async function setEverything(session, queue) {
+  const attributes = {
+    visibilityTimeout: "60s",
+    messageRetentionPeriod: "3600s",
+    delay: "0s",
+    maximumMessageBytes: 2048,
+    receiveMessageWaitTime: "0s",
+    redrivePolicy: { deadLetterQueue: queue, maxReceiveCount: 10 },
+    redriveAllowPolicy: { permission: "REDRIVE_PERMISSION_ALLOW_ALL" },
+    receiptPolicy: "RECEIPT_POLICY_STRICT",
+    dedupWindow: "60s",
+    maxInFlight: 100,
+    deliveryPaused: true,
+    retryPolicy: { minimumBackoff: "1s", maximumBackoff: "60s", factor: 1.5 },
+    maxInFlightPerGroup: 1,
+    priorityAgeing: "3600s",
+  };
+  const requestId = `${queue}-create`;
+  const create = { queue, attributes: { ...attributes, policy: "" }, requestId };
+  await session.ok("CreateQueue", create, { created: true, replayed: false });
+  await session.ok("CreateQueue", create, { created: true, replayed: true });
+  await session.ok("GetQueueAttributes", { queue }, { attributes });
+
+  const kind = { dataType: "Binary.raw", binaryValue: "AAEC/w==" };
+  const message = {
+    attributes: { kind },
+    systemAttributes: { traceHeader: "Root=1-5759e988-bd862e3fe1be46a994272793" },
+    groupId: "tenant",
+    timeToLive: "60s",
+  };
+  const low = { ...message, data: "bG93", priority: 0, dedupId: "low" };
+  const high = { ...message, data: "aGlnaA==", priority: 9, dedupId: "high" };
+  const { messageId } = await session.ok("SendMessage", { queue, ...low });
+  await session.ok("SendMessageBatch", {
+    queue,
+    requestId: `${queue}-batch`,
+    entries: [
+      { id: "high", ...high, delay: "0s" },
+      { id: "later", ...message, text: "later", deliverTime: "2060-01-01T00:00:00Z" },
+    ],
+  });
+  await session.ok("ReceiveMessage", { queue }, { messages: [] });
+  await session.ok(
+    "ExplainMessage",
+    { queue, messageId },
+    { obstacles: [{ kind: "OBSTACLE_KIND_PAUSED" }], aheadMessageCount: 1 },
+  );
+  await session.ok("SetQueueAttributes", { queue, attributes: { deliveryPaused: false } });
+  // The urgent one alone: of its group, one may be in flight.
+  const { messages } = await session.ok(
+    "ReceiveMessage",
+    {
+      queue,
+      maxMessages: 10,
+      maxBytes: 4096,
+      systemAttributeNames: [named("PRIORITY")],
+      requestId: `${queue}-receive`,
+    },
+    { messages: [{ data: "aGlnaA==", systemAttributes: { priority: 9 } }] },
+  );
+  await session.ok(
+    "ExplainMessage",
+    { queue, messageId },
+    { obstacles: [{ kind: "OBSTACLE_KIND_GROUP_LIMIT" }] },
+  );
+  const [{ receiptHandle }] = messages;
+  await session.ok("RejectMessage", { queue, receiptHandle, reason: "BUSY", delay: "300s" });
+  const peek = {
+    queue,
+    groupId: "tenant",
+    attributes: {},
+    states: ["MESSAGE_STATE_DELAYED"],
+    pageSize: 1,
+  };
+  await session.ok("PeekMessages", peek, {
+    messages: [{ data: "aGlnaA==", systemAttributes: { rejection: { reason: "BUSY" } } }],
+    nextPageToken: "",
+  });
+  await session.responses("Produce", [
+    {
+      queue,
+      entries: [
+        { id: "p", ...message, text: "p", priority: 1, delay: "1s", dedupId: "p" },
+        { id: "q", ...message, data: "cQ==", deliverTime: "2060-01-01T00:00:00Z" },
+      ],
+    },
+  ]);
+  await turnPages(session, queue);
+  await session.ok("DeleteQueue", { queue });
+}
+
+/** Lists page by page. */
+async function turnPages(session, queue) {
+  const pages = async (method, request, count) => {
+    let pageToken = "";
+    for (let page = 1; page <= count; page += 1) {
+      const { nextPageToken } = await session.ok(method, { ...request, pageSize: 1, pageToken });
+      if ((nextPageToken === "") !== (page === count)) {
+        throw new Error(`${method}: page ${page} of ${count} ends with "${nextPageToken}".`);
+      }
+      pageToken = nextPageToken;
+    }
+  };
+  const message = { text: "x" };
+  for (const name of ["one", "two"]) {
+    await session.ok("PutSchedule", { queue, schedule: { name, interval: "3600s", message } });
+  }
+  await pages("ListSchedules", { queue }, 2);
+  await pages("PeekMessages", { queue }, 3);
+  await pages("ListScheduledMessages", { queue }, 2);
+  await pages("ListQueues", { prefix: queue }, 1);
+  await pages("ListDeadLetterSourceQueues", { queue }, 1);
+  await session.ok("StartMessageMoveTask", { source: queue });
+  await endedMove(session, queue);
+  await pages("ListMessageMoveTasks", { source: queue }, 1);
+}
+
 /** Sends a message for a time to come, sees it waiting, and takes it back. */
 async function sendForLater(session, queue) {
   await session.ok("CreateQueue", { queue });
@@ -435,8 +788,9 @@ async function keepSchedules(session, queue) {
     name: "nightly",
     cron: "0 3 * * MON-FRI",
     timeZone: "Europe/Berlin",
-    message: { text: "close the books", attributes: {}, priority: 2 },
+    message: { text: "close the books", attributes: {}, priority: 2, timeToLive: "3600s" },
     startTime: "2060-01-01T00:00:00Z",
+    endTime: "2061-01-01T00:00:00Z",
     missedRuns: "MISSED_RUNS_SKIP",
   };
   // The first working day of that year is a Thursday.
@@ -447,6 +801,12 @@ async function keepSchedules(session, queue) {
   const pulse = { name: "pulse", interval: "1s", message: { text: "now" } };
   await session.ok("PutSchedule", { queue, schedule: pulse });
   await session.ok("ReceiveMessage", { queue, waitTime: "5s" }, { messages: [{ text: "now" }] });
+  const resting = { ...pulse, paused: true, message: { data: "AAEC/w==", groupId: "night" } };
+  await session.ok(
+    "PutSchedule",
+    { queue, schedule: resting },
+    { created: false, status: { nextTime: null } },
+  );
   await session.ok("DeleteSchedule", { queue, name: "pulse" });
   await session.ok("ListSchedules", { queue }, { schedules: [{ schedule: nightly, status }] });
   await session.refused(
@@ -561,15 +921,16 @@ function requireComments(tool, address) {
   }
 }
 
-/** Every field named in `expected` must be there and match; of lists, all and in order. */
+/** Every field named in `expected` must be there and match, null for one that is unset; of lists, all and in order. */
 function requirePart(actual, expected, what) {
   const isPart = (have, want) => {
     if (want === undefined) return true;
+    if (want === null) return (have ?? null) === null;
     if (Array.isArray(want)) {
       return have?.length === want.length && want.every((item, index) => isPart(have[index], item));
     }
     if (typeof want !== "object") return have === want;
-    if (typeof have !== "object") return false;
+    if (typeof have !== "object" || have === null) return false;
     return Object.entries(want).every(([name, value]) => isPart(have[name], value));
   };
   if (isPart(actual, expected)) return;
@@ -596,7 +957,15 @@ async function tryTool(tool, server) {
   await beRefused(session, `${queue}-refused`);
   const untried = methods.filter((method) => !session.called.has(method));
   requireEqual(untried, [], "RPCs that this script does not try");
-  console.log(`${tool.name}: ${session.callCount} calls ok, all ${methods.length} RPCs tried`);
+  const missing = ownServices.flatMap((service) =>
+    session.fields.missing(
+      service,
+      methods.filter((method) => services.get(method) === service),
+    ),
+  );
+  requireEqual(missing, [], "fields that this script does not try");
+  const summary = `${session.callCount} calls ok, all ${methods.length} RPCs and their fields tried`;
+  console.log(`${tool.name}: ${summary}`);
 }
 
 function fail(tool, error) {
@@ -613,7 +982,7 @@ if (grpcurl === undefined) {
 
 const server = await startServer();
 try {
-  for (const tool of [grpcurl, bufCurl(Buffer.from(descriptorSetBase64, "base64"))]) {
+  for (const tool of [grpcurl, bufCurl(descriptorSet)]) {
     if (tool !== undefined) await tryTool(tool, server).catch((error) => fail(tool, error));
   }
 } finally {
