@@ -4,6 +4,8 @@
 import { expect, test } from "vitest";
 import { hours, milliseconds, seconds } from "../../src/base/brands.js";
 import { limits } from "../../src/queue/limits.js";
+import type { MoveTaskId } from "../../src/queue/move-task.js";
+import { decideFindMoves } from "../../src/queue/move-tasks.js";
 import {
   countersKey,
   deliveryKey,
@@ -406,4 +408,30 @@ test("the end of a time to live stays where it was", async () => {
   expect((await harness.report("orders"))?.counters.stored).toBe(1);
   harness.clock.advanceAtOnce(1);
   expect((await harness.report("orders"))?.counters).toMatchObject({ stored: 0, expired: 1 });
+});
+
+test("the tasks that run are found in pages, each once", async () => {
+  const harness = await movingHarness();
+  await harness.createQueue("grave");
+  const redrive = { deadLetterQueue: addressOf("grave").name, receiveCountMax: 1 };
+  await harness.createQueue("bills", { redrive });
+  await stepsToEnd(harness, await startMove(harness));
+  const running = [
+    await startMove(harness),
+    await startMove(harness, { source: "grave", destination: "bills" }),
+  ];
+  for (const countMax of [1, 2, 3, 4]) {
+    const found: MoveTaskId[] = [];
+    let after: MoveTaskId | undefined;
+    for (let page = 0; page < 10; page += 1) {
+      const decision = await harness.run("FindMoves", (transaction) =>
+        decideFindMoves(transaction, { after, countMax }),
+      );
+      if (decision.kind === "rejected") throw new Error("Nothing is refused here.");
+      found.push(...decision.outcome.running);
+      after = decision.outcome.last;
+      if (after === undefined) break;
+    }
+    expect(found).toEqual(running);
+  }
 });

@@ -332,3 +332,19 @@ test("a moved message brings along its priority, its last rejection and what is 
     expect.arrayContaining([kinds.RECEIVED, kinds.RELEASED, kinds.REJECTED, kinds.MOVED]),
   );
 });
+
+test("a request id knows its request again, in whatever order the maps of filter and edit come", async () => {
+  const t = await deadLetterScenario();
+  const start = async (names: readonly string[], value = "v") => {
+    const attributes = Object.fromEntries(names.map((name) => [name, value]));
+    const request = t.moveRequest({
+      requestId: "r1",
+      filter: { attributes: new Map(Object.entries(attributes)) },
+      edit: { setAttributes: attributesOf(attributes) },
+    });
+    return await t.call("startMessageMoveTask", request);
+  };
+  const first = await start(["a", "b", "c"]);
+  expect(await start(["c", "a", "b"])).toEqual({ ...first, replayed: true });
+  await expect(start(["a", "b", "c"], "w")).rejects.toMatchObject({ reason: "REQUEST_ID_REUSED" });
+});
