@@ -218,7 +218,9 @@ function fieldsOf(rejection: QueueRejection): WireFaultFields {
       return {
         code: status.INVALID_ARGUMENT,
         reason: "UNSUPPORTED_FOR_QUEUE_TYPE",
-        message: `${rejection.field} is for ${other} queues, and "${rejection.queue}" is a ${type} queue. Leave it out.`,
+        message: `${rejection.field} is for ${other} queues, and "${rejection.queue}" is a ${type} queue. Leave it out${
+          !rejection.isFifo && rejection.field.endsWith("dedup_id") ? ", or set dedup_window" : ""
+        }.`,
         metadata: { queue: rejection.queue, field: rejection.field },
         violations: [
           {

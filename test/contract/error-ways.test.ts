@@ -140,9 +140,9 @@ describe("of the other type of queue", () => {
     expect(await refusal(t.send("x", { groupId: "g", priority: 1 }))).toMatchObject(
       unsupported("priority"),
     );
-    expect(await refusal(t.send("x", { queue: "standard", dedupId: "d" }))).toMatchObject(
-      unsupported("dedup_id", "standard"),
-    );
+    const noWindow = await refusal(t.send("x", { queue: "standard", dedupId: "d" }));
+    expect(noWindow).toMatchObject(unsupported("dedup_id", "standard"));
+    expect(noWindow.message).toContain("or set dedup_window");
     expect(await refusal(t.receive({ queue: "standard", attemptId: "a" }))).toMatchObject(
       unsupported("receive_attempt_id", "standard"),
     );
