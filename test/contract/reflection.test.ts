@@ -13,6 +13,7 @@ import { createDataListener } from "../../src/edge/data-listener.js";
 import { createMetrics } from "../../src/edge/metrics.js";
 import { noopHandlers } from "../../src/edge/noop-service.js";
 import { QueueServiceDefinition } from "../../src/gen/forebay/queue/v1/queue_service.js";
+import { ScheduleServiceDefinition } from "../../src/gen/forebay/queue/v1/schedule_service.js";
 import {
   ServerReflectionRequest,
   ServerReflectionResponse,
@@ -33,12 +34,18 @@ let port = 0;
 let client: Client;
 
 // Only sending answers; reflection asks no handler.
-const handlers = Object.fromEntries(
-  Object.keys(QueueServiceDefinition.methods).map((name) => [name, noopHandlers.sendMessage]),
-) as unknown as ServiceHandlers<typeof QueueServiceDefinition>;
+const handlersOf = <
+  Definition extends typeof QueueServiceDefinition | typeof ScheduleServiceDefinition,
+>({
+  methods,
+}: Definition) =>
+  Object.fromEntries(
+    Object.keys(methods).map((name) => [name, noopHandlers.sendMessage]),
+  ) as unknown as ServiceHandlers<Definition>;
 
 beforeAll(async () => {
-  listener.add(QueueServiceDefinition, handlers);
+  listener.add(QueueServiceDefinition, handlersOf(QueueServiceDefinition));
+  listener.add(ScheduleServiceDefinition, handlersOf(ScheduleServiceDefinition));
   ({ port } = await listener.listen({ host: "127.0.0.1", port: 0 }));
   client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
 });
@@ -91,15 +98,17 @@ describe("buf curl", () => {
   test("lists the services", async () => {
     expect((await bufCurl("--list-services")).trim().split("\n").sort()).toEqual([
       "forebay.queue.v1.QueueService",
+      "forebay.queue.v1.ScheduleService",
       "grpc.reflection.v1.ServerReflection",
       "grpc.reflection.v1alpha.ServerReflection",
     ]);
   });
 
-  test("lists every method of the queue service", async () => {
+  test("lists every method of each service", async () => {
     const listed = (await bufCurl("--list-methods")).trim().split("\n");
-    for (const { name } of Object.values(QueueServiceDefinition.methods)) {
-      expect(listed).toContain(`forebay.queue.v1.QueueService/${name}`);
+    for (const { fullName, methods } of [QueueServiceDefinition, ScheduleServiceDefinition]) {
+      for (const { name } of Object.values(methods))
+        expect(listed).toContain(`${fullName}/${name}`);
     }
   });
 
@@ -144,6 +153,7 @@ describe("a file", () => {
     ["a field", "forebay.queue.v1.SendMessageRequest.queue"],
     ["a oneof", "forebay.queue.v1.SendMessageRequest.body"],
     ["a method", "forebay.queue.v1.QueueService.SendMessage"],
+    ["a method of another service", "forebay.queue.v1.ScheduleService.PutSchedule"],
     ["an enum", "forebay.queue.v1.MessageState"],
     ["a value of an enum", "forebay.queue.v1.MESSAGE_STATE_UNSPECIFIED"],
     ["a type of Google's", "google.protobuf.Duration"],
