@@ -49,7 +49,8 @@ export async function startServer(args = []) {
   return { address, managementAddress, stop };
 }
 
-async function isReady(managementAddress) {
+/** Whether a server with this management address answers that it is ready. */
+export async function isReady(managementAddress) {
   try {
     return (await fetch(`http://${managementAddress}/readyz`)).ok;
   } catch {
@@ -59,7 +60,7 @@ async function isReady(managementAddress) {
 }
 
 /** A port of this machine that nobody listens on right now. */
-async function freePort() {
+export async function freePort() {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
   const { port } = probe.address();

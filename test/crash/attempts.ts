@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { ForebayError } from "@forebay/client";
-import { type History, nowMs, type Outcome } from "./history.js";
+import { nowMs, type Outcome } from "./history.js";
 
 export type Attempted<Value> =
   | { readonly outcome: "ok"; readonly value: Value; readonly attemptCount: number }
@@ -20,15 +20,18 @@ const expectedRefusals = new Set([
   // On FIFO queues: the lease ended while the server was away.
   "RECEIPT_HANDLE_EXPIRED",
   "RECEIVE_ATTEMPT_STALE",
-  // A task that ended meanwhile.
+  // A task that ended meanwhile, or one that had begun although nobody was told so.
   "MOVE_TASK_NOT_RUNNING",
+  "MOVE_TASK_ALREADY_RUNNING",
+  "IN_FLIGHT_LIMIT",
 ]);
 
 export class Attempts {
-  readonly #history: History;
+  /** Told of every answer that no crash explains. */
+  readonly surprise: (what: string) => void;
 
-  constructor(history: History) {
-    this.#history = history;
+  constructor(surprise: (what: string) => void) {
+    this.surprise = surprise;
   }
 
   /** Calls once and says what came of it. */
@@ -62,9 +65,5 @@ export class Attempts {
     }
     this.surprise(String(error));
     return "unknown";
-  }
-
-  surprise(what: string): void {
-    this.#history.add({ kind: "surprise", atMs: nowMs(), what });
   }
 }

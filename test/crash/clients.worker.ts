@@ -4,7 +4,7 @@
 import { ForebayClient } from "@forebay/client";
 import { Attempts } from "./attempts.js";
 import type { Client } from "./client.js";
-import { History } from "./history.js";
+import { History, nowMs } from "./history.js";
 import { move } from "./mover.js";
 import type { ClientKind, ClientPlan } from "./plan.js";
 import { Random } from "./random.js";
@@ -44,7 +44,7 @@ const running = Object.entries(plan.clients).flatMap(([kind, count], place) =>
       plan,
       random: new Random(plan.seed + place * 1_000 + index),
       history,
-      attempts: new Attempts(history),
+      attempts: new Attempts((what) => history.add({ kind: "surprise", atMs: nowMs(), what })),
       queue: plain.queue(plan.queue),
       repeatingQueue: repeating.queue(plan.queue),
       cancelMove: (taskHandle) => plain.cancelMove(taskHandle),

@@ -43,5 +43,5 @@ testOnBothStores({
   callsMax: 40,
   runsInMemory: 150,
   runsOnDisk: 20,
-  history: historyOf(["a"], (given, queueNamed) => new MixedModelQueue(given, queueNamed)),
+  history: historyOf({ a: {} }, (given, queueNamed) => new MixedModelQueue(given, queueNamed)),
 });

@@ -59,10 +59,10 @@ testOnBothStores({
     advanceMs: [0, 1, 500, 999, 1_000, 5_000, 29_000, 60_000, 300_000],
   }),
   callsMax: 80,
-  runsInMemory: 300,
+  runsInMemory: 400,
   runsOnDisk: 40,
   history: historyOf(
-    ["b.fifo", "a.fifo"],
+    { "b.fifo": {}, "a.fifo": { redrive: { deadLetterQueue: "b.fifo", receiveCountMax: 2 } } },
     (given, queueNamed) => new FifoModelQueue(given, queueNamed),
   ),
 });

@@ -49,7 +49,7 @@ const entry: fc.Arbitrary<GivenEntry> = fc.record({
 testOnBothStores({
   title: "standard queues deliver as the model does",
   call: callsOf({
-    queues: ["a", "a", "a", "b"],
+    queues: ["a", "a", "b"],
     settings,
     entry,
     entriesMin: 1,
@@ -59,7 +59,10 @@ testOnBothStores({
     advanceMs: [0, 1, 500, 999, 1_000, 5_000, 29_000, 60_000, 300_000],
   }),
   callsMax: 80,
-  runsInMemory: 300,
+  runsInMemory: 500,
   runsOnDisk: 40,
-  history: historyOf(["b", "a"], (given, queueNamed) => new MixedModelQueue(given, queueNamed)),
+  history: historyOf(
+    { b: { retentionMs: 60_000 }, a: { redrive: { deadLetterQueue: "b", receiveCountMax: 3 } } },
+    (given, queueNamed) => new MixedModelQueue(given, queueNamed),
+  ),
 });

@@ -49,12 +49,15 @@ interface PastReceive {
 
 export type MakeModel = (settings: Partial<ModelSettings>, queueNamed: QueueNamed) => ModelQueue;
 
-/** A history that begins with empty queues of these names, created in order. */
+/** A history that begins with empty queues, created in this order with these settings. */
 export const historyOf =
-  (queues: readonly string[], makeModel: MakeModel): History<Call> =>
+  (first: Readonly<Record<string, Partial<ModelSettings>>>, makeModel: MakeModel): History<Call> =>
   async (engine, calls) => {
+    const queues = Object.keys(first);
     const both = new SideBySide(engine, queues, makeModel);
-    for (const queue of queues) await both.take({ call: "create", queue, settings: {} });
+    for (const [queue, settings] of Object.entries(first)) {
+      await both.take({ call: "create", queue, settings });
+    }
     for (const call of calls) await both.take(call);
     for (const queue of queues) both.report(queue);
     await engine.finish();
