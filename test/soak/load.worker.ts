@@ -23,6 +23,8 @@ tell({ event: "progress", operations: worker.operations });
 await new Promise<void>((resolve) => {
   process.once("message", () => resolve());
 });
+// The server is there; the connection to it may not be made again yet.
+await worker.untilBack();
 await end();
 clearInterval(timer);
 await worker.client.close();

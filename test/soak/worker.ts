@@ -86,7 +86,7 @@ export class Worker {
   }
 
   /** Nobody goes on until a call is answered, or nearly every call would be one that nobody answers. */
-  async #untilBack(): Promise<void> {
+  async untilBack(): Promise<void> {
     this.#back ??= this.#lookUntilBack().finally(() => {
       this.#back = undefined;
     });
@@ -109,7 +109,7 @@ export class Worker {
   async call<Value>(kind: string, call: () => Promise<Value>): Promise<Attempted<Value>> {
     const result = await this.attempts.once(call);
     this.#count(kind);
-    if (result.outcome === "unknown") await this.#untilBack();
+    if (result.outcome === "unknown") await this.untilBack();
     return result;
   }
 
@@ -134,7 +134,7 @@ export class Worker {
   async #sent(number: number, result: Attempted<unknown>): Promise<void> {
     this.ledger.sent(number, result.outcome);
     this.#count("sent");
-    if (result.outcome === "unknown") await this.#untilBack();
+    if (result.outcome === "unknown") await this.untilBack();
   }
 
   async sendBatch(queue: Queue, optionsOf: () => SendOptions): Promise<void> {
@@ -150,7 +150,7 @@ export class Worker {
       this.ledger.sent(number, outcome);
     }
     this.#count("sent", numbers.length);
-    if (result.outcome === "unknown") await this.#untilBack();
+    if (result.outcome === "unknown") await this.untilBack();
   }
 
   async produce(producer: Producer, optionsOf: () => SendOptions): Promise<void> {
@@ -172,7 +172,7 @@ export class Worker {
       queue.receive({ maxMessages: 10, waitTimeMs: 100, visibilityTimeoutMs }),
     );
     if (result.outcome !== "ok") {
-      await this.#untilBack();
+      await this.untilBack();
       return [];
     }
     for (const message of result.value) this.ledger.arrived(numberOf(message), startedMs);
@@ -191,7 +191,7 @@ export class Worker {
       this.ledger.deleted(numberOf(message), { outcome, hasRemoved: done === "DELETED" });
     }
     this.#count("deleted", messages.length);
-    if (result.outcome === "unknown") await this.#untilBack();
+    if (result.outcome === "unknown") await this.untilBack();
   }
 
   async delete(message: ReceivedMessage): Promise<void> {
@@ -220,7 +220,7 @@ export class Worker {
         await Promise.all(parting);
       } catch (error) {
         this.attempts.outcomeOf(error);
-        await this.#untilBack();
+        await this.untilBack();
       }
     }
   }
