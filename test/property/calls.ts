@@ -120,7 +120,7 @@ export function callsOf(choices: CallChoices): fc.Arbitrary<Call> {
       }),
     },
     { weight: 3, arbitrary: fc.record({ call: constantly("dead-letter"), queue, handle }) },
-    { weight: 4, arbitrary: fc.record({ call: constantly("undo"), receive: named }) },
+    { weight: 6, arbitrary: fc.record({ call: constantly("undo"), receive: named }) },
     { weight: 2, arbitrary: fc.record({ call: constantly("report"), queue }) },
     {
       weight: 12,
@@ -133,3 +133,36 @@ export function callsOf(choices: CallChoices): fc.Arbitrary<Call> {
     { weight: 8, arbitrary: fc.record({ call: constantly("settle") }) },
   );
 }
+
+// For histories that are written down.
+
+/** Sends messages that differ from plain ones as given. */
+export const sendOf = (queue: string, ...entries: Partial<GivenEntry>[]): Call => ({
+  call: "send",
+  queue,
+  entries: entries.map((entry) => ({ ...plainEntry, ...entry })),
+});
+
+const plainEntry: GivenEntry = {
+  content: undefined,
+  sizeBytes: 1,
+  group: undefined,
+  dedup: undefined,
+  delayMs: undefined,
+  inMs: undefined,
+  timeToLiveMs: undefined,
+  priority: 0,
+};
+
+export const receiveOf = (queue: string, wanted: Partial<ModelReceive> = {}): Call => ({
+  call: "receive",
+  queue,
+  countMax: 10,
+  bytesMax: 4_000_000,
+  visibilityTimeoutMs: undefined,
+  attemptId: undefined,
+  ...wanted,
+});
+
+/** Names what was handed out last, or the last but so many. */
+export const latest = (back = 0): number => 2 * back;

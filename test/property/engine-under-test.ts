@@ -220,12 +220,15 @@ export function testOnBothStores<Call>(property: {
   readonly title: string;
   readonly call: fc.Arbitrary<Call>;
   readonly history: History<Call>;
+  /** Histories that are always run: what was wrong once, and what random ones seldom meet. */
+  readonly examples: readonly (readonly Call[])[];
   /** Calls of one run at most. */
   readonly callsMax: number;
   readonly runsInMemory: number;
   readonly runsOnDisk: number;
 }): void {
   const { title, call, history, callsMax, runsInMemory, runsOnDisk } = property;
+  const examples = property.examples.map((given): [Call[]] => [[...given]]);
   const calls = fc.array(call, { minLength: 5, maxLength: callsMax, size: "max" });
 
   test(
@@ -237,7 +240,7 @@ export function testOnBothStores<Call>(property: {
           const harness = await EngineHarness.start({ store: memory });
           await history(new EngineUnderTest(harness, memory), given);
         }),
-        runs(runsInMemory),
+        runs(runsInMemory, examples),
       );
     },
     propertyTimeoutMs,
@@ -258,7 +261,7 @@ export function testOnBothStores<Call>(property: {
             await harness.stop();
           }
         }),
-        runs(runsOnDisk),
+        runs(runsOnDisk, examples),
       );
     },
     propertyTimeoutMs,

@@ -2,7 +2,7 @@
 // before noisy ones, of these the one with the fewest in flight, and numbers that say which groups are noisy.
 
 import fc from "fast-check";
-import { callsOf, type GivenEntry, oneOf } from "./calls.js";
+import { callsOf, type GivenEntry, oneOf, receiveOf, sendOf } from "./calls.js";
 import { testOnBothStores } from "./engine-under-test.js";
 import { MixedModelQueue } from "./mixed-model.js";
 import type { ModelSettings } from "./model-queue.js";
@@ -43,5 +43,14 @@ testOnBothStores({
   callsMax: 40,
   runsInMemory: 150,
   runsOnDisk: 20,
+  examples: [
+    // A group that holds thirty is noisy, and one that holds less comes before it.
+    [
+      sendOf("a", ...Array.from({ length: 40 }, () => ({ group: "g1" }))),
+      receiveOf("a", { countMax: 30 }),
+      sendOf("a", { group: "g2" }),
+      receiveOf("a", { countMax: 3 }),
+    ],
+  ],
   history: historyOf({ a: {} }, (given, queueNamed) => new MixedModelQueue(given, queueNamed)),
 });

@@ -2,7 +2,7 @@
 // order of each group, round robin, deduplication, attempts, dead letters, and everything that changes them.
 
 import fc from "fast-check";
-import { callsOf, type GivenEntry, oneOf } from "./calls.js";
+import { callsOf, type GivenEntry, latest, oneOf, receiveOf, sendOf } from "./calls.js";
 import { testOnBothStores } from "./engine-under-test.js";
 import { FifoModelQueue } from "./fifo-model.js";
 import type { ModelSettings } from "./model-queue.js";
@@ -61,6 +61,33 @@ testOnBothStores({
   callsMax: 80,
   runsInMemory: 400,
   runsOnDisk: 40,
+  examples: [
+    // A lease has ended that nobody has looked at since: the message backs off.
+    [
+      {
+        call: "set",
+        queue: "a.fifo",
+        settings: { retry: { minimumMs: 1_000, maximumMs: 60_000, factor: 2 } },
+      },
+      sendOf("a.fifo", { group: "g1", dedup: 1 }),
+      receiveOf("a.fifo", { visibilityTimeoutMs: 1 }),
+      { call: "advance", ms: 999 },
+    ],
+    // One of several leased together is visible again, and the others are not.
+    [
+      sendOf("a.fifo", { group: "g1", dedup: 1 }, { group: "g1", dedup: 2 }),
+      receiveOf("a.fifo"),
+      { call: "change", queue: "a.fifo", handle: latest(1), timeoutMs: 0 },
+      receiveOf("a.fifo"),
+    ],
+    // An undone receive makes a message one that was never received: the queue's delay holds for it.
+    [
+      sendOf("a.fifo", { group: "g1", dedup: 1 }),
+      receiveOf("a.fifo"),
+      { call: "set", queue: "a.fifo", settings: { delayMs: 5_000 } },
+      { call: "undo", receive: latest() },
+    ],
+  ],
   history: historyOf(
     { "b.fifo": {}, "a.fifo": { redrive: { deadLetterQueue: "b.fifo", receiveCountMax: 2 } } },
     (given, queueNamed) => new FifoModelQueue(given, queueNamed),

@@ -1,8 +1,8 @@
-// Random calls on standard queues with everything mixed, two of which may be each other's or their own dead-letter queue, beside
-// a plain model: plain and delayed messages, priorities, groups, rejects, times to live, times to come, retries and dead letters.
+// Random calls on standard queues with everything mixed, which may be each other's or their own dead-letter queue, beside a plain
+// model: plain and delayed messages, priorities, groups, rejects, times to live, times to come, retries and dead letters.
 
 import fc from "fast-check";
-import { callsOf, type GivenEntry, oneOf } from "./calls.js";
+import { callsOf, type GivenEntry, latest, oneOf, receiveOf, sendOf } from "./calls.js";
 import { testOnBothStores } from "./engine-under-test.js";
 import { MixedModelQueue } from "./mixed-model.js";
 import type { ModelSettings } from "./model-queue.js";
@@ -49,20 +49,49 @@ const entry: fc.Arbitrary<GivenEntry> = fc.record({
 testOnBothStores({
   title: "standard queues deliver as the model does",
   call: callsOf({
-    queues: ["a", "a", "b"],
+    queues: ["a", "a", "a", "b", "b", "c"],
     settings,
     entry,
     entriesMin: 1,
     entriesMax: 5,
     receivedMax: 10,
     attemptIds: [undefined],
-    advanceMs: [0, 1, 500, 999, 1_000, 5_000, 29_000, 60_000, 300_000],
+    advanceMs: [0, 1, 500, 999, 1_000, 5_000, 26_000, 30_000, 60_000, 300_000],
   }),
   callsMax: 80,
   runsInMemory: 500,
   runsOnDisk: 40,
+  examples: [
+    // A receive that looks one group ahead leaves nothing open behind it.
+    [sendOf("c", { group: "g1" }, { group: "g2" }), receiveOf("c", { countMax: 1 })],
+    // An undone receive puts a message back where it stood, also one that stood behind all others.
+    [
+      sendOf("c", {}, {}),
+      receiveOf("c", { countMax: 1 }),
+      { call: "give back", queue: "c", handle: latest(), delayMs: 0, isRejected: true },
+      receiveOf("c"),
+      { call: "undo", receive: latest() },
+      receiveOf("c", { countMax: 1 }),
+    ],
+    // A dead letter that is older than what stands before it expires in its time.
+    [
+      sendOf("a", {}),
+      { call: "advance", ms: 1_000 },
+      sendOf("b", {}),
+      receiveOf("a", { visibilityTimeoutMs: 0 }),
+      receiveOf("a", { visibilityTimeoutMs: 0 }),
+      receiveOf("a"),
+      { call: "advance", ms: 29_000 },
+      { call: "advance", ms: 30_000 },
+      { call: "report", queue: "b" },
+    ],
+  ],
   history: historyOf(
-    { b: { retentionMs: 60_000 }, a: { redrive: { deadLetterQueue: "b", receiveCountMax: 3 } } },
+    {
+      c: {},
+      b: { retentionMs: 60_000, redrive: { deadLetterQueue: "c", receiveCountMax: 1 } },
+      a: { redrive: { deadLetterQueue: "b", receiveCountMax: 2 } },
+    },
     (given, queueNamed) => new MixedModelQueue(given, queueNamed),
   ),
 });
