@@ -486,7 +486,9 @@ class SideBySide {
         stamp,
       ),
     );
-    this.#models.get(name)?.undo(model, attemptId, this.#now);
+    // A queue created since under the same name has never heard of it.
+    const current = this.#models.get(name);
+    if (model[0]?.queue === current) current?.undo(model, attemptId, this.#now);
   }
 }
 
