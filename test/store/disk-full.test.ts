@@ -94,8 +94,8 @@ test(
     while (await promises.send(client, 60_000));
     expect(promises.sentCount).toBeGreaterThan(100);
     expect(client.fullness).toEqual([true]);
-    // The reserve is there for what goes on.
-    expect(freeBytes(disk)).toBeGreaterThan(4 * 1_048_576);
+    // The reserve is there for what goes on, less what was under way when it was reached.
+    expect(freeBytes(disk)).toBeGreaterThan(3 * 1_048_576);
     await receiveAndDeleteAll(client, promises);
     expect(promises.deletedCount).toBe(promises.sentCount);
     // The file has not become smaller; the pages in it are free again.
