@@ -2,7 +2,7 @@
 // compared at once, at the step that is wrong; its answer comes when it is durable. Commits may be held back meanwhile, so
 // that calls meet each other's uncommitted rows.
 
-import fc from "fast-check";
+import fc, { type Parameters } from "fast-check";
 import { expect, test } from "vitest";
 import type { DurationMs } from "../../src/base/brands.js";
 import { decideFindQueue } from "../../src/queue/administer-queue.js";
@@ -211,6 +211,13 @@ const eventLoopTurn = async (): Promise<void> => {
   });
 };
 
+/** A history that fails is made smaller only while there is time to tell of it. */
+const inTime = <Example>(parameters: Parameters<Example>): Parameters<Example> => ({
+  ...parameters,
+  interruptAfterTimeLimit: propertyTimeoutMs * 0.8,
+  markInterruptAsFailure: true,
+});
+
 /** What a property does with an engine and the calls of one run. */
 export type History<Call> = (engine: EngineUnderTest, calls: readonly Call[]) => Promise<void>;
 
@@ -240,7 +247,7 @@ export function testOnBothStores<Call>(property: {
           const harness = await EngineHarness.start({ store: memory });
           await history(new EngineUnderTest(harness, memory), given);
         }),
-        runs(runsInMemory, examples),
+        inTime(runs(runsInMemory, examples)),
       );
     },
     propertyTimeoutMs,
@@ -261,7 +268,7 @@ export function testOnBothStores<Call>(property: {
             await harness.stop();
           }
         }),
-        runs(runsOnDisk, examples),
+        inTime(runs(runsOnDisk, examples)),
       );
     },
     propertyTimeoutMs,
