@@ -39,3 +39,17 @@ export const segmentNumber = (value: number): SegmentNumber => value as SegmentN
 export const after = (instant: EpochMs, span: DurationMs): EpochMs => (instant + span) as EpochMs;
 /** The span between two instants, negative when `to` is earlier. */
 export const between = (from: EpochMs, to: EpochMs): DurationMs => (to - from) as DurationMs;
+
+/** The number of one leader's reign, minted once by the coordinator; from 1. */
+export type Epoch = Branded<number, "Epoch">;
+/** A record's place in the log of its group; from 1, 0 for the place before the first. */
+export type LogSeq = Branded<number, "LogSeq">;
+/** The identity of a member, made with its empty store: 16 random bytes as 32 hexadecimal digits. */
+export type MemberId = Branded<string, "MemberId">;
+/** The identity of a replicated group: 16 random bytes as 32 hexadecimal digits. */
+export type GroupId = Branded<string, "GroupId">;
+
+export const epoch = (value: number): Epoch => value as Epoch;
+export const logSeq = (value: number): LogSeq => value as LogSeq;
+export const memberId = (value: string): MemberId => value as MemberId;
+export const groupId = (value: string): GroupId => value as GroupId;

@@ -25,7 +25,7 @@ const mayImport = {
   // The services' view and change types only; see "store-imports-service-types-only".
   store: ["base", ...services],
   replication: ["base", "gen", "store"],
-  cluster: ["base", "gen", "store"],
+  cluster: ["base", "gen", "replication", "store"],
   base: [],
   gen: [],
 };
