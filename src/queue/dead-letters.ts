@@ -5,6 +5,7 @@
 import { uuidText } from "../base/ids.js";
 import type { Delivery, Message, Queue } from "./model.js";
 import type { OpenQueue } from "./open-queue.js";
+import { findReceiver } from "./readable.js";
 import { admit, remove } from "./stored-messages.js";
 import type { QueueView } from "./view.js";
 
@@ -14,12 +15,13 @@ export const isOverLimit = ({ settings }: Queue, delivery: Delivery | undefined)
   delivery !== undefined &&
   delivery.receiveCount >= settings.redrive.receiveCountMax;
 
-/** The queue that dead letters go to, if it exists and can take them. */
+/**
+ * The queue that dead letters go to, if it exists and can take them. One that cannot be read is as good as none: the messages
+ * it should take must not hold up those behind them.
+ */
 export function deadLetterTarget(view: QueueView, queue: Queue): Queue | undefined {
   const { redrive } = queue.settings;
-  if (redrive === undefined) return undefined;
-  const target = view.findQueue(queue.namespace, redrive.deadLetterQueue);
-  return target?.isFifo === queue.isFifo ? target : undefined;
+  return redrive && findReceiver(view, queue, redrive.deadLetterQueue);
 }
 
 export function moveToDeadLetters(

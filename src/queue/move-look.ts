@@ -1,13 +1,13 @@
 // What a move task would do with the messages of its source: one look, which only reads, shared by the task and its preview.
 
 import type { Sequence } from "../base/brands.js";
-import { RecordCorrupt } from "../base/record-corrupt.js";
 import { isDelayed } from "./delay.js";
 import { limits } from "./limits.js";
 import type { Delivery, Message, Queue } from "./model.js";
 import { type EditedContent, editContent, MoveSelection } from "./move-filter.js";
 import type { MoveOrder } from "./move-task.js";
 import type { OpenQueue } from "./open-queue.js";
+import { findReceiver, orUnreadable } from "./readable.js";
 import { isExpired } from "./stored-messages.js";
 import type { PassedMessage } from "./view.js";
 
@@ -104,26 +104,11 @@ export class MoveLook {
       : { kind: "moves", target, edited };
   }
 
-  /**
-   * The queue it was dead-lettered from, if there is one of its name and type. One that cannot be read must not hold up what
-   * goes to others.
-   */
+  /** The queue it was dead-lettered from. One that cannot be read must not hold up what goes to others. */
   #recordedSource(delivery: Delivery | undefined): Queue | undefined {
     const { transaction, queue } = this.#open;
     const recorded = delivery?.origin?.deadLetter?.source;
-    if (recorded === undefined) return undefined;
-    const source = orUnreadable(() => transaction.findQueue(queue.namespace, recorded));
-    if (source === "unreadable" || source?.isFifo !== queue.isFifo) return undefined;
-    return transaction.readableCounters(source) === undefined ? undefined : source;
-  }
-}
-
-function orUnreadable<Row>(read: () => Row): Row | "unreadable" {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof RecordCorrupt) return "unreadable";
-    throw error;
+    return recorded && findReceiver(transaction, queue, recorded);
   }
 }
 

@@ -5,10 +5,10 @@
 // goes on while they find much to remove.
 
 import type { Namespace, QueueName } from "../base/brands.js";
-import { RecordCorrupt } from "../base/record-corrupt.js";
 import { isRemembered } from "./deduplication.js";
 import { limits } from "./limits.js";
 import type { Queue } from "./model.js";
+import { orUnreadable } from "./readable.js";
 import { accept, type Decided } from "./rejections.js";
 import type { Stamp } from "./stamp.js";
 import type { QueueTransaction, QueueView, RememberedKey } from "./view.js";
@@ -118,23 +118,14 @@ function removeIfOver(
   key: RememberedKey,
   stamp: Stamp,
 ): boolean {
-  const entry = readable(() =>
+  const entry = orUnreadable(() =>
     table === "dedup" ? transaction.dedupEntry(queue, key) : transaction.receiveAttempt(queue, key),
   );
-  if (entry === undefined) return false;
+  // It has lost its time: it stays, for the check to name, and the others are not kept waiting for it.
+  if (entry === undefined || entry === "unreadable") return false;
   const windowMs = table === "dedup" ? queue.settings.dedupWindowMs : limits.attemptWindowMs;
   if (isRemembered(entry, windowMs, stamp)) return false;
   if (table === "dedup") transaction.removeDedupEntry(queue, key);
   else transaction.removeReceiveAttempt(queue, key);
   return true;
-}
-
-/** One that cannot be read has lost its time: it stays, for the check to name, and the others are not kept waiting for it. */
-function readable<Row>(read: () => Row): Row | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof RecordCorrupt) return undefined;
-    throw error;
-  }
 }

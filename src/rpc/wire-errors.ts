@@ -258,7 +258,7 @@ function fieldsOf(rejection: QueueRejection): WireFaultFields {
         message:
           rejection.deadLetterQueue === undefined
             ? `Queue "${rejection.queue}" has no dead-letter queue. Set its redrive_policy first.`
-            : `The dead-letter queue "${rejection.deadLetterQueue}" of queue "${rejection.queue}" does not exist, or not with its type. Create it, or name another in redrive_policy.`,
+            : `The dead-letter queue "${rejection.deadLetterQueue}" of queue "${rejection.queue}" does not exist, is of the other type, or cannot be read. Create it, or name another in redrive_policy.`,
         metadata: {
           queue: rejection.queue,
           ...(rejection.deadLetterQueue !== undefined && {

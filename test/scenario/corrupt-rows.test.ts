@@ -10,6 +10,7 @@ import {
   rowsOf,
 } from "../support/broken-rows.js";
 import { consumer } from "../support/consumer.js";
+import { deadLetterScenario } from "../support/dead-letters.js";
 import { bodiesOf, type Scenario, scenario } from "../support/scenario.js";
 
 const recordCorrupt = { code: "INTERNAL", reason: "RECORD_CORRUPT" };
@@ -198,3 +199,29 @@ for (const { name, lost, isPicked } of [
     }
   });
 }
+
+const isQueueRow =
+  (queue: string) =>
+  (key: string): boolean =>
+    key.startsWith("\x80") && key.endsWith(queue);
+
+test.each([
+  ["counters", rowsOf("dead", "counters")],
+  ["settings", isQueueRow("dead")],
+])("a dead-letter queue whose %s cannot be read does not stop its source", async (_, isPicked) => {
+  const t = await deadLetterScenario({ after: 1 });
+  t.expectErrors();
+  await t.send("over the limit");
+  await t.receive({ visibilityTimeoutMs: 0 });
+  await breakRow(t, isPicked);
+  await t.send("behind it");
+  // It stays, as without its target, and is delivered again.
+  expect(bodiesOf(await t.receive({ max: 10 }))).toEqual(["over the limit", "behind it"]);
+  const { counters } = await t.call("getQueueAttributes", { queue: t.queue, names: [] });
+  expect(counters?.deadLetterTargetMissingCount).toBe(1n);
+  await t.send("rejected");
+  const { handle } = await t.receiveOne();
+  await expect(t.reject(handle, { reason: "r", isDeadLetter: true })).rejects.toMatchObject({
+    reason: "DLQ_NOT_FOUND",
+  });
+});
