@@ -390,9 +390,12 @@ const bounds: Readonly<Record<string, Bound>> = {
   "a trace header": {
     method: "sendMessage",
     field: "system_attributes.trace_header",
-    good: (t) => [send(t, { systemAttributes: { traceHeader: "x".repeat(1_024) } })],
+    good: (t) =>
+      ["x".repeat(1_024), "\t\r\nä \u{1f4e8}"].map((traceHeader) =>
+        send(t, { systemAttributes: { traceHeader } }),
+      ),
     bad: (t) =>
-      ["x".repeat(1_025), "ä".repeat(513)].map((traceHeader) =>
+      ["x".repeat(1_025), "ä".repeat(513), "\u0000", "a\u001b[0m", "\uffff"].map((traceHeader) =>
         send(t, { systemAttributes: { traceHeader } }),
       ),
   },
