@@ -70,6 +70,8 @@ export const isGone = (result: GiveBackResult | undefined): boolean =>
 export class HeldLeases {
   readonly #parts: HeldLeasesParts;
   readonly #held = new Map<string, Held>();
+  /** FIFO: the handles that are held, by group. A nack looks at its group alone, since there may be 100,000 others. */
+  readonly #groups = new Map<string, Set<string>>();
   #renewal: Timer | undefined;
   #renewMs = 0;
   #renewAtMs = 0;
@@ -85,9 +87,24 @@ export class HeldLeases {
 
   hold(handle: string, lease: Lease): void {
     this.#held.set(handle, { lease, asksUnderWay: 0 });
+    const { orderedGroup } = lease;
+    if (orderedGroup !== undefined) {
+      const group = this.#groups.get(orderedGroup);
+      if (group === undefined) this.#groups.set(orderedGroup, new Set([handle]));
+      else group.add(handle);
+    }
     const leaseMs = lease.until - lease.leasedAt;
     this.#renewMs = leaseMs / renewalsPerLease;
     this.#scheduleRenewal(this.#renewMs);
+  }
+
+  #drop(handle: string): void {
+    const orderedGroup = this.#held.get(handle)?.lease.orderedGroup;
+    this.#held.delete(handle);
+    if (orderedGroup === undefined) return;
+    const group = this.#groups.get(orderedGroup);
+    group?.delete(handle);
+    if (group?.size === 0) this.#groups.delete(orderedGroup);
   }
 
   /** Something was asked for these handles; each is `answered` later. Handles that are not held are no concern. */
@@ -103,9 +120,9 @@ export class HeldLeases {
     const held = this.#held.get(handle);
     if (held === undefined) return;
     held.asksUnderWay -= 1;
-    if (!isLeft) this.#held.delete(handle);
+    if (!isLeft) this.#drop(handle);
     else if (this.#isReleased && held.asksUnderWay === 0) {
-      this.#held.delete(handle);
+      this.#drop(handle);
       this.#giveBack([held.lease.receipt]);
     }
   }
@@ -124,22 +141,25 @@ export class HeldLeases {
       if (known === undefined || place < known.place)
         first.set(lease.orderedGroup, { place, index });
     });
-    if (first.size === 0) return [];
-    return [...this.#held].filter(this.#isUntouched).flatMap(([handle, { lease }]) => {
-      const ahead = lease.orderedGroup === undefined ? undefined : first.get(lease.orderedGroup);
-      const isBehind = ahead !== undefined && lease.receipt.sequence > ahead.place;
-      return isBehind ? [{ handle, receipt: lease.receipt, index: ahead.index }] : [];
-    });
+    return [...first].flatMap(([group, ahead]) =>
+      this.#heldOf([...(this.#groups.get(group) ?? [])])
+        .filter(this.#isUntouched)
+        .filter(([, { lease }]) => lease.receipt.sequence > ahead.place)
+        .map(([handle, { lease }]) => ({ handle, receipt: lease.receipt, index: ahead.index })),
+    );
   }
 
   /** They were given back with one they followed. */
   follow(followers: readonly HeldFollower[]): void {
-    this.#lose(
-      followers.flatMap(({ handle }) => {
-        const held = this.#held.get(handle);
-        return held === undefined ? [] : [[handle, held] as const];
-      }),
-    );
+    this.#lose(this.#heldOf(followers.map(({ handle }) => handle)));
+  }
+
+  /** Those of these handles that are held. */
+  #heldOf(handles: readonly string[]): readonly HeldEntry[] {
+    return handles.flatMap((handle) => {
+      const held = this.#held.get(handle);
+      return held === undefined ? [] : [[handle, held] as const];
+    });
   }
 
   // --- renewing -----------------------------------------------------------------------------------------------------------
@@ -220,7 +240,7 @@ export class HeldLeases {
   #lose(entries: readonly HeldEntry[]): void {
     // What was acked while a renewal was under way is gone, not lost.
     const lost = entries.filter(this.#isUntouched).map(([handle]) => handle);
-    for (const handle of lost) this.#held.delete(handle);
+    for (const handle of lost) this.#drop(handle);
     if (lost.length > 0 && !this.#isReleased) this.#parts.lost(lost);
   }
 
@@ -236,7 +256,7 @@ export class HeldLeases {
     this.#isReleased = true;
     this.#renewal?.cancel();
     const untouched = [...this.#held].filter(this.#isUntouched);
-    for (const [handle] of untouched) this.#held.delete(handle);
+    for (const [handle] of untouched) this.#drop(handle);
     this.#giveBack(untouched.map(([, { lease }]) => lease.receipt));
   }
 
