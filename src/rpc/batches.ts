@@ -1,5 +1,6 @@
 // What batches share: the checks of the whole, in SQS's order, and the shape of an entry's refusal.
 
+import { status } from "@grpc/grpc-js";
 import type { BatchEntryError } from "../gen/forebay/queue/v1/message.js";
 import { limits } from "../queue/limits.js";
 import type { WireFault } from "./status-details.js";
@@ -48,7 +49,12 @@ export function checkBatch(
 }
 
 /** Codes where the same entry, unchanged, may succeed later. */
-const serverFaultCodes = new Set<number>([8, 10, 13, 14]); // RESOURCE_EXHAUSTED, ABORTED, INTERNAL, UNAVAILABLE
+const serverFaultCodes: ReadonlySet<status> = new Set([
+  status.RESOURCE_EXHAUSTED,
+  status.ABORTED,
+  status.INTERNAL,
+  status.UNAVAILABLE,
+]);
 
 export const failedEntry = (id: string, fault: WireFault): FailedEntry => ({
   id,

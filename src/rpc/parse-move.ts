@@ -2,7 +2,7 @@
 
 import { hash } from "node:crypto";
 import { days, type Namespace } from "../base/brands.js";
-import { uuidText } from "../base/ids.js";
+import { uuidBytes, uuidText } from "../base/ids.js";
 import type {
   MoveEdit as WireEdit,
   MoveFilter as WireFilter,
@@ -112,17 +112,16 @@ const isEmptyFilter = (filter: MoveFilter): boolean =>
   filter.ageMsMin === undefined &&
   filter.ageMsMax === undefined;
 
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-
 function parseMessageIds(violations: Violations, given: readonly string[]): readonly Buffer[] {
   const field = "filter.message_ids";
   if (!checkListLength(violations, field, given.length, limits.moveMessageIdsMax)) return [];
-  const hexes = new Set<string>();
-  given.forEach((messageId, index) => {
-    if (uuid.test(messageId)) hexes.add(messageId.replaceAll("-", "").toLowerCase());
+  const distinct = new Map<string, Buffer>();
+  given.forEach((text, index) => {
+    const messageId = uuidBytes(text);
+    if (messageId !== undefined) distinct.set(text.toLowerCase(), messageId);
     else violations.add("INVALID_PARAMETER", `${field}[${index}]`, "must be a UUID");
   });
-  return [...hexes].map((hex) => Buffer.from(hex, "hex"));
+  return [...distinct.values()];
 }
 
 function checkFilterAttributes(
