@@ -105,7 +105,8 @@ export const limits = {
   moveBodyContainsBytesMax: 1_024,
   previewSamplesMax: 10,
   previewSamplesDefault: 3,
-  previewReasonsMax: 100,
+  /** Queues, and reasons, that a preview counts by: what they take with their names has room beside the samples. */
+  previewNamesMax: 100,
   /** Of a queue; what 1,000 of them send fits what one command writes. */
   schedulesMax: 1_000,
   scheduleNameCharactersMax: 80,

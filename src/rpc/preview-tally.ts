@@ -47,9 +47,7 @@ export class PreviewTally {
       this.#matchingCount += 1n;
       if (target === undefined) this.#skippedCount += 1n;
       else countIn(this.#destinations, nameFor(this.#wanted.callerNamespace, target));
-      if (this.#reasons.size < limits.previewReasonsMax || this.#reasons.has(rejectionReason)) {
-        countIn(this.#reasons, rejectionReason);
-      }
+      countIn(this.#reasons, rejectionReason);
     }
     for (const sample of previewed.samples) this.#addSample(sample, previewed.source);
   }
@@ -83,6 +81,9 @@ export class PreviewTally {
   }
 }
 
-const countIn = (counts: Map<string, bigint>, key: string): void => {
-  counts.set(key, (counts.get(key) ?? 0n) + 1n);
-};
+/** Of more names than there is room for, those met first are counted. */
+function countIn(counts: Map<string, bigint>, name: string): void {
+  const count = counts.get(name);
+  if (count === undefined && counts.size === limits.previewNamesMax) return;
+  counts.set(name, (count ?? 0n) + 1n);
+}

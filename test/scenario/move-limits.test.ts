@@ -86,6 +86,21 @@ test("of the reasons of rejections a preview counts a hundred", async () => {
   expect(Number(matchingMessageCount)).toBe(104);
 });
 
+test("of the queues that messages would go back to a preview counts a hundred", async () => {
+  const t = await deadLetterScenario();
+  for (let index = 0; index < 102; index += 1) {
+    const queue = `source-${index}`;
+    await t.createQueue(queue, { redrive: { to: "dead", after: 1 } });
+    await sendToDeath(t, [queue], { queue });
+  }
+  await sendToDeath(t, ["again"], { queue: "source-7" });
+  const { destinationMessageCounts: queues, matchingMessageCount } = await preview(t);
+  expect(queues.size).toBe(100);
+  expect(queues.get("source-7")).toBe(2n);
+  expect(queues.has("source-101")).toBe(false);
+  expect(Number(matchingMessageCount)).toBe(103);
+});
+
 async function sendAgain(t: Scenario, reason: string): Promise<void> {
   await t.send("again");
   await t.reject((await t.receiveOne()).handle, { reason, isDeadLetter: true });
