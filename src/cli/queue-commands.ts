@@ -147,12 +147,12 @@ function addRemove(queue: Command, context: CliContext): void {
   withCommonOptions(remove).action(
     async (name: string, options: EtagOptions & { readonly yes?: boolean }) => {
       await context.withQueue(name, options, async (found) => {
-        const count = await storedCount(found);
-        const deed = `deletes the queue ${name} with its ${messages(count)}`;
+        const holding = await holdingOf(found);
+        const deed = `deletes the queue ${name} with its ${holdingText(holding)}`;
         await confirm(context, { isConfirmed: options.yes === true, deed });
         await found.remove({ etag: options.etag });
-        const json = { queue: name, deletedMessageCount: count };
-        const cells = { queue: name, deleted: messages(count) };
+        const json = { queue: name, deletedMessageCount: holding.stored + holding.scheduled };
+        const cells = { queue: name, deleted: holdingText(holding) };
         await context.output.one(options.output, { cells, json, raw: name });
       });
     },
@@ -162,12 +162,12 @@ function addRemove(queue: Command, context: CliContext): void {
 function addPurge(queue: Command, context: CliContext): void {
   const purge = queue
     .command("purge <queue>")
-    .description("remove every message sent so far")
+    .description("remove every message sent so far, those with a time to come included")
     .option("--yes", "do not ask");
   withCommonOptions(purge).action(
     async (name: string, options: CommonOptions & { readonly yes?: boolean }) => {
       await context.withQueue(name, options, async (found) => {
-        const deed = `removes ${messages(await storedCount(found))} of ${name} for good`;
+        const deed = `removes ${holdingText(await holdingOf(found))} of ${name} for good`;
         await confirm(context, { isConfirmed: options.yes === true, deed });
         const purgedCount = await found.purge();
         const cells = { queue: name, purged: messages(purgedCount) };
@@ -316,8 +316,19 @@ function printPermission(
   return context.output.one(options.output, { cells: row, json: row, raw: label });
 }
 
-async function storedCount(queue: Queue): Promise<number> {
-  return (await queue.attributes()).counters.storedMessageCount;
+/** The messages of a queue, and those that wait for their time to join it: both go with a purge. */
+interface Holding {
+  readonly stored: number;
+  readonly scheduled: number;
+}
+
+async function holdingOf(queue: Queue): Promise<Holding> {
+  const { counters } = await queue.attributes();
+  return { stored: counters.storedMessageCount, scheduled: counters.scheduledMessageCount };
+}
+
+function holdingText({ stored, scheduled }: Holding): string {
+  return scheduled === 0 ? messages(stored) : `${messages(stored)} and ${scheduled} scheduled`;
 }
 
 function messages(count: number): string {

@@ -84,6 +84,24 @@ describe("what destroys", () => {
     expect(await t.counts()).toBe("0/0/0");
   });
 
+  test("tells of messages that wait for their time, which go too", async () => {
+    const { run, json, t } = await cliScenario();
+    await t.send("x");
+    for (const body of ["later", "later still"]) {
+      await run(["send", "orders", body, "--deliver-at", "+1h"]);
+    }
+    const purge = await run("queue purge orders", { isTty: true, stdin: "y\n" });
+    expect(purge.stderr).toContain("removes 1 message and 2 scheduled of orders");
+    expect(await json("scheduled ls orders")).toEqual([]);
+    await run(["send", "orders", "later", "--deliver-at", "+1h"]);
+    const remove = await run("queue rm orders");
+    expect(remove.stderr).toContain("deletes the queue orders with its 0 messages and 1 scheduled");
+    expect(await json("queue rm orders --yes")).toEqual({
+      queue: "orders",
+      deletedMessageCount: 1,
+    });
+  });
+
   test("asks a person, and takes anything but yes for a no", async () => {
     const { run, t } = await cliScenario();
     await t.send("x");
