@@ -33,11 +33,11 @@ export const MessageSystemAttributeName = {
   GROUP_ID: 8,
   /** TRACE_HEADER - Its trace header. SQS: AWSTraceHeader. */
   TRACE_HEADER: 9,
-  /** DEAD_LETTER_SOURCE_QUEUE - The queue it was dead-lettered from. SQS: DeadLetterQueueSourceArn. */
+  /** DEAD_LETTER_SOURCE_QUEUE - The queue it was dead-lettered from to come to this one. SQS: DeadLetterQueueSourceArn. */
   DEAD_LETTER_SOURCE_QUEUE: 10,
   /** REJECTION - Why a consumer rejected it last, in the consumer's words. */
   REJECTION: 11,
-  /** ORIGINAL_MESSAGE_ID - The id it had before a move task made it a new message. */
+  /** ORIGINAL_MESSAGE_ID - The id it had before a move task made it a new message, the last one if it was moved more than once. */
   ORIGINAL_MESSAGE_ID: 12,
   /** PRIORITY - Its priority. */
   PRIORITY: 13,
@@ -292,13 +292,13 @@ export function messageStateToJSON(object: MessageState): string {
 export const MessageEventKind = {
   /** UNSPECIFIED - Not set, never sent. */
   UNSPECIFIED: 0,
-  /** SENT - It was sent, or joined the queue at its `deliver_time`. */
+  /** SENT - It was sent, or joined the queue at its `deliver_time`. Of one that was moved more than once: the move before the last. */
   SENT: 1,
   /** RECEIVED - It was received. */
   RECEIVED: 2,
   /** LEASE_ENDED - Its lease ended without a delete. */
   LEASE_ENDED: 3,
-  /** RELEASED - Its receiver gave it back: a visibility change to 0s or a nack. */
+  /** RELEASED - Its receiver gave it back, by a visibility change to 0s or a nack, or had received it for 0s. */
   RELEASED: 4,
   /** REJECTED - Its receiver rejected it. */
   REJECTED: 5,
@@ -602,7 +602,7 @@ export interface MessageSystemAttributes {
   traceHeader?:
     | string
     | undefined;
-  /** The queue it was dead-lettered from. */
+  /** The queue it was dead-lettered from to come to this one; unset once a move task took it further. */
   deadLetterSourceQueue?:
     | string
     | undefined;
@@ -610,7 +610,7 @@ export interface MessageSystemAttributes {
   rejection?:
     | Rejection
     | undefined;
-  /** The id it had before a move task made it a new message. */
+  /** The id it had before a move task made it a new message, the last one if it was moved more than once. */
   originalMessageId?:
     | string
     | undefined;

@@ -478,9 +478,9 @@ export interface QueueCounters {
   receivedCount: bigint;
   /** Messages deleted by a receipt handle since the queue was created. */
   deletedCount: bigint;
-  /** Messages that reached the end of the retention period since the queue was created. */
+  /** Messages that reached the end of the retention period, or of their own time to live, since the queue was created. */
   expiredCount: bigint;
-  /** Messages removed by purges since the queue was created. */
+  /** Stored messages removed by purges since the queue was created. */
   purgedCount: bigint;
   /** Sends dropped as duplicates since the queue was created. */
   deduplicatedCount: bigint;
@@ -502,8 +502,9 @@ export interface QueueCounters {
 
 /**
  * The numbers of a standard queue's quiet groups, messages without a group included. A group is noisy when it holds at least
- * 30 messages in flight and more than a tenth of all, or used at least 6 s and more than a tenth of the processing time of about the last minute;
- * it is quiet again when nothing of it is stored, or 5 minutes after its last send.
+ * 30 messages in flight and more than a tenth of all, or used at least 6 s and more than a tenth of the processing time of
+ * about the last minute; it is quiet again when nothing of it is stored, or 5 minutes after its last send. One of which nothing
+ * is visible then is counted as noisy until something of it changes.
  */
 export interface FairnessCounters {
   /** Groups that are noisy now. */
@@ -534,7 +535,10 @@ export interface MessageMoveTask {
   toMoveMessageCount: bigint;
   /** Messages left in place: their source could not be determined or exists no more, or the edit cannot be applied to them. */
   skippedMessageCount: bigint;
-  /** Why it FAILED, as an UPPER_SNAKE reason. */
+  /**
+   * Why it FAILED: COULD_NOT_DETERMINE_SOURCE, it moved nothing, as no message had a queue to go back to;
+   * DESTINATION_NOT_FOUND, the destination was deleted meanwhile; RECORD_CORRUPT, what it was to do cannot be read any more.
+   */
   failureReason: string;
   /** When it was started. */
   startTime?:

@@ -51,7 +51,8 @@ export const protobufFileName = "forebay/queue/v1/queue_service.proto";
  *
  * Conventions. A queue is addressed by its name (`orders`), a queue of another namespace as `billing/orders`. Success means
  * flushed to disk. Errors carry `google.rpc.Status` details with `ErrorInfo{reason, domain: "forebay"}`; INVALID_ARGUMENT also
- * carries a `BadRequest` with every bad field, retryable errors a `RetryInfo`, missing resources a `ResourceInfo`.
+ * carries a `BadRequest` with every bad field, retryable errors a `RetryInfo`, missing resources a `ResourceInfo`; that of a
+ * message known by a receipt handle only names its queue.
  * Every call may also answer:
  *   INVALID_ARGUMENT / MALFORMED_REQUEST: the bytes are not a message of this type.
  *   INVALID_ARGUMENT / MISSING_PARAMETER, INVALID_PARAMETER: a field is absent, ill-formed or out of range; nothing was done.
@@ -202,7 +203,7 @@ export interface PurgeQueueRequest {
 
 /** Answers PurgeQueue. */
 export interface PurgeQueueResponse {
-  /** How many messages were removed. */
+  /** How many stored messages were removed. Those with a `deliver_time` to come are removed, too, and not counted. */
   purgedCount: bigint;
   /** True when this is the stored result of an earlier call with the same request id. */
   replayed: boolean;
@@ -790,7 +791,10 @@ export interface ConsumeLost {
 export interface StartMessageMoveTaskRequest {
   /** The queue to move from; at least one redrive policy names it. */
   source: string;
-  /** The queue to move to, of the same type; empty: each message's recorded source. */
+  /**
+   * The queue to move to, of the same type; empty: the queue that each message was dead-lettered from to come here. One that
+   * was sent here, or that came by a move task, has none and is skipped: name a destination for it.
+   */
   destination: string;
   /** Messages a second at most. Range: [1, 500]. Unset: as fast as the server likes. */
   maxPerSecond?:
@@ -846,7 +850,7 @@ export interface PreviewMessageMoveTaskResponse {
   skippedMessageCount: bigint;
   /** Messages that are in flight or delayed and would stay unless they become visible before the task ends. */
   unavailableMessageCount: bigint;
-  /** Matching messages by the queue they would go to. */
+  /** Matching messages by the queue they would go to. At most 100 queues. */
   destinationMessageCounts: Map<string, bigint>;
   /** Matching messages by the reason of their last rejection; those without one under the empty text. At most 100 reasons. */
   rejectionReasonCounts: Map<string, bigint>;
@@ -10726,7 +10730,7 @@ export const QueueServiceDefinition = {
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /**
-     * Deletes a queue with all it holds, at once. Waiting receives end with QUEUE_NOT_FOUND; a queue created later under the
+     * Deletes a queue with all it holds, its schedules and the move tasks out of it, at once. Waiting receives end with QUEUE_NOT_FOUND; a queue created later under the
      * same name refuses the old one's receipt handles. Durable on return. Errors:
      *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
      *   ABORTED / ETAG_MISMATCH: `etag` is given and no longer current.
@@ -10740,7 +10744,8 @@ export const QueueServiceDefinition = {
       options: { idempotencyLevel: "IDEMPOTENT" },
     },
     /**
-     * Removes every message sent before this call, visible, in flight or delayed, in one step; messages sent after it survive.
+     * Removes every message sent before this call, visible, in flight, delayed or with a `deliver_time` to come, in one step;
+     * messages sent after it survive. Deduplication and receive attempt ids are forgotten; schedules, tags and attributes stay.
      * Receivers that wait go on waiting. Durable on return. Errors:
      *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
      *   FAILED_PRECONDITION / PURGE_IN_PROGRESS: purged less than 60 s ago, with `sqs_timing=strict` only.
@@ -11057,7 +11062,8 @@ export const QueueServiceDefinition = {
     /**
      * What follows has no SQS counterpart. Gives a received message back because it cannot be processed, with a reason that is
      * kept with it: it becomes visible behind all others (FIFO: at its place) after `delay`, or goes to the dead-letter queue
-     * at once. Durable on return. Errors: those of ChangeMessageVisibility, the lease must be the message's newest, and
+     * at once. Durable on return. Errors: those of ChangeMessageVisibility but its limit of 12 h, and
+     *   FAILED_PRECONDITION / RECEIPT_HANDLE_EXPIRED: received again since; only the newest handle of a message may reject it.
      *   FAILED_PRECONDITION / DLQ_NOT_FOUND: `dead_letter` is set and the queue has no dead-letter queue, or it does not exist.
      */
     rejectMessage: {
@@ -11070,7 +11076,8 @@ export const QueueServiceDefinition = {
     },
     /**
      * Shows one stored or scheduled message and the events of its life: sends, receives, ends of leases, rejections, moves; the
-     * last 16 receives. What was deleted or expired is not remembered. Errors:
+     * last 16 receives, the reason of the last rejection, and how it came to this queue, not to those before. A scheduled one
+     * has no events yet. What was deleted or expired is not remembered. Errors:
      *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
      *   NOT_FOUND / MESSAGE_NOT_FOUND: no message of this id is in the queue.
      */
@@ -11221,7 +11228,7 @@ export const QueueServiceService = {
     responseDeserialize: (value: Buffer): ListQueuesResponse => ListQueuesResponse.decode(value),
   },
   /**
-   * Deletes a queue with all it holds, at once. Waiting receives end with QUEUE_NOT_FOUND; a queue created later under the
+   * Deletes a queue with all it holds, its schedules and the move tasks out of it, at once. Waiting receives end with QUEUE_NOT_FOUND; a queue created later under the
    * same name refuses the old one's receipt handles. Durable on return. Errors:
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
    *   ABORTED / ETAG_MISMATCH: `etag` is given and no longer current.
@@ -11236,7 +11243,8 @@ export const QueueServiceService = {
     responseDeserialize: (value: Buffer): DeleteQueueResponse => DeleteQueueResponse.decode(value),
   },
   /**
-   * Removes every message sent before this call, visible, in flight or delayed, in one step; messages sent after it survive.
+   * Removes every message sent before this call, visible, in flight, delayed or with a `deliver_time` to come, in one step;
+   * messages sent after it survive. Deduplication and receive attempt ids are forgotten; schedules, tags and attributes stay.
    * Receivers that wait go on waiting. Durable on return. Errors:
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
    *   FAILED_PRECONDITION / PURGE_IN_PROGRESS: purged less than 60 s ago, with `sqs_timing=strict` only.
@@ -11606,7 +11614,8 @@ export const QueueServiceService = {
   /**
    * What follows has no SQS counterpart. Gives a received message back because it cannot be processed, with a reason that is
    * kept with it: it becomes visible behind all others (FIFO: at its place) after `delay`, or goes to the dead-letter queue
-   * at once. Durable on return. Errors: those of ChangeMessageVisibility, the lease must be the message's newest, and
+   * at once. Durable on return. Errors: those of ChangeMessageVisibility but its limit of 12 h, and
+   *   FAILED_PRECONDITION / RECEIPT_HANDLE_EXPIRED: received again since; only the newest handle of a message may reject it.
    *   FAILED_PRECONDITION / DLQ_NOT_FOUND: `dead_letter` is set and the queue has no dead-letter queue, or it does not exist.
    */
   rejectMessage: {
@@ -11621,7 +11630,8 @@ export const QueueServiceService = {
   },
   /**
    * Shows one stored or scheduled message and the events of its life: sends, receives, ends of leases, rejections, moves; the
-   * last 16 receives. What was deleted or expired is not remembered. Errors:
+   * last 16 receives, the reason of the last rejection, and how it came to this queue, not to those before. A scheduled one
+   * has no events yet. What was deleted or expired is not remembered. Errors:
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
    *   NOT_FOUND / MESSAGE_NOT_FOUND: no message of this id is in the queue.
    */
@@ -11738,14 +11748,15 @@ export interface QueueServiceServer extends UntypedServiceImplementation {
    */
   listQueues: handleUnaryCall<ListQueuesRequest, ListQueuesResponse>;
   /**
-   * Deletes a queue with all it holds, at once. Waiting receives end with QUEUE_NOT_FOUND; a queue created later under the
+   * Deletes a queue with all it holds, its schedules and the move tasks out of it, at once. Waiting receives end with QUEUE_NOT_FOUND; a queue created later under the
    * same name refuses the old one's receipt handles. Durable on return. Errors:
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
    *   ABORTED / ETAG_MISMATCH: `etag` is given and no longer current.
    */
   deleteQueue: handleUnaryCall<DeleteQueueRequest, DeleteQueueResponse>;
   /**
-   * Removes every message sent before this call, visible, in flight or delayed, in one step; messages sent after it survive.
+   * Removes every message sent before this call, visible, in flight, delayed or with a `deliver_time` to come, in one step;
+   * messages sent after it survive. Deduplication and receive attempt ids are forgotten; schedules, tags and attributes stay.
    * Receivers that wait go on waiting. Durable on return. Errors:
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
    *   FAILED_PRECONDITION / PURGE_IN_PROGRESS: purged less than 60 s ago, with `sqs_timing=strict` only.
@@ -11918,13 +11929,15 @@ export interface QueueServiceServer extends UntypedServiceImplementation {
   /**
    * What follows has no SQS counterpart. Gives a received message back because it cannot be processed, with a reason that is
    * kept with it: it becomes visible behind all others (FIFO: at its place) after `delay`, or goes to the dead-letter queue
-   * at once. Durable on return. Errors: those of ChangeMessageVisibility, the lease must be the message's newest, and
+   * at once. Durable on return. Errors: those of ChangeMessageVisibility but its limit of 12 h, and
+   *   FAILED_PRECONDITION / RECEIPT_HANDLE_EXPIRED: received again since; only the newest handle of a message may reject it.
    *   FAILED_PRECONDITION / DLQ_NOT_FOUND: `dead_letter` is set and the queue has no dead-letter queue, or it does not exist.
    */
   rejectMessage: handleUnaryCall<RejectMessageRequest, RejectMessageResponse>;
   /**
    * Shows one stored or scheduled message and the events of its life: sends, receives, ends of leases, rejections, moves; the
-   * last 16 receives. What was deleted or expired is not remembered. Errors:
+   * last 16 receives, the reason of the last rejection, and how it came to this queue, not to those before. A scheduled one
+   * has no events yet. What was deleted or expired is not remembered. Errors:
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
    *   NOT_FOUND / MESSAGE_NOT_FOUND: no message of this id is in the queue.
    */
@@ -12070,7 +12083,7 @@ export interface QueueServiceClient extends Client {
     callback: (error: ServiceError | null, response: ListQueuesResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Deletes a queue with all it holds, at once. Waiting receives end with QUEUE_NOT_FOUND; a queue created later under the
+   * Deletes a queue with all it holds, its schedules and the move tasks out of it, at once. Waiting receives end with QUEUE_NOT_FOUND; a queue created later under the
    * same name refuses the old one's receipt handles. Durable on return. Errors:
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
    *   ABORTED / ETAG_MISMATCH: `etag` is given and no longer current.
@@ -12091,7 +12104,8 @@ export interface QueueServiceClient extends Client {
     callback: (error: ServiceError | null, response: DeleteQueueResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Removes every message sent before this call, visible, in flight or delayed, in one step; messages sent after it survive.
+   * Removes every message sent before this call, visible, in flight, delayed or with a `deliver_time` to come, in one step;
+   * messages sent after it survive. Deduplication and receive attempt ids are forgotten; schedules, tags and attributes stay.
    * Receivers that wait go on waiting. Durable on return. Errors:
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
    *   FAILED_PRECONDITION / PURGE_IN_PROGRESS: purged less than 60 s ago, with `sqs_timing=strict` only.
@@ -12531,7 +12545,8 @@ export interface QueueServiceClient extends Client {
   /**
    * What follows has no SQS counterpart. Gives a received message back because it cannot be processed, with a reason that is
    * kept with it: it becomes visible behind all others (FIFO: at its place) after `delay`, or goes to the dead-letter queue
-   * at once. Durable on return. Errors: those of ChangeMessageVisibility, the lease must be the message's newest, and
+   * at once. Durable on return. Errors: those of ChangeMessageVisibility but its limit of 12 h, and
+   *   FAILED_PRECONDITION / RECEIPT_HANDLE_EXPIRED: received again since; only the newest handle of a message may reject it.
    *   FAILED_PRECONDITION / DLQ_NOT_FOUND: `dead_letter` is set and the queue has no dead-letter queue, or it does not exist.
    */
   rejectMessage(
@@ -12551,7 +12566,8 @@ export interface QueueServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Shows one stored or scheduled message and the events of its life: sends, receives, ends of leases, rejections, moves; the
-   * last 16 receives. What was deleted or expired is not remembered. Errors:
+   * last 16 receives, the reason of the last rejection, and how it came to this queue, not to those before. A scheduled one
+   * has no events yet. What was deleted or expired is not remembered. Errors:
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
    *   NOT_FOUND / MESSAGE_NOT_FOUND: no message of this id is in the queue.
    */
