@@ -27,8 +27,8 @@ export interface ForebayClientOptions {
   readonly timeoutMs?: number | undefined;
   /**
    * When calls whose outcome was lost are repeated: those that change nothing when repeated, and those that carry a request
-   * id (this client gives one to every send, create, purge, move and permission). `false`: never. Default: after 50 ms to 2000 ms until the
-   * deadline; for 2000 ms while the server was never reached.
+   * id (this client gives one to every send, create, purge, move and permission). `false`: never. Default: after 50 ms to
+   * 2000 ms until the deadline; for 2000 ms while the server was never reached.
    */
   readonly retry?: Partial<RetryOptions> | false | undefined;
   /** Whether sends, and deletes, made at the same time leave in one call. Default: true. */

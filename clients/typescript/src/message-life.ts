@@ -16,7 +16,7 @@ import { type MessageState, PeekedMessage, stateOf } from "./messages.js";
 
 /**
  * What happened to a message: SENT, or joined the queue at its `deliverTime`; RECEIVED; LEASE_ENDED without a delete; RELEASED
- * by its receiver; REJECTED by it; DEAD_LETTERED, so that it came to this queue; MOVED here by a move task. UNKNOWN: something
+ * by its receiver, or received for 0 ms; REJECTED by it; DEAD_LETTERED, so that it came to this queue; MOVED here by a move task. UNKNOWN: something
  * that only a newer client can name.
  */
 export type MessageEventKind = Choice<typeof EventKinds> | "UNKNOWN";
@@ -30,7 +30,7 @@ export interface MessageEvent {
   readonly queue: string | undefined;
   /** RECEIVED: when the lease ends, if it still runs. */
   readonly visibleTime: Date | undefined;
-  /** REJECTED: the consumer's reason. DEAD_LETTERED: MAX_RECEIVES or REJECTED. */
+  /** REJECTED: the consumer's reason, of the last rejection only. DEAD_LETTERED: MAX_RECEIVES or REJECTED. */
   readonly reason: string | undefined;
 }
 
@@ -38,7 +38,10 @@ export interface MessageEvent {
 export interface MessageDescription {
   /** Of a scheduled message `visibleTime` is its `deliverTime`. */
   readonly message: PeekedMessage;
-  /** What happened to it, in order; the last 16 receives. */
+  /**
+   * What happened to it, in order: the last 16 receives, and how it came to this queue, not to those before. None while it is
+   * scheduled.
+   */
   readonly events: readonly MessageEvent[];
 }
 

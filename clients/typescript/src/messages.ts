@@ -98,7 +98,7 @@ export class Message extends MessageContent {
   readonly groupId: string | undefined;
   /** Its trace header. */
   readonly traceHeader: string | undefined;
-  /** The queue it was dead-lettered from. */
+  /** The queue it was dead-lettered from to come to this one; undefined once a move task took it further. */
   readonly deadLetterSourceQueue: string | undefined;
   /** Why it was dead-lettered. */
   readonly deadLetterReason: DeadLetterReason | undefined;
@@ -106,7 +106,7 @@ export class Message extends MessageContent {
   readonly deadLetterTime: Date | undefined;
   /** Why a consumer rejected it last. */
   readonly rejection: Rejection | undefined;
-  /** The id it had before a move task made it a new message. */
+  /** The id it had before a move task made it a new message, the last one if it was moved more than once. */
   readonly originalMessageId: string | undefined;
   /** Its priority, 1 to 9; undefined for the ordinary 0. */
   readonly priority: number | undefined;

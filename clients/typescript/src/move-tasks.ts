@@ -62,7 +62,10 @@ export interface MoveEdit {
 
 /** What to move, where to, and what to change on the way. */
 export interface MoveOptions {
-  /** The queue to move to, of the same type. Default: each message's recorded source. */
+  /**
+   * The queue to move to, of the same type. Default: the queue that each message was dead-lettered from; one that was sent here,
+   * or came by a move task, has none and is skipped.
+   */
   readonly destination?: string | undefined;
   /** Default: all messages. */
   readonly filter?: MoveFilter | undefined;
@@ -97,7 +100,7 @@ export interface MovePreview {
   readonly skippedMessageCount: number;
   /** Messages in flight or delayed, which would stay unless they become visible before the move ends. */
   readonly unavailableMessageCount: number;
-  /** Matching messages by the queue they would go to. */
+  /** Matching messages by the queue they would go to, at most 100 queues. */
   readonly destinationMessageCounts: Readonly<Record<string, number>>;
   /** Matching messages by the reason of their last rejection, at most 100 reasons; those without one under the empty text. */
   readonly rejectionReasonCounts: Readonly<Record<string, number>>;
@@ -128,7 +131,7 @@ export interface MoveTaskDescription {
   readonly toMoveMessageCount: number;
   /** Messages left in place: no source to go to, or the edit cannot be applied to them. */
   readonly skippedMessageCount: number;
-  /** FAILED: why, in UPPER_SNAKE. */
+  /** FAILED: why. COULD_NOT_DETERMINE_SOURCE, DESTINATION_NOT_FOUND, RECORD_CORRUPT, or what only a newer server says. */
   readonly failureReason: string | undefined;
   readonly startTime: Date | undefined;
   /** Undefined while it runs. */

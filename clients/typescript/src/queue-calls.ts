@@ -132,6 +132,6 @@ export interface Permission {
   readonly label: string;
   /** Who; at least one. */
   readonly principals: readonly string[];
-  /** What; 1 to 7. */
+  /** What: at most 7, or `*`. */
   readonly actions: readonly PermittedAction[];
 }

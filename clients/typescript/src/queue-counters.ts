@@ -22,7 +22,10 @@ export interface QueueCounters {
   readonly storedMessageCount: number;
   /** Their bodies and attributes, in bytes. */
   readonly storedBytes: number;
-  /** The time since the oldest stored message was sent, in milliseconds; undefined when there is none. */
+  /**
+   * The time since the oldest stored message came to the queue, in milliseconds: since it was sent, or for a dead letter since
+   * it was moved. Undefined when there is none.
+   */
   readonly oldestMessageAgeMs: number | undefined;
   /** Messages accepted since the queue was created. */
   readonly sentCount: number;
@@ -32,7 +35,7 @@ export interface QueueCounters {
   readonly deletedCount: number;
   /** Messages that reached the end of their retention or time to live since the queue was created. */
   readonly expiredCount: number;
-  /** Messages removed by purges since the queue was created. */
+  /** Stored messages removed by purges since the queue was created. */
   readonly purgedCount: number;
   /** Sends dropped as duplicates since the queue was created. */
   readonly deduplicatedCount: number;
@@ -54,8 +57,8 @@ export interface QueueCounters {
 
 /**
  * The numbers of a queue's quiet groups, messages without a group included. A group is noisy when it holds at least 30
- * messages in flight and more than a tenth of all, or used at least 6 s and more than a tenth of the processing time of the
- * last minute.
+ * messages in flight and more than a tenth of all, or used at least 6 s and more than a tenth of the processing time of about
+ * the last minute; it is quiet again when nothing of it is stored, or 5 minutes after its last send.
  */
 export interface FairnessCounters {
   /** Groups that are noisy now. */

@@ -447,19 +447,28 @@ export class Queue {
     await this.setAttributes({ deliveryPaused: true }, options);
   }
 
-  /** Delivers again, to those who wait first. Resuming a queue that is not paused is fine. @throws ForebayError QUEUE_NOT_FOUND. */
+  /**
+   * Delivers again, to those who wait first. Resuming a queue that is not paused is fine.
+   *
+   * @throws ForebayError QUEUE_NOT_FOUND.
+   */
   async resume(options: CallOptions = {}): Promise<void> {
     await this.setAttributes({ deliveryPaused: false }, options);
   }
 
-  /** Removes every message sent before this call; returns how many. @throws ForebayError QUEUE_NOT_FOUND. */
+  /**
+   * Removes every message sent before this call; returns how many. Those that wait for their `deliverTime` go too, and are not
+   * among these. Schedules stay.
+   *
+   * @throws ForebayError QUEUE_NOT_FOUND.
+   */
   async purge(options: CallOptions & RequestIdOption = {}): Promise<number> {
     const request = { queue: this.name, requestId: options.requestId ?? newRequestId() };
     const response = await this.#context.connection.unary(methods.purgeQueue, request, options);
     return Number(response.purgedCount);
   }
 
-  /** Deletes the queue with all it holds. @throws ForebayError QUEUE_NOT_FOUND, ETAG_MISMATCH. */
+  /** Deletes the queue with all it holds, its schedules included. @throws ForebayError QUEUE_NOT_FOUND, ETAG_MISMATCH. */
   async remove(options: SetAttributesOptions = {}): Promise<void> {
     const request = { queue: this.name, etag: options.etag ?? "" };
     await this.#context.connection.unary(methods.deleteQueue, request, options);

@@ -1,6 +1,6 @@
 // Schedules: messages that the server sends to a queue by itself, again and again, at the times of a cron pattern or every so
-// often. They belong to their queue and go with it; a purge leaves them. What is read keeps what was not set as undefined, so that putting it again
-// changes nothing.
+// often. They belong to their queue and go with it; a purge leaves them. What is read keeps what was not set as undefined, so
+// that putting it again changes nothing.
 
 import {
   type GetScheduleResponse,
@@ -50,7 +50,10 @@ export type ScheduleTiming =
  */
 export type MissedRuns = Choice<typeof MissedRunsChoices>;
 
-/** What a schedule sends: a message as in `Queue.send`. On a FIFO queue its deduplication id is the schedule's name and the run. */
+/**
+ * What a schedule sends: a message as in `Queue.send`. On a FIFO queue its deduplication id is the schedule's name and the time
+ * of the run.
+ */
 export interface ScheduledSend {
   /** Text or bytes, never empty. */
   readonly body: Body;
