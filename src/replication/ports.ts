@@ -52,6 +52,11 @@ export interface Coordinator {
   takeOver(from: Epoch, done: (result: CampaignResult) => void): void;
   /** Until when, in monotonic milliseconds, the lease of this member's epoch surely lives, its margin already taken off. */
   leaseDeadlineMs(): number;
+  /**
+   * False after this process stood still, until a renewal sent since then is answered: its clock may have stood still as well, and
+   * then the deadline is later than it seems. No reason to step down, but nothing may be read under such a lease alone.
+   */
+  isLeaseProven(): boolean;
   /** Gives the lease back, and says who might take it. */
   resign(hint: MemberId | undefined): void;
   /** Stores a configuration if this member still holds `epoch` and `configuration.version` - 1 is the present one. */
