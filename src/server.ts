@@ -4,9 +4,8 @@
 // empty, streams end, what is decided is flushed, connections close, the store closes, the lock goes. Nothing here decides
 // anything about queues.
 
-import { setMaxListeners } from "node:events";
 import { mkdirSync } from "node:fs";
-import { after, type DurationMs, milliseconds, seconds } from "./base/brands.js";
+import { after, type DurationMs, milliseconds } from "./base/brands.js";
 import { type Clock, createSystemClock, sleep, wallMs } from "./base/clock.js";
 import { type DirectoryLock, lockDirectory } from "./base/directory-lock.js";
 import { createIds, type Ids, systemRandom } from "./base/ids.js";
@@ -16,23 +15,13 @@ import { type Address, addressText } from "./config/address.js";
 import type { Config } from "./config/settings.js";
 import { createDataListener } from "./edge/data-listener.js";
 import type { Readiness } from "./edge/health.js";
-import type { Listener } from "./edge/listener.js";
-import { createManagementListener, type ManagementListener } from "./edge/management-listener.js";
-import { createMetrics, type Metrics } from "./edge/metrics.js";
+import { createManagementListener } from "./edge/management-listener.js";
+import { createMetrics } from "./edge/metrics.js";
 import { noopHandlers, noopServiceDefinition } from "./edge/noop-service.js";
-import { Engine, type EngineObserver } from "./engine/engine.js";
-import { Mover } from "./engine/mover.js";
-import { Scheduler } from "./engine/scheduler.js";
-import { Sweeper } from "./engine/sweeper.js";
-import { QueueServiceDefinition } from "./gen/forebay/queue/v1/queue_service.js";
-import { ScheduleServiceDefinition } from "./gen/forebay/queue/v1/schedule_service.js";
-import { ReceiptCodec } from "./queue/receipt.js";
-import { MoveHandles } from "./rpc/move-handle.js";
-import { PageTokens } from "./rpc/page-token.js";
-import { createQueueHandlers } from "./rpc/queue-handlers.js";
-import { createScheduleHandlers } from "./rpc/schedule-handlers.js";
+import { Engine } from "./engine/engine.js";
 import { translateFault } from "./rpc/wire-errors.js";
 import { StoreWatch } from "./server/store-watch.js";
+import { servedDefinitions, Term } from "./server/term.js";
 import { openStore } from "./store/environment.js";
 import type { Store } from "./store/store.js";
 
@@ -92,39 +81,18 @@ async function startOver(
     parts.clock?.(lastInstant) ?? createSystemClock(after(lastInstant, milliseconds(1)));
   const metrics = createMetrics(version);
   const watch = new StoreWatch(store);
-  const engine = await Engine.start({
+  const term = await Term.prepare({
     store,
+    secret: store.secret,
     clock,
     ids: parts.ids ?? createIds(systemRandom),
-    limits: {
-      commandsPendingMax: config.commandsPendingMax,
-      uncommittedBytesMax: config.uncommittedBytesMax,
-      waitersMax: config.waitingReceivesMax,
-      commitAgeMsMax: config.commitBacklogAgeMaxMs,
-      storageReserveBytes: config.storageReserveBytes,
-    },
-    observer: observeEngine(metrics, log, parts.failed),
+    config,
+    metrics,
+    log,
+    failed: parts.failed,
   });
-  const sweeper = new Sweeper({
-    engine,
-    clock,
-    failed: (error) => log.error({ err: error }, "sweep failed"),
-  });
-  const mover = new Mover({
-    engine,
-    clock,
-    moved: (count) => metrics.messagesMoved(count),
-    failed: (error) => log.error({ err: error }, "move task failed; it is tried again"),
-  });
-  const scheduler = new Scheduler({
-    engine,
-    clock,
-    failed: (error) => log.error({ err: error }, "runs of schedules failed; they are tried again"),
-  });
+  const { engine, handlers } = term;
   let isLeaving = false;
-  const draining = new AbortController();
-  // Every open stream listens.
-  setMaxListeners(0, draining.signal);
   const data = createDataListener({
     clock,
     wallMs,
@@ -134,33 +102,16 @@ async function startOver(
     hasReflection: config.reflection,
     managementAddress: () => managementAddress,
   });
-  const pageTokens = new PageTokens(store.secret);
-  const requestKeepMs = seconds(config.requestIdWindowSeconds);
-  data.add(
-    QueueServiceDefinition,
-    createQueueHandlers({
-      engine,
-      clock,
-      receipts: new ReceiptCodec(store.secret),
-      pageTokens,
-      moveHandles: new MoveHandles(store.secret),
-      mover,
-      isStrictTiming: config.sqsTiming === "strict",
-      requestKeepMs,
-      draining: draining.signal,
-    }),
-  );
-  data.add(
-    ScheduleServiceDefinition,
-    createScheduleHandlers({ engine, pageTokens, requestKeepMs, scheduler }),
-  );
+  const [queueService, scheduleService] = servedDefinitions;
+  data.add(queueService, handlers.queues);
+  data.add(scheduleService, handlers.schedules);
   if (config.noopService) data.add(noopServiceDefinition, noopHandlers);
   const management = createManagementListener({
     clock,
     wallMs,
     log,
     metrics,
-    services: [QueueServiceDefinition.fullName, ScheduleServiceDefinition.fullName],
+    services: servedDefinitions.map(({ fullName }) => fullName),
     dataAddress: () => dataAddress,
     readiness: () => readinessOf(engine, isLeaving),
   });
@@ -172,16 +123,14 @@ async function startOver(
       uncommittedBytes: engine.pendingBytes,
     }),
     waiters: () => ({ receive: engine.waiterCount }),
-    moves: () => mover.runningCount,
+    moves: () => term.movesRunning,
   });
   const managementAddress = await management.listen(config.managementListen);
   const dataAddress: Address = await data.listen(config.listen).catch(async (error: unknown) => {
     await management.close(0);
     throw error;
   });
-  sweeper.start();
-  mover.start();
-  scheduler.start();
+  term.begin();
   watch.start({ clock, lock, engine, log, failed: parts.failed });
   log.info(
     {
@@ -202,9 +151,9 @@ async function startOver(
     management.readinessChanged();
     if (config.drainGraceMs > 0)
       await Promise.race([sleep(clock, config.drainGraceMs), hurried.promise]);
-    draining.abort();
-    await Promise.all([sweeper.stop(), mover.stop(), scheduler.stop()]);
-    await closeInOrder(engine, data, management, config.drainTimeoutMs as DurationMs);
+    await term.stop(() => data.drain(config.drainTimeoutMs as DurationMs));
+    // The last to go, so that whoever asks is told until the end.
+    await management.close(0);
     await watch.stop();
     metrics.close();
     await store.close();
@@ -244,19 +193,6 @@ function readinessOf(engine: Engine, isLeaving: boolean): Readiness {
   };
 }
 
-/** Calls under way finish against a working engine; then the engine flushes; the management listener goes last. */
-async function closeInOrder(
-  engine: Engine,
-  data: Listener,
-  management: ManagementListener,
-  timeoutMs: DurationMs,
-): Promise<void> {
-  engine.refuseWaits();
-  await data.drain(timeoutMs);
-  await engine.stop();
-  await management.close(0);
-}
-
 /** Made for every start, kept by the first. */
 function freshSecret(): Buffer {
   const secret = Buffer.alloc(32);
@@ -272,25 +208,3 @@ function signalOf(): { readonly promise: Promise<void>; readonly resolve: () => 
   });
   return { promise, resolve: () => resolve() };
 }
-
-function observeEngine(metrics: Metrics, log: Log, failed: (error: Error) => void): EngineObserver {
-  const told = new Set<string>();
-  return {
-    recordCommitted: (changeCount, _commandCount, elapsedMs) =>
-      metrics.committed(elapsedMs, changeCount),
-    storageChanged: (isFull, space) => {
-      const fields = { availableBytes: space.availableBytes, fileBytes: space.fileBytes };
-      if (isFull) log.error(fields, "storage full: sends are refused, receives and deletes go on");
-      else log.info(fields, "storage has room again");
-    },
-    corruptRowPassed: (corrupt) => {
-      if (told.size >= toldRowsMax || told.has(corrupt.key)) return;
-      told.add(corrupt.key);
-      log.error({ err: corrupt }, "stored value is corrupt and is not served; run `forebay check`");
-    },
-    failed,
-  };
-}
-
-/** Corrupt rows that get a line of their own in the log. */
-const toldRowsMax = 1_000;

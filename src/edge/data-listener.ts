@@ -2,9 +2,9 @@
 // where it is; tools may ask what is served here (reflection).
 
 import { type Address, addressText } from "../config/address.js";
+import type { HandlerOptions } from "./call-shell.js";
 import { turnAway } from "./doors.js";
 import { redirectGrpcLog } from "./grpc-log.js";
-import type { HandlerOptions } from "./handlers.js";
 import { createListener, type Listener } from "./listener.js";
 import { addReflection } from "./reflection.js";
 
@@ -35,6 +35,10 @@ export function createDataListener(options: DataListenerOptions): Listener {
     add: (definition, handlers) => {
       services.push(definition.fullName);
       listener.add(definition, handlers);
+    },
+    addRouted: (definition, router) => {
+      services.push(definition.fullName);
+      listener.addRouted(definition, router);
     },
     listen: (address) => {
       if (hasReflection) addReflection(listener, services);

@@ -1,11 +1,12 @@
-// Bytes to messages and back, for every method. A request whose bytes are not a message of its type must answer
-// INVALID_ARGUMENT / MALFORMED_REQUEST, but a decoder that throws inside grpc-js answers INTERNAL past everything of ours; so
-// the decoder returns a sentinel instead, which the handlers' wrapper recognises.
+// Bytes to messages and back, for every method. grpc-js is left to carry bytes: so a call that is served elsewhere is passed on
+// as it came, fields of newer versions included, and a decoder never throws inside grpc-js, which would answer INTERNAL past
+// everything of ours. Bytes that are no message of their type become a sentinel, answered INVALID_ARGUMENT / MALFORMED_REQUEST.
 
 import { BinaryReader } from "@bufbuild/protobuf/wire";
+import type { MethodDefinition } from "../rpc/call.js";
 
 /** What ts-proto generates for a message type, as far as the wire needs it. */
-export interface MessageCodec<Message> {
+interface MessageCodec<Message> {
   encode(message: Message): { finish(): Uint8Array };
   decode(input: BinaryReader): Message;
 }
@@ -20,7 +21,7 @@ export type Decoded<Message> = Message | typeof malformedRequest;
 const strictText = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const decodeText = (bytes: Uint8Array): string => strictText.decode(bytes);
 
-export function requestDecoder<Message>(
+function requestDecoder<Message>(
   codec: MessageCodec<Message>,
 ): (bytes: Buffer) => Decoded<Message> {
   return (bytes) => {
@@ -37,11 +38,25 @@ export function requestDecoder<Message>(
 }
 
 /** The generated serialisers copy what the writer returns into a new Buffer; a view of it does. */
-export function responseEncoder<Message>(
-  codec: MessageCodec<Message>,
-): (message: Message) => Buffer {
+function responseEncoder<Message>(codec: MessageCodec<Message>): (message: Message) => Buffer {
   return (message) => {
     const bytes = codec.encode(message).finish();
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   };
 }
+
+/** The messages of one method. */
+export interface MethodCodec {
+  decode(bytes: Buffer): Decoded<unknown>;
+  encode(message: unknown): Buffer;
+}
+
+export function methodCodec({ requestType, responseType }: MethodDefinition): MethodCodec {
+  return {
+    decode: requestDecoder(requestType as MessageCodec<unknown>),
+    encode: responseEncoder(responseType as MessageCodec<unknown>),
+  };
+}
+
+/** What grpc-js is given in the place of a codec. */
+export const asBytes = (bytes: Buffer): Buffer => bytes;

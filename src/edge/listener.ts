@@ -4,10 +4,12 @@
 import { type ServerOptions, status } from "@grpc/grpc-js";
 import type { Address } from "../config/address.js";
 import type { ServiceDefinition, ServiceHandlers } from "../rpc/call.js";
+import type { CallRouter } from "./call-router.js";
+import type { HandlerOptions } from "./call-shell.js";
 import { createFailedCallsLog } from "./failed-calls-log.js";
 import { widenWindows } from "./flow-control.js";
 import { type ConnectionServerOptions, createConnectionServer } from "./grpc-server.js";
-import { createRegistrar, type HandlerOptions } from "./handlers.js";
+import { createRegistrar } from "./handlers.js";
 import { installStreamGate } from "./stream-gate.js";
 
 export interface ListenerOptions
@@ -20,6 +22,8 @@ export interface Listener {
     definition: Definition,
     handlers: ServiceHandlers<Definition>,
   ): void;
+  /** As `add`, for a service whose calls go each time where the router says. */
+  addRouted(definition: ServiceDefinition, router: CallRouter): void;
   /** Resolves with the address bound, in which a port of 0 is replaced by the one chosen. Rejects with a ListenFault. */
   listen(address: Address): Promise<Address>;
   /**
@@ -69,6 +73,7 @@ export function createListener(options: ListenerOptions): Listener {
   const registrar = createRegistrar(options);
   return {
     add: (definition, handlers) => registrar.add(server.grpc, definition, handlers),
+    addRouted: (definition, router) => registrar.addRouted(server.grpc, definition, router),
     listen: server.listen,
     drain: server.drain,
   };

@@ -8,8 +8,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { Socket } from "node:net";
 import { type Address, addressText } from "../config/address.js";
 import { HealthDefinition } from "../gen/grpc/health/v1/health.js";
+import type { HandlerOptions } from "./call-shell.js";
 import { turnAway } from "./doors.js";
-import type { HandlerOptions } from "./handlers.js";
 import { createHealth, type Readiness } from "./health.js";
 import { createListener } from "./listener.js";
 import { addReflection } from "./reflection.js";

@@ -73,6 +73,7 @@ export interface MethodDefinition {
   readonly requestStream: boolean;
   readonly responseType: object;
   readonly responseStream: boolean;
+  readonly options?: { readonly idempotencyLevel?: string };
 }
 
 export interface ServiceDefinition {

@@ -1,0 +1,232 @@
+// Calls passed on to the node that leads, over one connection that is kept. What is passed on are the bytes as they came, so a
+// field that only newer versions know survives, with the caller's deadline, its metadata and its cancellation; what comes back
+// are bytes, status and trailers as they are. A call is passed on once: it carries a mark, and a node that gets one with the
+// mark and does not lead refuses it.
+
+import type { Readable, Writable } from "node:stream";
+import {
+  Client,
+  type ClientDuplexStream,
+  credentials,
+  type Metadata,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type StatusObject,
+  status,
+} from "@grpc/grpc-js";
+import type { CallContext } from "../rpc/call.js";
+import { WireFault } from "../rpc/status-details.js";
+import { asBytes } from "./decode.js";
+
+/** In the metadata of a call that another node passed on: it is not passed on again. */
+export const forwardedKey = "forebay-forwarded";
+
+export interface ForwardedReply {
+  readonly bytes: Buffer;
+  readonly headers: Metadata | undefined;
+  readonly trailers: Metadata;
+}
+
+/** The other node refused; the caller is told just that. */
+export class ForwardedRefusal extends Error {
+  override readonly name = "ForwardedRefusal";
+  readonly status: StatusObject;
+
+  constructor(refusal: StatusObject) {
+    super(refusal.details);
+    this.status = refusal;
+  }
+}
+
+export interface Forwarder {
+  /** Rejects with a ForwardedRefusal, or with a WireFault when the other node did not answer. */
+  unary(call: ServerUnaryCall<Buffer, Buffer>, context: CallContext): Promise<ForwardedReply>;
+  /** Joins two streams, with the backpressure of each; resolves with how the other node ended it. */
+  bidi(call: ServerDuplexStream<Buffer, Buffer>, context: CallContext): Promise<StatusObject>;
+}
+
+export class ChannelForwarder implements Forwarder {
+  readonly #client: Client;
+
+  constructor(endpoint: string) {
+    this.#client = new Client(endpoint, credentials.createInsecure(), channelOptions);
+  }
+
+  unary(call: ServerUnaryCall<Buffer, Buffer>, context: CallContext): Promise<ForwardedReply> {
+    return new Promise((resolve, reject) => {
+      let bytes: Buffer | undefined;
+      let headers: Metadata | undefined;
+      const onward = this.#client.makeUnaryRequest(
+        call.getPath(),
+        asBytes,
+        asBytes,
+        call.request,
+        onwardMetadata(call.metadata),
+        { deadline: call.getDeadline() },
+        (_error, response) => {
+          bytes = response;
+        },
+      );
+      onward.on("metadata", (metadata) => {
+        headers = metadata;
+      });
+      // Emitted after the callback, and the only one with the trailers of a success.
+      onward.on("status", (ended) => {
+        if (ended.code === status.OK && bytes !== undefined) {
+          resolve({ bytes, headers, trailers: ended.metadata });
+        } else reject(failureOf(ended));
+      });
+      context.onCancelled(() => onward.cancel());
+    });
+  }
+
+  bidi(call: ServerDuplexStream<Buffer, Buffer>, context: CallContext): Promise<StatusObject> {
+    const onward = this.#client.makeBidiStreamRequest(
+      call.getPath(),
+      asBytes,
+      asBytes,
+      onwardMetadata(call.metadata),
+      { deadline: call.getDeadline() },
+    );
+    context.onCancelled(() => onward.cancel());
+    onward.on("metadata", (metadata) => {
+      if (!context.isCancelled) call.sendMetadata(metadata);
+    });
+    passOn(call, onward);
+    passOn(onward, call);
+    call.once("end", () => onward.end());
+    return ended(onward);
+  }
+
+  /** Calls under way end as with a lost connection. */
+  close(): void {
+    this.#client.close();
+  }
+}
+
+/** Everything from one stream to the other, no faster than that one takes it. */
+function passOn(from: Readable, to: Writable): void {
+  from.on("data", (bytes: Buffer) => {
+    if (to.writableEnded || to.destroyed) return;
+    if (!to.write(bytes)) from.pause();
+  });
+  to.on("drain", () => from.resume());
+}
+
+/** How a stream ended, once everything that came before its end was passed on. */
+function ended(onward: ClientDuplexStream<Buffer, Buffer>): Promise<StatusObject> {
+  return new Promise((resolve, reject) => {
+    let last: StatusObject | undefined;
+    let isRead = false;
+    const settle = (): void => {
+      if (last === undefined || !isRead) return;
+      if (last.code === status.OK) resolve(last);
+      else reject(failureOf(last));
+    };
+    onward.on("status", (told) => {
+      last = told;
+      settle();
+    });
+    onward.on("end", () => {
+      isRead = true;
+      settle();
+    });
+    // The status follows, or has come: an error emitted is the status once more.
+    onward.on("error", () => undefined);
+    onward.on("close", () => {
+      isRead = true;
+      settle();
+    });
+  });
+}
+
+function onwardMetadata(metadata: Metadata): Metadata {
+  const onward = metadata.clone();
+  for (const key of keysOfOneHop) onward.remove(key);
+  onward.set(forwardedKey, "1");
+  return onward;
+}
+
+/** What belongs to the connection that a call came over. */
+const keysOfOneHop = ["user-agent", "host", "connection", "grpc-accept-encoding", "grpc-encoding"];
+
+/** What the caller is told: what the other node said, or that it could not be asked. */
+function failureOf(ended: StatusObject): ForwardedRefusal | WireFault {
+  const isAnswer =
+    ended.metadata.get("grpc-status-details-bin").length > 0 || !lostCodes.has(ended.code);
+  if (isAnswer) return new ForwardedRefusal(ended);
+  return neverReached.test(ended.details) ? leaderUnreachable(ended) : leaderLost(ended);
+}
+
+/** What grpc-js says when a connection fails; an answer of a node with one of these has details. */
+const lostCodes: ReadonlySet<status> = new Set([
+  status.UNAVAILABLE,
+  status.INTERNAL,
+  status.UNKNOWN,
+]);
+/** How grpc-js says that nothing was sent. */
+const neverReached = /^No connection established|ECONNREFUSED|Name resolution failed/;
+
+const leaderUnreachable = ({ details }: StatusObject): WireFault =>
+  new WireFault({
+    code: status.UNAVAILABLE,
+    reason: "NOT_LEADER",
+    message:
+      "This node does not lead, and the one that did cannot be reached; another may be about to. Nothing was done: ask again.",
+    retryAfterMs: 200,
+    cause: new Error(details),
+  });
+
+const leaderLost = ({ details }: StatusObject): WireFault =>
+  new WireFault({
+    code: status.UNAVAILABLE,
+    reason: "LEADERSHIP_LOST",
+    message:
+      "The connection to the node that leads broke during the call. Whether it took effect is unknown: repeat it only if that does no harm, as with the same request_id.",
+    cause: new Error(details),
+  });
+
+/** Bytes that the two nodes may have on their way on one stream, and on all of them. */
+const windowBytes = 8 * 1_048_576;
+
+const channelOptions = {
+  // The caller repeats, or its own channel does: it knows what is safe to repeat.
+  "grpc.enable_retries": 0,
+  "grpc.service_config_disable_resolution": 1,
+  "grpc.use_local_subchannel_pool": 1,
+  "grpc.enable_channelz": 0,
+  // The node that answers has the limits.
+  "grpc.max_receive_message_length": -1,
+  "grpc.max_send_message_length": -1,
+  "grpc.initial_reconnect_backoff_ms": 50,
+  "grpc.max_reconnect_backoff_ms": 500,
+  "grpc.keepalive_time_ms": 5_000,
+  "grpc.keepalive_timeout_ms": 2_000,
+  "grpc-node.flow_control_window": windowBytes,
+};
+
+/** Connections to the nodes that led lately; more than two are kept only by calls that still run. */
+const keptMax = 4;
+
+/** One forwarder an endpoint. */
+export class Forwarders {
+  readonly #open = new Map<string, ChannelForwarder>();
+
+  to(endpoint: string): Forwarder {
+    const known = this.#open.get(endpoint);
+    if (known !== undefined) return known;
+    const forwarder = new ChannelForwarder(endpoint);
+    this.#open.set(endpoint, forwarder);
+    const [oldest] = this.#open.keys();
+    if (oldest !== undefined && this.#open.size > keptMax) {
+      this.#open.get(oldest)?.close();
+      this.#open.delete(oldest);
+    }
+    return forwarder;
+  }
+
+  close(): void {
+    for (const forwarder of this.#open.values()) forwarder.close();
+    this.#open.clear();
+  }
+}

@@ -1,0 +1,144 @@
+// One term of service: the engine over a log, and everything that lives only while this node is the one that decides: mover,
+// scheduler, sweeper, and the handlers of the services. A node alone has one term, from start to stop. A node of a cluster
+// begins one each time it is elected and abandons it when it leads no more; its listeners stay open meanwhile.
+
+import { setMaxListeners } from "node:events";
+import { seconds } from "../base/brands.js";
+import type { Clock } from "../base/clock.js";
+import type { Ids } from "../base/ids.js";
+import type { Log } from "../base/log.js";
+import type { Config } from "../config/settings.js";
+import type { Metrics } from "../edge/metrics.js";
+import { Engine } from "../engine/engine.js";
+import { Mover } from "../engine/mover.js";
+import { Scheduler } from "../engine/scheduler.js";
+import { Sweeper } from "../engine/sweeper.js";
+import { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js";
+import { ScheduleServiceDefinition } from "../gen/forebay/queue/v1/schedule_service.js";
+import { ReceiptCodec } from "../queue/receipt.js";
+import type { ServiceHandlers } from "../rpc/call.js";
+import type { QueueHandlers } from "../rpc/handler-context.js";
+import { MoveHandles } from "../rpc/move-handle.js";
+import { PageTokens } from "../rpc/page-token.js";
+import { createQueueHandlers } from "../rpc/queue-handlers.js";
+import { createScheduleHandlers } from "../rpc/schedule-handlers.js";
+import type { Store } from "../store/store.js";
+import { observeEngine } from "./observe-engine.js";
+
+export interface TermParts {
+  readonly store: Store;
+  /** The key of receipt handles and page tokens: the same in every node of a group. */
+  readonly secret: Buffer;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly config: Config;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  /** The store failed or an invariant broke: the process must end. */
+  readonly failed: (error: Error) => void;
+}
+
+export interface ServedHandlers {
+  readonly queues: QueueHandlers;
+  readonly schedules: ServiceHandlers<typeof ScheduleServiceDefinition>;
+}
+
+/** The services that applications call. */
+export const servedDefinitions = [QueueServiceDefinition, ScheduleServiceDefinition] as const;
+
+export class Term {
+  readonly engine: Engine;
+  readonly handlers: ServedHandlers;
+  readonly #mover: Mover;
+  readonly #scheduler: Scheduler;
+  readonly #sweeper: Sweeper;
+  readonly #draining = new AbortController();
+
+  private constructor(engine: Engine, parts: TermParts) {
+    const { clock, config, log, metrics, secret } = parts;
+    this.engine = engine;
+    this.#sweeper = new Sweeper({
+      engine,
+      clock,
+      failed: (error) => log.error({ err: error }, "sweep failed"),
+    });
+    this.#mover = new Mover({
+      engine,
+      clock,
+      moved: (count) => metrics.messagesMoved(count),
+      failed: (error) => log.error({ err: error }, "move task failed; it is tried again"),
+    });
+    this.#scheduler = new Scheduler({
+      engine,
+      clock,
+      failed: (error) =>
+        log.error({ err: error }, "runs of schedules failed; they are tried again"),
+    });
+    // Every open stream listens.
+    setMaxListeners(0, this.#draining.signal);
+    const pageTokens = new PageTokens(secret);
+    const requestKeepMs = seconds(config.requestIdWindowSeconds);
+    this.handlers = {
+      queues: createQueueHandlers({
+        engine,
+        clock,
+        receipts: new ReceiptCodec(secret),
+        pageTokens,
+        moveHandles: new MoveHandles(secret),
+        mover: this.#mover,
+        isStrictTiming: config.sqsTiming === "strict",
+        requestKeepMs,
+        draining: this.#draining.signal,
+      }),
+      schedules: createScheduleHandlers({
+        engine,
+        pageTokens,
+        requestKeepMs,
+        scheduler: this.#scheduler,
+      }),
+    };
+  }
+
+  /** A term over an open store; it decides nothing by itself before `begin`. */
+  static async prepare(parts: TermParts): Promise<Term> {
+    const { store, clock, ids, config, metrics, log, failed } = parts;
+    const engine = await Engine.start({
+      store,
+      clock,
+      ids,
+      limits: {
+        commandsPendingMax: config.commandsPendingMax,
+        uncommittedBytesMax: config.uncommittedBytesMax,
+        waitersMax: config.waitingReceivesMax,
+        commitAgeMsMax: config.commitBacklogAgeMaxMs,
+        storageReserveBytes: config.storageReserveBytes,
+      },
+      observer: observeEngine(metrics, log, failed),
+    });
+    return new Term(engine, parts);
+  }
+
+  /** Move tasks that run, for metrics. */
+  get movesRunning(): number {
+    return this.#mover.runningCount;
+  }
+
+  /** Goes on with what runs by itself: clean-up, move tasks, schedules. */
+  begin(): void {
+    this.#sweeper.start();
+    this.#mover.start();
+    this.#scheduler.start();
+  }
+
+  /**
+   * Ends in order: streams end, waits end empty, `callsEnd` waits for the calls under way, and what is decided is flushed.
+   * Resolves when the store can be closed.
+   */
+  async stop(callsEnd: () => Promise<void>): Promise<void> {
+    this.#draining.abort();
+    await Promise.all([this.#sweeper.stop(), this.#mover.stop(), this.#scheduler.stop()]);
+    this.engine.refuseWaits();
+    await callsEnd();
+    await this.engine.stop();
+  }
+}
