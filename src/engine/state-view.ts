@@ -3,7 +3,7 @@
 
 import { assert } from "../base/assert.js";
 import type { QueueNumber } from "../base/brands.js";
-import type { RecordCorrupt } from "../base/record-corrupt.js";
+import { RecordCorrupt } from "../base/record-corrupt.js";
 import { orPassOver } from "../store/frames.js";
 import type { KeyedRow, RowAccess, RowHead } from "../store/row-access.js";
 import type { Store } from "../store/store.js";
@@ -57,7 +57,13 @@ export class StateView implements RowAccess {
   }
 
   getReadable<Row>(table: Table<Row>, key: string): Row | undefined {
-    return orPassOver(this.#passOver, () => this.get(table, key));
+    try {
+      return this.get(table, key);
+    } catch (error) {
+      if (!(error instanceof RecordCorrupt)) throw error;
+      this.#passOver(error);
+      return undefined;
+    }
   }
 
   *range<Row>(table: Table<Row>, from: string, to: string): Iterable<KeyedRow<Row>> {

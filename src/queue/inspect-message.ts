@@ -7,6 +7,7 @@
 import { after, type EpochMs, epochMs, type QueueName } from "../base/brands.js";
 import { deadLetterTarget, isOverLimit } from "./dead-letters.js";
 import { isDelayed } from "./delay.js";
+import { membersInOrder } from "./group-members.js";
 import { limits } from "./limits.js";
 import type { Attempt, Delivery, Message, MessageHead, Queue, ScheduledMessage } from "./model.js";
 import type { OpenQueue } from "./open-queue.js";
@@ -255,9 +256,9 @@ function queueObstacles(open: OpenQueue, head: MessageHead): readonly Obstacle[]
 function blockerOf(open: OpenQueue, head: MessageHead): Obstacle | undefined {
   const { transaction, queue } = open;
   const group = transaction.group(queue, head.groupId ?? "");
-  if (group !== undefined && group.inFlight + group.delayed === 0) return undefined;
+  if (group === undefined || group.inFlight + group.delayed === 0) return undefined;
   let examined = 0;
-  for (const { sequence } of transaction.members(queue, head.groupId ?? "")) {
+  for (const { sequence } of membersInOrder(transaction, queue, group)) {
     if (sequence >= head.sequence || examined === limits.peekExaminedMax) return undefined;
     examined += 1;
     const delivery = transaction.readableDelivery(queue, sequence);
@@ -278,8 +279,11 @@ const aheadCountMax = 1_000;
 /** How many messages a receive would take before it. FIFO: those of its group; groups take turns. */
 function aheadOf(open: OpenQueue, head: MessageHead): number {
   if (!open.queue.isFifo) return countAhead(open, head.sequence, aheadCountMax);
+  const { transaction, queue } = open;
+  const group = transaction.group(queue, head.groupId ?? "");
+  if (group === undefined) return 0;
   let count = 0;
-  for (const { sequence } of open.transaction.members(open.queue, head.groupId ?? "")) {
+  for (const { sequence } of membersInOrder(transaction, queue, group)) {
     if (sequence >= head.sequence || count === aheadCountMax) break;
     count += 1;
   }

@@ -224,6 +224,10 @@ export interface Group {
   readonly delayed: number;
   /** FIFO: its first stored message. Standard: its first visible one. */
   readonly head: Member | undefined;
+  /** FIFO: those next to its head. What stands behind them has member rows. */
+  readonly next: readonly Sequence[];
+  /** FIFO: its messages from here on have no delivery, as they were never received. */
+  readonly freshFrom: Sequence;
   readonly standing: GroupStanding;
   readonly isNoisy: boolean;
   readonly lastSentAt: EpochMs;

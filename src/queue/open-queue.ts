@@ -1,10 +1,11 @@
-// One queue under one command: its counters as they change, written back once. Other queues that the command reaches, as a
+// One queue under one command: its counters and groups as they change, written back once. Other queues that the command reaches, as a
 // dead-letter queue, are opened through it, so that a queue that is its own dead-letter queue is open only once.
 
 import type { EpochMs, Sequence } from "../base/brands.js";
 import { sequence } from "../base/brands.js";
 import { type CountersChange, type CountersDraft, changeCounters } from "./counters.js";
 import type { Counters, Delivery, MessageTraits, Place, Queue } from "./model.js";
+import { OpenGroups } from "./open-groups.js";
 import type { Stamp } from "./stamp.js";
 import type { QueueTransaction } from "./view.js";
 
@@ -12,6 +13,7 @@ export class OpenQueue {
   readonly transaction: QueueTransaction;
   readonly queue: Queue;
   readonly stamp: Stamp;
+  readonly groups: OpenGroups;
   /** The queues under this command, in the order they were opened. */
   readonly #opened: OpenQueue[];
   #counters: Counters;
@@ -23,6 +25,7 @@ export class OpenQueue {
     this.queue = queue;
     this.stamp = stamp;
     this.#counters = transaction.counters(queue);
+    this.groups = new OpenGroups(transaction, queue);
     this.#opened = opened;
     opened.push(this);
   }
@@ -36,7 +39,7 @@ export class OpenQueue {
   }
 
   get isChanged(): boolean {
-    return this.#draft !== undefined;
+    return this.#draft !== undefined || this.groups.isChanged;
   }
 
   change(change: CountersChange): void {
@@ -103,9 +106,15 @@ export class OpenQueue {
     );
   }
 
-  /** Writes the counters of this queue and of all that were opened through it. */
+  /** Before anybody reads groups from the view: they are there as this command has left them. */
+  writeGroups(): void {
+    this.groups.write((change) => this.change(change));
+  }
+
+  /** Writes the groups and counters of this queue and of all that were opened through it. */
   close(): void {
     for (const open of this.#opened) {
+      open.writeGroups();
       if (open.#draft === undefined) continue;
       open.transaction.putCounters(open.queue, open.#counters);
       open.#draft = undefined;

@@ -4,6 +4,8 @@
 
 import type { Sequence } from "../base/brands.js";
 import { isDelayed } from "./delay.js";
+import { membersInOrder } from "./group-members.js";
+import { deliveryOf } from "./groups.js";
 import { limits } from "./limits.js";
 import type { Group } from "./model.js";
 import type { OpenQueue } from "./open-queue.js";
@@ -17,15 +19,15 @@ export function pickFromGroups(open: OpenQueue, wanted: PickWanted): Picked {
   let isCutShort = false;
   // From the first turn there may be: what was there before is gone, and passing by what is gone takes time until it is
   // committed.
-  for (const id of transaction.groupsStanding(queue, "ready", open.counters.turnFrom)) {
-    const group = transaction.group(queue, id);
+  open.writeGroups();
+  for (const group of transaction.groupsStanding(queue, "ready", open.counters.turnFrom)) {
     // That of the first: it may keep it, when nothing of it can be read.
-    if (group?.standing.kind === "ready") firstTurn ??= group.standing.place.order;
+    if (group.standing.kind === "ready") firstTurn ??= group.standing.place.order;
     const metBefore = metCount(picking);
-    const isOver = group !== undefined && pickFromGroup(open, group, picking);
+    const isOver = pickFromGroup(open, group, picking);
     if (metCount(picking) === metBefore && !isOver) {
       picking.pass();
-      staleGroups.push(id);
+      staleGroups.push(group.id);
     }
     isCutShort = picking.isCutShort || staleGroups.length === limits.settleMax;
     if (isOver || isCutShort || picking.isDone) break;
@@ -51,10 +53,11 @@ function pickFromGroup(open: OpenQueue, group: Group, picking: Picking): boolean
   const { transaction, queue } = open;
   const { groupInFlightMax } = queue.settings;
   let left = groupInFlightMax === 0 ? Number.POSITIVE_INFINITY : groupInFlightMax - group.inFlight;
-  for (const { sequence } of transaction.members(queue, group.id, group.head?.place)) {
+  for (const member of membersInOrder(transaction, queue, group)) {
     if (left <= 0 || picking.isDone) return false;
-    const delivery = transaction.readableDelivery(queue, sequence);
-    if (delivery?.state.kind === "leased" || isDelayed(open, { sequence }, delivery)) return false;
+    const { sequence } = member;
+    const delivery = deliveryOf(open, group, member);
+    if (delivery?.state.kind === "leased" || isDelayed(open, member, delivery)) return false;
     // One that was never received has nothing but its message to say what it is; as a rule it is then taken.
     const message =
       delivery === undefined ? transaction.readableMessage(queue, sequence) : undefined;

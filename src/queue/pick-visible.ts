@@ -20,6 +20,7 @@ interface PlacedCandidate extends Candidate {
 }
 
 export function pickVisible(open: OpenQueue, wanted: PickWanted): Picked {
+  open.writeGroups();
   const picking = new Picking(open, wanted);
   const lines = new GroupLines(open);
   let { freshFrom } = open.counters;
@@ -179,10 +180,10 @@ class GroupLines {
     kind: Exclude<GroupStanding["kind"], "idle" | "limited">,
     compare: (left: OpenGroup, right: OpenGroup) => number,
   ): Iterable<PlacedCandidate> {
-    const ids = this.#open.transaction.groupsStanding(this.#open.queue, kind)[Symbol.iterator]();
+    const groups = this.#open.transaction.groupsStanding(this.#open.queue, kind)[Symbol.iterator]();
     const opened: OpenGroup[] = [];
     try {
-      let newcomer = this.#nextGroup(ids);
+      let newcomer = this.#nextGroup(groups);
       for (;;) {
         const best = opened.reduce<OpenGroup | undefined>(
           (first, group) => (first === undefined || compare(group, first) < 0 ? group : first),
@@ -193,30 +194,30 @@ class GroupLines {
         if (turn === undefined) return;
         if (isNew) {
           opened.push(turn);
-          newcomer = this.#nextGroup(ids);
+          newcomer = this.#nextGroup(groups);
         }
         yield this.#candidate(turn);
         if (turn.next === undefined) opened.splice(opened.indexOf(turn), 1);
       }
     } finally {
-      ids.return?.();
+      groups.return?.();
       for (const members of this.#ranges) members.return?.();
     }
   }
 
-  #nextGroup(ids: Iterator<string>): OpenGroup | undefined {
+  #nextGroup(groups: Iterator<Group>): OpenGroup | undefined {
     const { transaction, queue } = this.#open;
     while (!this.isCutShort) {
-      const next = ids.next();
+      const next = groups.next();
       if (next.done === true) break;
-      const group = transaction.group(queue, next.value);
-      if (group !== undefined && this.#left(group) > 0) {
+      const group = next.value;
+      if (this.#left(group) > 0) {
         const members = transaction.members(queue, group.id)[Symbol.iterator]();
         this.#ranges.push(members);
         const first = members.next();
         if (first.done !== true) return { group, members, next: first.value, takenCount: 0 };
       }
-      this.stale.push(next.value);
+      this.stale.push(group.id);
     }
     return undefined;
   }

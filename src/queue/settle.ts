@@ -181,9 +181,10 @@ export function firstArrivedAfter(
 
 /** Looks again at groups that wait for more than their messages: noisy ones for quiet, limited ones for a higher limit. */
 function reviewGroups(open: OpenQueue): boolean {
-  const { counters } = open;
-  for (const id of counters.noisyGroups > 0 ? quietAgain(open) : []) reviewGroup(open, id);
-  if (counters.limitedGroups === 0) return false;
+  open.writeGroups();
+  for (const id of open.counters.noisyGroups > 0 ? quietAgain(open) : []) reviewGroup(open, id);
+  open.writeGroups();
+  if (open.counters.limitedGroups === 0) return false;
   const raised = limitRaised(open);
   for (const id of raised) reviewGroup(open, id);
   return raised.length === limits.settleMax;
@@ -194,11 +195,10 @@ function quietAgain({ transaction, queue, now }: OpenQueue): readonly string[] {
   const due: string[] = [];
   let examined = 0;
   // They stand in another order than that of their times.
-  for (const id of transaction.groupsStanding(queue, "noisy")) {
+  for (const group of transaction.groupsStanding(queue, "noisy")) {
     if (examined === noisyExaminedMax) break;
     examined += 1;
-    const group = transaction.group(queue, id);
-    if (group !== undefined && isQuietByTime(group, now)) due.push(id);
+    if (isQuietByTime(group, now)) due.push(group.id);
   }
   return due;
 }
@@ -213,11 +213,10 @@ const noisyExaminedMax = 200;
 function limitRaised({ transaction, queue }: OpenQueue): readonly string[] {
   const { groupInFlightMax } = queue.settings;
   const due: string[] = [];
-  for (const id of transaction.groupsStanding(queue, "limited")) {
-    const group = transaction.group(queue, id);
+  for (const group of transaction.groupsStanding(queue, "limited")) {
     // They stand in no order, but a limit that was not raised holds for all of them.
-    if (group !== undefined && groupInFlightMax > 0 && group.inFlight >= groupInFlightMax) break;
-    due.push(id);
+    if (groupInFlightMax > 0 && group.inFlight >= groupInFlightMax) break;
+    due.push(group.id);
     if (due.length === limits.settleMax) break;
   }
   return due;
@@ -230,14 +229,14 @@ function limitRaised({ transaction, queue }: OpenQueue): readonly string[] {
 export function reviewLimitedGroups(open: OpenQueue): void {
   const { transaction, queue } = open;
   const { groupInFlightMax } = queue.settings;
+  open.writeGroups();
   const due: string[] = [];
   let examined = 0;
-  for (const id of transaction.groupsStanding(queue, "limited")) {
+  for (const group of transaction.groupsStanding(queue, "limited")) {
     if (examined === limits.peekExaminedMax || due.length === limits.settleMax) break;
     examined += 1;
-    const group = transaction.group(queue, id);
-    const hasRoom = groupInFlightMax === 0 || (group?.inFlight ?? 0) < groupInFlightMax;
-    if (hasRoom) due.push(id);
+    const hasRoom = groupInFlightMax === 0 || group.inFlight < groupInFlightMax;
+    if (hasRoom) due.push(group.id);
   }
   for (const id of due) reviewGroup(open, id);
 }

@@ -4,12 +4,14 @@
 import { after, between, type DurationMs, type EpochMs, epochMs } from "../base/brands.js";
 import { addBusyTime } from "./counters.js";
 import { isDelayed } from "./delay.js";
-import { changeGroup, memberOf } from "./groups.js";
+import { memberOf } from "./group-members.js";
+import { changeGroup } from "./groups.js";
 import { backOfQueueReceiveCount, limits } from "./limits.js";
 import type {
   Attempt,
   Delivery,
   DeliveryState,
+  Member,
   Message,
   MessageContent,
   MessageHead,
@@ -75,11 +77,12 @@ export function admit(open: OpenQueue, coming: ComingMessage): Message {
   if (groupId === undefined) return message;
   const member = memberOf(queue, message);
   // A delivery of a visible message makes it a member by itself.
-  if (queue.isFifo || delivery === undefined) transaction.putMember(queue, groupId, member);
+  if (!queue.isFifo && delivery === undefined) transaction.putMember(queue, groupId, member);
   changeGroup(open, groupId, {
     stored: 1,
     delayed: waits ? 1 : 0,
-    ...((queue.isFifo || !waits) && { joined: member }),
+    joined: queue.isFifo || !waits ? member : undefined,
+    delivered: delivery?.sequence,
     wasSentTo: coming.past === undefined,
   });
   return message;
@@ -181,8 +184,9 @@ export function lease(
       ? before.attempts
       : withAttempt(before.attempts, { leasedAt: now, endedAt: now, ending: "released" }),
   };
-  const left = groupId === undefined ? undefined : visibleMember(queue, message, previous);
-  if (left !== undefined && previous === undefined && !queue.isFifo) {
+  const left =
+    groupId === undefined || queue.isFifo ? undefined : visibleMember(queue, message, previous);
+  if (left !== undefined && previous === undefined) {
     transaction.removeMember(queue, groupId as string, left);
   }
   open.putDelivery(delivery, previous);
@@ -190,8 +194,9 @@ export function lease(
   if (groupId !== undefined) {
     changeGroup(open, groupId, {
       inFlight: isHeld ? 1 : 0,
-      ...(!queue.isFifo && left !== undefined && { left }),
-      ...joinedAgain(queue, delivery),
+      left,
+      joined: joinedAgain(queue, delivery),
+      delivered: previous === undefined ? delivery.sequence : undefined,
       wasServed: true,
     });
   }
@@ -209,9 +214,9 @@ const visibleMember = (queue: Queue, message: MessageTraits, delivery: Delivery 
     ? { place: delivery.state.place, sequence: message.sequence }
     : memberOf(queue, message);
 
-/** Standard: what a delivery that is visible again is to its group. */
-const joinedAgain = (queue: Queue, { state, sequence }: Delivery) =>
-  !queue.isFifo && state.kind === "returned" ? { joined: { place: state.place, sequence } } : {};
+/** Standard: what a visible delivery is to its group. */
+const joinedAgain = (queue: Queue, { state, sequence }: Delivery): Member | undefined =>
+  !queue.isFifo && state.kind === "returned" ? { place: state.place, sequence } : undefined;
 
 /**
  * Where a message stands when it is visible again: at its own place, ahead of newer ones; received three times or more, or
@@ -267,8 +272,8 @@ export function endLease(open: OpenQueue, delivery: Delivery, end: LeaseEnd): De
     changeGroup(open, groupId, {
       inFlight: -1,
       delayed: waits ? 1 : 0,
-      ...joinedAgain(queue, next),
-      ...busyMs,
+      joined: joinedAgain(queue, next),
+      busyMs,
     });
   }
   return next;
@@ -294,7 +299,7 @@ export function endDelay(open: OpenQueue, delivery: Delivery): void {
   open.putDelivery(next, delivery);
   open.change({ delayed: -1 });
   if (groupId !== undefined) {
-    changeGroup(open, groupId, { delayed: -1, ...joinedAgain(queue, next) });
+    changeGroup(open, groupId, { delayed: -1, joined: joinedAgain(queue, next) });
   }
 }
 
@@ -324,9 +329,8 @@ export function undoLease(
   changeGroup(open, groupId, {
     inFlight: wasHeld ? -1 : 0,
     delayed: waits ? 1 : 0,
-    ...(state.kind === "returned" &&
-      !queue.isFifo && { left: { place: state.place, sequence: delivery.sequence } }),
-    ...joinedAgain(queue, next),
+    left: joinedAgain(queue, delivery),
+    joined: joinedAgain(queue, next),
   });
 }
 
@@ -352,13 +356,13 @@ export function remove(
   if (groupId === undefined) return;
   const member = visibleMember(queue, message, delivery);
   // A delivery of a standard queue takes the member row with it.
-  if (queue.isFifo || delivery === undefined) transaction.removeMember(queue, groupId, member);
+  if (!queue.isFifo && delivery === undefined) transaction.removeMember(queue, groupId, member);
   changeGroup(open, groupId, {
     stored: -1,
     inFlight: wasLeased ? -1 : 0,
     delayed: wasDelayed ? -1 : 0,
-    ...((queue.isFifo || !(wasLeased || wasDelayed)) && { left: member }),
-    ...busyMs,
+    left: queue.isFifo || !(wasLeased || wasDelayed) ? member : undefined,
+    busyMs,
   });
 }
 
@@ -367,16 +371,16 @@ function countBusyTime(
   open: OpenQueue,
   delivery: Delivery | undefined,
   endedAt: EpochMs,
-): { readonly busyMs?: number } {
-  if (open.queue.isFifo || delivery?.state.kind !== "leased") return {};
+): number | undefined {
+  if (open.queue.isFifo || delivery?.state.kind !== "leased") return undefined;
   const { busy, groups } = open.counters;
   // Without groups nobody asks.
-  if (delivery.groupId === undefined && groups === 0 && busy.minute === 0) return {};
+  if (delivery.groupId === undefined && groups === 0 && busy.minute === 0) return undefined;
   // A lease that had ended before it was looked at took no longer than it lasted.
   const { leasedAt, until } = delivery.state;
   const busyMs = Math.max(0, between(leasedAt, epochMs(Math.min(endedAt, until))));
   open.change({ busy: addBusyTime(busy, busyMs, open.now) });
-  return { busyMs };
+  return busyMs;
 }
 
 /** How long a message waits by the queue's retry policy before it is delivered again. */

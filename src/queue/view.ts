@@ -109,16 +109,16 @@ export interface QueueView {
   returnedEntries(queue: Queue): Iterable<ReturnedEntry>;
   /** One that cannot be read is reported and counts as gone. */
   group(queue: Queue, id: string): Group | undefined;
-  /** Whether it is there and cannot be read. */
-  isGroupLost(queue: Queue, id: string): boolean;
-  /** The ids of groups of one standing, in the order their turns come. */
+  /** As `group`, for those who begin one anew. */
+  findGroup(queue: Queue, id: string): Group | "unreadable" | undefined;
+  /** The groups of one standing, in the order their turns come. */
   groupsStanding(
     queue: Queue,
     kind: Exclude<GroupStanding["kind"], "idle">,
     /** FIFO: the first turn to look at. */
     from?: Sequence,
-  ): Iterable<string>;
-  /** FIFO: all stored messages of a group in order. Standard: the visible ones. From the first at or after `from`. */
+  ): Iterable<Group>;
+  /** Standard: the visible messages of a group in order. FIFO: those behind its front. From the first at or after `from`. */
   members(queue: Queue, id: string, from?: Place): Iterable<Member>;
   /** Messages with a time to live of their own, in the order it ends. */
   ownExpiries(queue: Queue): Iterable<TimedEntry>;

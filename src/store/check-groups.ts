@@ -1,8 +1,9 @@
 // The check of a queue's groups: what a group says of its messages beside what is counted of them, its first message, and the
 // line it stands in.
 //
-// Members come group by group, in the order of the groups, so they are counted as they come. What is leased or delayed in a
-// standard queue is no member; it is counted before, by group: a number of a few bytes for each group that holds any.
+// Members come group by group, in the order of the groups, so they are counted as they come. FIFO: the first messages of a group
+// stand in its own row, and what comes is behind them. What is leased or delayed in a standard queue is no member; it is counted
+// before, by group: a number of a few bytes for each group that holds any.
 
 import type { Delivery, Group, Member, MessageHead, Place } from "../queue/model.js";
 import {
@@ -35,13 +36,28 @@ interface Held {
   delayed: number;
 }
 
-/** The group whose members are being met. */
-interface Counting extends Held {
-  readonly id: string;
-  readonly first: Member;
-  last: Member;
+/** The members of a group. */
+interface Counted extends Held {
   members: number;
+  first: Member | undefined;
+  last: Member | undefined;
+  /** FIFO: the last one that has a delivery. */
+  lastDelivered: Member | undefined;
 }
+
+/** The group whose members are being met. */
+interface Counting extends Counted {
+  readonly id: string;
+}
+
+const noMembers: Counted = {
+  members: 0,
+  first: undefined,
+  last: undefined,
+  lastDelivered: undefined,
+  inFlight: 0,
+  delayed: 0,
+};
 
 type Found<Row> = Row | "unreadable" | undefined;
 
@@ -92,29 +108,32 @@ export class GroupsCheck {
     const member = { place: { at, order }, sequence } as Member;
     const name = messageName(this.#segment, sequence);
     walk.read(scanned, tables.member, () => name);
-    const counting = this.#count(id, member);
-    const delivery = walk.find(tables.delivery, deliveryKey(this.#segment.prefix, member.sequence));
-    this.#checkIsThere(id, member, delivery, name);
-    if (this.#segment.queue.isFifo) this.#countFifo(counting, member, delivery);
+    const counting = this.#countingOf(id);
+    this.#count(counting, id, member);
   }
 
-  #count(id: string, member: Member): Counting {
-    const before = this.#counting;
-    if (before?.id !== id) {
-      this.endMembers();
-      const counting = { id, first: member, last: member, members: 1, inFlight: 0, delayed: 0 };
-      this.#counting = counting;
-      return counting;
-    }
-    if (isSamePlace(before.last.place, member.place)) {
-      this.#segment.walk.report(
-        messageName(this.#segment, member.sequence),
+  #countingOf(id: string): Counting {
+    if (this.#counting?.id === id) return this.#counting;
+    this.endMembers();
+    this.#counting = { ...noMembers, id };
+    return this.#counting;
+  }
+
+  #count(counted: Counted, id: string, member: Member): void {
+    const { walk, prefix } = this.#segment;
+    const name = messageName(this.#segment, member.sequence);
+    if (counted.last !== undefined && isSamePlace(counted.last.place, member.place)) {
+      walk.report(
+        name,
         `It stands in its group at ${placeText(member.place)}, as another message does.`,
       );
     }
-    before.last = member;
-    before.members += 1;
-    return before;
+    counted.first ??= member;
+    counted.last = member;
+    counted.members += 1;
+    const delivery = walk.find(tables.delivery, deliveryKey(prefix, member.sequence));
+    this.#checkIsThere(id, member, delivery, name);
+    if (this.#segment.queue.isFifo) this.#countFifo(counted, member, delivery);
   }
 
   #checkIsThere(id: string, { place, sequence }: Member, delivery: Found<Delivery>, name: string) {
@@ -139,11 +158,12 @@ export class GroupsCheck {
   }
 
   /** FIFO: members are all there is of a group. */
-  #countFifo(counting: Counting, { sequence }: Member, delivery: Found<Delivery>): void {
+  #countFifo(counted: Counted, member: Member, delivery: Found<Delivery>): void {
+    if (delivery !== undefined) counted.lastDelivered = member;
     if (delivery === "unreadable") this.#isBlind = true;
-    else if (delivery?.state.kind === "leased") counting.inFlight += 1;
-    else if (delivery?.state.kind === "delayed") counting.delayed += 1;
-    else if (isDelayedByQueue(this.#segment, sequence, delivery)) counting.delayed += 1;
+    else if (delivery?.state.kind === "leased") counted.inFlight += 1;
+    else if (delivery?.state.kind === "delayed") counted.delayed += 1;
+    else if (isDelayedByQueue(this.#segment, member.sequence, delivery)) counted.delayed += 1;
   }
 
   /** All members of the group that was counted have been met. */
@@ -152,15 +172,13 @@ export class GroupsCheck {
     this.#counting = undefined;
     if (counting === undefined) return;
     const { walk, prefix } = this.#segment;
-    const { id, first, members } = counting;
+    const { id, members } = counting;
     const group = walk.find(tables.group, groupKey(prefix, id));
     if (group === undefined) {
       walk.report(groupName(this.#segment, id), `It has ${members} members and is not there.`);
       this.#held.delete(id);
     }
-    if (group === undefined || group === "unreadable") return;
-    const held = this.#segment.queue.isFifo ? counting : this.#takeHeld(id);
-    this.#compare(group, members, held, first);
+    if (group !== undefined && group !== "unreadable") this.#compare(group, counting);
   }
 
   #takeHeld(id: string): Held {
@@ -169,11 +187,13 @@ export class GroupsCheck {
     return held;
   }
 
-  #compare(group: Group, members: number, held: Held, first: Member | undefined): void {
+  #compare(group: Group, rows: Counted): void {
     const { walk, queue } = this.#segment;
     const name = groupName(this.#segment, group.id);
+    const members = queue.isFifo ? this.#withFront(group, rows) : rows;
+    const held = queue.isFifo ? members : this.#takeHeld(group.id);
     const counted = {
-      stored: queue.isFifo ? members : members + held.inFlight + held.delayed,
+      stored: queue.isFifo ? members.members : members.members + held.inFlight + held.delayed,
       inFlight: held.inFlight,
       delayed: held.delayed,
     };
@@ -185,9 +205,47 @@ export class GroupsCheck {
       );
     }
     const said = memberText(group.head);
-    if (said !== memberText(first)) {
-      walk.report(name, `Its first message is ${memberText(first)}, and it says ${said}.`);
+    if (said !== memberText(members.first)) {
+      walk.report(name, `Its first message is ${memberText(members.first)}, and it says ${said}.`);
     }
+  }
+
+  /** FIFO: the members that the group's row names, and those behind them, which have been counted. */
+  #withFront(group: Group, behind: Counted): Counted {
+    const { walk } = this.#segment;
+    const name = groupName(this.#segment, group.id);
+    const counted = { ...noMembers };
+    for (const member of frontOf(group)) {
+      const { last } = counted;
+      if (last !== undefined && last.sequence > member.sequence) {
+        walk.report(name, `It names message ${member.sequence} after message ${last.sequence}.`);
+      }
+      this.#count(counted, group.id, member);
+    }
+    const { last } = counted;
+    if (
+      behind.first !== undefined &&
+      (last === undefined || last.sequence >= behind.first.sequence)
+    ) {
+      const behindText = memberText(behind.first);
+      walk.report(
+        name,
+        `Behind its front is ${behindText}, and the front ends with ${memberText(last)}.`,
+      );
+    }
+    const lastDelivered = behind.lastDelivered ?? counted.lastDelivered;
+    if (lastDelivered !== undefined && lastDelivered.sequence >= group.freshFrom) {
+      walk.report(
+        name,
+        `It says that from message ${group.freshFrom} on none was received, and message ${lastDelivered.sequence} has a delivery.`,
+      );
+    }
+    return {
+      ...counted,
+      members: counted.members + behind.members,
+      inFlight: counted.inFlight + behind.inFlight,
+      delayed: counted.delayed + behind.delayed,
+    };
   }
 
   // ---- groups --------------------------------------------------------------------------------------------------------
@@ -211,7 +269,7 @@ export class GroupsCheck {
     const members = membersPrefix(prefix, id);
     // Those that have members were compared when these were met.
     if (walk.store.keys(members, endOfPrefix(members), 1).length === 0) {
-      this.#compare(group, 0, this.#takeHeld(id), undefined);
+      this.#compare(group, noMembers);
     }
     if (group.stored === 0) walk.report(name, "It has no message and is there.");
     if (isInFuture(this.#segment, group.lastSentAt)) {
@@ -375,6 +433,12 @@ const memberPlace = (
 
 const isSamePlace = (left: Place, right: Place | undefined): boolean =>
   left.at === right?.at && left.order === right.order;
+
+/** FIFO: the members that a group's row names. */
+const frontOf = ({ head, next }: Group): readonly Member[] =>
+  head === undefined
+    ? []
+    : [head, ...next.map((sequence) => ({ sequence, place: fifoPlace({ sequence }) }))];
 
 const memberText = (member: Member | undefined): string =>
   member === undefined ? "none" : `message ${member.sequence} at ${placeText(member.place)}`;

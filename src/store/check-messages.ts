@@ -16,7 +16,7 @@ import {
 } from "./check-context.js";
 import type { GroupsCheck } from "./check-groups.js";
 import { Cursor, isPlace, Slice } from "./check-walk.js";
-import { dueKey, lateKey, memberKey, ownExpiryKey, returnedKey, u64At } from "./keys.js";
+import { dueKey, groupKey, lateKey, memberKey, ownExpiryKey, returnedKey, u64At } from "./keys.js";
 import type { ScannedRow } from "./store.js";
 import { tables } from "./tables.js";
 
@@ -232,12 +232,19 @@ export class MessagesCheck {
   ): void {
     const { walk, prefix } = this.#segment;
     const key = memberKey(prefix, groupId, place, sequence);
-    if (walk.find(tables.member, key) === undefined) {
-      walk.report(
-        name(),
-        `No row makes it a member of its group ${groupId} at ${placeText(place)}: no receive would find it.`,
-      );
-    }
+    if (walk.find(tables.member, key) !== undefined || this.#isInFront(groupId, sequence)) return;
+    walk.report(
+      name(),
+      `No row makes it a member of its group ${groupId} at ${placeText(place)}: no receive would find it.`,
+    );
+  }
+
+  /** FIFO: whether the row of its group names it, as far as that can be read. */
+  #isInFront(groupId: string, sequence: MessageTraits["sequence"]): boolean {
+    const { walk, prefix, queue } = this.#segment;
+    const group = queue.isFifo ? walk.find(tables.group, groupKey(prefix, groupId)) : undefined;
+    if (group === undefined || group === "unreadable") return group === "unreadable";
+    return group.head?.sequence === sequence || group.next.includes(sequence);
   }
 
   // ---- its delivery --------------------------------------------------------------------------------------------------

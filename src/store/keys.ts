@@ -10,7 +10,8 @@
 //   slot segment 'd' until sequence      due: leases and delays in the order they end
 //   slot segment 'r' at order sequence   returned: visible messages that have a delivery, in the order a receive takes them
 //   slot segment 'g' group 00 at order sequence
-//                                        member: a message of a group, at its place (FIFO: all stored, standard: visible)
+//                                        member: a message of a group, at its place (standard: the visible ones; FIFO:
+//                                        those behind the ones that the group's own row names)
 //   slot segment 'h' group               group
 //   slot segment 'q' line n n group      line: groups waiting for their turn
 //   slot segment 'e' until sequence      own expiry: messages with a time to live, in the order it ends

@@ -78,17 +78,28 @@ const surelyWholeBytes = 6_000;
 /** Segments looked at in one step of the reaper. */
 const garbagePage = 16;
 
-const prefixOf = (queue: Queue): string => segmentPrefix(queue.slot, queue.segment);
-
 /** Of a schedule: its keys name the queue, so that they outlive a purge. */
 const namesOf = ({ namespace, name: queue }: QueueNames, name: string): string =>
   scheduleNames({ namespace, queue, name });
 
 export class QueueState implements QueueTransaction {
   readonly #rows: RowAccess;
+  /** The queue whose prefix was made last. */
+  #prefixed: { readonly queue: Queue | undefined; readonly prefix: string } = {
+    queue: undefined,
+    prefix: "",
+  };
 
   constructor(rows: RowAccess) {
     this.#rows = rows;
+  }
+
+  /** Every row of a segment is read and written through it, mostly many of one queue in a row. */
+  #prefixOf(queue: Queue): string {
+    if (queue !== this.#prefixed.queue) {
+      this.#prefixed = { queue, prefix: segmentPrefix(queue.slot, queue.segment) };
+    }
+    return this.#prefixed.prefix;
   }
 
   findQueue(namespace: Namespace, name: QueueName): Queue | undefined {
@@ -108,23 +119,23 @@ export class QueueState implements QueueTransaction {
   }
 
   counters(queue: Queue): Counters {
-    return this.#rows.get(tables.counters, countersKey(prefixOf(queue))) ?? noCounters();
+    return this.#rows.get(tables.counters, countersKey(this.#prefixOf(queue))) ?? noCounters();
   }
 
   readableCounters(queue: Queue): Counters | undefined {
-    return this.#rows.getReadable(tables.counters, countersKey(prefixOf(queue)));
+    return this.#rows.getReadable(tables.counters, countersKey(this.#prefixOf(queue)));
   }
 
   message(queue: Queue, sequence: Sequence): Message | undefined {
-    return this.#rows.get(tables.message, messageKey(prefixOf(queue), sequence));
+    return this.#rows.get(tables.message, messageKey(this.#prefixOf(queue), sequence));
   }
 
   readableMessage(queue: Queue, sequence: Sequence): Message | undefined {
-    return this.#rows.getReadable(tables.message, messageKey(prefixOf(queue), sequence));
+    return this.#rows.getReadable(tables.message, messageKey(this.#prefixOf(queue), sequence));
   }
 
   *messageHeadsFrom(queue: Queue, from: Sequence): Iterable<PassedMessage> {
-    const prefix = prefixOf(queue);
+    const prefix = this.#prefixOf(queue);
     const start = messageKey(prefix, from);
     for (const { head, row } of this.#rows.heads(tables.message, start, `${prefix}n`)) {
       yield { head, message: row };
@@ -132,15 +143,15 @@ export class QueueState implements QueueTransaction {
   }
 
   delivery(queue: Queue, sequence: Sequence): Delivery | undefined {
-    return this.#rows.get(tables.delivery, deliveryKey(prefixOf(queue), sequence));
+    return this.#rows.get(tables.delivery, deliveryKey(this.#prefixOf(queue), sequence));
   }
 
   readableDelivery(queue: Queue, sequence: Sequence): Delivery | undefined {
-    return this.#rows.getReadable(tables.delivery, deliveryKey(prefixOf(queue), sequence));
+    return this.#rows.getReadable(tables.delivery, deliveryKey(this.#prefixOf(queue), sequence));
   }
 
   *dueEntries(queue: Queue): Iterable<DueEntry> {
-    const prefix = prefixOf(queue);
+    const prefix = this.#prefixOf(queue);
     for (const { key } of this.#rows.range(tables.due, `${prefix}d`, `${prefix}e`)) {
       yield {
         until: u64At(key, key.length - 16) as EpochMs,
@@ -150,40 +161,41 @@ export class QueueState implements QueueTransaction {
   }
 
   *returnedEntries(queue: Queue): Iterable<ReturnedEntry> {
-    const prefix = prefixOf(queue);
+    const prefix = this.#prefixOf(queue);
     for (const { key } of this.#rows.range(tables.returned, `${prefix}r`, `${prefix}s`)) {
       yield memberAt(key);
     }
   }
 
   group(queue: Queue, id: string): Group | undefined {
-    return this.#rows.getReadable(tables.group, groupKey(prefixOf(queue), id));
+    return this.#rows.getReadable(tables.group, groupKey(this.#prefixOf(queue), id));
   }
 
-  isGroupLost(queue: Queue, id: string): boolean {
+  findGroup(queue: Queue, id: string): Group | "unreadable" | undefined {
+    const key = groupKey(this.#prefixOf(queue), id);
     try {
-      this.#rows.get(tables.group, groupKey(prefixOf(queue), id));
-      return false;
+      return this.#rows.get(tables.group, key);
     } catch (error) {
-      if (error instanceof RecordCorrupt) return true;
-      throw error;
+      if (!(error instanceof RecordCorrupt)) throw error;
+      // Read once more by somebody who reports it.
+      this.#rows.getReadable(tables.group, key);
+      return "unreadable";
     }
   }
 
-  *groupsStanding(queue: Queue, kind: keyof typeof lines, from?: Sequence): Iterable<string> {
-    const prefix = prefixOf(queue);
+  *groupsStanding(queue: Queue, kind: keyof typeof lines, from?: Sequence): Iterable<Group> {
+    const prefix = this.#prefixOf(queue);
     const line = `${prefix}q${lines[kind]}`;
     const start = from === undefined ? line : `${line}${u64Text(0)}${u64Text(from)}`;
     for (const { key } of this.#rows.range(tables.line, start, endOfPrefix(line))) {
-      const id = key.slice(linePrefixLength);
-      const group = this.group(queue, id);
+      const group = this.group(queue, key.slice(linePrefixLength));
       // A group that could not be read and was begun anew stands elsewhere, and its old row stays.
-      if (group !== undefined && lineKey(prefix, id, group.standing) === key) yield id;
+      if (group !== undefined && lineKey(prefix, group.id, group.standing) === key) yield group;
     }
   }
 
   *members(queue: Queue, id: string, from?: Place): Iterable<Member> {
-    const prefix = prefixOf(queue);
+    const prefix = this.#prefixOf(queue);
     const all = membersPrefix(prefix, id);
     const start = from === undefined ? all : memberKey(prefix, id, from, zero);
     for (const { key } of this.#rows.range(tables.member, start, endOfPrefix(all))) {
@@ -192,32 +204,32 @@ export class QueueState implements QueueTransaction {
   }
 
   *ownExpiries(queue: Queue): Iterable<TimedEntry> {
-    const prefix = prefixOf(queue);
+    const prefix = this.#prefixOf(queue);
     for (const { key } of this.#rows.range(tables.ownExpiry, `${prefix}e`, `${prefix}f`)) {
       yield timedAt(key);
     }
   }
 
   *lateArrivals(queue: Queue, from: EpochMs): Iterable<TimedEntry> {
-    const prefix = prefixOf(queue);
+    const prefix = this.#prefixOf(queue);
     const start = lateKey(prefix, from, zero);
     for (const { key } of this.#rows.range(tables.late, start, `${prefix}m`)) yield timedAt(key);
   }
 
   dedupEntry(queue: Queue, key: RememberedKey): DedupEntry | undefined {
-    return this.#rows.get(tables.dedup, dedupKey(prefixOf(queue), key));
+    return this.#rows.get(tables.dedup, dedupKey(this.#prefixOf(queue), key));
   }
 
   dedupKeys(queue: Queue, after: RememberedKey, limit: number): readonly RememberedKey[] {
-    return this.#remembered(dedupKey(prefixOf(queue), ""), after, limit);
+    return this.#remembered(dedupKey(this.#prefixOf(queue), ""), after, limit);
   }
 
   receiveAttempt(queue: Queue, key: RememberedKey): ReceiveAttempt | undefined {
-    return this.#rows.get(tables.attempt, attemptKey(prefixOf(queue), key));
+    return this.#rows.get(tables.attempt, attemptKey(this.#prefixOf(queue), key));
   }
 
   attemptKeys(queue: Queue, after: RememberedKey, limit: number): readonly RememberedKey[] {
-    return this.#remembered(attemptKey(prefixOf(queue), ""), after, limit);
+    return this.#remembered(attemptKey(this.#prefixOf(queue), ""), after, limit);
   }
 
   #remembered(prefix: string, after: RememberedKey, limit: number): readonly RememberedKey[] {
@@ -227,7 +239,7 @@ export class QueueState implements QueueTransaction {
   }
 
   *scheduledFrom(queue: Queue, from: ScheduledPosition | undefined): Iterable<ScheduledHead> {
-    const prefix = prefixOf(queue);
+    const prefix = this.#prefixOf(queue);
     const start =
       from === undefined ? `${prefix}y` : scheduledKey(prefix, from.deliverAt, from.messageId);
     for (const { head } of this.#rows.heads(tables.scheduled, start, `${prefix}z`)) yield head;
@@ -235,7 +247,7 @@ export class QueueState implements QueueTransaction {
 
   scheduledMessage(queue: Queue, position: ScheduledPosition): ScheduledMessage | undefined {
     const { deliverAt, messageId } = position;
-    const key = scheduledKey(prefixOf(queue), deliverAt, messageId);
+    const key = scheduledKey(this.#prefixOf(queue), deliverAt, messageId);
     return this.#rows.getReadable(tables.scheduled, key);
   }
 
@@ -353,11 +365,11 @@ export class QueueState implements QueueTransaction {
   }
 
   putCounters(queue: Queue, counters: Counters): void {
-    this.#rows.put(tables.counters, countersKey(prefixOf(queue)), counters);
+    this.#rows.put(tables.counters, countersKey(this.#prefixOf(queue)), counters);
   }
 
   insertMessage(queue: Queue, message: Message): void {
-    const prefix = prefixOf(queue);
+    const prefix = this.#prefixOf(queue);
     const { sequence, indexedAt, expiresAt } = message;
     this.#rows.insert(tables.message, messageKey(prefix, sequence), message);
     if (indexedAt !== undefined) {
@@ -369,7 +381,7 @@ export class QueueState implements QueueTransaction {
   }
 
   removeMessage(queue: Queue, message: MessageTraits): void {
-    const prefix = prefixOf(queue);
+    const prefix = this.#prefixOf(queue);
     const { sequence, indexedAt, expiresAt, sizeBytes } = message;
     this.#rows.remove(tables.message, messageKey(prefix, sequence), sizeBytes >= surelyWholeBytes);
     if (indexedAt !== undefined) {
@@ -381,7 +393,7 @@ export class QueueState implements QueueTransaction {
   }
 
   putDelivery(queue: Queue, delivery: Delivery, previous: Delivery | undefined): void {
-    const prefix = prefixOf(queue);
+    const prefix = this.#prefixOf(queue);
     const key = indexOf(queue, prefix, delivery);
     const previousKey = previous && indexOf(queue, prefix, previous);
     if (previousKey !== undefined && previousKey.key !== key?.key) {
@@ -394,68 +406,76 @@ export class QueueState implements QueueTransaction {
   // A delivery always fits a page: a rejection's text has at most 4 KiB and its reason 128 characters, and the attempts that
   // are kept take 272 bytes.
   removeDelivery(queue: Queue, delivery: Delivery): void {
-    const prefix = prefixOf(queue);
+    const prefix = this.#prefixOf(queue);
     const index = indexOf(queue, prefix, delivery);
     if (index !== undefined) this.#rows.remove(index.table, index.key, false);
     this.#rows.remove(tables.delivery, deliveryKey(prefix, delivery.sequence), false);
   }
 
   putMember(queue: Queue, id: string, { place, sequence }: Member): void {
-    this.#rows.put(tables.member, memberKey(prefixOf(queue), id, place, sequence), true);
+    this.#rows.put(tables.member, memberKey(this.#prefixOf(queue), id, place, sequence), true);
   }
 
   removeMember(queue: Queue, id: string, { place, sequence }: Member): void {
-    this.#rows.remove(tables.member, memberKey(prefixOf(queue), id, place, sequence), false);
+    this.#rows.remove(tables.member, memberKey(this.#prefixOf(queue), id, place, sequence), false);
   }
 
   putGroup(queue: Queue, group: Group, previous: Group | undefined): void {
-    const prefix = prefixOf(queue);
+    const prefix = this.#prefixOf(queue);
     this.#rows.put(tables.group, groupKey(prefix, group.id), group);
+    if (group.standing === previous?.standing) return;
     const line = lineKey(prefix, group.id, group.standing);
     const before = previous && lineKey(prefix, group.id, previous.standing);
     if (line === before) return;
     if (before !== undefined) this.#rows.remove(tables.line, before, false);
-    if (line !== undefined) this.#rows.put(tables.line, line, true);
+    if (line === undefined) return;
+    // FIFO: no turn is given out twice.
+    if (queue.isFifo && group.standing.kind === "ready") this.#rows.insert(tables.line, line, true);
+    else this.#rows.put(tables.line, line, true);
   }
 
   removeGroup(queue: Queue, group: Group): void {
-    const prefix = prefixOf(queue);
+    const prefix = this.#prefixOf(queue);
     this.#rows.remove(tables.group, groupKey(prefix, group.id), false);
     const line = lineKey(prefix, group.id, group.standing);
     if (line !== undefined) this.#rows.remove(tables.line, line, false);
   }
 
   removeOwnExpiry(queue: Queue, { at, sequence }: TimedEntry): void {
-    this.#rows.remove(tables.ownExpiry, ownExpiryKey(prefixOf(queue), at, sequence), false);
+    this.#rows.remove(tables.ownExpiry, ownExpiryKey(this.#prefixOf(queue), at, sequence), false);
   }
 
   removeLateArrival(queue: Queue, { at, sequence }: TimedEntry): void {
-    this.#rows.remove(tables.late, lateKey(prefixOf(queue), at, sequence), false);
+    this.#rows.remove(tables.late, lateKey(this.#prefixOf(queue), at, sequence), false);
   }
 
   putDedupEntry(queue: Queue, key: RememberedKey, entry: DedupEntry): void {
-    this.#rows.put(tables.dedup, dedupKey(prefixOf(queue), key), entry);
+    this.#rows.put(tables.dedup, dedupKey(this.#prefixOf(queue), key), entry);
   }
 
   removeDedupEntry(queue: Queue, key: RememberedKey): void {
-    this.#rows.remove(tables.dedup, dedupKey(prefixOf(queue), key), false);
+    this.#rows.remove(tables.dedup, dedupKey(this.#prefixOf(queue), key), false);
   }
 
   putReceiveAttempt(queue: Queue, key: RememberedKey, attempt: ReceiveAttempt): void {
-    this.#rows.put(tables.attempt, attemptKey(prefixOf(queue), key), attempt);
+    this.#rows.put(tables.attempt, attemptKey(this.#prefixOf(queue), key), attempt);
   }
 
   removeReceiveAttempt(queue: Queue, key: RememberedKey): void {
-    this.#rows.remove(tables.attempt, attemptKey(prefixOf(queue), key), false);
+    this.#rows.remove(tables.attempt, attemptKey(this.#prefixOf(queue), key), false);
   }
 
   insertScheduled(queue: Queue, message: ScheduledMessage): void {
-    const key = scheduledKey(prefixOf(queue), message.deliverAt, message.messageId);
+    const key = scheduledKey(this.#prefixOf(queue), message.deliverAt, message.messageId);
     this.#rows.insert(tables.scheduled, key, message);
   }
 
   removeScheduled(queue: Queue, { deliverAt, messageId }: ScheduledHead): void {
-    this.#rows.remove(tables.scheduled, scheduledKey(prefixOf(queue), deliverAt, messageId), true);
+    this.#rows.remove(
+      tables.scheduled,
+      scheduledKey(this.#prefixOf(queue), deliverAt, messageId),
+      true,
+    );
   }
 
   putDeadLetterSource(namespace: Namespace, name: QueueName, source: QueueName): void {
@@ -468,7 +488,7 @@ export class QueueState implements QueueTransaction {
   }
 
   removeDueEntry(queue: Queue, { until, sequence }: DueEntry): void {
-    this.#rows.remove(tables.due, dueKey(prefixOf(queue), until, sequence), false);
+    this.#rows.remove(tables.due, dueKey(this.#prefixOf(queue), until, sequence), false);
   }
 
   putSchedule(queue: QueueNames, schedule: Schedule): void {

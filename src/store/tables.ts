@@ -516,14 +516,19 @@ const readBusyTime = (reader: ByteReader): BusyTime => ({
 });
 
 const standings = { idle: 0, ready: 1, noisy: 2, limited: 3 } as const;
-const groupFlags = { head: 1, noisy: 2 } as const;
+const groupFlags = { head: 1, noisy: 2, front: 4 } as const;
 
 function encodeGroup(row: Group): Buffer {
-  const { head, standing } = row;
+  const { head, next, freshFrom, standing } = row;
+  const hasFront = next.length > 0 || freshFrom > 0;
   writer
     .start()
     .u8(1)
-    .u8((head === undefined ? 0 : groupFlags.head) | (row.isNoisy ? groupFlags.noisy : 0))
+    .u8(
+      (head === undefined ? 0 : groupFlags.head) |
+        (row.isNoisy ? groupFlags.noisy : 0) |
+        (hasFront ? groupFlags.front : 0),
+    )
     .u64(row.stored)
     .u64(row.inFlight)
     .u64(row.delayed)
@@ -531,6 +536,10 @@ function encodeGroup(row: Group): Buffer {
   writeBusyTime(row.busy);
   if (head !== undefined) {
     writer.u64(head.place.at).u64(head.place.order).u64(head.sequence);
+  }
+  if (hasFront) {
+    writer.u64(freshFrom).u8(next.length);
+    for (const sequence of next) writer.u64(sequence);
   }
   writer.u8(standings[standing.kind]);
   if (standing.kind === "ready") writer.u64(standing.place.at).u64(standing.place.order);
@@ -550,12 +559,20 @@ function decodeGroup(key: string, bytes: Buffer): Group {
     (flags & groupFlags.head) === 0
       ? undefined
       : { place: readPlace(reader), sequence: reader.u64() as Sequence };
+  const hasFront = (flags & groupFlags.front) !== 0;
+  const freshFrom = (hasFront ? reader.u64() : 0) as Sequence;
+  const next: Sequence[] = [];
+  for (let left = hasFront ? reader.u8() : 0; left > 0; left -= 1) {
+    next.push(reader.u64() as Sequence);
+  }
   return {
     id: key.slice(segmentPrefixLength + 1),
     stored,
     inFlight,
     delayed,
     head,
+    next,
+    freshFrom,
     standing: decodeStanding(key, reader),
     isNoisy: (flags & groupFlags.noisy) !== 0,
     lastSentAt,

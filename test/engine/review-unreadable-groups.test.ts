@@ -126,6 +126,26 @@ test("a FIFO group that could not be read goes on in its order when it is sent a
   expect(await harness.report(queue)).toMatchObject({ counters: { stored: 0, inFlight: 0 } });
 });
 
+test("a FIFO group that could not be read finds all its messages again, also those that only its row named", async () => {
+  const queue = "orders.fifo";
+  const damaged = new Damaged(queue);
+  const harness = await damaged.start();
+  const bodies = Array.from({ length: 20 }, (_, at) => `a${at}`);
+  for (const body of bodies) {
+    await damaged.send("a", body);
+    await damaged.send("b", `${body} of another group`);
+  }
+  await damaged.damage("group");
+  await damaged.send("a", "a20");
+  const got: string[] = [];
+  for (let look = 0; look < 60; look += 1) {
+    const [message] = await harness.receiveAll(queue, { countMax: 1 });
+    if (message?.body.includes("of another group") === false) got.push(message.body);
+    await harness.deleteMessages(queue, [message?.receipt]);
+  }
+  expect(got).toEqual([...bodies, "a20"]);
+});
+
 test("a receive takes each message of a fair queue's group once, also of one that could not be read", async () => {
   const queue = "orders";
   const damaged = new Damaged(queue);

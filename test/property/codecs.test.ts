@@ -239,6 +239,8 @@ const plainGroup: Group = {
   inFlight: 0,
   delayed: 0,
   head: undefined,
+  next: [],
+  freshFrom: 0 as Sequence,
   standing: { kind: "idle" },
   isNoisy: false,
   lastSentAt: 1 as EpochMs,

@@ -104,11 +104,10 @@ function ownMember(planted: PlantedStore, body: string): string {
 const fifoCases: readonly PlantedCase[] = [
   [
     "a message that is no member of its group",
-    async (planted) => await planted.remove(memberAt(planted, "ready", "ready1")),
+    async (planted) => await planted.changeGroup("ready", { next: [] }),
     [
       /message \d+: No row makes it a member of its group ready at 0\/\d+: no receive would find it/,
       /group ready: It says 2 messages stored, and there are 1/,
-      /group ready: Its first message is message \d+ at 0\/\d+, and it says message \d+ at/,
     ],
   ],
   [
@@ -132,13 +131,13 @@ const fifoCases: readonly PlantedCase[] = [
     [
       /member of the group ready at 0\/\d+; its group is served/,
       /group ready: It says 2 messages stored, and there are 3/,
-      /group ready: Its first message is/,
+      /group ready: Behind its front is message \d+ at 0\/\d+, and the front ends with message \d+ at/,
     ],
   ],
   [
     "a member at another place",
     async (planted) => {
-      await planted.remove(memberAt(planted, "ready", "ready2"));
+      await planted.changeGroup("ready", { next: [] });
       await planted.put(tables.member, memberAt(planted, "ready", "ready2", 5), true);
     },
     [
@@ -148,9 +147,13 @@ const fifoCases: readonly PlantedCase[] = [
   ],
   [
     "members without their group",
-    async (planted) => await planted.remove(groupKey(planted.prefix, "ready")),
+    async (planted) => {
+      await planted.put(tables.member, memberAt(planted, "ready", "ready2"), true);
+      await planted.remove(groupKey(planted.prefix, "ready"));
+    },
     [
-      /group ready: It has 2 members and is not there/,
+      /message \d+: No row makes it a member of its group ready at/,
+      /group ready: It has 1 members and is not there/,
       /group ready: It stands in line and is not there/,
       /say 6 groups, and there are 5/,
     ],
@@ -259,14 +262,31 @@ const fifoCases: readonly PlantedCase[] = [
     ],
   ],
   [
-    "another first message",
+    "a front in another order",
     async (planted) => {
       const sequence = planted.place("ready2");
-      await planted.changeGroup("ready", {
-        head: { place: placeOf(0, sequence), sequence },
-      });
+      const head = { place: placeOf(0, sequence), sequence };
+      await planted.changeGroup("ready", { head, next: [planted.place("ready1")] });
     },
-    [/group ready: Its first message is message \d+ at 0\/\d+, and it says message \d+ at/],
+    [/group ready: It names message \d+ after message \d+/],
+  ],
+  [
+    "members behind a front that is not there",
+    async (planted) => {
+      for (const body of ["ready1", "ready2"]) {
+        await planted.put(tables.member, memberAt(planted, "ready", body), true);
+      }
+      await planted.changeGroup("ready", { head: undefined, next: [] });
+    },
+    [
+      /group ready: Behind its front is message \d+ at 0\/\d+, and the front ends with none/,
+      /group ready: It stands ready at \d+\/\d+, and its first message cannot be delivered/,
+    ],
+  ],
+  [
+    "a delivery of a message that was never received, as its group says",
+    async (planted) => await planted.changeGroup("served", { freshFrom: 1 as Sequence }),
+    [/group served: It says that from message 1 on none was received, and message \d+ has a deliv/],
   ],
   [
     "a group in no line though its turn could come",

@@ -238,6 +238,8 @@ export const group: fc.Arbitrary<Group> = fc.record({
   inFlight: u64,
   delayed: u64,
   head: maybe(fc.record({ place: standingPlace, sequence: place })),
+  next: fc.array(place, { maxLength: 15 }),
+  freshFrom: place,
   standing,
   isNoisy: fc.boolean(),
   lastSentAt: instant,
