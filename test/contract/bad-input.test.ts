@@ -70,7 +70,7 @@ class Target {
   async #fill(queue: string, idsOf: (index: number) => object): Promise<Place> {
     const { t } = this;
     const stream = t.produce();
-    const entries = Array.from({ length: 500 }, (_, index) => ({
+    const entries = Array.from({ length: 120 }, (_, index) => ({
       body: { $case: "text" as const, value: "body" },
       ...idsOf(index),
     }));
