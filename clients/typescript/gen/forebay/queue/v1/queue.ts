@@ -562,19 +562,19 @@ export interface MoveFilter {
   messageIds: string[];
   /** Only messages with every one of these attributes, of exactly this text (String and Number); at most 10. */
   attributes: Map<string, string>;
-  /** Only messages whose last rejection has this reason. */
+  /** Only messages whose last rejection has this reason; at most 128 characters. */
   rejectionReason: string;
-  /** Only messages that were dead-lettered from this queue. */
+  /** Only messages that were dead-lettered from this queue to come to the source, whose namespace it shares. */
   deadLetterSourceQueue: string;
   /** Only messages of this group. */
   groupId: string;
   /** Only messages whose body contains these bytes (UTF-8); at most 1024. */
   bodyContains: string;
-  /** Only messages that have been in the source for at least this long. */
+  /** Only messages that have been in the source for at least this long when the task starts. Range: [0s, 315360000s]. */
   minimumAge?:
     | Duration
     | undefined;
-  /** Only messages that have been in the source for at most this long. */
+  /** Only messages that have been in the source for at most this long when the task starts. Range: [0s, 315360000s]. */
   maximumAge?: Duration | undefined;
 }
 
