@@ -14,6 +14,10 @@ const format = { magic: "forebay", version: 2, minReader: 2 } as const;
 
 export const metaName = "meta";
 export const stateName = "state";
+/** Only in the store of a member of a replicated group. */
+export const logName = "log";
+
+const ours: readonly string[] = [metaName, stateName, logName];
 
 const lmdbMagic = 0xbeefc0de;
 
@@ -48,11 +52,15 @@ export function holdsLmdbFile(path: string): boolean {
   return true;
 }
 
-/** Before anything is made in it: opening a database by name would write into another program's store. */
-export function refuseForeignRoot(root: RootDatabase<Buffer, Buffer>, directory: string): void {
+/** Before anything is made in it: opening a database by name would write into another program's store. The names that are there. */
+export function refuseForeignRoot(
+  root: RootDatabase<Buffer, Buffer>,
+  directory: string,
+): readonly string[] {
   const names = [...root.getKeys()].map((key) => key.toString("utf8").replace(/\0$/, ""));
-  const strangers = names.filter((name) => name !== metaName && name !== stateName);
+  const strangers = names.filter((name) => !ours.includes(name));
   if (strangers.length > 0) throw belongsToAnother(directory, strangers.slice(0, 3).join(", "));
+  return names;
 }
 
 const belongsToAnother = (directory: string, what: string): StoreRefused =>

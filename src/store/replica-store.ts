@@ -1,0 +1,48 @@
+// The store of a member of a replicated group: the same state as a lone node's, beside it the log, and what the member knows
+// of itself; all three changed by one batch.
+//
+// The state is read through `Store`, as ever. It is written through the disk alone, since whatever changes it is a record first.
+
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { assert } from "../base/assert.js";
+import { LmdbStore } from "./environment.js";
+import { LmdbEnvironment } from "./lmdb-environment.js";
+import { LmdbReplicaDisk } from "./lmdb-replica-disk.js";
+import { incomingName } from "./replica-copy.js";
+import type { ReplicaDisk } from "./replica-disk.js";
+import type { Store, StoreOptions } from "./store.js";
+
+export interface ReplicaStore {
+  /** Closing it ends what the disk is about and closes that too. */
+  readonly store: Store;
+  readonly disk: ReplicaDisk;
+}
+
+/** Opens a member's store, or makes that of a node, with what it holds, one that can become a member's. */
+export function openReplicaStore(options: Omit<StoreOptions, "isReadOnly">): ReplicaStore {
+  const environment = LmdbEnvironment.open({ ...options, hasLog: true });
+  // A copy that was not finished when the process ended is begun anew.
+  rmSync(join(options.directory, incomingName), { recursive: true, force: true });
+  const store = new MemberStore(environment, options);
+  return { store, disk: store.disk };
+}
+
+class MemberStore extends LmdbStore {
+  readonly disk: LmdbReplicaDisk;
+
+  constructor(environment: LmdbEnvironment, options: StoreOptions) {
+    super(environment, options);
+    this.disk = new LmdbReplicaDisk(this, options);
+  }
+
+  override async commit(): Promise<void> {
+    await Promise.resolve();
+    assert(false, "a member's state changes by records only");
+  }
+
+  override async close(): Promise<void> {
+    await this.disk.close();
+    await super.close();
+  }
+}
