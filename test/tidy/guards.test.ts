@@ -46,6 +46,11 @@ describe("import direction", () => {
     { rule: "engine-imports", file: "src/engine/turns.ts", imports: "../rpc/wire.js" },
     { rule: "store-imports", file: "src/store/rows.ts", imports: "../engine/engine.js" },
     { rule: "replication-imports", file: "src/replication/leader.ts", imports: "../rpc/wire.js" },
+    {
+      rule: "replication/transport-imports",
+      file: "src/replication/transport/link.ts",
+      imports: "../../rpc/wire.js",
+    },
     { rule: "cluster-imports", file: "src/cluster/etcd.ts", imports: "../engine/engine.js" },
     { rule: "base-imports", file: "src/base/clock.ts", imports: "../gen/stub.js" },
     { rule: "gen-imports", file: "src/gen/service.ts", imports: "../base/assert.js" },
@@ -110,6 +115,9 @@ describe("import direction", () => {
     "src/engine/engine.ts": 'import "../store/keys.js"; import "../base/assert.js";',
     "src/rpc/wire.ts":
       'import "@grpc/grpc-js"; import "../engine/engine.js"; import "../queue/send.js";',
+    "src/rpc/status-details.ts": 'import "@grpc/grpc-js";',
+    "src/replication/transport/wire.ts":
+      'import "@grpc/grpc-js"; import "../../rpc/status-details.js"; import "../../gen/stub.js";',
     "src/cli/work.ts": 'import "@forebay/client"; import "../gen/stub.js";',
     "clients/typescript/package.json": JSON.stringify({
       name: "@forebay/client",

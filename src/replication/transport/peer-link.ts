@@ -1,0 +1,217 @@
+// One stream between two members, whoever dialled: sends messages in order and within bounds, and notices when the other side is
+// gone. Both sides say something at least every `beatMs`, so whoever hears not a byte for `silenceMsMax` closes the way. Bytes
+// count, not answers: on a slow line a long message takes seconds, and its bytes are the proof that somebody sends it. HTTP/2's
+// own pings are not relied on: they wait behind what is written, as answers to a message of ours would.
+//
+// What is to be sent stands in two lines, and one message at a time is given to HTTP/2, the next when the socket has taken it.
+// So a heartbeat never waits for more than one part of a copy, however many stand before it.
+
+import type { Duplex } from "node:stream";
+import type { Clock, Timer } from "../../base/clock.js";
+import type { PeerMessage } from "../../gen/forebay/replication/v1/replication_service.js";
+import { BrokenFrame, beatFrame, type Frame, FrameReader, frameOf } from "./frames.js";
+import { beatMs, messageBytesMax, readyBytesMax, silenceMsMax, unsentBytesMax } from "./limits.js";
+
+/** What a link needs of an HTTP/2 stream. */
+export type LinkStream = Duplex;
+
+/** The connection below a stream, of which only signs of life matter here. */
+export interface LinkSocket {
+  readonly bytesRead: number;
+}
+
+export interface LinkEvents {
+  received(message: PeerMessage): void;
+  /** There is room again after `isReady` was false. */
+  roomAgain(): void;
+  /** Told once. The link is of no use any more; who owns the connection ends it. */
+  broke(why: string): void;
+}
+
+export interface LinkParts {
+  readonly stream: LinkStream;
+  readonly socket: LinkSocket;
+  readonly clock: Pick<Clock, "setTimer">;
+  readonly events: LinkEvents;
+}
+
+/** What became of a message. */
+export type SendOutcome = "queued" | "too_long" | "full" | "closed";
+
+export class PeerLink {
+  readonly #parts: LinkParts;
+  readonly #reader = new FrameReader();
+  readonly #soon = new Line();
+  /** Parts of copies and of logs: long, and nobody waits for them. */
+  readonly #bulk = new Line();
+  #isBlocked = false;
+  #wasFull = false;
+  #hasSpoken = false;
+  #isOver = false;
+  #timer: Timer | undefined;
+  #heardBytes = 0;
+  /** Looks in a row that found nothing new. */
+  #silentLooks = 0;
+  #sentBytes = 0;
+
+  constructor(parts: LinkParts) {
+    const { stream } = parts;
+    this.#parts = parts;
+    stream.on("data", (chunk: Buffer) => this.#read(chunk));
+    stream.on("drain", () => {
+      this.#isBlocked = false;
+      this.#pump();
+    });
+    stream.on("error", (error: Error) => this.#break(error.message));
+    stream.on("end", () => this.#break("it ended the stream"));
+    stream.on("close", () => this.#break("the stream was closed"));
+  }
+
+  /** Says who speaks; from now on each side must hear from the other. */
+  open(introduction: PeerMessage): void {
+    this.#write(frameOf(introduction));
+    this.#heardBytes = this.#parts.socket.bytesRead;
+    this.#await();
+  }
+
+  /** Bytes given to this link that the socket has not taken. */
+  get unsentBytes(): number {
+    return this.#soon.bytes + this.#bulk.bytes + this.#parts.stream.writableLength;
+  }
+
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
+  get isReady(): boolean {
+    const isReady = !this.#isOver && this.unsentBytes < readyBytesMax;
+    if (!isReady) this.#wasFull = true;
+    return isReady;
+  }
+
+  send(message: PeerMessage): SendOutcome {
+    if (this.#isOver) return "closed";
+    const frame = frameOf(message);
+    if (frame.bytes > messageBytesMax) return "too_long";
+    if (this.unsentBytes + frame.bytes > unsentBytesMax) {
+      this.#wasFull = true;
+      return "full";
+    }
+    (isBulk(message) ? this.#bulk : this.#soon).add(frame);
+    this.#pump();
+    return "queued";
+  }
+
+  /** Nothing is sent, received or told from now on. */
+  stop(): void {
+    this.#isOver = true;
+    this.#timer?.cancel();
+    this.#soon.clear();
+    this.#bulk.clear();
+  }
+
+  #pump(): void {
+    while (!this.#isBlocked && !this.#isOver) {
+      const frame = this.#soon.take() ?? this.#bulk.take();
+      if (frame === undefined) break;
+      this.#write(frame);
+    }
+    if (this.#wasFull && !this.#isOver && this.unsentBytes < readyBytesMax) {
+      this.#wasFull = false;
+      this.#tellOfRoom();
+    }
+  }
+
+  // In a turn of its own: a message that is sent may be what made room known, and no port calls back from within a call.
+  #tellOfRoom(): void {
+    setImmediate(() => {
+      if (!this.#isOver) this.#parts.events.roomAgain();
+    });
+  }
+
+  #write(frame: Frame): void {
+    const { stream } = this.#parts;
+    this.#hasSpoken = true;
+    this.#sentBytes += frame.bytes;
+    // Corked, the pieces leave in one call.
+    stream.cork();
+    let mayGoOn = true;
+    for (const piece of frame.pieces) mayGoOn = stream.write(piece);
+    stream.uncork();
+    this.#isBlocked = !mayGoOn;
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#isOver) return;
+    try {
+      this.#reader.push(chunk, (message) => {
+        if (message !== undefined && !this.#isOver) this.#parts.events.received(message);
+      });
+    } catch (error) {
+      // What `received` throws is a bug of the floors above, and not to be taken for the peer's.
+      if (!(error instanceof BrokenFrame)) throw error;
+      this.#break(`it sent ${error.message}`);
+    }
+  }
+
+  // Looks are counted rather than milliseconds: after a pause of this process, whatever its length, what the other side sent
+  // meanwhile is still unread, and proves nothing.
+  #look(): void {
+    const { bytesRead } = this.#parts.socket;
+    this.#silentLooks = bytesRead === this.#heardBytes ? this.#silentLooks + 1 : 0;
+    this.#heardBytes = bytesRead;
+    if (this.#silentLooks * beatMs > silenceMsMax) {
+      this.#break("nothing was heard of it for a second");
+      return;
+    }
+    if (!this.#hasSpoken && !this.#isBlocked) this.#write(beatFrame);
+    this.#hasSpoken = false;
+    this.#await();
+  }
+
+  #await(): void {
+    this.#timer = this.#parts.clock.setTimer(beatMs, () => this.#look());
+  }
+
+  #break(why: string): void {
+    if (this.#isOver) return;
+    this.stop();
+    this.#parts.events.broke(why);
+  }
+}
+
+const isBulk = ({ kind }: PeerMessage): boolean =>
+  kind?.$case === "stateSlice" || kind?.$case === "logSlice";
+
+const takenMax = 64;
+
+/** Frames that wait, first come, first served. */
+class Line {
+  #frames: Frame[] = [];
+  #at = 0;
+  bytes = 0;
+
+  add(frame: Frame): void {
+    this.#frames.push(frame);
+    this.bytes += frame.bytes;
+  }
+
+  take(): Frame | undefined {
+    const frame = this.#frames[this.#at];
+    if (frame === undefined) return undefined;
+    this.#at += 1;
+    this.bytes -= frame.bytes;
+    // What was taken must not be kept; cutting it off one by one would move the others each time.
+    if (this.#at === this.#frames.length || this.#at === takenMax) {
+      this.#frames = this.#frames.slice(this.#at);
+      this.#at = 0;
+    }
+    return frame;
+  }
+
+  clear(): void {
+    this.#frames = [];
+    this.#at = 0;
+    this.bytes = 0;
+  }
+}
