@@ -53,11 +53,15 @@ export function addStatement(policy: string | undefined, added: NewStatement): S
   const checked = parsePolicy(text, resource);
   if (checked.kind === "limit") return checked;
   assert(
-    checked.kind === "document",
+    checked.kind === "document" || isInvalid(policy, resource),
     "a statement that AddPermission takes makes no policy invalid",
   );
   return { kind: "changed", policy: text };
 }
+
+/** What was good when it was stored may not be now: the time zones of conditions are those that Node brings along. */
+const isInvalid = (policy: string | undefined, resource: PolicyResource): boolean =>
+  policy !== undefined && parsePolicy(policy, resource).kind === "invalid";
 
 export function removeStatement(policy: string | undefined, label: string): StatementRemoved {
   if (policy === undefined) return { kind: "label_not_found" };

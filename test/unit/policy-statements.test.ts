@@ -49,6 +49,16 @@ test("what AddPermission can grant is granted whole by one action", () => {
   expect(read).toMatchObject({ statements: [{ actions: new Set(grantableQueueActions) }] });
 });
 
+test("a stored condition that this Node cannot read any more stops nobody, and stays", () => {
+  const night = { from: "22:00", to: "06:00", tz: "Mars/Olympus_Mons" };
+  const stored = { ...written, Condition: { TimeBetween: { "forebay:TimeOfDay": night } } };
+  const policy = JSON.stringify({ Version: "2012-10-17", Statement: stored });
+  expect(parsePolicy(policy, resource)).toMatchObject({
+    problems: [{ code: "POLICY_BAD_TIME" }],
+  });
+  expect(JSON.parse(added(policy))).toMatchObject({ Statement: [stored, { Sid: "billing" }] });
+});
+
 test("others and everything beside them stay as they were, whether a list or one alone", () => {
   const around = { Version: "2008-10-17", Id: "mine" };
   for (const Statement of [written, [written]]) {
