@@ -224,4 +224,7 @@ test.each([
   await expect(t.reject(handle, { reason: "r", isDeadLetter: true })).rejects.toMatchObject({
     reason: "DLQ_NOT_FOUND",
   });
+  // Whoever looks after the server is told, once.
+  await t.advance(2_000);
+  expect(told(t)).toBe(1);
 });
