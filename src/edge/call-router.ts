@@ -3,6 +3,7 @@
 
 import type { Metadata } from "@grpc/grpc-js";
 import type { CallContext } from "../rpc/call.js";
+import type { Consistency } from "../rpc/parse-consistency.js";
 import type { WireFault } from "../rpc/status-details.js";
 import type { Forwarder } from "./forwarder.js";
 
@@ -10,10 +11,8 @@ import type { Forwarder } from "./forwarder.js";
 export interface ArrivedCall {
   /** As `/forebay.queue.v1.QueueService/SendMessage`. */
   readonly path: string;
-  /** Whether it changes nothing, so that a node that follows may answer it. */
-  readonly isRead: boolean;
-  /** The decoded request of a read; of no other call, which may be passed on without a look into it. */
-  readonly request: unknown;
+  /** How fresh a read has to be; undefined for calls that may change something, which only the leader answers. */
+  readonly consistency: Consistency | undefined;
   readonly context: CallContext;
 }
 

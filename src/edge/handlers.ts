@@ -14,14 +14,17 @@ import type {
   sendUnaryData,
 } from "@grpc/grpc-js";
 import { assert } from "../base/assert.js";
-import type {
-  MethodDefinition,
-  ServerStreamHandler,
-  ServiceDefinition,
-  ServiceHandlers,
-  StreamHandler,
-  UnaryHandler,
+import {
+  type CallContext,
+  isReadOnly,
+  type MethodDefinition,
+  type ServerStreamHandler,
+  type ServiceDefinition,
+  type ServiceHandlers,
+  type StreamHandler,
+  type UnaryHandler,
 } from "../rpc/call.js";
+import { consistencyOf } from "../rpc/parse-consistency.js";
 import { GrpcCallContext } from "./call-context.js";
 import type { CallRouter } from "./call-router.js";
 import { type CallShell, type HandlerOptions, Outcomes } from "./call-shell.js";
@@ -63,7 +66,7 @@ export function createRegistrar(options: HandlerOptions): Registrar {
         const handler: unknown = handlers[key];
         assert(typeof handler === "function", `${method.name} has a handler`);
         register(server, definition, method, (kind, { shell, codec }) =>
-          wrapLocal(kind, shell, codec, handler),
+          wrapLocal(kind, shell, codec, handlerOf(kind, method, handler)),
         );
       }
     },
@@ -142,6 +145,16 @@ function unaryCall(shell: CallShell, codec: MethodCodec, handle: UnaryHandler<un
     }
     if (answer instanceof Promise) answer.then(succeed, fail);
     else succeed(answer);
+  };
+}
+
+/** A node alone answers every read from the latest state; a wish for another that makes no sense is refused there, too. */
+function handlerOf(kind: CallKind, method: MethodDefinition, handler: unknown): unknown {
+  if (kind !== "unary" || !isReadOnly(method)) return handler;
+  const handle = handler as UnaryHandler<unknown, unknown>;
+  return (request: unknown, context: CallContext) => {
+    consistencyOf(request);
+    return handle(request, context);
   };
 }
 

@@ -4,7 +4,13 @@
 
 import type { Metadata, ServerDuplexStream, ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
 import { assert } from "../base/assert.js";
-import type { MethodDefinition, StreamHandler, UnaryHandler } from "../rpc/call.js";
+import {
+  isReadOnly,
+  type MethodDefinition,
+  type StreamHandler,
+  type UnaryHandler,
+} from "../rpc/call.js";
+import { consistencyOf } from "../rpc/parse-consistency.js";
 import { GrpcCallContext } from "./call-context.js";
 import type { ArrivedCall, CallRouter, Placement, Tenure } from "./call-router.js";
 import type { CallShell } from "./call-shell.js";
@@ -68,8 +74,10 @@ async function answerUnary(
 ): Promise<Reply> {
   const { path, codec } = method;
   const isRead = isReadOnly(method.definition);
+  // What changes something is passed on without a look into it.
   const request = isRead ? checkedRequest(codec, call.request, context) : undefined;
-  const placement = await router.place({ path, isRead, request, context });
+  const consistency = isRead ? consistencyOf(request) : undefined;
+  const placement = await router.place({ path, consistency, context });
   switch (placement.kind) {
     case "nowhere":
       throw placement.fault;
@@ -105,7 +113,7 @@ function underTenure<Result>(tenure: Tenure, work: () => Promise<Result>): Promi
 export function routedBidi(method: RoutedMethod, router: CallRouter) {
   return (call: BidiCall): void => {
     const context = new GrpcCallContext(call, method.shell);
-    const arrived: ArrivedCall = { path: method.path, isRead: false, request: undefined, context };
+    const arrived: ArrivedCall = { path: method.path, consistency: undefined, context };
     // A stream is placed in the very turn in which it arrives, so nothing of it is missed.
     const placement = router.place(arrived) as Placement;
     assert(!(placement instanceof Promise), "streams ask for no particular state");
@@ -178,7 +186,3 @@ async function passOnStream(
     call.emit("error", failure);
   }
 }
-
-/** Whether the contract says of a method that it changes nothing. */
-const isReadOnly = ({ options }: MethodDefinition): boolean =>
-  options?.idempotencyLevel === "NO_SIDE_EFFECTS";

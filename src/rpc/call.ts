@@ -76,6 +76,10 @@ export interface MethodDefinition {
   readonly options?: { readonly idempotencyLevel?: string };
 }
 
+/** Whether the contract says of a method that it changes nothing. */
+export const isReadOnly = ({ options }: MethodDefinition): boolean =>
+  options?.idempotencyLevel === "NO_SIDE_EFFECTS";
+
 export interface ServiceDefinition {
   readonly fullName: string;
   readonly methods: Readonly<Record<string, MethodDefinition>>;

@@ -165,8 +165,12 @@ async function rangesScenario(): Promise<Scenario> {
   return t;
 }
 
-/** What stands in the way of a good request: there is no such message. */
-const goodReasons: readonly (string | undefined)[] = [undefined, "MESSAGE_NOT_FOUND"];
+/** What stands in the way of a good request: there is no such message, or no such schedule. */
+const goodReasons: readonly (string | undefined)[] = [
+  undefined,
+  "MESSAGE_NOT_FOUND",
+  "SCHEDULE_NOT_FOUND",
+];
 
 test.each(ranged.map((each) => [`${each.method.name} ${each.path.join(".")}`, each] as const))(
   "%s is taken at both ends of its documented range and refused beyond",

@@ -4,6 +4,7 @@
 // `wholeRequests` has one of each method, good for a standard queue. Some fields exclude each other, belong to FIFO queues, or
 // name a page or a state of before; `requestsOf` has requests with those, too, and together they have every field there is.
 
+import { ReadMode } from "../../src/gen/forebay/queue/v1/consistency.js";
 import {
   DeduplicationScope,
   FifoThroughputLimit,
@@ -129,6 +130,8 @@ const schedule = {
   missedRuns: MissedRuns.SKIP,
 };
 
+const consistency = { kind: { $case: "mode" as const, value: ReadMode.LEADER_LEASE } };
+
 /** `handle` is of a message that is in flight in the queue. */
 export function wholeRequests(queue: string, handle: string): WholeRequests {
   const tags = new Map([["team", "billing"]]);
@@ -136,20 +139,20 @@ export function wholeRequests(queue: string, handle: string): WholeRequests {
   const standardAttributes = standardAttributesOf(queue);
   return {
     createQueue: { queue, attributes: standardAttributes, tags, requestId: "r1" },
-    getQueueUrl: { queue },
-    getQueueAttributes: { queue, names: ["delay", "All"] },
+    getQueueUrl: { queue, consistency },
+    getQueueAttributes: { queue, names: ["delay", "All"], consistency },
     setQueueAttributes: {
       queue,
       attributes: standardAttributes,
       updateMask: ["delay", "retry_policy"],
     },
-    listQueues: { prefix: "or", pageSize: 10 },
+    listQueues: { prefix: "or", pageSize: 10, consistency },
     deleteQueue: { queue },
     purgeQueue: { queue, requestId: "r1" },
     tagQueue: { queue, tags },
     untagQueue: { queue, keys: ["team"] },
-    listQueueTags: { queue },
-    listDeadLetterSourceQueues: { queue, pageSize: 10 },
+    listQueueTags: { queue, consistency },
+    listDeadLetterSourceQueues: { queue, pageSize: 10, consistency },
     sendMessage: { queue, ...message, requestId: "r1" },
     sendMessageBatch: { queue, entries: [{ id: "a", ...message }], requestId: "r1" },
     receiveMessage: {
@@ -181,10 +184,11 @@ export function wholeRequests(queue: string, handle: string): WholeRequests {
       bodyContains: "o",
       pageSize: 10,
       bodyBytesMax: 100,
+      consistency,
     },
     startMessageMoveTask: { ...move, maxPerSecond: 1, requestId: "r1" },
     cancelMessageMoveTask: { taskHandle: "t1" },
-    listMessageMoveTasks: { source: queue, pageSize: 1 },
+    listMessageMoveTasks: { source: queue, pageSize: 1, consistency },
     previewMessageMoveTask: { ...move, sampleCount: 1, bodyBytesMax: 100 },
     rejectMessage: {
       queue,
@@ -193,9 +197,9 @@ export function wholeRequests(queue: string, handle: string): WholeRequests {
       error: "unexpected end",
       delay: durationOf(1_000),
     },
-    describeMessage: { queue, messageId, bodyBytesMax: 100 },
-    explainMessage: { queue, messageId },
-    listScheduledMessages: { queue, pageSize: 10, bodyBytesMax: 100 },
+    describeMessage: { queue, messageId, bodyBytesMax: 100, consistency },
+    explainMessage: { queue, messageId, consistency },
+    listScheduledMessages: { queue, pageSize: 10, bodyBytesMax: 100, consistency },
     cancelScheduledMessage: { queue, messageId },
     addPermission: {
       queue,
@@ -206,8 +210,8 @@ export function wholeRequests(queue: string, handle: string): WholeRequests {
     },
     removePermission: { queue, label: "l1" },
     putSchedule: { queue, schedule },
-    getSchedule: { queue, name: "nightly" },
-    listSchedules: { queue, pageSize: 10 },
+    getSchedule: { queue, name: "nightly", consistency },
+    listSchedules: { queue, pageSize: 10, consistency },
     deleteSchedule: { queue, name: "nightly" },
   };
 }
@@ -281,7 +285,18 @@ export const requestsOf = <Method extends UnaryMethod>(
 ): readonly RequestPart<Method>[] =>
   [wholeRequests(standard.queue, standard.handle), otherRequests(standard), fifoRequests(fifo)]
     .map((requests) => requests[method])
-    .filter((request) => request !== undefined) as RequestPart<Method>[];
+    .filter((request) => request !== undefined)
+    .flatMap((request) => inEveryConsistency(request)) as RequestPart<Method>[];
+
+/** A read with each kind of consistency; of anything else just itself. */
+function inEveryConsistency(request: object): object[] {
+  if (!("consistency" in request)) return [request];
+  const kinds = [
+    { $case: "atLeast" as const, value: "3/1042" },
+    { $case: "maxStaleness" as const, value: durationOf(1_000) },
+  ];
+  return [request, ...kinds.map((kind) => ({ ...request, consistency: { kind } }))];
+}
 
 /** Requests of the two streams that together have every field. */
 export function streamRequests({ queue, handle }: Place): {

@@ -21,6 +21,7 @@ import { Duration } from "../../../google/protobuf/duration.js";
 import { FieldMask } from "../../../google/protobuf/field_mask.js";
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
 import { Status } from "../../../google/rpc/status.js";
+import { ReadConsistency } from "./consistency.js";
 import {
   BatchEntryError,
   DeleteOutcome,
@@ -58,9 +59,20 @@ export const protobufFileName = "forebay/queue/v1/queue_service.proto";
  *   INVALID_ARGUMENT / MISSING_PARAMETER, INVALID_PARAMETER: a field is absent, ill-formed or out of range; nothing was done.
  *   RESOURCE_EXHAUSTED / COMMIT_BACKLOG: more is waiting for the disk than the server's bound; retry after the hint.
  *   UNAVAILABLE / SHUTTING_DOWN: the server is stopping.
+ *   UNAVAILABLE / NOT_LEADER: in a cluster, no node leads at the moment, or the one asked does not; nothing was done. Trailer
+ *     `forebay-leader` names the node that leads, if one is known.
+ *   UNAVAILABLE / LEADERSHIP_LOST: the node that led was lost under the call; whether it took effect is unknown.
  *   INTERNAL / RECORD_CORRUPT: stored bytes failed their checksum and were not served.
+ * every call that reads, with `consistency`:
+ *   FAILED_PRECONDITION / POSITION_UNKNOWN: `at_least` is of a history that this cluster does not have: of another cluster, or
+ *     of a leader that lost its last records.
  * and every call that stores something:
  *   RESOURCE_EXHAUSTED / STORAGE_FULL: the disk or the map is full; receives and deletes go on working.
+ *
+ * In a cluster any node takes any call; one that does not lead passes it on, once. Metadata of a request: `forebay-acks: all`
+ * waits until every voter has it on disk, `quorum` until a majority has, where fewer are configured. Trailers of an answer:
+ * `forebay-leader`, the `host:port` of the node that leads; `forebay-position`, up to where its state is, for `at_least`; and of
+ * what stores something `forebay-durable-zones`, how many voters had it on disk.
  */
 
 /** Asks for a queue. */
@@ -99,6 +111,8 @@ export interface CreateQueueResponse {
 export interface GetQueueUrlRequest {
   /** Its name. */
   queue: string;
+  /** How fresh the state must be that this is answered from. */
+  consistency?: ReadConsistency | undefined;
 }
 
 /** Answers GetQueueUrl. */
@@ -113,6 +127,8 @@ export interface GetQueueAttributesRequest {
   queue: string;
   /** Names of fields of QueueAttributes (`visibility_timeout`) or `All`; empty: all of them. */
   names: string[];
+  /** How fresh the state must be that this is answered from. */
+  consistency?: ReadConsistency | undefined;
 }
 
 /** Answers GetQueueAttributes. */
@@ -171,6 +187,8 @@ export interface ListQueuesRequest {
     | undefined;
   /** The `next_page_token` of the page before; empty: the first page. */
   pageToken: string;
+  /** How fresh the state must be that this is answered from. */
+  consistency?: ReadConsistency | undefined;
 }
 
 /** Answers ListQueues. */
@@ -242,6 +260,8 @@ export interface UntagQueueResponse {
 export interface ListQueueTagsRequest {
   /** The queue. */
   queue: string;
+  /** How fresh the state must be that this is answered from. */
+  consistency?: ReadConsistency | undefined;
 }
 
 /** Answers ListQueueTags. */
@@ -265,6 +285,8 @@ export interface ListDeadLetterSourceQueuesRequest {
     | undefined;
   /** The `next_page_token` of the page before; empty: the first page. */
   pageToken: string;
+  /** How fresh the state must be that this is answered from. */
+  consistency?: ReadConsistency | undefined;
 }
 
 /** Answers ListDeadLetterSourceQueues. */
@@ -592,7 +614,11 @@ export interface PeekMessagesRequest {
   /** The `next_page_token` of the page before; empty: the first page. */
   pageToken: string;
   /** Bytes of each body to return at most. Range: [0, 1048576]. Unset: 1048576. */
-  bodyBytesMax?: number | undefined;
+  bodyBytesMax?:
+    | number
+    | undefined;
+  /** How fresh the state must be that this is answered from. */
+  consistency?: ReadConsistency | undefined;
 }
 
 export interface PeekMessagesRequest_AttributesEntry {
@@ -890,6 +916,8 @@ export interface ListMessageMoveTasksRequest {
     | undefined;
   /** The `next_page_token` of the page before; empty: the first page. */
   pageToken: string;
+  /** How fresh the state must be that this is answered from. */
+  consistency?: ReadConsistency | undefined;
 }
 
 /** Answers ListMessageMoveTasks. */
@@ -969,7 +997,11 @@ export interface DescribeMessageRequest {
   /** The message's id. */
   messageId: string;
   /** Bytes of the body to return at most. Range: [0, 1048576]. Unset: 1048576. */
-  bodyBytesMax?: number | undefined;
+  bodyBytesMax?:
+    | number
+    | undefined;
+  /** How fresh the state must be that this is answered from. */
+  consistency?: ReadConsistency | undefined;
 }
 
 /** Answers DescribeMessage. */
@@ -988,6 +1020,8 @@ export interface ExplainMessageRequest {
   queue: string;
   /** The message's id. */
   messageId: string;
+  /** How fresh the state must be that this is answered from. */
+  consistency?: ReadConsistency | undefined;
 }
 
 /** Answers ExplainMessage. */
@@ -1011,7 +1045,11 @@ export interface ListScheduledMessagesRequest {
   /** The `next_page_token` of the page before; empty: the first page. */
   pageToken: string;
   /** Bytes of each body to return at most. Range: [0, 1048576]. Unset: 1048576. */
-  bodyBytesMax?: number | undefined;
+  bodyBytesMax?:
+    | number
+    | undefined;
+  /** How fresh the state must be that this is answered from. */
+  consistency?: ReadConsistency | undefined;
 }
 
 /** Answers ListScheduledMessages. */
@@ -1366,13 +1404,16 @@ export const CreateQueueResponse: MessageFns<CreateQueueResponse> = {
 };
 
 function createBaseGetQueueUrlRequest(): GetQueueUrlRequest {
-  return { queue: "" };
+  return { queue: "", consistency: undefined };
 }
 
 export const GetQueueUrlRequest: MessageFns<GetQueueUrlRequest> = {
   encode(message: GetQueueUrlRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.queue !== "") {
       writer.uint32(10).string(message.queue);
+    }
+    if (message.consistency !== undefined) {
+      ReadConsistency.encode(message.consistency, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -1398,6 +1439,14 @@ export const GetQueueUrlRequest: MessageFns<GetQueueUrlRequest> = {
             message.queue = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.consistency = ReadConsistency.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1411,13 +1460,19 @@ export const GetQueueUrlRequest: MessageFns<GetQueueUrlRequest> = {
   },
 
   fromJSON(object: any): GetQueueUrlRequest {
-    return { queue: isSet(object.queue) ? globalThis.String(object.queue) : "" };
+    return {
+      queue: isSet(object.queue) ? globalThis.String(object.queue) : "",
+      consistency: isSet(object.consistency) ? ReadConsistency.fromJSON(object.consistency) : undefined,
+    };
   },
 
   toJSON(message: GetQueueUrlRequest): unknown {
     const obj: any = {};
     if (message.queue !== "") {
       obj.queue = message.queue;
+    }
+    if (message.consistency !== undefined) {
+      obj.consistency = ReadConsistency.toJSON(message.consistency);
     }
     return obj;
   },
@@ -1428,6 +1483,9 @@ export const GetQueueUrlRequest: MessageFns<GetQueueUrlRequest> = {
   fromPartial(object: DeepPartial<GetQueueUrlRequest>): GetQueueUrlRequest {
     const message = createBaseGetQueueUrlRequest();
     message.queue = object.queue ?? "";
+    message.consistency = (object.consistency !== undefined && object.consistency !== null)
+      ? ReadConsistency.fromPartial(object.consistency)
+      : undefined;
     return message;
   },
 };
@@ -1500,7 +1558,7 @@ export const GetQueueUrlResponse: MessageFns<GetQueueUrlResponse> = {
 };
 
 function createBaseGetQueueAttributesRequest(): GetQueueAttributesRequest {
-  return { queue: "", names: [] };
+  return { queue: "", names: [], consistency: undefined };
 }
 
 export const GetQueueAttributesRequest: MessageFns<GetQueueAttributesRequest> = {
@@ -1510,6 +1568,9 @@ export const GetQueueAttributesRequest: MessageFns<GetQueueAttributesRequest> = 
     }
     for (const v of message.names) {
       writer.uint32(18).string(v!);
+    }
+    if (message.consistency !== undefined) {
+      ReadConsistency.encode(message.consistency, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -1543,6 +1604,14 @@ export const GetQueueAttributesRequest: MessageFns<GetQueueAttributesRequest> = 
             message.names.push(reader.string());
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.consistency = ReadConsistency.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1559,6 +1628,7 @@ export const GetQueueAttributesRequest: MessageFns<GetQueueAttributesRequest> = 
     return {
       queue: isSet(object.queue) ? globalThis.String(object.queue) : "",
       names: globalThis.Array.isArray(object?.names) ? object.names.map((e: any) => globalThis.String(e)) : [],
+      consistency: isSet(object.consistency) ? ReadConsistency.fromJSON(object.consistency) : undefined,
     };
   },
 
@@ -1570,6 +1640,9 @@ export const GetQueueAttributesRequest: MessageFns<GetQueueAttributesRequest> = 
     if (message.names?.length) {
       obj.names = message.names;
     }
+    if (message.consistency !== undefined) {
+      obj.consistency = ReadConsistency.toJSON(message.consistency);
+    }
     return obj;
   },
 
@@ -1580,6 +1653,9 @@ export const GetQueueAttributesRequest: MessageFns<GetQueueAttributesRequest> = 
     const message = createBaseGetQueueAttributesRequest();
     message.queue = object.queue ?? "";
     message.names = object.names?.map((e) => e) || [];
+    message.consistency = (object.consistency !== undefined && object.consistency !== null)
+      ? ReadConsistency.fromPartial(object.consistency)
+      : undefined;
     return message;
   },
 };
@@ -1967,7 +2043,7 @@ export const SetQueueAttributesResponse: MessageFns<SetQueueAttributesResponse> 
 };
 
 function createBaseListQueuesRequest(): ListQueuesRequest {
-  return { prefix: "", pageSize: undefined, pageToken: "" };
+  return { prefix: "", pageSize: undefined, pageToken: "", consistency: undefined };
 }
 
 export const ListQueuesRequest: MessageFns<ListQueuesRequest> = {
@@ -1980,6 +2056,9 @@ export const ListQueuesRequest: MessageFns<ListQueuesRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(26).string(message.pageToken);
+    }
+    if (message.consistency !== undefined) {
+      ReadConsistency.encode(message.consistency, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -2021,6 +2100,14 @@ export const ListQueuesRequest: MessageFns<ListQueuesRequest> = {
             message.pageToken = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.consistency = ReadConsistency.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2046,6 +2133,7 @@ export const ListQueuesRequest: MessageFns<ListQueuesRequest> = {
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      consistency: isSet(object.consistency) ? ReadConsistency.fromJSON(object.consistency) : undefined,
     };
   },
 
@@ -2060,6 +2148,9 @@ export const ListQueuesRequest: MessageFns<ListQueuesRequest> = {
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.consistency !== undefined) {
+      obj.consistency = ReadConsistency.toJSON(message.consistency);
+    }
     return obj;
   },
 
@@ -2071,6 +2162,9 @@ export const ListQueuesRequest: MessageFns<ListQueuesRequest> = {
     message.prefix = object.prefix ?? "";
     message.pageSize = object.pageSize ?? undefined;
     message.pageToken = object.pageToken ?? "";
+    message.consistency = (object.consistency !== undefined && object.consistency !== null)
+      ? ReadConsistency.fromPartial(object.consistency)
+      : undefined;
     return message;
   },
 };
@@ -2866,13 +2960,16 @@ export const UntagQueueResponse: MessageFns<UntagQueueResponse> = {
 };
 
 function createBaseListQueueTagsRequest(): ListQueueTagsRequest {
-  return { queue: "" };
+  return { queue: "", consistency: undefined };
 }
 
 export const ListQueueTagsRequest: MessageFns<ListQueueTagsRequest> = {
   encode(message: ListQueueTagsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.queue !== "") {
       writer.uint32(10).string(message.queue);
+    }
+    if (message.consistency !== undefined) {
+      ReadConsistency.encode(message.consistency, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -2898,6 +2995,14 @@ export const ListQueueTagsRequest: MessageFns<ListQueueTagsRequest> = {
             message.queue = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.consistency = ReadConsistency.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2911,13 +3016,19 @@ export const ListQueueTagsRequest: MessageFns<ListQueueTagsRequest> = {
   },
 
   fromJSON(object: any): ListQueueTagsRequest {
-    return { queue: isSet(object.queue) ? globalThis.String(object.queue) : "" };
+    return {
+      queue: isSet(object.queue) ? globalThis.String(object.queue) : "",
+      consistency: isSet(object.consistency) ? ReadConsistency.fromJSON(object.consistency) : undefined,
+    };
   },
 
   toJSON(message: ListQueueTagsRequest): unknown {
     const obj: any = {};
     if (message.queue !== "") {
       obj.queue = message.queue;
+    }
+    if (message.consistency !== undefined) {
+      obj.consistency = ReadConsistency.toJSON(message.consistency);
     }
     return obj;
   },
@@ -2928,6 +3039,9 @@ export const ListQueueTagsRequest: MessageFns<ListQueueTagsRequest> = {
   fromPartial(object: DeepPartial<ListQueueTagsRequest>): ListQueueTagsRequest {
     const message = createBaseListQueueTagsRequest();
     message.queue = object.queue ?? "";
+    message.consistency = (object.consistency !== undefined && object.consistency !== null)
+      ? ReadConsistency.fromPartial(object.consistency)
+      : undefined;
     return message;
   },
 };
@@ -3109,7 +3223,7 @@ export const ListQueueTagsResponse_TagsEntry: MessageFns<ListQueueTagsResponse_T
 };
 
 function createBaseListDeadLetterSourceQueuesRequest(): ListDeadLetterSourceQueuesRequest {
-  return { queue: "", pageSize: undefined, pageToken: "" };
+  return { queue: "", pageSize: undefined, pageToken: "", consistency: undefined };
 }
 
 export const ListDeadLetterSourceQueuesRequest: MessageFns<ListDeadLetterSourceQueuesRequest> = {
@@ -3122,6 +3236,9 @@ export const ListDeadLetterSourceQueuesRequest: MessageFns<ListDeadLetterSourceQ
     }
     if (message.pageToken !== "") {
       writer.uint32(26).string(message.pageToken);
+    }
+    if (message.consistency !== undefined) {
+      ReadConsistency.encode(message.consistency, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -3163,6 +3280,14 @@ export const ListDeadLetterSourceQueuesRequest: MessageFns<ListDeadLetterSourceQ
             message.pageToken = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.consistency = ReadConsistency.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3188,6 +3313,7 @@ export const ListDeadLetterSourceQueuesRequest: MessageFns<ListDeadLetterSourceQ
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      consistency: isSet(object.consistency) ? ReadConsistency.fromJSON(object.consistency) : undefined,
     };
   },
 
@@ -3202,6 +3328,9 @@ export const ListDeadLetterSourceQueuesRequest: MessageFns<ListDeadLetterSourceQ
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.consistency !== undefined) {
+      obj.consistency = ReadConsistency.toJSON(message.consistency);
+    }
     return obj;
   },
 
@@ -3213,6 +3342,9 @@ export const ListDeadLetterSourceQueuesRequest: MessageFns<ListDeadLetterSourceQ
     message.queue = object.queue ?? "";
     message.pageSize = object.pageSize ?? undefined;
     message.pageToken = object.pageToken ?? "";
+    message.consistency = (object.consistency !== undefined && object.consistency !== null)
+      ? ReadConsistency.fromPartial(object.consistency)
+      : undefined;
     return message;
   },
 };
@@ -6140,6 +6272,7 @@ function createBasePeekMessagesRequest(): PeekMessagesRequest {
     pageSize: undefined,
     pageToken: "",
     bodyBytesMax: undefined,
+    consistency: undefined,
   };
 }
 
@@ -6172,6 +6305,9 @@ export const PeekMessagesRequest: MessageFns<PeekMessagesRequest> = {
     }
     if (message.bodyBytesMax !== undefined) {
       writer.uint32(64).int32(message.bodyBytesMax);
+    }
+    if (message.consistency !== undefined) {
+      ReadConsistency.encode(message.consistency, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -6266,6 +6402,14 @@ export const PeekMessagesRequest: MessageFns<PeekMessagesRequest> = {
             message.bodyBytesMax = reader.int32();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.consistency = ReadConsistency.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6316,6 +6460,7 @@ export const PeekMessagesRequest: MessageFns<PeekMessagesRequest> = {
         : isSet(object.body_bytes_max)
         ? globalThis.Number(object.body_bytes_max)
         : undefined,
+      consistency: isSet(object.consistency) ? ReadConsistency.fromJSON(object.consistency) : undefined,
     };
   },
 
@@ -6348,6 +6493,9 @@ export const PeekMessagesRequest: MessageFns<PeekMessagesRequest> = {
     if (message.bodyBytesMax !== undefined) {
       obj.bodyBytesMax = Math.round(message.bodyBytesMax);
     }
+    if (message.consistency !== undefined) {
+      obj.consistency = ReadConsistency.toJSON(message.consistency);
+    }
     return obj;
   },
 
@@ -6372,6 +6520,9 @@ export const PeekMessagesRequest: MessageFns<PeekMessagesRequest> = {
     message.pageSize = object.pageSize ?? undefined;
     message.pageToken = object.pageToken ?? "";
     message.bodyBytesMax = object.bodyBytesMax ?? undefined;
+    message.consistency = (object.consistency !== undefined && object.consistency !== null)
+      ? ReadConsistency.fromPartial(object.consistency)
+      : undefined;
     return message;
   },
 };
@@ -9107,7 +9258,7 @@ export const CancelMessageMoveTaskResponse: MessageFns<CancelMessageMoveTaskResp
 };
 
 function createBaseListMessageMoveTasksRequest(): ListMessageMoveTasksRequest {
-  return { source: "", pageSize: undefined, pageToken: "" };
+  return { source: "", pageSize: undefined, pageToken: "", consistency: undefined };
 }
 
 export const ListMessageMoveTasksRequest: MessageFns<ListMessageMoveTasksRequest> = {
@@ -9120,6 +9271,9 @@ export const ListMessageMoveTasksRequest: MessageFns<ListMessageMoveTasksRequest
     }
     if (message.pageToken !== "") {
       writer.uint32(26).string(message.pageToken);
+    }
+    if (message.consistency !== undefined) {
+      ReadConsistency.encode(message.consistency, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -9161,6 +9315,14 @@ export const ListMessageMoveTasksRequest: MessageFns<ListMessageMoveTasksRequest
             message.pageToken = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.consistency = ReadConsistency.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -9186,6 +9348,7 @@ export const ListMessageMoveTasksRequest: MessageFns<ListMessageMoveTasksRequest
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      consistency: isSet(object.consistency) ? ReadConsistency.fromJSON(object.consistency) : undefined,
     };
   },
 
@@ -9200,6 +9363,9 @@ export const ListMessageMoveTasksRequest: MessageFns<ListMessageMoveTasksRequest
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.consistency !== undefined) {
+      obj.consistency = ReadConsistency.toJSON(message.consistency);
+    }
     return obj;
   },
 
@@ -9211,6 +9377,9 @@ export const ListMessageMoveTasksRequest: MessageFns<ListMessageMoveTasksRequest
     message.source = object.source ?? "";
     message.pageSize = object.pageSize ?? undefined;
     message.pageToken = object.pageToken ?? "";
+    message.consistency = (object.consistency !== undefined && object.consistency !== null)
+      ? ReadConsistency.fromPartial(object.consistency)
+      : undefined;
     return message;
   },
 };
@@ -9887,7 +10056,7 @@ export const RejectMessageResponse: MessageFns<RejectMessageResponse> = {
 };
 
 function createBaseDescribeMessageRequest(): DescribeMessageRequest {
-  return { queue: "", messageId: "", bodyBytesMax: undefined };
+  return { queue: "", messageId: "", bodyBytesMax: undefined, consistency: undefined };
 }
 
 export const DescribeMessageRequest: MessageFns<DescribeMessageRequest> = {
@@ -9900,6 +10069,9 @@ export const DescribeMessageRequest: MessageFns<DescribeMessageRequest> = {
     }
     if (message.bodyBytesMax !== undefined) {
       writer.uint32(24).int32(message.bodyBytesMax);
+    }
+    if (message.consistency !== undefined) {
+      ReadConsistency.encode(message.consistency, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -9941,6 +10113,14 @@ export const DescribeMessageRequest: MessageFns<DescribeMessageRequest> = {
             message.bodyBytesMax = reader.int32();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.consistency = ReadConsistency.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -9966,6 +10146,7 @@ export const DescribeMessageRequest: MessageFns<DescribeMessageRequest> = {
         : isSet(object.body_bytes_max)
         ? globalThis.Number(object.body_bytes_max)
         : undefined,
+      consistency: isSet(object.consistency) ? ReadConsistency.fromJSON(object.consistency) : undefined,
     };
   },
 
@@ -9980,6 +10161,9 @@ export const DescribeMessageRequest: MessageFns<DescribeMessageRequest> = {
     if (message.bodyBytesMax !== undefined) {
       obj.bodyBytesMax = Math.round(message.bodyBytesMax);
     }
+    if (message.consistency !== undefined) {
+      obj.consistency = ReadConsistency.toJSON(message.consistency);
+    }
     return obj;
   },
 
@@ -9991,6 +10175,9 @@ export const DescribeMessageRequest: MessageFns<DescribeMessageRequest> = {
     message.queue = object.queue ?? "";
     message.messageId = object.messageId ?? "";
     message.bodyBytesMax = object.bodyBytesMax ?? undefined;
+    message.consistency = (object.consistency !== undefined && object.consistency !== null)
+      ? ReadConsistency.fromPartial(object.consistency)
+      : undefined;
     return message;
   },
 };
@@ -10083,7 +10270,7 @@ export const DescribeMessageResponse: MessageFns<DescribeMessageResponse> = {
 };
 
 function createBaseExplainMessageRequest(): ExplainMessageRequest {
-  return { queue: "", messageId: "" };
+  return { queue: "", messageId: "", consistency: undefined };
 }
 
 export const ExplainMessageRequest: MessageFns<ExplainMessageRequest> = {
@@ -10093,6 +10280,9 @@ export const ExplainMessageRequest: MessageFns<ExplainMessageRequest> = {
     }
     if (message.messageId !== "") {
       writer.uint32(18).string(message.messageId);
+    }
+    if (message.consistency !== undefined) {
+      ReadConsistency.encode(message.consistency, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -10126,6 +10316,14 @@ export const ExplainMessageRequest: MessageFns<ExplainMessageRequest> = {
             message.messageId = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.consistency = ReadConsistency.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -10146,6 +10344,7 @@ export const ExplainMessageRequest: MessageFns<ExplainMessageRequest> = {
         : isSet(object.message_id)
         ? globalThis.String(object.message_id)
         : "",
+      consistency: isSet(object.consistency) ? ReadConsistency.fromJSON(object.consistency) : undefined,
     };
   },
 
@@ -10157,6 +10356,9 @@ export const ExplainMessageRequest: MessageFns<ExplainMessageRequest> = {
     if (message.messageId !== "") {
       obj.messageId = message.messageId;
     }
+    if (message.consistency !== undefined) {
+      obj.consistency = ReadConsistency.toJSON(message.consistency);
+    }
     return obj;
   },
 
@@ -10167,6 +10369,9 @@ export const ExplainMessageRequest: MessageFns<ExplainMessageRequest> = {
     const message = createBaseExplainMessageRequest();
     message.queue = object.queue ?? "";
     message.messageId = object.messageId ?? "";
+    message.consistency = (object.consistency !== undefined && object.consistency !== null)
+      ? ReadConsistency.fromPartial(object.consistency)
+      : undefined;
     return message;
   },
 };
@@ -10279,7 +10484,7 @@ export const ExplainMessageResponse: MessageFns<ExplainMessageResponse> = {
 };
 
 function createBaseListScheduledMessagesRequest(): ListScheduledMessagesRequest {
-  return { queue: "", pageSize: undefined, pageToken: "", bodyBytesMax: undefined };
+  return { queue: "", pageSize: undefined, pageToken: "", bodyBytesMax: undefined, consistency: undefined };
 }
 
 export const ListScheduledMessagesRequest: MessageFns<ListScheduledMessagesRequest> = {
@@ -10295,6 +10500,9 @@ export const ListScheduledMessagesRequest: MessageFns<ListScheduledMessagesReque
     }
     if (message.bodyBytesMax !== undefined) {
       writer.uint32(32).int32(message.bodyBytesMax);
+    }
+    if (message.consistency !== undefined) {
+      ReadConsistency.encode(message.consistency, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -10344,6 +10552,14 @@ export const ListScheduledMessagesRequest: MessageFns<ListScheduledMessagesReque
             message.bodyBytesMax = reader.int32();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.consistency = ReadConsistency.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -10374,6 +10590,7 @@ export const ListScheduledMessagesRequest: MessageFns<ListScheduledMessagesReque
         : isSet(object.body_bytes_max)
         ? globalThis.Number(object.body_bytes_max)
         : undefined,
+      consistency: isSet(object.consistency) ? ReadConsistency.fromJSON(object.consistency) : undefined,
     };
   },
 
@@ -10391,6 +10608,9 @@ export const ListScheduledMessagesRequest: MessageFns<ListScheduledMessagesReque
     if (message.bodyBytesMax !== undefined) {
       obj.bodyBytesMax = Math.round(message.bodyBytesMax);
     }
+    if (message.consistency !== undefined) {
+      obj.consistency = ReadConsistency.toJSON(message.consistency);
+    }
     return obj;
   },
 
@@ -10403,6 +10623,9 @@ export const ListScheduledMessagesRequest: MessageFns<ListScheduledMessagesReque
     message.pageSize = object.pageSize ?? undefined;
     message.pageToken = object.pageToken ?? "";
     message.bodyBytesMax = object.bodyBytesMax ?? undefined;
+    message.consistency = (object.consistency !== undefined && object.consistency !== null)
+      ? ReadConsistency.fromPartial(object.consistency)
+      : undefined;
     return message;
   },
 };

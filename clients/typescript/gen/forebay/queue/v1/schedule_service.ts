@@ -17,6 +17,7 @@ import {
 } from "@grpc/grpc-js";
 import { Duration } from "../../../google/protobuf/duration.js";
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
+import { ReadConsistency } from "./consistency.js";
 import { MessageAttributeValue } from "./message.js";
 
 export const protobufPackage = "forebay.queue.v1";
@@ -187,6 +188,8 @@ export interface GetScheduleRequest {
   queue: string;
   /** Its name. */
   name: string;
+  /** How fresh the state must be that this is answered from. */
+  consistency?: ReadConsistency | undefined;
 }
 
 /** Answers GetSchedule. */
@@ -209,6 +212,8 @@ export interface ListSchedulesRequest {
     | undefined;
   /** The `next_page_token` of the page before; empty: the first page. */
   pageToken: string;
+  /** How fresh the state must be that this is answered from. */
+  consistency?: ReadConsistency | undefined;
 }
 
 /** Answers ListSchedules. */
@@ -1094,7 +1099,7 @@ export const PutScheduleResponse: MessageFns<PutScheduleResponse> = {
 };
 
 function createBaseGetScheduleRequest(): GetScheduleRequest {
-  return { queue: "", name: "" };
+  return { queue: "", name: "", consistency: undefined };
 }
 
 export const GetScheduleRequest: MessageFns<GetScheduleRequest> = {
@@ -1104,6 +1109,9 @@ export const GetScheduleRequest: MessageFns<GetScheduleRequest> = {
     }
     if (message.name !== "") {
       writer.uint32(18).string(message.name);
+    }
+    if (message.consistency !== undefined) {
+      ReadConsistency.encode(message.consistency, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -1137,6 +1145,14 @@ export const GetScheduleRequest: MessageFns<GetScheduleRequest> = {
             message.name = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.consistency = ReadConsistency.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1153,6 +1169,7 @@ export const GetScheduleRequest: MessageFns<GetScheduleRequest> = {
     return {
       queue: isSet(object.queue) ? globalThis.String(object.queue) : "",
       name: isSet(object.name) ? globalThis.String(object.name) : "",
+      consistency: isSet(object.consistency) ? ReadConsistency.fromJSON(object.consistency) : undefined,
     };
   },
 
@@ -1164,6 +1181,9 @@ export const GetScheduleRequest: MessageFns<GetScheduleRequest> = {
     if (message.name !== "") {
       obj.name = message.name;
     }
+    if (message.consistency !== undefined) {
+      obj.consistency = ReadConsistency.toJSON(message.consistency);
+    }
     return obj;
   },
 
@@ -1174,6 +1194,9 @@ export const GetScheduleRequest: MessageFns<GetScheduleRequest> = {
     const message = createBaseGetScheduleRequest();
     message.queue = object.queue ?? "";
     message.name = object.name ?? "";
+    message.consistency = (object.consistency !== undefined && object.consistency !== null)
+      ? ReadConsistency.fromPartial(object.consistency)
+      : undefined;
     return message;
   },
 };
@@ -1268,7 +1291,7 @@ export const GetScheduleResponse: MessageFns<GetScheduleResponse> = {
 };
 
 function createBaseListSchedulesRequest(): ListSchedulesRequest {
-  return { queue: "", pageSize: undefined, pageToken: "" };
+  return { queue: "", pageSize: undefined, pageToken: "", consistency: undefined };
 }
 
 export const ListSchedulesRequest: MessageFns<ListSchedulesRequest> = {
@@ -1281,6 +1304,9 @@ export const ListSchedulesRequest: MessageFns<ListSchedulesRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(26).string(message.pageToken);
+    }
+    if (message.consistency !== undefined) {
+      ReadConsistency.encode(message.consistency, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -1322,6 +1348,14 @@ export const ListSchedulesRequest: MessageFns<ListSchedulesRequest> = {
             message.pageToken = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.consistency = ReadConsistency.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1347,6 +1381,7 @@ export const ListSchedulesRequest: MessageFns<ListSchedulesRequest> = {
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      consistency: isSet(object.consistency) ? ReadConsistency.fromJSON(object.consistency) : undefined,
     };
   },
 
@@ -1361,6 +1396,9 @@ export const ListSchedulesRequest: MessageFns<ListSchedulesRequest> = {
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.consistency !== undefined) {
+      obj.consistency = ReadConsistency.toJSON(message.consistency);
+    }
     return obj;
   },
 
@@ -1372,6 +1410,9 @@ export const ListSchedulesRequest: MessageFns<ListSchedulesRequest> = {
     message.queue = object.queue ?? "";
     message.pageSize = object.pageSize ?? undefined;
     message.pageToken = object.pageToken ?? "";
+    message.consistency = (object.consistency !== undefined && object.consistency !== null)
+      ? ReadConsistency.fromPartial(object.consistency)
+      : undefined;
     return message;
   },
 };
