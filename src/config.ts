@@ -8,6 +8,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { extname, join, resolve } from "node:path";
 import { parse as parseYaml } from "yaml";
 import { OperatorFault } from "./base/operator-fault.js";
+import { clusterProblems } from "./config/cluster-rules.js";
 import { type Environment, processEnvironment } from "./config/environment.js";
 import { nearestName } from "./config/nearest-name.js";
 import {
@@ -84,14 +85,15 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const origins: SettingOrigin[] = [];
   for (const [name, row] of rows) {
     const value = checkedValue(row, given.get(name), problems);
-    values[propertyName(name)] = value;
+    values[propertyName(name)] = placed(row, value, sources);
     const origin = given.get(name)?.origin ?? "default";
     origins.push({ name, value: row.toText(value), origin });
   }
   if (problems.length > 0) throw new ConfigFault(problems);
-  const dataDir = resolve(sources.workingDirectory, String(values["dataDir"]));
   // Every row of the table was put in above, under its own name and checked by its own schema.
-  const config = Object.freeze({ ...values, dataDir }) as unknown as Config;
+  const config = Object.freeze(values) as unknown as Config;
+  const together = clusterProblems(config);
+  if (together.length > 0) throw new ConfigFault(together);
   return { config, origins };
 }
 
@@ -105,6 +107,15 @@ interface Given {
   readonly spelling: string;
 }
 
+/** A path begins where the program was started; anything else, and a path left out, is as it was written. */
+function placed(
+  row: Setting<unknown>,
+  value: unknown,
+  { workingDirectory }: ConfigSources,
+): unknown {
+  return row.isPath && value !== "" ? resolve(workingDirectory, String(value)) : value;
+}
+
 function checkedValue(
   row: Setting<unknown>,
   given: Given | undefined,
@@ -113,7 +124,7 @@ function checkedValue(
   if (given === undefined) return row.default;
   const result = row.schema.safeParse(given.value);
   if (result.success) return result.data;
-  const example = `${given.spelling}${row.toText(row.default)}`;
+  const example = `${given.spelling}${row.example ?? row.toText(row.default)}`;
   const isRefusedAddress = result.error.issues.some(({ message }) => message === notLoopback);
   problems.push(
     `${given.origin}: ${shown(given.value)} cannot be used; ` +
@@ -267,7 +278,8 @@ const messageOf = (error: unknown): string =>
 /** The rows of the README's table: `| Setting | Default | Range | Effect |`. */
 export function settingsTable(): string {
   const lines = rows.map(([name, row]) => {
-    const cells = [`\`${name}\``, `\`${row.toText(row.default)}\``, row.range, row.effect];
+    const written = row.toText(row.default);
+    const cells = [`\`${name}\``, written && `\`${written}\``, row.range, row.effect];
     return `| ${cells.join(" | ")} |`;
   });
   return ["| Setting | Default | Range | Effect |", "|---|---|---|---|", ...lines].join("\n");

@@ -1,23 +1,11 @@
 // The table of settings: name with unit, default, range and effect of each, once. The file format, the environment
 // variables, the flags, the checks, the type of the configuration and the table in the README all come from here.
 
-import { z } from "zod";
-import { type Address, addressText, isLoopback, parseAddress } from "./address.js";
+import { clusterSettings } from "./cluster-settings.js";
+import { address, choice, flag, integer, path, type Setting } from "./setting.js";
 
-/** One row: how a value is written, what is allowed, what it does. */
-export interface Setting<Value> {
-  readonly schema: z.ZodType<Value>;
-  readonly default: Value;
-  /** What may be written, as the end of the sentence "it must be …". */
-  readonly range: string;
-  readonly effect: string;
-  /** The value that the text of a flag or an environment variable stands for. */
-  readonly fromText: (text: string) => unknown;
-  /** How the value is written in a file. */
-  readonly toText: (value: Value) => string;
-  /** Whether a flag may stand alone, meaning true. */
-  readonly isSwitch: boolean;
-}
+export type { Setting } from "./setting.js";
+export { notLoopback } from "./setting.js";
 
 const mebibyte = 1_048_576;
 const gibibyte = 1_024 * mebibyte;
@@ -113,6 +101,7 @@ export const settings = {
     default: false,
     effect: "Answer `forebay.bench.NoopService`, which benchmarks compare with.",
   }),
+  ...clusterSettings,
 } as const;
 
 export type SettingName = keyof typeof settings;
@@ -132,91 +121,3 @@ export const environmentName = (name: string): string => `FOREBAY_${name.toUpper
 export const flagName = (name: string): string => `--${name.replaceAll("_", "-")}`;
 export const propertyName = (name: string): string =>
   name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-
-function integer(row: {
-  readonly default: number;
-  readonly min: number;
-  readonly max: number;
-  readonly effect: string;
-}): Setting<number> {
-  const { min, max } = row;
-  return {
-    schema: z.int().min(min).max(max),
-    default: row.default,
-    range: `a whole number from ${min} to ${max}`,
-    effect: row.effect,
-    fromText: (text) => (/^-?\d{1,16}$/.test(text) ? Number(text) : text),
-    toText: String,
-    isSwitch: false,
-  };
-}
-
-function flag(row: { readonly default: boolean; readonly effect: string }): Setting<boolean> {
-  return {
-    schema: z.boolean(),
-    default: row.default,
-    range: "true or false",
-    effect: row.effect,
-    fromText: (text) => (text === "true" ? true : text === "false" ? false : text),
-    toText: String,
-    isSwitch: true,
-  };
-}
-
-function choice<const Choice extends string>(row: {
-  readonly choices: readonly Choice[];
-  readonly default: Choice;
-  readonly effect: string;
-}): Setting<Choice> {
-  return {
-    schema: z.enum(row.choices),
-    default: row.default,
-    range: `one of ${row.choices.join(", ")}`,
-    effect: row.effect,
-    fromText: (text) => text,
-    toText: (value) => value,
-    isSwitch: false,
-  };
-}
-
-function path(row: { readonly default: string; readonly effect: string }): Setting<string> {
-  return {
-    // A NUL would end the name early in the operating system's eyes.
-    schema: z
-      .string()
-      .min(1)
-      .max(4_096)
-      .regex(/^[^\0]+$/),
-    default: row.default,
-    range: "a path",
-    effect: row.effect,
-    fromText: (text) => text,
-    toText: (value) => value,
-    isSwitch: false,
-  };
-}
-
-function address(row: { readonly default: string; readonly effect: string }): Setting<Address> {
-  const parsed = z.string().transform((text, context): Address => {
-    const found = parseAddress(text);
-    if (found === undefined) context.addIssue({ code: "custom", message: "no address" });
-    else if (!isLoopback(found)) context.addIssue({ code: "custom", message: notLoopback });
-    return found ?? { host: "", port: 0 };
-  });
-  const defaultAddress = parseAddress(row.default);
-  if (defaultAddress === undefined) throw new Error(`The default ${row.default} is no address.`);
-  return {
-    schema: parsed as unknown as z.ZodType<Address>,
-    default: defaultAddress,
-    range: "an address of this machine with a port from 0 (any free one) to 65535",
-    effect: row.effect,
-    fromText: (text) => text,
-    toText: addressText,
-    isSwitch: false,
-  };
-}
-
-/** Said instead of the range when an address is one, but not allowed yet. */
-export const notLoopback =
-  "listening beyond this machine is not available until Forebay has TLS and authentication; " +
-  "use a loopback address such as 127.0.0.1, and a tunnel or a proxy of your own to reach it from elsewhere";

@@ -2,8 +2,7 @@
 // A certificate with several URIs would be two nodes at once and is refused, as SPIFFE demands; the common name is a text for
 // people.
 
-/** The operator's name of a cluster, a node or a zone. */
-export const namePattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+import { isClusterName } from "../base/cluster-names.js";
 
 export interface NodeIdentity {
   readonly cluster: string;
@@ -20,5 +19,5 @@ export function nodeIdentityOf(subjectAltName: string | undefined): NodeIdentity
   if (uris.length !== 1 || subjectAltName?.includes('"')) return undefined;
   const [, cluster, node] = /^URI:spiffe:\/\/([^/]+)\/node\/([^/]+)$/.exec(uris[0] ?? "") ?? [];
   if (cluster === undefined || node === undefined) return undefined;
-  return namePattern.test(cluster) && namePattern.test(node) ? { cluster, node } : undefined;
+  return isClusterName(cluster) && isClusterName(node) ? { cluster, node } : undefined;
 }

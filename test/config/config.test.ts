@@ -6,6 +6,18 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { ConfigFault, loadConfig, settingsTable } from "../../src/config.js";
 
+const cluster = [
+  "--cluster-name=eu",
+  "--node-name=a",
+  "--zone=z1",
+  "--cluster-etcd-endpoints=10.0.0.1:2379, https://etcd.example:2379",
+];
+const certificates = [
+  "--replication-ca-file=ca.crt",
+  "--replication-cert-file=a.crt",
+  "--replication-key-file=a.key",
+];
+
 let directory: string;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "forebay-config-"));
@@ -202,6 +214,147 @@ describe("a file that cannot be used is refused", () => {
     writeFileSync(join(directory, "forebay.yaml"), "");
     writeFileSync(join(directory, "forebay.json"), "{}");
     expect(problemsOf([])).toEqual([expect.stringMatching(/both are here; keep one/)]);
+  });
+});
+
+test("a path begins where the program was started, also one that is optional", () => {
+  const { config } = load([
+    ...cluster,
+    "--replication-ca-file=ca.crt",
+    "--replication-cert-file=/etc/a.crt",
+    "--replication-key-file=./keys/a.key",
+  ]);
+  expect(config).toMatchObject({
+    replicationCaFile: join(directory, "ca.crt"),
+    replicationCertFile: "/etc/a.crt",
+    replicationKeyFile: join(directory, "keys/a.key"),
+    clusterEtcdCaFile: "",
+  });
+});
+
+describe("the settings of a cluster", () => {
+  test("are all at rest on a node alone", () => {
+    expect(load().config).toMatchObject({
+      clusterName: "",
+      nodeName: "",
+      zone: "",
+      replicationListen: { host: "127.0.0.1", port: 7402 },
+      replicationAdvertise: undefined,
+      clusterEtcdEndpoints: [],
+      leaseTtlSeconds: 5,
+      logKeepMinutes: 15,
+      logKeepBytes: 2 ** 30,
+      logBytesMax: 0,
+    });
+  });
+
+  test("a cluster has a name, and its node a name, a zone and an etcd", () => {
+    expect(load(cluster).config).toMatchObject({
+      clusterName: "eu",
+      nodeName: "a",
+      zone: "z1",
+      clusterEtcdEndpoints: ["10.0.0.1:2379", "https://etcd.example:2379"],
+    });
+  });
+
+  test("what a node of a cluster needs is asked for by name", () => {
+    expect(problemsOf(["--cluster-name=eu"])).toEqual([
+      expect.stringMatching(/^node_name: /),
+      expect.stringMatching(/^zone: /),
+      expect.stringMatching(/^cluster_etcd_endpoints: /),
+    ]);
+  });
+
+  test.each([
+    "--node-name=a",
+    "--zone=z1",
+    "--cluster-etcd-endpoints=127.0.0.1:2379",
+    "--replication-advertise=127.0.0.1:7402",
+    "--replication-ca-file=ca.crt",
+  ])("%s without a cluster is told to have no effect", (flag) => {
+    const [name = ""] = flag.slice(2).replaceAll("-", "_").split("=");
+    expect(problemsOf([flag])).toEqual([
+      `${name}: it has no effect on a node alone; set cluster_name, or remove it.`,
+    ]);
+  });
+
+  test.each(["A", "a_b", "-a", "a-", "a".repeat(64), "a/b"])("%j names no node", (name) => {
+    expect(problemsOf([...cluster, `--node-name=${name}`])).toEqual([
+      expect.stringMatching(/it must be 1 to 63 of a-z, 0-9 and -.*as in "--node-name=a"\.$/),
+    ]);
+  });
+
+  test("certificates come all or none", () => {
+    expect(problemsOf([...cluster, "--replication-cert-file=a.crt"])).toEqual([
+      "replication_ca_file: it goes with replication_cert_file; forebay init makes all three.",
+      "replication_key_file: it goes with replication_cert_file; forebay init makes all three.",
+    ]);
+  });
+
+  test.each(["0.0.0.0:7402", "10.0.0.7:7402", "[::]:7402", "node-a.example:7402"])(
+    "%s is listened on with certificates only",
+    (listen) => {
+      const flags = [
+        ...cluster,
+        `--replication-listen=${listen}`,
+        "--replication-advertise=10.0.0.7:7402",
+      ];
+      const problems = problemsOf(flags);
+      expect(problems).toEqual([
+        expect.stringMatching(/^replication_listen: .*beyond this machine/),
+        expect.stringMatching(/^replication_advertise: .*beyond this machine/),
+      ]);
+      expect(problemsOf([...flags, ...certificates])).toEqual([]);
+    },
+  );
+
+  test("an address that only listens is not told to others", () => {
+    const flags = [...cluster, ...certificates, "--replication-listen=0.0.0.0:7402"];
+    expect(problemsOf(flags)).toEqual([
+      expect.stringMatching(/^replication_advertise: 0\.0\.0\.0:7402/),
+    ]);
+    expect(problemsOf([...flags, "--replication-advertise=10.0.0.7:7402"])).toEqual([]);
+  });
+
+  test("etcd's certificate has a key and its user a password", () => {
+    expect(
+      problemsOf([...cluster, "--cluster-etcd-cert-file=e.crt", "--cluster-etcd-user=f"]),
+    ).toEqual([
+      expect.stringMatching(/^cluster_etcd_key_file: it goes with cluster_etcd_cert_file/),
+      expect.stringMatching(/^cluster_etcd_password_file: it goes with cluster_etcd_user/),
+    ]);
+  });
+
+  test.each(["2379", "http://", "ftp://a:1", "a:1,b"])("%s is no list of endpoints", (written) => {
+    expect(problemsOf([...cluster, `--cluster-etcd-endpoints=${written}`])).toEqual([
+      expect.stringMatching(/it must be at most 16 of host:port/),
+    ]);
+  });
+
+  test("a file may hold the endpoints as a list", () => {
+    writeFileSync(
+      join(directory, "forebay.yaml"),
+      "cluster_name: eu\nnode_name: a\nzone: z1\ncluster_etcd_endpoints:\n  - a:1\n  - b:2\n",
+    );
+    expect(load().config.clusterEtcdEndpoints).toEqual(["a:1", "b:2"]);
+  });
+
+  test("the log's bound is not below what is kept of it", () => {
+    const flags = [...cluster, "--log-keep-bytes=1000"];
+    expect(problemsOf([...flags, "--log-bytes-max=999"])).toEqual([
+      expect.stringMatching(/^log_bytes_max: it must be at least log_keep_bytes, which is 1000/),
+    ]);
+    expect(problemsOf([...flags, "--log-bytes-max=1000"])).toEqual([]);
+    expect(problemsOf([...flags, "--log-bytes-max=0"])).toEqual([]);
+  });
+
+  test.each([
+    ["1", false],
+    ["2", true],
+    ["60", true],
+    ["61", false],
+  ])("lease_ttl_seconds %s", (text, isAllowed) => {
+    expect(problemsOf([...cluster, `--lease-ttl-seconds=${text}`])).toHaveLength(isAllowed ? 0 : 1);
   });
 });
 
