@@ -1,7 +1,6 @@
 // The queue as a resource at the wire: create, describe, change, list, delete, purge and tag. Every handler reads the same
 // way: parse what was given, refuse it if anything is wrong, run one command, render its outcome.
 
-import type { Engine } from "../engine/engine.js";
 import { CreateQueueRequest, PurgeQueueRequest } from "../gen/forebay/queue/v1/queue_service.js";
 import {
   decideDeleteQueue,
@@ -20,6 +19,7 @@ import { decideOnce } from "../queue/once.js";
 import { etagOf, type QueueAddress } from "../queue/queue-name.js";
 import { decideListDeadLetterSources } from "../queue/redrive.js";
 import type { CallContext } from "./call.js";
+import type { CommandRunner } from "./command-runner.js";
 import {
   commandBytes,
   createTools,
@@ -283,7 +283,7 @@ export function createAdminHandlers(
 
 /** Counters exact at the instant of the answer, however much time had to be caught up with. */
 async function exactReport(
-  engine: Engine,
+  engine: CommandRunner,
   address: QueueAddress,
   context: CallContext,
 ): Promise<QueueReport> {
@@ -292,6 +292,7 @@ async function exactReport(
       decideReportQueue(transaction, address, stamp),
     );
     // Each turn settles up to limits.settleMax rows, so this ends; and nobody waits beyond his deadline.
-    if (!report.hasMore || context.isCancelled) return report;
+    const isDone = !report.hasMore || engine.keepsNothing === true;
+    if (isDone || context.isCancelled) return report;
   }
 }

@@ -3,11 +3,11 @@
 
 import type { QueueNumber } from "../base/brands.js";
 import type { Command, WaitingCommand } from "../engine/command.js";
-import type { Engine } from "../engine/engine.js";
 import { findQueue, notFound, type QueueAddress } from "../queue/queue-name.js";
 import { accept, type Decided, type QueueRejection } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import type { QueueTransaction } from "../queue/view.js";
+import type { CommandRunner } from "./command-runner.js";
 import { commandBytes, outcomeOf } from "./handler-context.js";
 import { type ReceiveOrder, type ReceiveOutcome, receiveCommand } from "./receive.js";
 
@@ -18,17 +18,17 @@ interface BoundCommand<Outcome> extends Omit<Command<Outcome, QueueRejection>, "
 
 export class BoundQueue {
   readonly address: QueueAddress;
-  readonly #engine: Engine;
+  readonly #engine: CommandRunner;
   readonly #number: QueueNumber;
 
-  private constructor(engine: Engine, address: QueueAddress, number: QueueNumber) {
+  private constructor(engine: CommandRunner, address: QueueAddress, number: QueueNumber) {
     this.#engine = engine;
     this.address = address;
     this.#number = number;
   }
 
   /** Throws QUEUE_NOT_FOUND, or what the engine refuses with. */
-  static async find(engine: Engine, address: QueueAddress): Promise<BoundQueue> {
+  static async find(engine: CommandRunner, address: QueueAddress): Promise<BoundQueue> {
     const number = outcomeOf(
       await engine.execute<QueueNumber, QueueRejection>({
         name: "FindQueue",

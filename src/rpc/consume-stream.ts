@@ -12,7 +12,7 @@
 import { status } from "@grpc/grpc-js";
 import { type DurationMs, type Namespace, seconds } from "../base/brands.js";
 import type { Clock, Timer } from "../base/clock.js";
-import type { Engine, Wait } from "../engine/engine.js";
+import type { Wait } from "../engine/engine.js";
 import { DeleteOutcome } from "../gen/forebay/queue/v1/message.js";
 import type {
   ConsumeAck,
@@ -33,6 +33,7 @@ import type { MessagesReceived } from "../queue/received.js";
 import type { QueueRejection } from "../queue/rejections.js";
 import { BoundQueue } from "./bound-queue.js";
 import type { CallContext, MessageStream, StreamHandler } from "./call.js";
+import type { CommandRunner } from "./command-runner.js";
 import { type GiveBackHow, parseGiveBackDelay, parseReject } from "./give-back.js";
 import { handleBytes } from "./handler-context.js";
 import { HeldLeases, isGone } from "./held-leases.js";
@@ -53,7 +54,7 @@ import { parseDuration, Violations } from "./violations.js";
 import { faultOf, translateFault } from "./wire-errors.js";
 
 export interface ConsumeParts {
-  readonly engine: Engine;
+  readonly engine: CommandRunner;
   readonly clock: Clock;
   readonly namespace: Namespace;
   readonly receipts: ReceiptCodec;

@@ -4,7 +4,6 @@
 import type { DurationMs, Namespace } from "../base/brands.js";
 import type { Clock } from "../base/clock.js";
 import type { Decision } from "../engine/command.js";
-import type { Engine } from "../engine/engine.js";
 import type { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js";
 import type { RequestIdentity } from "../queue/once.js";
 import type { QueueAddress } from "../queue/queue-name.js";
@@ -13,6 +12,7 @@ import type { QueueRejection } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import type { QueueTransaction } from "../queue/view.js";
 import type { ServiceHandlers } from "./call.js";
+import type { CommandRunner } from "./command-runner.js";
 import type { PageTokens } from "./page-token.js";
 import { parseAddress } from "./parse-queue.js";
 import { parseRequestId } from "./request-ids.js";
@@ -23,7 +23,7 @@ import { faultOf } from "./wire-errors.js";
 export type QueueHandlers = ServiceHandlers<typeof QueueServiceDefinition>;
 
 export interface QueueHandlerParts {
-  readonly engine: Engine;
+  readonly engine: CommandRunner;
   readonly clock: Clock;
   readonly receipts: ReceiptCodec;
   readonly pageTokens: PageTokens;
@@ -51,7 +51,7 @@ export function outcomeOf<Outcome>(
 
 /** Runs a decision that grows nothing. */
 export async function run<Outcome>(
-  engine: Engine,
+  engine: CommandRunner,
   name: string,
   decide: (transaction: QueueTransaction, stamp: Stamp) => Decision<Outcome, QueueRejection>,
   toFault?: (rejection: QueueRejection) => WireFault,

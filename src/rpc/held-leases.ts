@@ -6,7 +6,6 @@
 
 import { type EpochMs, milliseconds } from "../base/brands.js";
 import type { Clock, Timer } from "../base/clock.js";
-import type { Engine } from "../engine/engine.js";
 import {
   decideChangeVisibility,
   type Follower,
@@ -18,12 +17,13 @@ import type { Receipt } from "../queue/receipt.js";
 import type { Stamp } from "../queue/stamp.js";
 import type { QueueTransaction } from "../queue/view.js";
 import type { BoundQueue } from "./bound-queue.js";
+import type { CommandRunner } from "./command-runner.js";
 import { handleBytes } from "./handler-context.js";
 import type { ReleaseLane } from "./release-lane.js";
 import { translateFault } from "./wire-errors.js";
 
 export interface HeldLeasesParts {
-  readonly engine: Engine;
+  readonly engine: CommandRunner;
   readonly clock: Clock;
   readonly queue: BoundQueue;
   readonly lane: ReleaseLane;

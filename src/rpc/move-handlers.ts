@@ -1,6 +1,5 @@
 // Move tasks at the wire: start, preview, cancel, list.
 
-import type { Engine } from "../engine/engine.js";
 import type { Mover } from "../engine/mover.js";
 import { StartMessageMoveTaskRequest } from "../gen/forebay/queue/v1/queue_service.js";
 import { limits } from "../queue/limits.js";
@@ -16,6 +15,7 @@ import {
 import { decideOnce } from "../queue/once.js";
 import type { QueueAddress } from "../queue/queue-name.js";
 import type { CallContext } from "./call.js";
+import type { CommandRunner } from "./command-runner.js";
 import {
   commandBytes,
   createTools,
@@ -152,7 +152,11 @@ export function createMoveHandlers(parts: MoveHandlerParts): Pick<QueueHandlers,
 }
 
 /** Leases and delays that have ended count as visible, however many they are. */
-async function settled(engine: Engine, source: QueueAddress, context: CallContext): Promise<void> {
+async function settled(
+  engine: CommandRunner,
+  source: QueueAddress,
+  context: CallContext,
+): Promise<void> {
   for (;;) {
     const { hasMore } = await run(engine, "SettleSource", (transaction, stamp) =>
       decideSettleSource(transaction, source, stamp),

@@ -4,7 +4,6 @@
 
 import { status } from "@grpc/grpc-js";
 import type { Namespace } from "../base/brands.js";
-import type { Engine } from "../engine/engine.js";
 import type {
   ProduceRequest,
   ProduceResponse,
@@ -15,6 +14,7 @@ import { limits } from "../queue/limits.js";
 import type { QueueAddress } from "../queue/queue-name.js";
 import { decideSendMessages, type SendEntry, type SendResult } from "../queue/send-message.js";
 import type { CallContext, MessageStream, StreamHandler } from "./call.js";
+import type { CommandRunner } from "./command-runner.js";
 import { entryBytes } from "./handler-context.js";
 import { OrderedResults } from "./ordered-results.js";
 import { type ParsedMessage, parseMessage } from "./parse-message.js";
@@ -26,7 +26,7 @@ import { Violations } from "./violations.js";
 import { faultOf, translateFault } from "./wire-errors.js";
 
 export interface ProduceParts {
-  readonly engine: Engine;
+  readonly engine: CommandRunner;
   readonly namespace: Namespace;
   readonly senderId: string;
   readonly draining: AbortSignal;

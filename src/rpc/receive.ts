@@ -2,7 +2,6 @@
 
 import type { DurationMs } from "../base/brands.js";
 import type { WaitingCommand } from "../engine/command.js";
-import type { Engine } from "../engine/engine.js";
 import { decideOnceOrWait, type OnceOutcome, type RequestIdentity } from "../queue/once.js";
 import { findQueue, notFound, type QueueAddress } from "../queue/queue-name.js";
 import { isAttemptRemembered } from "../queue/receive-attempts.js";
@@ -14,6 +13,7 @@ import {
 } from "../queue/receive-messages.js";
 import type { MessagesReceived } from "../queue/received.js";
 import { accept, type QueueRejection } from "../queue/rejections.js";
+import type { CommandRunner } from "./command-runner.js";
 
 export interface ReceiveOrder {
   readonly address: QueueAddress;
@@ -80,7 +80,7 @@ export function receiveCommand(
 
 /** Gives back what a receive leased and could not hand over. */
 export async function undoReceive(
-  engine: Engine,
+  engine: CommandRunner,
   address: QueueAddress,
   received: MessagesReceived,
   ids: { readonly requestKey?: string | undefined; readonly attemptId?: string | undefined } = {},
