@@ -365,7 +365,10 @@ export interface QueueAttributes {
    * PER_MESSAGE_GROUP_ID needs deduplication_scope MESSAGE_GROUP. Default: PER_QUEUE.
    */
   fifoThroughputLimit: FifoThroughputLimit;
-  /** What an older receipt handle of a standard queue may do once the message was received again. Default: LENIENT. */
+  /**
+   * What an older receipt handle of a standard queue may do once the message was received again. Default: LENIENT. A FIFO queue
+   * takes the newest handle only, whatever is set here.
+   */
   receiptPolicy: ReceiptPolicy;
   /**
    * How long a deduplication id is remembered after the first accepted send. Range: [0s, 604800s]. Default: 300s on FIFO

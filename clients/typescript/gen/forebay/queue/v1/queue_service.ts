@@ -11227,7 +11227,8 @@ export const QueueServiceDefinition = {
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /**
-     * Cancels a running move task; moved messages stay moved. Durable on return. Errors:
+     * Cancels a running move task; moved messages stay moved. Durable on return; a repeat changes nothing and is told that the
+     * task has ended. Errors:
      *   INVALID_ARGUMENT / MOVE_TASK_HANDLE_INVALID: not a handle.
      *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown task.
      *   FAILED_PRECONDITION / MOVE_TASK_NOT_RUNNING: it has ended.
@@ -11270,7 +11271,8 @@ export const QueueServiceDefinition = {
       options: {},
     },
     /**
-     * Removes a statement from the queue's policy; the last one removes the policy. Durable on return. Errors:
+     * Removes a statement from the queue's policy; the last one removes the policy. Durable on return; a repeat changes nothing
+     * and is told that there is no such statement. Errors:
      *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
      *   NOT_FOUND / LABEL_NOT_FOUND: no statement has this label.
      */
@@ -11285,7 +11287,8 @@ export const QueueServiceDefinition = {
     /**
      * What follows has no SQS counterpart. Gives a received message back because it cannot be processed, with a reason that is
      * kept with it: it becomes visible behind all others (FIFO: at its place) after `delay`, or goes to the dead-letter queue
-     * at once. Durable on return. Errors: those of ChangeMessageVisibility but its limit of 12 h, and
+     * at once. Durable on return; a repeat changes nothing and is told that the lease has ended, or that the message is gone.
+     * Errors: those of ChangeMessageVisibility but its limit of 12 h, and
      *   FAILED_PRECONDITION / RECEIPT_HANDLE_EXPIRED: received again since; only the newest handle of a message may reject it.
      *   FAILED_PRECONDITION / DLQ_NOT_FOUND: `dead_letter` is set and the queue has no dead-letter queue, or it does not exist.
      */
@@ -11768,7 +11771,8 @@ export const QueueServiceService = {
       PreviewMessageMoveTaskResponse.decode(value),
   },
   /**
-   * Cancels a running move task; moved messages stay moved. Durable on return. Errors:
+   * Cancels a running move task; moved messages stay moved. Durable on return; a repeat changes nothing and is told that the
+   * task has ended. Errors:
    *   INVALID_ARGUMENT / MOVE_TASK_HANDLE_INVALID: not a handle.
    *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown task.
    *   FAILED_PRECONDITION / MOVE_TASK_NOT_RUNNING: it has ended.
@@ -11819,7 +11823,8 @@ export const QueueServiceService = {
     responseDeserialize: (value: Buffer): AddPermissionResponse => AddPermissionResponse.decode(value),
   },
   /**
-   * Removes a statement from the queue's policy; the last one removes the policy. Durable on return. Errors:
+   * Removes a statement from the queue's policy; the last one removes the policy. Durable on return; a repeat changes nothing
+   * and is told that there is no such statement. Errors:
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
    *   NOT_FOUND / LABEL_NOT_FOUND: no statement has this label.
    */
@@ -11837,7 +11842,8 @@ export const QueueServiceService = {
   /**
    * What follows has no SQS counterpart. Gives a received message back because it cannot be processed, with a reason that is
    * kept with it: it becomes visible behind all others (FIFO: at its place) after `delay`, or goes to the dead-letter queue
-   * at once. Durable on return. Errors: those of ChangeMessageVisibility but its limit of 12 h, and
+   * at once. Durable on return; a repeat changes nothing and is told that the lease has ended, or that the message is gone.
+   * Errors: those of ChangeMessageVisibility but its limit of 12 h, and
    *   FAILED_PRECONDITION / RECEIPT_HANDLE_EXPIRED: received again since; only the newest handle of a message may reject it.
    *   FAILED_PRECONDITION / DLQ_NOT_FOUND: `dead_letter` is set and the queue has no dead-letter queue, or it does not exist.
    */
@@ -12122,7 +12128,8 @@ export interface QueueServiceServer extends UntypedServiceImplementation {
    */
   previewMessageMoveTask: handleUnaryCall<PreviewMessageMoveTaskRequest, PreviewMessageMoveTaskResponse>;
   /**
-   * Cancels a running move task; moved messages stay moved. Durable on return. Errors:
+   * Cancels a running move task; moved messages stay moved. Durable on return; a repeat changes nothing and is told that the
+   * task has ended. Errors:
    *   INVALID_ARGUMENT / MOVE_TASK_HANDLE_INVALID: not a handle.
    *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown task.
    *   FAILED_PRECONDITION / MOVE_TASK_NOT_RUNNING: it has ended.
@@ -12144,7 +12151,8 @@ export interface QueueServiceServer extends UntypedServiceImplementation {
    */
   addPermission: handleUnaryCall<AddPermissionRequest, AddPermissionResponse>;
   /**
-   * Removes a statement from the queue's policy; the last one removes the policy. Durable on return. Errors:
+   * Removes a statement from the queue's policy; the last one removes the policy. Durable on return; a repeat changes nothing
+   * and is told that there is no such statement. Errors:
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
    *   NOT_FOUND / LABEL_NOT_FOUND: no statement has this label.
    */
@@ -12152,7 +12160,8 @@ export interface QueueServiceServer extends UntypedServiceImplementation {
   /**
    * What follows has no SQS counterpart. Gives a received message back because it cannot be processed, with a reason that is
    * kept with it: it becomes visible behind all others (FIFO: at its place) after `delay`, or goes to the dead-letter queue
-   * at once. Durable on return. Errors: those of ChangeMessageVisibility but its limit of 12 h, and
+   * at once. Durable on return; a repeat changes nothing and is told that the lease has ended, or that the message is gone.
+   * Errors: those of ChangeMessageVisibility but its limit of 12 h, and
    *   FAILED_PRECONDITION / RECEIPT_HANDLE_EXPIRED: received again since; only the newest handle of a message may reject it.
    *   FAILED_PRECONDITION / DLQ_NOT_FOUND: `dead_letter` is set and the queue has no dead-letter queue, or it does not exist.
    */
@@ -12682,7 +12691,8 @@ export interface QueueServiceClient extends Client {
     callback: (error: ServiceError | null, response: PreviewMessageMoveTaskResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Cancels a running move task; moved messages stay moved. Durable on return. Errors:
+   * Cancels a running move task; moved messages stay moved. Durable on return; a repeat changes nothing and is told that the
+   * task has ended. Errors:
    *   INVALID_ARGUMENT / MOVE_TASK_HANDLE_INVALID: not a handle.
    *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown task.
    *   FAILED_PRECONDITION / MOVE_TASK_NOT_RUNNING: it has ended.
@@ -12746,7 +12756,8 @@ export interface QueueServiceClient extends Client {
     callback: (error: ServiceError | null, response: AddPermissionResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Removes a statement from the queue's policy; the last one removes the policy. Durable on return. Errors:
+   * Removes a statement from the queue's policy; the last one removes the policy. Durable on return; a repeat changes nothing
+   * and is told that there is no such statement. Errors:
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name.
    *   NOT_FOUND / LABEL_NOT_FOUND: no statement has this label.
    */
@@ -12768,7 +12779,8 @@ export interface QueueServiceClient extends Client {
   /**
    * What follows has no SQS counterpart. Gives a received message back because it cannot be processed, with a reason that is
    * kept with it: it becomes visible behind all others (FIFO: at its place) after `delay`, or goes to the dead-letter queue
-   * at once. Durable on return. Errors: those of ChangeMessageVisibility but its limit of 12 h, and
+   * at once. Durable on return; a repeat changes nothing and is told that the lease has ended, or that the message is gone.
+   * Errors: those of ChangeMessageVisibility but its limit of 12 h, and
    *   FAILED_PRECONDITION / RECEIPT_HANDLE_EXPIRED: received again since; only the newest handle of a message may reject it.
    *   FAILED_PRECONDITION / DLQ_NOT_FOUND: `dead_letter` is set and the queue has no dead-letter queue, or it does not exist.
    */
