@@ -1,0 +1,228 @@
+// The part of every member that listens: it promises epochs, takes records from whoever leads, and says so once they are on its
+// disk. It answers by what is stored, never by what is planned (rule E2).
+
+import {
+  type Epoch,
+  epoch,
+  type GroupId,
+  type LogSeq,
+  logSeq,
+  type MemberId,
+} from "../base/brands.js";
+import { RecordCorrupt } from "../base/record-corrupt.js";
+import type { Inside } from "./inside.js";
+import type { AppendMessage, SealedRecord } from "./message.js";
+import { type LogRecord, openRecord, standsBehind } from "./record.js";
+import { Staleness } from "./staleness.js";
+
+/** What is owed for the last Append, once the promise is on disk. */
+interface OwedAnswer {
+  readonly kind: "ack" | "nack";
+  readonly sentAt: number;
+  readonly round: number;
+}
+
+export class Follower {
+  readonly #inside: Inside;
+  readonly #staleness: Staleness;
+  /** The epoch whose leader is followed, and who that is, once it has spoken. */
+  #epoch = epoch(0);
+  #leader: MemberId | undefined;
+  /** Up to here this log is that leader's log; some of it may still be on its way to the disk. */
+  #agreedSeq = logSeq(0);
+  #commitSeq = logSeq(0);
+  #heardAtMs: number | undefined;
+  #owed: OwedAnswer | undefined;
+  #owedPromise: { readonly to: MemberId; readonly epoch: Epoch } | undefined;
+
+  constructor(inside: Inside) {
+    this.#inside = inside;
+    this.#staleness = new Staleness(inside.context);
+  }
+
+  get leader(): MemberId | undefined {
+    return this.#leader;
+  }
+
+  /** False if another leader than this one has spoken in this epoch. */
+  mayBeLedBy(leader: MemberId, of: Epoch): boolean {
+    return of !== this.#epoch || this.#leader === undefined || this.#leader === leader;
+  }
+
+  get commitSeq(): LogSeq {
+    return this.#commitSeq;
+  }
+
+  get stalenessMs(): number | undefined {
+    return this.#staleness.boundMs();
+  }
+
+  /** Whether the leader spoke within the time. */
+  hasHeardWithin(ms: number): boolean {
+    return this.#heardAtMs !== undefined && this.#inside.context.nowMs() - this.#heardAtMs <= ms;
+  }
+
+  /** Another epoch is followed: what was owed to the last one is not. */
+  turnTo(of: Epoch): void {
+    if (of === this.#epoch) return;
+    this.#epoch = of;
+    this.#leader = undefined;
+    this.#agreedSeq = logSeq(0);
+    this.#owed = undefined;
+    this.#owedPromise = undefined;
+  }
+
+  hello(from: MemberId, of: Epoch): void {
+    this.#owedPromise = { to: from, epoch: of };
+    this.stored();
+  }
+
+  /** Records from the leader. `isTakingCopy`: the log is about to be replaced, so none of them can be used. */
+  append(from: MemberId, message: AppendMessage, isTakingCopy: boolean): void {
+    this.#leader = from;
+    this.#heardAtMs = this.#inside.context.nowMs();
+    const fits = !isTakingCopy && this.#take(message);
+    this.#owed = { kind: fits ? "ack" : "nack", sentAt: message.sentAt, round: message.round };
+    if (fits) this.#learnCommit(message);
+    this.#staleness.heard(message.leaderTime, message.commitSeq);
+    // A heartbeat is answered at once: a slow disk is no silent member. Records are answered when they are stored.
+    if (message.entries.length === 0 || !fits) this.stored();
+  }
+
+  /** The leader's copy is in place: the log begins where the copy began, and there it agrees. */
+  copied(startSeq: LogSeq): void {
+    this.#agreedSeq = startSeq;
+    this.#owed = { kind: "ack", sentAt: this.#inside.context.nowMs(), round: 0 };
+    this.stored();
+  }
+
+  /** Gives what is owed, as far as what is on disk allows. */
+  stored(): void {
+    const { durable } = this.#inside;
+    this.#staleness.applied(durable.stored.appliedSeq);
+    if (!this.#mayAnswer(this.#epoch)) return;
+    this.#answerHello();
+    if (this.#leader === undefined) return;
+    if (this.#owed?.kind === "nack") this.#nack(this.#leader, this.#owed);
+    else this.#ack(this.#leader);
+  }
+
+  #answerHello(): void {
+    const promise = this.#owedPromise;
+    if (promise === undefined || !this.#mayAnswer(promise.epoch)) return;
+    this.#owedPromise = undefined;
+    this.#inside.context.send(promise.to, {
+      kind: "hello_ack",
+      epoch: promise.epoch,
+      position: this.#inside.position(),
+    });
+  }
+
+  #mayAnswer(of: Epoch): boolean {
+    return this.#inside.context.rules.mayAnswer(of, this.#inside.durable.stored.promisedEpoch);
+  }
+
+  #nack(to: MemberId, { round }: OwedAnswer): void {
+    this.#owed = undefined;
+    this.#inside.context.send(to, {
+      kind: "nack",
+      epoch: this.#epoch,
+      position: this.#inside.position(),
+      round,
+    });
+  }
+
+  #ack(to: MemberId): void {
+    const { durable, context } = this.#inside;
+    const durableSeq = context.rules.confirmedSeq(this.#agreedSeq, durable.durableSeq);
+    if (this.#owed === undefined) return;
+    const { sentAt, round } = this.#owed;
+    // Owed until all that agrees is on disk, and sent again whenever more of it is.
+    if (durableSeq >= this.#agreedSeq) this.#owed = undefined;
+    context.send(to, {
+      kind: "ack",
+      epoch: this.#epoch,
+      durableSeq,
+      appliedSeq: durable.stored.appliedSeq,
+      sentAt,
+      round,
+      diskFreeBytes: context.parts.disk.freeBytes(),
+      wallMs: context.wallMs(),
+    });
+  }
+
+  /** Puts what is new of a message behind the log. False when it does not fit there. */
+  #take(message: AppendMessage): boolean {
+    if (!this.#hasPlace(message)) return false;
+    let seq = message.prevSeq;
+    for (const sealed of message.entries) {
+      const next = logSeq(seq + 1);
+      if (!this.#takeOne(next, sealed, message.epoch)) return false;
+      seq = next;
+    }
+    if (seq > this.#agreedSeq) this.#agreedSeq = seq;
+    return true;
+  }
+
+  /** Whether this log has the record that the message's records stand behind. */
+  #hasPlace({ prevSeq, prevEpoch, prevChain }: AppendMessage): boolean {
+    const own = this.#inside.durable.positionAt(prevSeq);
+    if (own === undefined || own.epoch !== prevEpoch) return false;
+    if (own.chain.equals(prevChain)) return true;
+    this.#inside.quarantine(
+      `Its record ${prevSeq} is of epoch ${prevEpoch} as the leader's is, but another one: one of the two is corrupt.`,
+    );
+    return false;
+  }
+
+  #takeOne(seq: LogSeq, sealed: SealedRecord, leaderEpoch: Epoch): boolean {
+    const { durable, context } = this.#inside;
+    const own = durable.positionAt(seq);
+    if (own?.chain.equals(sealed.chain)) return true;
+    const record = openArrived(sealed, durable.planned.groupId);
+    if (record === undefined || record.entry.seq !== seq) return false;
+    if (record.entry.epoch > leaderEpoch) return false;
+    if (own !== undefined && !this.#cutFor(record, own.epoch)) return false;
+    if (!standsBehind(record, durable.planned.logEnd)) return false;
+    if (!context.rules.mayFollow(record.entry.epoch, durable.planned.logEnd.epoch)) return false;
+    durable.append(record);
+    return true;
+  }
+
+  /** Rule E6: makes room for a record where another one stands. */
+  #cutFor({ entry }: LogRecord, ownEpoch: Epoch): boolean {
+    const { durable, context } = this.#inside;
+    const keep = logSeq(entry.seq - 1);
+    if (ownEpoch === entry.epoch) {
+      this.#inside.quarantine(`Two records of epoch ${entry.epoch} stand at ${entry.seq}.`);
+      return false;
+    }
+    if (context.rules.mayTruncate(keep, durable.toBeApplied)) {
+      durable.truncate(keep);
+      return true;
+    }
+    // Applied without a majority: the leader sees it in the answer and offers a copy of its state.
+    if (durable.planned.configuration.acks === "async") return false;
+    this.#inside.quarantine(
+      `The leader has another record at ${entry.seq}, which is applied here (up to ${durable.toBeApplied}).`,
+    );
+    return false;
+  }
+
+  #learnCommit({ commitSeq }: AppendMessage): void {
+    const known = logSeq(Math.min(commitSeq, this.#agreedSeq));
+    if (known <= this.#commitSeq) return;
+    this.#commitSeq = known;
+    this.#inside.durable.applyThrough(known);
+  }
+}
+
+/** A record from another member that is spoilt is as good as lost; only one of this member's own disk is corruption here. */
+function openArrived(sealed: SealedRecord, group: GroupId): LogRecord | undefined {
+  try {
+    return openRecord(sealed, group);
+  } catch (error) {
+    if (error instanceof RecordCorrupt) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,460 @@
+// A member of a replicated group: one of follower, candidate, leader or quarantined, and the parts that do the work of each. Here
+// is only who does what: a message goes to the part it is for, an epoch that has begun ends the roles of earlier ones.
+
+import { assert } from "../base/assert.js";
+import { type Epoch, epoch, type LogSeq, type MemberId } from "../base/brands.js";
+import { RecordCorrupt } from "../base/record-corrupt.js";
+import type { PeerMessage } from "../gen/forebay/replication/v1/replication_service.js";
+import type { Configuration } from "../store/replica-disk.js";
+import { Candidate } from "./candidate.js";
+import { MemberContext } from "./context.js";
+import { DurableSide } from "./durable.js";
+import { Election } from "./election.js";
+import { Follower } from "./follower.js";
+import { followersOf } from "./follower-status.js";
+import { Handover } from "./handover.js";
+import type { Inside } from "./inside.js";
+import { Leader } from "./leader.js";
+import { LogRetention } from "./log-retention.js";
+import { Membership } from "./membership.js";
+import type { Message, Position } from "./message.js";
+import type {
+  ChangeResult,
+  ConfigurationChange,
+  CoordinatorView,
+  Leadership,
+  MemberParts,
+  MemberStatus,
+  ReplicationMember,
+  Role,
+} from "./ports.js";
+import { protocolRules, type Rules } from "./rules.js";
+import { SnapshotReceiver } from "./snapshot-receiver.js";
+import { messageFromWire } from "./wire.js";
+
+/** A member over its ports. Its disk must hold a `MemberState`: it belongs to a group. */
+export function createMember(parts: MemberParts, rules: Rules = protocolRules): ReplicationMember {
+  return new Member(parts, rules);
+}
+
+type Answer = Extract<
+  Message,
+  { readonly kind: "hello_ack" | "log_slice" | "ack" | "nack" | "ask_slice" }
+>;
+
+/** What this member is now, and what only that can do. */
+type Office =
+  | { readonly kind: "follower" }
+  | { readonly kind: "candidate"; readonly candidate: Candidate }
+  | { readonly kind: "leader"; readonly leader: Leader }
+  | { readonly kind: "quarantined"; readonly why: string }
+  | { readonly kind: "stopped" };
+
+class Member implements ReplicationMember, Inside {
+  readonly context: MemberContext;
+  readonly durable: DurableSide;
+  readonly #follower: Follower;
+  readonly #election: Election;
+  readonly #receiver: SnapshotReceiver;
+  readonly #retention: LogRetention;
+  readonly #membership: Membership;
+  readonly #handover: Handover;
+  #office: Office = { kind: "follower" };
+  #toldRole: Role | undefined;
+  #toldAppliedSeq: LogSeq;
+  #toldConfiguration = 0;
+
+  constructor(parts: MemberParts, rules: Rules) {
+    this.context = new MemberContext(parts, rules);
+    const state = parts.disk.load();
+    assert(state !== undefined, "a member's disk belongs to a group");
+    assert(state.memberId === parts.id, "a disk belongs to the member that it was made for");
+    this.durable = new DurableSide(this.context, state, {
+      stored: () => this.#stored(),
+      configurationChanged: () => this.#configurationChanged(),
+    });
+    this.context.bind(
+      () => this.durable.flush(),
+      (error) => this.#thrown(error),
+    );
+    this.#toldAppliedSeq = state.appliedSeq;
+    this.#follower = new Follower(this);
+    this.#receiver = new SnapshotReceiver(this, (startSeq) => this.#follower.copied(startSeq));
+    this.#election = new Election(
+      this,
+      () => this.#isLeaderless(),
+      (won) => this.#campaignWon(won),
+    );
+    this.#retention = new LogRetention(this, () => this.#leader()?.neededFrom());
+    this.#membership = new Membership(this, () => this.#leader());
+    this.#handover = new Handover(this, () => this.#leader());
+  }
+
+  start(): void {
+    this.context.guarded(() => {
+      this.#tellRole();
+      this.#retention.begin();
+      this.#releaseOldLease();
+      this.#election.consider();
+    });
+  }
+
+  receive(from: MemberId, peerMessage: PeerMessage): void {
+    this.context.guarded(() => {
+      if (this.#office.kind === "quarantined") return;
+      const message = messageFromWire(peerMessage);
+      if (message !== undefined) this.#receive(from, message);
+    });
+  }
+
+  networkReady(to: MemberId): void {
+    this.context.guarded(() => {
+      if (this.#office.kind === "leader") this.#office.leader.networkReady(to);
+      if (this.#office.kind === "candidate") this.#office.candidate.networkReady(to);
+    });
+  }
+
+  coordinatorChanged(view: CoordinatorView): void {
+    this.context.guarded(() => {
+      this.#election.heardOf(view.epoch);
+      if (view.epoch > this.#officeEpoch()) this.#leaveOffice("a later epoch has begun");
+      this.#releaseOldLease();
+      this.#configurationChanged();
+      this.#membership.coordinatorChanged(view);
+      this.#tellRole();
+      this.#election.consider();
+    });
+  }
+
+  status(): MemberStatus {
+    const { stored, planned } = this.durable;
+    const leader = this.#leader();
+    return {
+      id: this.context.id,
+      role: this.#role(),
+      promisedEpoch: stored.promisedEpoch,
+      logEnd: stored.logEnd,
+      commitSeq: leader?.commitSeq ?? maxSeq(this.#follower.commitSeq, stored.appliedSeq),
+      appliedSeq: stored.appliedSeq,
+      configuration: leader === undefined ? this.configuration() : planned.configuration,
+      followers: leader === undefined ? [] : followersOf(leader),
+      stalenessMs: leader === undefined ? this.#follower.stalenessMs : 0,
+    };
+  }
+
+  leadership(): Leadership | undefined {
+    return this.#leader();
+  }
+
+  changeConfiguration(change: ConfigurationChange, done: (result: ChangeResult) => void): void {
+    this.context.guarded(() => this.#membership.change(change, done));
+  }
+
+  handOver(target: MemberId | undefined, done: (result: ChangeResult) => void): void {
+    this.context.guarded(() => this.#handover.begin(target, done));
+  }
+
+  stop(): void {
+    this.#office = { kind: "stopped" };
+    this.context.end();
+  }
+
+  // What the parts ask of each other.
+
+  configuration(): Configuration {
+    const own = this.durable.planned.configuration;
+    const known = this.context.parts.coordinator.view()?.configuration;
+    return known !== undefined && known.version > own.version ? known : own;
+  }
+
+  position(): Position {
+    const { stored } = this.durable;
+    return {
+      promisedEpoch: stored.promisedEpoch,
+      lastEpoch: stored.logEnd.epoch,
+      lastSeq: stored.logEnd.seq,
+      lastChain: stored.logEnd.chain,
+      appliedSeq: stored.appliedSeq,
+      logFirstSeq: (stored.logBase.seq + 1) as LogSeq,
+      epochBegins: stored.epochBegins,
+      configVersion: stored.configuration.version,
+      mayLead: stored.appliedSeq >= stored.wholeFrom,
+      wallMs: this.context.wallMs(),
+      diskFreeBytes: this.context.parts.disk.freeBytes(),
+    };
+  }
+
+  follow(of: Epoch, leader: MemberId | undefined): void {
+    this.#election.heardOf(of);
+    if (of > this.durable.planned.promisedEpoch) {
+      this.#leaveOffice("a later epoch has begun");
+      this.#receiver.end();
+    }
+    const isOnlyLeader = leader === undefined || this.#follower.mayBeLedBy(leader, of);
+    assert(isOnlyLeader, "E1: one epoch has one leader");
+    this.durable.promise(of);
+    this.#follower.turnTo(of);
+  }
+
+  heardOf(of: Epoch): void {
+    this.#election.heardOf(of);
+    if (of > this.#officeEpoch()) this.#leaveOffice("a later epoch has begun");
+  }
+
+  resign(why: string, hint: MemberId | undefined): void {
+    this.#leaveOffice(why);
+    this.context.parts.coordinator.resign(hint);
+    this.#election.backOff(this.context.backoffMs());
+    this.#tellRole();
+  }
+
+  quarantine(why: string): void {
+    const holdsEpoch = this.#officeEpoch() > 0;
+    this.#leaveOffice(why);
+    this.#receiver.end();
+    if (holdsEpoch) this.context.parts.coordinator.resign(undefined);
+    this.#office = { kind: "quarantined", why };
+    this.#tellRole();
+  }
+
+  leads(of: Epoch): void {
+    assert(this.#officeEpoch() === of, "only who holds an epoch leads it");
+    this.#tellRole();
+  }
+
+  // Roles.
+
+  #leader(): Leader | undefined {
+    return this.#office.kind === "leader" && this.#office.leader.isAnnounced
+      ? this.#office.leader
+      : undefined;
+  }
+
+  /** The epoch that this member holds or wants to lead; 0 for a follower. */
+  #officeEpoch(): Epoch {
+    switch (this.#office.kind) {
+      case "candidate":
+        return this.#office.candidate.epoch;
+      case "leader":
+        return this.#office.leader.epoch;
+      case "follower":
+      case "quarantined":
+      case "stopped":
+        return epoch(0);
+    }
+  }
+
+  #campaignWon(of: Epoch): void {
+    this.#leaveOffice("it holds a later epoch");
+    this.#receiver.end();
+    this.#follower.turnTo(of);
+    const candidate = new Candidate(this, of, (positions) => this.#takeOffice(of, positions));
+    this.#office = { kind: "candidate", candidate };
+    this.#tellRole();
+    candidate.begin();
+  }
+
+  #takeOffice(of: Epoch, positions: ReadonlyMap<MemberId, Position>): void {
+    const leader = new Leader(this, of);
+    this.#office = { kind: "leader", leader };
+    leader.begin(positions);
+  }
+
+  #leaveOffice(why: string): void {
+    const left = this.#office;
+    if (left.kind !== "candidate" && left.kind !== "leader") return;
+    this.#office = { kind: "follower" };
+    if (left.kind === "candidate") left.candidate.end();
+    else left.leader.end(why);
+    this.#membership.ended(why);
+    this.#handover.ended();
+    this.#tellRole();
+    this.#election.consider();
+  }
+
+  /** A lease of this member's id that it does not lead under is of an earlier life: nobody may lead that epoch again. */
+  #releaseOldLease(): void {
+    const view = this.context.parts.coordinator.view();
+    if (view?.leader !== this.context.id || this.#election.isCampaigning) return;
+    if (this.#office.kind === "follower" && view.epoch <= this.durable.planned.promisedEpoch) {
+      this.context.parts.coordinator.resign(undefined);
+    }
+  }
+
+  #isLeaderless(): boolean {
+    const { voterSilenceMsMax } = this.context.parts.settings;
+    if (this.#office.kind !== "follower" || this.#receiver.isActive) return false;
+    const leader = this.context.parts.coordinator.view()?.leader;
+    return leader === undefined || !this.#follower.hasHeardWithin(voterSilenceMsMax);
+  }
+
+  #role(): Role {
+    switch (this.#office.kind) {
+      case "follower": {
+        const known = this.context.parts.coordinator.view()?.leader;
+        const leader = this.#follower.leader ?? known;
+        return { kind: "follower", leader: leader === this.context.id ? undefined : leader };
+      }
+      case "candidate":
+        return { kind: "candidate", epoch: this.#office.candidate.epoch };
+      case "leader":
+        return {
+          kind: this.#office.leader.isAnnounced ? "leader" : "candidate",
+          epoch: this.#office.leader.epoch,
+        };
+      case "quarantined":
+        return { kind: "quarantined", why: this.#office.why };
+      case "stopped":
+        return { kind: "stopped" };
+    }
+  }
+
+  #tellRole(): void {
+    const role = this.#role();
+    if (this.#toldRole !== undefined && isSameRole(role, this.#toldRole)) return;
+    this.#toldRole = role;
+    this.context.tell(() => this.context.parts.observer.roleChanged(role));
+  }
+
+  // Messages.
+
+  #receive(from: MemberId, message: Message): void {
+    switch (message.kind) {
+      case "ask_position":
+        this.context.send(from, { kind: "position", position: this.position() });
+        return;
+      case "position":
+        this.#election.position(from, message.position);
+        return;
+      case "refusal":
+        this.#refused(message.epoch, message.promisedEpoch);
+        return;
+      case "hello":
+        if (!this.#listen(from, message.epoch, undefined)) return;
+        this.#follower.hello(from, message.epoch);
+        return;
+      case "append":
+        if (!this.#listen(from, message.epoch, from)) return;
+        this.#follower.append(from, message, this.#receiver.isActive);
+        this.#tellRole();
+        return;
+      case "offer_snapshot":
+        if (this.#listen(from, message.epoch, from)) this.#receiver.offer(from, message);
+        return;
+      case "state_slice":
+        if (this.#listen(from, message.epoch, from)) this.#receiver.slice(from, message);
+        return;
+      case "fetch_log":
+        if (this.#listen(from, message.epoch, undefined)) this.#sendLog(from, message);
+        return;
+      case "transfer_now":
+        if (message.epoch === this.durable.planned.promisedEpoch) {
+          this.#election.takeOver(message.epoch);
+        }
+        return;
+      case "hello_ack":
+      case "log_slice":
+      case "ack":
+      case "nack":
+      case "ask_slice":
+        // Answers to what was said in an epoch: to who still holds that one.
+        if (message.epoch === this.#officeEpoch()) this.#answered(from, message);
+        return;
+    }
+  }
+
+  #answered(from: MemberId, message: Answer): void {
+    if (this.#office.kind === "candidate") {
+      const { candidate } = this.#office;
+      if (message.kind === "hello_ack") candidate.helloAck(from, message.position);
+      if (message.kind === "log_slice") candidate.slice(from, message);
+    }
+    if (this.#office.kind !== "leader") return;
+    const { leader } = this.#office;
+    if (message.kind === "ack") leader.ack(from, message);
+    if (message.kind === "nack") leader.nack(from, message);
+    if (message.kind === "ask_slice") leader.askSlice(from, message);
+    if (message.kind === "ack") this.#handover.advance();
+  }
+
+  /** Rule E2: listens to no epoch below the promise; one above it is promised. */
+  #listen(from: MemberId, of: Epoch, leader: MemberId | undefined): boolean {
+    const { promisedEpoch } = this.durable.planned;
+    if (!this.context.rules.mayFollow(of, promisedEpoch)) {
+      this.context.send(from, { kind: "refusal", epoch: of, promisedEpoch });
+      return false;
+    }
+    assert(this.#officeEpoch() !== of, "E1: one epoch has one leader");
+    this.follow(of, leader);
+    return true;
+  }
+
+  #refused(of: Epoch, promisedEpoch: Epoch): void {
+    this.#election.heardOf(promisedEpoch);
+    if (of !== this.#officeEpoch() || promisedEpoch <= of) return;
+    this.resign(`a member has promised epoch ${promisedEpoch}`, undefined);
+  }
+
+  #sendLog(to: MemberId, { epoch: of, fromSeq }: Extract<Message, { kind: "fetch_log" }>): void {
+    const { rules, parts } = this.context;
+    if (!rules.mayAnswer(of, this.durable.stored.promisedEpoch)) return;
+    const entries = this.durable
+      .read(fromSeq, parts.settings.sliceBytesMax)
+      .filter(({ seq }) => seq <= this.durable.durableSeq);
+    this.context.send(to, { kind: "log_slice", epoch: of, fromSeq, entries });
+  }
+
+  // What became durable, and what broke.
+
+  #stored(): void {
+    if (this.#office.kind === "quarantined" || this.#office.kind === "stopped") return;
+    const { appliedSeq } = this.durable.stored;
+    if (appliedSeq !== this.#toldAppliedSeq) {
+      this.#toldAppliedSeq = appliedSeq;
+      this.context.tell(() => this.context.parts.observer.applied(appliedSeq));
+    }
+    this.#retention.stored();
+    if (this.#office.kind === "candidate") this.#office.candidate.stored();
+    else if (this.#office.kind === "leader") {
+      this.#office.leader.stored();
+      this.#handover.advance();
+    } else this.#follower.stored();
+  }
+
+  committed(_seq: LogSeq): void {
+    this.#membership.advance();
+  }
+
+  #configurationChanged(): void {
+    const configuration = this.configuration();
+    if (configuration.version === this.#toldConfiguration) return;
+    this.#toldConfiguration = configuration.version;
+    this.context.tell(() => this.context.parts.observer.configurationChanged(configuration));
+  }
+
+  /** Corruption on this member's own disk is for the others to mend; anything else is a bug, and ends the process. */
+  #thrown(error: unknown): void {
+    if (error instanceof RecordCorrupt && this.#office.kind !== "quarantined") {
+      this.context.guarded(() => this.quarantine(error.message));
+      return;
+    }
+    this.context.end();
+    const { observer } = this.context.parts;
+    observer.failed(error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+const maxSeq = (one: LogSeq, other: LogSeq): LogSeq => (one > other ? one : other);
+
+function isSameRole(one: Role, other: Role): boolean {
+  switch (one.kind) {
+    case "follower":
+      return other.kind === "follower" && other.leader === one.leader;
+    case "candidate":
+    case "leader":
+      return other.kind === one.kind && other.epoch === one.epoch;
+    case "quarantined":
+    case "stopped":
+      return other.kind === one.kind;
+  }
+}
