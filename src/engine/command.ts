@@ -54,8 +54,16 @@ export interface WaitingCommand<Outcome, Rejection> extends CommandBase {
   empty(): Outcome;
 }
 
-/** Why the engine itself did not run a command. Before any effect. */
-export type RefusalKind = "commit_backlog" | "storage_full" | "shutting_down" | "too_many_waiting";
+/** Why the engine itself did not run a command, or cannot tell what became of it. */
+export type RefusalKind =
+  | "commit_backlog"
+  | "storage_full"
+  | "shutting_down"
+  | "too_many_waiting"
+  /** This node does not lead its group, or cannot prove it. Nothing was done. */
+  | "not_leader"
+  /** The only one after which something may have been done: another leader may commit what this one could not. */
+  | "outcome_unknown";
 
 export class EngineRefusal extends Error {
   override readonly name = "EngineRefusal";

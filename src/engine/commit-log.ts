@@ -19,26 +19,28 @@ export interface RecordProgress {
   /** Reads of this node's store see it from now on. */
   applied(): void;
   /**
-   * Instead of the rest. `StorageFull`: nothing of it was stored anywhere and it may be decided anew. `LeadershipLost`: it may
-   * or may not become committed under another leader; nobody here can know. Any other error ends the process.
+   * Instead of the rest. `StorageFull`, before `stored`: nothing of it was stored anywhere and it may be decided anew.
+   * `LeadershipLost`: it may or may not become committed under another leader; nobody here can know. Any other error ends the
+   * process.
    */
   failed(error: Error): void;
 }
 
 export interface CommitLog {
-  /** Takes the changes of one record. Called again only after `stored` of the one before. */
+  /**
+   * About how many bytes of changes one record may have, unless one command has more. What is decided beyond that while a
+   * record is being stored forms the record after the next.
+   */
+  readonly recordBytesMax: number;
+  /** Takes the changes of one record. Called again only after `stored` of the one before. Never calls back from within. */
   append(changes: readonly RowChange[], progress: RecordProgress): void;
   /**
    * Whether what was read from this node's state may be told as the truth of now: false from the moment on at which another
    * node may lead. Always true on a node alone. Cheap: asked for every answer that waits for no record.
    */
   mayAnswer(): boolean;
+  /** Up to where this node's state was committed when the engine began; undefined on a node alone. */
+  readonly beginsAt: CommitPosition | undefined;
 }
 
-/** Another node leads, or may lead: what was not committed has an unknown outcome. */
-export class LeadershipLost extends Error {
-  constructor(why: string) {
-    super(why);
-    this.name = "LeadershipLost";
-  }
-}
+export { LeadershipLost } from "../base/leadership-lost.js";

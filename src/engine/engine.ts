@@ -1,13 +1,14 @@
 // The single writer.
 //
-// Commands are decided one after another over view and overlay. What is decided while a commit is in flight forms the next
-// record; each record is one batch, one in flight; replies go out when theirs is flushed (group commit). A command that
-// changed nothing but may have seen uncommitted rows waits for the record it saw. Waiters are tried as part of the turn that
-// woke them, so that nobody who came later overtakes them, and are answered, like everybody, after the commit.
+// Commands are decided one after another over view and overlay. What is decided while a record is on its way forms the next
+// one (`record-pipeline.ts`); replies go out when theirs is committed (group commit). A command that changed nothing but may
+// have seen uncommitted rows waits for the record it saw. Waiters are tried as part of the turn that woke them, so that nobody
+// who came later overtakes them, and are answered, like everybody, after the commit.
 //
 // When the disk is full the failed record was not stored, and nothing derived from it has left the process: everything
 // uncommitted is forgotten and decided anew, with the commands that would grow the store refused. So deletes and receives
-// go on. Any other failure of a commit ends the process.
+// go on. In a group, whoever stops leading forgets everything as well and says what it knows of it. Any other failure of a
+// commit ends the process.
 
 import { assert, InvariantViolation } from "../base/assert.js";
 import type { EpochMs, QueueNumber } from "../base/brands.js";
@@ -15,15 +16,17 @@ import type { Clock, Timer } from "../base/clock.js";
 import type { Ids } from "../base/ids.js";
 import type { RecordCorrupt } from "../base/record-corrupt.js";
 import type { Stamp } from "../queue/stamp.js";
-import { StorageFull } from "../store/commit-fault.js";
 import { nodeKey } from "../store/keys.js";
 import { QueueState } from "../store/queue-state.js";
 import type { Store, StoreSpace } from "../store/store.js";
 import { tables } from "../store/tables.js";
 import { type Command, type Decision, EngineRefusal, type WaitingCommand } from "./command.js";
+import type { CommitLog, CommitPosition } from "./commit-log.js";
+import { LoneLog } from "./lone-log.js";
+import { type Pending, RecordPipeline } from "./record-pipeline.js";
 import { StateView } from "./state-view.js";
 import { Waiters } from "./waiters.js";
-import { WaitingCall, type WaitingRoom } from "./waiting-call.js";
+import { type Waiter, WaitingCall, type WaitingRoom } from "./waiting-call.js";
 
 export interface EngineLimits {
   /** Commands decided and not yet answered. */
@@ -53,29 +56,9 @@ export interface EngineParts {
   readonly ids: Ids;
   readonly limits: EngineLimits;
   readonly observer: EngineObserver;
+  /** Where records go to be safe; unset: to the store, on a node alone. */
+  readonly log?: CommitLog;
 }
-
-/** A command that was taken on and not yet answered. */
-interface Pending {
-  readonly bytes: number;
-  readonly isGrowing: boolean;
-  /** Decides again after the record it was part of was dropped. */
-  readonly decideAgain: () => void;
-  /** Releases the reply; called once its record is flushed. */
-  reply: () => void;
-  readonly refuse: (error: Error) => void;
-  hasFailedOnce: boolean;
-}
-
-interface Record {
-  readonly pendings: Pending[];
-  bytes: number;
-  openedAtMs: number;
-  /** True when there is something to commit, also without anyone waiting for it. */
-  hasChanges: boolean;
-}
-
-const emptyRecord = (): Record => ({ pendings: [], bytes: 0, openedAtMs: 0, hasChanges: false });
 
 /** A call that waits for something to receive. */
 export interface Wait<Outcome, Rejection> {
@@ -87,6 +70,8 @@ export interface Wait<Outcome, Rejection> {
 const spaceCheckMs = 1_000;
 const backlogRetryMs = 200;
 const storageRetryMs = 1_000;
+/** A planned change of leaders takes about so long; after a crash it is some seconds, and callers ask again. */
+const leaderRetryMs = 250;
 
 export class Engine {
   readonly #parts: EngineParts;
@@ -94,15 +79,12 @@ export class Engine {
   readonly #transaction: QueueState;
   readonly #waiters = new Waiters();
   readonly #room: WaitingRoom;
+  readonly #log: CommitLog;
+  readonly #records: RecordPipeline;
   #arrivals = 0;
-  #open: Record = emptyRecord();
-  #inFlight: Record | undefined;
-  #isFlushScheduled = false;
   /** Queues whose waiters are to be tried, in the order they were woken. */
   readonly #toServe = new Set<QueueNumber>();
   #isServing = false;
-  #pendingCount = 0;
-  #pendingBytes = 0;
   #isFull = false;
   #availableBytes = Number.MAX_SAFE_INTEGER;
   #spaceTimer: Timer | undefined;
@@ -110,7 +92,7 @@ export class Engine {
   #spaceCheck: Promise<void> = Promise.resolve();
   /** True while a dropped record waits to be decided anew. */
   #isDecidingAgain = false;
-  #state: "running" | "stopping" | "stopped" | "failed" = "running";
+  #state: "running" | "stopping" | "stopped" | "lost" | "failed" = "running";
   #mayWait = true;
   #idle: (() => void) | undefined;
 
@@ -118,6 +100,8 @@ export class Engine {
     this.#parts = parts;
     this.#view = new StateView(parts.store, (corrupt) => parts.observer.corruptRowPassed(corrupt));
     this.#transaction = new QueueState(this.#view);
+    this.#log = parts.log ?? new LoneLog(parts.store);
+    this.#records = this.#makePipeline();
     this.#room = this.#makeRoom();
   }
 
@@ -139,10 +123,17 @@ export class Engine {
     return this.#waiters.count;
   }
   get pendingCount(): number {
-    return this.#pendingCount;
+    return this.#records.pendingCount;
   }
   get pendingBytes(): number {
-    return this.#pendingBytes;
+    return this.#records.pendingBytes;
+  }
+  /**
+   * The last committed record of the group: no answer that was given tells of a later one, so it is what a caller shows to
+   * another node to read no older state than it has seen. Undefined on a node alone.
+   */
+  get position(): CommitPosition | undefined {
+    return this.#records.position;
   }
   get isStorageFull(): boolean {
     return this.#isFull;
@@ -165,6 +156,7 @@ export class Engine {
         return;
       }
       const attempt = (): void => {
+        this.#records.makeRoomFor(command.bytes);
         const decision = this.#decide((stamp) => command.decide(this.#transaction, stamp), reject);
         if (decision === undefined) return;
         pending.reply = () => resolve(decision);
@@ -177,6 +169,7 @@ export class Engine {
         reply: ignore,
         refuse: reject,
         hasFailedOnce: false,
+        hasChanges: false,
       };
       attempt();
     });
@@ -246,17 +239,18 @@ export class Engine {
         return engine.#mayWait;
       },
       decide: (command, waited, fail) => {
+        this.#records.makeRoomFor(command.bytes);
         const found = this.#decide(
           (stamp) => command.decide(this.#transaction, stamp, waited),
           fail,
         );
         // What it found in its way may have gone where others wait for it.
-        if (found?.kind === "nothing_yet" && this.#keepChanges()) this.#serveWoken();
+        if (found?.kind === "nothing_yet" && this.#records.keepChanges()) this.#serveWoken();
         return found;
       },
       settle: ({ bytes, isGrowing }, { isAccepted, decideAgain }, reply, refuse) => {
-        const pending = { bytes, isGrowing, decideAgain, reply, refuse, hasFailedOnce: false };
-        this.#settle(pending, isAccepted);
+        const known = { hasFailedOnce: false, hasChanges: false };
+        this.#settle({ bytes, isGrowing, decideAgain, reply, refuse, ...known }, isAccepted);
       },
       hasWaiters: (queue) => this.#waiters.list(queue) !== undefined,
       join: (queue, call) => this.#waiters.add(queue, call),
@@ -268,6 +262,7 @@ export class Engine {
   }
 
   #refusal(isGrowing: boolean, bytes: number): EngineRefusal | undefined {
+    if (this.#state === "lost") return notLeader();
     if (this.#state !== "running") {
       return new EngineRefusal(
         "shutting_down",
@@ -278,12 +273,12 @@ export class Engine {
     if (isGrowing && this.#isFull) {
       return storageFull();
     }
-    const { limits, clock } = this.#parts;
+    const { limits } = this.#parts;
+    const { pendingCount, pendingBytes, commitAgeMs } = this.#records;
     const isBehind =
-      this.#pendingCount >= limits.commandsPendingMax ||
-      (this.#pendingBytes + bytes > limits.uncommittedBytesMax && this.#pendingCount > 0) ||
-      (this.#inFlight !== undefined &&
-        clock.monotonicMs() - this.#inFlight.openedAtMs > limits.commitAgeMsMax);
+      pendingCount >= limits.commandsPendingMax ||
+      (pendingBytes + bytes > limits.uncommittedBytesMax && pendingCount > 0) ||
+      commitAgeMs > limits.commitAgeMsMax;
     return isBehind
       ? new EngineRefusal(
           "commit_backlog",
@@ -315,31 +310,16 @@ export class Engine {
 
   /** Gives a decided command its place: in the open record if it changed something, else behind what it saw. */
   #settle(pending: Pending, isAccepted: boolean): void {
-    if (isAccepted && this.#keepChanges()) {
-      this.#addTo(this.#open, pending);
+    if (isAccepted && this.#records.keepChanges()) {
+      this.#records.addChanging(pending);
       this.#serveWoken();
       return;
     }
     this.#view.woken.clear();
-    if (this.#open.hasChanges) this.#addTo(this.#open, pending);
-    else if (this.#inFlight !== undefined) this.#addTo(this.#inFlight, pending);
-    else pending.reply();
-  }
-
-  /** Makes what the decision recorded part of the open record; says whether there was anything. */
-  #keepChanges(): boolean {
-    if (!this.#view.overlay.keep()) return false;
-    this.#open.hasChanges = true;
-    this.#scheduleFlush();
-    return true;
-  }
-
-  #addTo(record: Record, pending: Pending): void {
-    if (record.pendings.length === 0) record.openedAtMs = this.#parts.clock.monotonicMs();
-    record.pendings.push(pending);
-    record.bytes += pending.bytes;
-    this.#pendingCount += 1;
-    this.#pendingBytes += pending.bytes;
+    if (this.#records.addSeeing(pending)) return;
+    // It waits for nobody's disk, so only the lease says that what it saw is the truth of now.
+    if (this.#log.mayAnswer()) pending.reply();
+    else pending.refuse(notLeader());
   }
 
   #serveWoken(): void {
@@ -401,67 +381,33 @@ export class Engine {
     });
   }
 
-  #scheduleFlush(): void {
-    if (this.#isFlushScheduled || this.#inFlight !== undefined) return;
-    this.#isFlushScheduled = true;
-    // After the event loop has handed over every request that arrived with this one.
-    setImmediate(() => {
-      this.#isFlushScheduled = false;
-      this.#startFlush();
+  #makePipeline(): RecordPipeline {
+    const { clock, observer } = this.#parts;
+    return new RecordPipeline({
+      view: this.#view,
+      log: this.#log,
+      clock,
+      events: {
+        recordStored: (bytes) => this.#roomWasTaken(bytes * 2),
+        recordCommitted: (changeCount, commandCount, elapsedMs) =>
+          observer.recordCommitted(changeCount, commandCount, elapsedMs),
+        dropped: (pendings) => {
+          this.#decideAgain(pendings).catch((error: unknown) => this.#fail(asError(error)));
+        },
+        leadershipLost: () => this.abandon(),
+        failed: (error) => this.#fail(error),
+        idle: () => this.#reportIdle(),
+      },
     });
   }
 
-  #startFlush(): void {
-    this.#flush().catch((error: unknown) => this.#fail(asError(error)));
-  }
-
-  async #flush(): Promise<void> {
-    if (this.#inFlight !== undefined || !this.#open.hasChanges) return;
-    const { store, clock, observer } = this.#parts;
-    const record = this.#open;
-    this.#open = emptyRecord();
-    this.#inFlight = record;
-    this.#view.put(tables.node, nodeKey("time"), clock.now());
-    this.#view.overlay.keep();
-    const number = this.#view.closeRecord();
-    const startedAtMs = clock.monotonicMs();
-    record.openedAtMs = startedAtMs;
-    try {
-      const changes = this.#view.overlay.changesOf(number);
-      await store.commit(changes);
-      this.#inFlight = undefined;
-      this.#view.committed(number);
-      observer.recordCommitted(
-        changes.length,
-        record.pendings.length,
-        clock.monotonicMs() - startedAtMs,
-      );
-    } catch (error) {
-      this.#inFlight = undefined;
-      if (error instanceof StorageFull) await this.#decideAgain(record);
-      else this.#fail(asError(error));
-      return;
-    }
-    this.#availableBytes -= record.bytes * 2;
-    // The next batch goes to its thread before the replies are written, so that disk and wire work side by side.
-    this.#startFlush();
-    this.#release(record.pendings);
-    for (const pending of record.pendings) pending.reply();
+  #roomWasTaken(bytes: number): void {
+    this.#availableBytes -= bytes;
     if (this.#availableBytes < this.#parts.limits.storageReserveBytes) this.#scheduleSpaceCheck(0);
-    this.#reportIdle();
   }
 
-  #release(pendings: readonly Pending[]): void {
-    this.#pendingCount -= pendings.length;
-    for (const pending of pendings) this.#pendingBytes -= pending.bytes;
-  }
-
-  /** A record found no room: everything uncommitted is forgotten and decided anew, growing commands refused. */
-  async #decideAgain(record: Record): Promise<void> {
-    const again = [...record.pendings, ...this.#open.pendings];
-    this.#open = emptyRecord();
-    this.#release(again);
-    this.#view.discard();
+  /** A record found no room: what was uncommitted is decided anew, growing commands refused. */
+  async #decideAgain(again: readonly Pending[]): Promise<void> {
     // From here on newcomers that would grow the store are refused; the rest is told once the room is known.
     this.#isFull = true;
     this.#isDecidingAgain = true;
@@ -469,12 +415,29 @@ export class Engine {
     this.#isDecidingAgain = false;
     this.#scheduleSpaceCheck(spaceCheckMs);
     for (const pending of again) {
-      if (pending.isGrowing || pending.hasFailedOnce) pending.refuse(storageFull());
+      if (this.#state === "lost") pending.refuse(notLeader());
+      else if (pending.isGrowing || pending.hasFailedOnce) pending.refuse(storageFull());
       else {
         pending.hasFailedOnce = true;
+        pending.hasChanges = false;
         pending.decideAgain();
       }
     }
+    this.#reportIdle();
+  }
+
+  /**
+   * This node leads no more, or cannot prove that it does: nothing of its state is told any more, and of what was not committed
+   * everybody hears what can be known. Newcomers and those who wait are refused; another node serves them.
+   */
+  abandon(): void {
+    if (this.#state !== "running" && this.#state !== "stopping") return;
+    this.#state = "lost";
+    const { unknown, without } = this.#records.abandon();
+    for (const pending of unknown) pending.refuse(outcomeUnknown());
+    for (const pending of without) pending.refuse(notLeader());
+    this.#forEachWaiter((waiter) => waiter.refuse(notLeader()));
+    this.#spaceTimer?.cancel();
     this.#reportIdle();
   }
 
@@ -483,7 +446,7 @@ export class Engine {
   }
 
   get #isIdle(): boolean {
-    return this.#inFlight === undefined && !this.#open.hasChanges && !this.#isDecidingAgain;
+    return this.#records.isIdle && !this.#isDecidingAgain;
   }
 
   #scheduleSpaceCheck(delayMs: number): void {
@@ -496,7 +459,7 @@ export class Engine {
   }
 
   async #checkSpace(): Promise<void> {
-    if (this.#state === "failed" || this.#state === "stopped") return;
+    if (this.#state !== "running" && this.#state !== "stopping") return;
     const space = await this.#parts.store.space();
     this.#availableBytes = space.availableBytes;
     this.#setFull(space.availableBytes < this.#parts.limits.storageReserveBytes, space);
@@ -523,12 +486,16 @@ export class Engine {
 
   /** Ends every wait with nothing; what is decided still commits and answers. */
   endWaits(): void {
+    this.#forEachWaiter((waiter) => waiter.end());
+  }
+
+  #forEachWaiter(visit: (waiter: Waiter) => void): void {
     for (const queue of [...this.#waiters.queues()]) {
-      for (const waiter of [...(this.#waiters.list(queue)?.waiters ?? [])]) waiter.end();
+      for (const waiter of [...(this.#waiters.list(queue)?.waiters ?? [])]) visit(waiter);
     }
   }
 
-  /** Refuses newcomers, ends waits, and resolves when the last record is flushed. */
+  /** Refuses newcomers, ends waits, and resolves when the last record is applied. */
   async stop(): Promise<void> {
     if (this.#state === "running") this.#state = "stopping";
     this.refuseWaits();
@@ -560,6 +527,20 @@ const storageFull = (): EngineRefusal =>
     "storage_full",
     "The storage is full and nothing of this call was stored. Receive and delete messages, which go on working, or free disk space.",
     storageRetryMs,
+  );
+
+const notLeader = (): EngineRefusal =>
+  new EngineRefusal(
+    "not_leader",
+    "This node does not lead its group any more, and nothing of this call was done. Ask the node that leads, or any other one.",
+    leaderRetryMs,
+  );
+
+const outcomeUnknown = (): EngineRefusal =>
+  new EngineRefusal(
+    "outcome_unknown",
+    "This node stopped leading its group before enough of the others had this on disk: it may have taken effect, or may yet. Ask the node that leads.",
+    leaderRetryMs,
   );
 
 const tooManyWaiting = (waitersMax: number): EngineRefusal =>

@@ -44,6 +44,8 @@ export interface Waiter {
   attempt(): NothingYet | undefined;
   /** Ends the wait with nothing. */
   end(): void;
+  /** Ends the wait with an error. */
+  refuse(error: Error): void;
   /** It has left the line. */
   left(): void;
 }
@@ -121,6 +123,10 @@ export class WaitingCall<Outcome, Rejection> implements Waiter {
 
   end(): void {
     if (this.#parts.room.leave(this.#parts.waited.queue, this)) this.#answerEmpty();
+  }
+
+  refuse(error: Error): void {
+    if (this.#parts.room.leave(this.#parts.waited.queue, this)) this.#parts.fail(error);
   }
 
   /** Ends the wait because nobody wants its answer any more; says whether it still waited. */

@@ -361,19 +361,23 @@ const refusals = {
   storage_full: { code: status.RESOURCE_EXHAUSTED, reason: "STORAGE_FULL" },
   too_many_waiting: { code: status.RESOURCE_EXHAUSTED, reason: "THROTTLED" },
   shutting_down: { code: status.UNAVAILABLE, reason: "SHUTTING_DOWN" },
+  not_leader: { code: status.UNAVAILABLE, reason: "NOT_LEADER" },
+  outcome_unknown: { code: status.UNAVAILABLE, reason: "LEADERSHIP_LOST" },
 } as const satisfies Record<RefusalKind, Pick<WireFaultFields, "code" | "reason">>;
 
 /** What callers are told of faults below the rules; undefined: a bug. */
 export function translateFault(error: unknown): WireFault | undefined {
   if (error instanceof WireFault) return error;
   if (error instanceof EngineRefusal) {
+    const { code, reason } = refusals[error.kind];
     return new WireFault({
-      ...refusals[error.kind],
+      code,
+      reason,
       message: error.message,
       retryAfterMs: error.retryAfterMs,
-      ...(error.kind === "shutting_down"
-        ? {}
-        : { quota: [{ subject: "server", description: refusals[error.kind].reason }] }),
+      ...(code === status.RESOURCE_EXHAUSTED && {
+        quota: [{ subject: "server", description: reason }],
+      }),
     });
   }
   if (error instanceof RecordCorrupt) {
