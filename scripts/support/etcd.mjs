@@ -79,6 +79,13 @@ function attempt(command, args, cwd = tmpdir()) {
 /**
  * Starts etcd with `memberCount` members and waits until it answers. `tls` names files: `caFile`, `certificateFile`,
  * `keyFile`; clients then need a certificate of that authority. `dataFolder` outlives it; without one the data goes with `stop`.
+ *
+ * @param {string} program
+ * @param {{
+ *   memberCount?: number,
+ *   tls?: { caFile: string, certificateFile: string, keyFile: string },
+ *   dataFolder?: string,
+ * }} options
  */
 export async function startEtcd(program, { memberCount = 1, tls, dataFolder } = {}) {
   const folder = dataFolder ?? mkdtempSync(join(tmpdir(), "forebay-etcd-"));

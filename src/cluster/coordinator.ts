@@ -39,13 +39,15 @@ export interface CoordinatorTimes {
   readonly lookMs: number;
 }
 
-export const coordinatorTimes: CoordinatorTimes = {
-  leaseTtlSeconds: 5,
-  renewMs: 1_000,
+/** For leases of this length; at least 2 s, which etcd grants at the least with its own defaults. */
+export const coordinatorTimes = (leaseTtlSeconds: number): CoordinatorTimes => ({
+  leaseTtlSeconds,
+  // So that a renewal or two may be lost; once a second for the 5 s of the default.
+  renewMs: Math.min(1_000, leaseTtlSeconds * 200),
   leaseMarginMs: 1_000,
   gapMsMax: 500,
   lookMs: 1_000,
-};
+});
 
 export interface CoordinatorParts {
   readonly client: EtcdClient;

@@ -10,6 +10,7 @@ import {
   type MemberId,
   memberId,
 } from "../base/brands.js";
+import { clusterNamePattern } from "../base/cluster-names.js";
 import type { Configuration } from "../store/replica-disk.js";
 import { EtcdFault } from "./etcd-fault.js";
 
@@ -42,7 +43,7 @@ export interface RemovedMember {
 
 const id = z.string().regex(/^[0-9a-f]{32}$/);
 const endpoint = z.string().max(300);
-const name = z.string().min(1).max(63);
+const name = z.string().regex(clusterNamePattern);
 
 const groupShape = z.object({ groupId: id.transform(groupId) });
 const leaderShape = z.object({

@@ -57,6 +57,7 @@ export class EtcdConnection {
   #at: number;
   #token: Promise<string> | undefined;
   readonly #moved = new Set<() => void>();
+  #isClosed = false;
 
   /** `random` chooses whom to ask first, so that not everybody asks the same member. */
   constructor(settings: EtcdSettings, random: () => number) {
@@ -131,6 +132,7 @@ export class EtcdConnection {
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const { client } of this.#peers) client.close();
   }
 
@@ -141,6 +143,7 @@ export class EtcdConnection {
   }
 
   async #metadata(endMs: number): Promise<Metadata> {
+    if (this.#isClosed) throw new EtcdFault("unavailable", "The connection to etcd is closed.");
     const metadata = new Metadata();
     metadata.set("hasleader", "true");
     if (this.#user === undefined) return metadata;
@@ -148,6 +151,7 @@ export class EtcdConnection {
     const asked = this.#token;
     try {
       const token = await asked;
+      if (this.#isClosed) throw new EtcdFault("unavailable", "The connection to etcd is closed.");
       if (token !== "") metadata.set("token", token);
     } catch (error) {
       if (this.#token === asked) this.#token = undefined;

@@ -10,18 +10,14 @@
 //   removed/<id>     members that must not come back
 
 import type { MemberId } from "../base/brands.js";
-
-const clusterName = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
-
-/** Names of clusters, nodes and zones: they are parts of keys. */
-export const isPlainName = (text: string): boolean => clusterName.test(text);
+import { isClusterName } from "../base/cluster-names.js";
 
 export class ClusterKeys {
   readonly prefix: string;
 
   /** @throws RangeError if the name is none. */
   constructor(cluster: string) {
-    if (!isPlainName(cluster)) {
+    if (!isClusterName(cluster)) {
       throw new RangeError(
         `"${cluster}" is no name of a cluster: use 1 to 63 of a-z, 0-9 and "-".`,
       );
