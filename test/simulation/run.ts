@@ -1,0 +1,114 @@
+// One schedule from its seed to its verdict. A run that fails is run again with its trace on: the same seed is the same run.
+
+import { type Convergence, converge } from "./convergence.js";
+import { type Mutation, noMutation } from "./mutations.js";
+import { Nemesis } from "./nemesis.js";
+import { Operator } from "./operator.js";
+import { Prng } from "./prng.js";
+import { type Schedule, scheduleOf } from "./schedule.js";
+import { Trace, Violation } from "./trace.js";
+import { type CreateMember, World } from "./world.js";
+
+export interface RunNumbers {
+  readonly eventCount: number;
+  readonly committedCount: number;
+  readonly acknowledgedCount: number;
+  readonly leaderCount: number;
+  readonly convergence: Convergence | undefined;
+}
+
+export type RunResult =
+  | { readonly kind: "clean"; readonly schedule: Schedule; readonly numbers: RunNumbers }
+  | {
+      readonly kind: "violation";
+      readonly schedule: Schedule;
+      readonly rule: string;
+      readonly what: string;
+      readonly trace: readonly string[];
+    };
+
+/** More than any run that gets anywhere needs. */
+const eventCountMax = 600_000;
+const staleEveryMs = 150;
+
+export interface RunOptions {
+  readonly createMember: CreateMember;
+  readonly mutation?: Mutation;
+  readonly isTraced?: boolean;
+}
+
+export function runSchedule(seed: number, options: RunOptions): RunResult {
+  const prng = new Prng(seed);
+  const schedule = scheduleOf(seed, prng.fork(1));
+  const trace = new Trace(options.isTraced ?? false);
+  const { createMember, mutation = noMutation } = options;
+  const world = new World({ schedule, mutation, prng: prng.fork(2), trace, createMember });
+  try {
+    const numbers = play(world, prng.fork(3));
+    return { kind: "clean", schedule, numbers };
+  } catch (error) {
+    const rule = error instanceof Violation ? error.rule : "thrown";
+    const what =
+      error instanceof Error
+        ? error instanceof Violation
+          ? error.message
+          : String(error.stack)
+        : String(error);
+    return { kind: "violation", schedule, rule, what, trace: trace.lines };
+  }
+}
+
+/** The same run with its trace, when it failed without one. */
+export function explain(result: RunResult, options: RunOptions): RunResult {
+  if (result.kind === "clean") return result;
+  return runSchedule(result.schedule.seed, { ...options, isTraced: true });
+}
+
+function play(world: World, prng: Prng): RunNumbers {
+  const { events, schedule, nodes, clients, judge } = world;
+  let eventCount = 0;
+  const runUntil = (untilMs: number): void => {
+    while (events.step(untilMs)) {
+      if (world.verdict !== undefined) throw world.verdict;
+      eventCount += 1;
+      if (eventCount > eventCountMax) throw new Violation("liveness", "events without end");
+    }
+    if (world.verdict !== undefined) throw world.verdict;
+  };
+  for (const node of nodes) events.after(prng.between(0, 300), () => node.start());
+  const nemesis = new Nemesis(world, prng.fork(1));
+  const operator = new Operator(world, prng.fork(2));
+  readFollowers(world, prng.fork(3));
+  runUntil(schedule.troubleMs);
+  operator.end();
+  nemesis.heal();
+  const convergence = converge(world, runUntil);
+  return {
+    eventCount,
+    committedCount: judge.committed.endSeq,
+    acknowledgedCount: clients.acknowledgedCount,
+    leaderCount: judge.leaderEpochs.length,
+    convergence,
+  };
+}
+
+/** Looks again and again at what followers say of their age. */
+function readFollowers(world: World, prng: Prng): void {
+  const { events, nodes, clients, schedule } = world;
+  events.after(prng.span(staleEveryMs), () => {
+    const node = prng.pick(nodes);
+    const status = node.isStandingStill ? undefined : node.member?.status();
+    if (
+      status?.stalenessMs !== undefined &&
+      status.role.kind === "follower" &&
+      schedule.faults.wallJump === 0
+    ) {
+      // Followers know the leader's time only by their own wall clock, so the bound is as good as the clocks agree.
+      const clockErrorMs =
+        schedule.wallErrorMsMax + 2 * schedule.clockRateErrorMax * events.nowMs + 2;
+      const ageMs = status.stalenessMs * (1 + 2 * schedule.clockRateErrorMax) + clockErrorMs;
+      clients.readFollower(node.name, status.appliedSeq, events.nowMs - ageMs);
+    }
+    readFollowers(world, prng);
+  });
+}

@@ -1,0 +1,185 @@
+// What one seed means: how large the group is, how patient its members are, what may go wrong and how often. Every schedule draws
+// which faults it has at all, because a run with everything at once seldom gets far enough to break what needs progress first.
+
+import type { MemberSettings } from "../../src/replication/ports.js";
+import { defaultMemberSettings } from "../../src/replication/settings.js";
+import type { AcksMode } from "../../src/store/replica-disk.js";
+import type { Prng } from "./prng.js";
+import type { NetworkHabits } from "./simulated-network.js";
+
+/** What may go wrong; the number is how often, relative to the others. */
+export interface FaultWeights {
+  readonly crash: number;
+  readonly powerCut: number;
+  readonly powerCutAll: number;
+  readonly pause: number;
+  readonly suspend: number;
+  readonly isolate: number;
+  readonly cutOneWay: number;
+  readonly cutPair: number;
+  readonly split: number;
+  readonly etcdPath: number;
+  readonly etcdDown: number;
+  readonly wallJump: number;
+  readonly slowDisk: number;
+  readonly fullDisk: number;
+  readonly failingDisk: number;
+  readonly epochsMinted: number;
+  /** Only in schedules that say so: they take away what leases rely on. */
+  readonly etcdRestored: number;
+  readonly epochForced: number;
+  /** Only where the rest of the group has everything the disk had. */
+  readonly wipe: number;
+  readonly restoreDisk: number;
+}
+
+export interface OperatorWeights {
+  readonly handOver: number;
+  readonly addLearner: number;
+  readonly promote: number;
+  readonly remove: number;
+  readonly setAcks: number;
+}
+
+export interface Schedule {
+  readonly seed: number;
+  readonly voterCount: 1 | 3 | 5;
+  readonly learnerCount: number;
+  /** The first voter's store had data when it became a member, and nobody else's. */
+  readonly hasEarlierData: boolean;
+  readonly acks: AcksMode;
+  readonly settings: MemberSettings;
+  readonly leaseMs: number;
+  readonly network: NetworkHabits;
+  readonly diskMsMean: number;
+  readonly etcdMsMean: number;
+  readonly clockRateErrorMax: number;
+  readonly wallErrorMsMax: number;
+  /** How long faults go on. */
+  readonly troubleMs: number;
+  readonly faultEveryMs: number;
+  readonly faults: FaultWeights;
+  readonly operatorEveryMs: number;
+  readonly operations: OperatorWeights;
+  readonly writeEveryMs: number;
+  readonly readEveryMs: number;
+  readonly keyCount: number;
+  /** Nobody but the holder of the epoch can win another while its lease lives: what reads under a lease rely on. */
+  readonly leasesHold: boolean;
+  /** A member may meet what only an operator can mend: epochs that were forgotten, a disk that went back. */
+  readonly mayNeedOperator: boolean;
+}
+
+export function scheduleOf(seed: number, prng: Prng): Schedule {
+  const hasEarlierData = prng.chance(0.1);
+  // Others than the one with data would begin without it, so it begins alone and is joined.
+  const voterCount = hasEarlierData ? 1 : prng.pick([1, 3, 3, 3, 3, 5] as const);
+  const theme = prng.integer(0, 19);
+  // Rare worlds, each alone, so that what they may lose or forbid is clear.
+  const isAsync = theme === 0;
+  const isEtcdForgetful = theme === 1;
+  const isForced = theme === 2;
+  const isDiskRestored = theme === 3 && voterCount > 1;
+  const isWiped = theme === 4 && voterCount > 1;
+  const changesMembers = theme >= 12 || isWiped || voterCount === 1;
+  const acks = isAsync
+    ? "async"
+    : isDiskRestored
+      ? "all"
+      : isWiped
+        ? "quorum"
+        : prng.pick(["quorum", "quorum", "quorum", "all"] as const);
+  return {
+    seed,
+    voterCount,
+    learnerCount: prng.pick([0, 0, 1, 2]),
+    hasEarlierData,
+    acks,
+    settings: settingsOf(prng),
+    leaseMs: prng.pick([2_500, 4_000]),
+    network: {
+      delayMsMean: prng.pick([0.5, 2, 20]),
+      loss: prng.pick([0, 0, 0.02, 0.15]),
+      repetition: prng.pick([0, 0.05]),
+      reorders: prng.chance(0.5),
+      encodes: prng.chance(0.15),
+      windowBytes: prng.pick([400, 4_000, 1_000_000]),
+    },
+    diskMsMean: prng.pick([0.3, 2, 15]),
+    etcdMsMean: prng.pick([1, 5, 40]),
+    clockRateErrorMax: prng.pick([0, 0.0005, 0.02]),
+    wallErrorMsMax: prng.pick([0, 500, 5_000]),
+    troubleMs: prng.between(4_000, 16_000),
+    faultEveryMs: prng.pick([250, 600, 1_500]),
+    faults: faultsOf(prng, { isEtcdForgetful, isForced, isDiskRestored, isWiped }),
+    operatorEveryMs: prng.pick([500, 1_500, 4_000]),
+    operations: {
+      handOver: some(prng, 2),
+      addLearner: changesMembers ? 2 : 0,
+      promote: changesMembers ? 3 : 0,
+      remove: changesMembers ? 2 : 0,
+      // Another W than the one the schedule needs would let its faults lose what they may not.
+      setAcks: isAsync || isDiskRestored || isWiped ? 0 : some(prng, 1),
+    },
+    writeEveryMs: prng.pick([8, 40, 200]),
+    readEveryMs: prng.pick([20, 100]),
+    keyCount: prng.pick([3, 40]),
+    leasesHold: !isEtcdForgetful && !isForced,
+    mayNeedOperator: isEtcdForgetful || isDiskRestored,
+  };
+}
+
+function settingsOf(prng: Prng): MemberSettings {
+  const isSmall = prng.chance(0.6);
+  return {
+    ...defaultMemberSettings,
+    heartbeatMs: prng.pick([150, 300]),
+    voterSilenceMsMax: prng.pick([1_000, 2_000]),
+    leaseMarginMs: prng.pick([400, 800]),
+    yieldMs: prng.pick([100, 300]),
+    backoffMinMs: 100,
+    backoffMaxMs: prng.pick([500, 1_500]),
+    windowBytesMax: prng.pick([300, 2_000, 100_000]),
+    recordBytesMax: 4_096,
+    sliceBytesMax: prng.pick([40, 200, 2_000]),
+    logKeepMs: isSmall ? prng.pick([0, 500]) : 900_000,
+    logKeepBytes: isSmall ? prng.pick([0, 1_000]) : 1_000_000,
+    logBytesMax: isSmall ? prng.pick([800, 2_500]) : 10_000_000,
+    trimCountMax: prng.pick([1, 5, 100]),
+  };
+}
+
+interface Themes {
+  readonly isEtcdForgetful: boolean;
+  readonly isForced: boolean;
+  readonly isDiskRestored: boolean;
+  readonly isWiped: boolean;
+}
+
+function faultsOf(prng: Prng, themes: Themes): FaultWeights {
+  return {
+    crash: some(prng, 4),
+    powerCut: some(prng, 3),
+    powerCutAll: some(prng, 1),
+    pause: some(prng, 3),
+    suspend: some(prng, 1),
+    isolate: some(prng, 4),
+    cutOneWay: some(prng, 3),
+    cutPair: some(prng, 2),
+    split: some(prng, 2),
+    etcdPath: some(prng, 3),
+    etcdDown: some(prng, 1),
+    wallJump: some(prng, 1),
+    slowDisk: some(prng, 1),
+    fullDisk: some(prng, 1),
+    failingDisk: some(prng, 1),
+    epochsMinted: some(prng, 2),
+    etcdRestored: themes.isEtcdForgetful ? 3 : 0,
+    epochForced: themes.isForced ? 4 : 0,
+    wipe: themes.isWiped ? 4 : 0,
+    restoreDisk: themes.isDiskRestored ? 3 : 0,
+  };
+}
+
+/** Half of the schedules do without. */
+const some = (prng: Prng, weight: number): number => (prng.chance(0.5) ? weight : 0);
