@@ -2,8 +2,9 @@
 // write. What a majority confirmed is in at least one of those logs (I2), and once they have promised, no older leader can add to
 // them.
 
-import { type Epoch, type LogSeq, logSeq, type MemberId } from "../base/brands.js";
+import { type Epoch, epoch, type LogSeq, logSeq, type MemberId } from "../base/brands.js";
 import type { Timer } from "../base/clock.js";
+import { OperatorFault } from "../base/operator-fault.js";
 import { RecordCorrupt } from "../base/record-corrupt.js";
 import { type Inside, votersOf } from "./inside.js";
 import type { LogSliceMessage, Position, SealedRecord } from "./message.js";
@@ -52,6 +53,14 @@ export class Candidate {
 
   helloAck(from: MemberId, position: Position): void {
     if (this.#step.kind === "done") return;
+    // Rule E7: somebody has written records of this epoch, or a later one, before it was minted.
+    const { rules } = this.#inside.context;
+    if (!rules.mayTrust(epoch(this.epoch - 1), position.lastEpoch)) {
+      throw new OperatorFault(
+        `This member was given epoch ${this.epoch}, but another one has records of epoch ${position.lastEpoch}: the coordinator ` +
+          "was restored from an older backup. Raise the group's epoch above that of all its members.",
+      );
+    }
     this.#positions.set(from, position);
     this.#decide();
   }

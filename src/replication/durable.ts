@@ -166,10 +166,12 @@ export class DurableSide {
 
   /** Puts a finished copy in the place of state and log; `stateOf` is asked when it is about to be written. */
   installCopy({ isWanted, stateOf, finish }: CopyInstallation): void {
-    let state = this.#planned;
+    let state: MemberState | undefined;
     this.other({
       isWanted,
       start: (done) => {
+        // Begun again, because there was no room, it is still the same.
+        if (state !== undefined) return this.#context.parts.disk.finishCopy(state, done);
         state = stateOf(this.#planned);
         this.#planned = state;
         this.#append = [];
@@ -180,6 +182,7 @@ export class DurableSide {
         this.#context.parts.disk.finishCopy(state, done);
       },
       finish: () => {
+        assert(state !== undefined, "a copy is finished after it was begun");
         this.#stored = state;
         this.#durableSeq = state.logEnd.seq;
         this.#applyThrough = state.appliedSeq;

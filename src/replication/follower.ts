@@ -28,6 +28,8 @@ export class Follower {
   /** The epoch whose leader is followed, and who that is, once it has spoken. */
   #epoch = epoch(0);
   #leader: MemberId | undefined;
+  /** Who holds that epoch: the first who said so. */
+  #holder: MemberId | undefined;
   /** Up to here this log is that leader's log; some of it may still be on its way to the disk. */
   #agreedSeq = logSeq(0);
   #commitSeq = logSeq(0);
@@ -44,9 +46,9 @@ export class Follower {
     return this.#leader;
   }
 
-  /** False if another leader than this one has spoken in this epoch. */
-  mayBeLedBy(leader: MemberId, of: Epoch): boolean {
-    return of !== this.#epoch || this.#leader === undefined || this.#leader === leader;
+  /** False if another one holds this epoch: a coordinator that forgot epochs has minted it twice. */
+  isHeldBy(member: MemberId, of: Epoch): boolean {
+    return of !== this.#epoch || this.#holder === undefined || this.#holder === member;
   }
 
   get commitSeq(): LogSeq {
@@ -63,9 +65,13 @@ export class Follower {
   }
 
   /** Another epoch is followed: what was owed to the last one is not. */
-  turnTo(of: Epoch): void {
-    if (of === this.#epoch) return;
+  turnTo(of: Epoch, holder: MemberId): void {
+    if (of === this.#epoch) {
+      this.#holder = holder;
+      return;
+    }
     this.#epoch = of;
+    this.#holder = holder;
     this.#leader = undefined;
     this.#agreedSeq = logSeq(0);
     this.#owed = undefined;
@@ -84,7 +90,7 @@ export class Follower {
     const fits = !isTakingCopy && this.#take(message);
     this.#owed = { kind: fits ? "ack" : "nack", sentAt: message.sentAt, round: message.round };
     if (fits) this.#learnCommit(message);
-    this.#staleness.heard(message.leaderTime, message.commitSeq);
+    if (message.commitSeq > 0) this.#staleness.heard(message.leaderTime, message.commitSeq);
     // A heartbeat is answered at once: a slow disk is no silent member. Records are answered when they are stored.
     if (message.entries.length === 0 || !fits) this.stored();
   }

@@ -13,8 +13,6 @@ export interface Inside {
   configuration(): Configuration;
   /** Where this member stands, by what is on its disk. */
   position(): Position;
-  /** Rule E2 has been asked: follow this epoch, and end whatever role an earlier one gave. */
-  follow(epoch: Epoch, leader: MemberId | undefined): void;
   /** An epoch that is known to have begun, though nobody asked for its promise here. */
   heardOf(epoch: Epoch): void;
   /** Leads or wants to lead no longer, gives the lease back and waits a while. */

@@ -107,7 +107,7 @@ export class Leader implements Leadership, LeaderSide {
   }
 
   append(changes: readonly StateChange[], leaderTime: EpochMs, progress: AppendProgress): LogSeq {
-    if (this.#isClosing || !this.mayAnswer()) {
+    if (this.#isClosing || this.#isOver || !this.#holdsLease()) {
       throw new LeadershipLost(`This node does not lead epoch ${this.epoch} any more.`);
     }
     let seq = logSeq(0);
@@ -129,7 +129,8 @@ export class Leader implements Leadership, LeaderSide {
   }
 
   mayAnswer(): boolean {
-    return !this.#isOver && !this.#isYielded && this.#isAnnounced && this.#holdsLease();
+    if (this.#isOver || this.#isYielded || !this.#isAnnounced) return false;
+    return this.#holdsLease() && this.inside.context.parts.coordinator.isLeaseProven();
   }
 
   confirm(done: (isConfirmed: boolean) => void): void {
@@ -180,8 +181,7 @@ export class Leader implements Leadership, LeaderSide {
 
   networkReady(to: MemberId): void {
     const stream = this.#streams.get(to);
-    stream?.heartbeat();
-    stream?.pump();
+    if (stream !== undefined) this.#talkTo(stream);
   }
 
   /** Takes no more records. */
@@ -292,11 +292,14 @@ export class Leader implements Leadership, LeaderSide {
     }
     this.lag.note(this.inside.durable.planned.logEnd.seq);
     this.nextRound();
-    for (const stream of this.#streams.values()) {
-      if (stream.isQuietFor(heartbeatMs / 2)) stream.heartbeat();
-      stream.pump();
-    }
+    for (const stream of this.#streams.values()) this.#talkTo(stream);
     this.#tick = context.timer(heartbeatMs, () => this.#beat());
+  }
+
+  /** Sends what there is, or a heartbeat if that was nothing for a while. */
+  #talkTo(stream: MemberStream): void {
+    stream.pump();
+    if (stream.isQuietFor(this.inside.context.parts.settings.heartbeatMs / 2)) stream.heartbeat();
   }
 
   /** Why this leader must not go on; undefined while it may. */

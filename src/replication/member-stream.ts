@@ -207,7 +207,7 @@ export class MemberStream {
   }
 
   #append(prevSeq: LogSeq, entries: readonly LogEntry[]): boolean {
-    const { inside, epoch, commitSeq, round } = this.#leader;
+    const { inside, epoch, round } = this.#leader;
     const prev = inside.durable.positionAt(prevSeq);
     if (prev === undefined) return false;
     this.#sentAtMs = inside.context.nowMs();
@@ -218,7 +218,8 @@ export class MemberStream {
       prevEpoch: prev.epoch,
       prevChain: prev.chain,
       entries,
-      commitSeq,
+      // Before a record of its own epoch is committed, a leader cannot know how far the log is: others may know of more.
+      commitSeq: this.#leader.isAnnounced ? this.#leader.commitSeq : logSeq(0),
       leaderTime: this.#leader.leaderTime(),
       sentAt: this.#sentAtMs,
       round,

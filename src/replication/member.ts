@@ -184,18 +184,6 @@ class Member implements ReplicationMember, Inside {
     };
   }
 
-  follow(of: Epoch, leader: MemberId | undefined): void {
-    this.#election.heardOf(of);
-    if (of > this.durable.planned.promisedEpoch) {
-      this.#leaveOffice("a later epoch has begun");
-      this.#receiver.end();
-    }
-    const isOnlyLeader = leader === undefined || this.#follower.mayBeLedBy(leader, of);
-    assert(isOnlyLeader, "E1: one epoch has one leader");
-    this.durable.promise(of);
-    this.#follower.turnTo(of);
-  }
-
   heardOf(of: Epoch): void {
     this.#election.heardOf(of);
     if (of > this.#officeEpoch()) this.#leaveOffice("a later epoch has begun");
@@ -247,7 +235,7 @@ class Member implements ReplicationMember, Inside {
   #campaignWon(of: Epoch): void {
     this.#leaveOffice("it holds a later epoch");
     this.#receiver.end();
-    this.#follower.turnTo(of);
+    this.#follower.turnTo(of, this.context.id);
     const candidate = new Candidate(this, of, (positions) => this.#takeOffice(of, positions));
     this.#office = { kind: "candidate", candidate };
     this.#tellRole();
@@ -330,22 +318,22 @@ class Member implements ReplicationMember, Inside {
         this.#refused(message.epoch, message.promisedEpoch);
         return;
       case "hello":
-        if (!this.#listen(from, message.epoch, undefined)) return;
+        if (!this.#listen(from, message.epoch)) return;
         this.#follower.hello(from, message.epoch);
         return;
       case "append":
-        if (!this.#listen(from, message.epoch, from)) return;
+        if (!this.#listen(from, message.epoch)) return;
         this.#follower.append(from, message, this.#receiver.isActive);
         this.#tellRole();
         return;
       case "offer_snapshot":
-        if (this.#listen(from, message.epoch, from)) this.#receiver.offer(from, message);
+        if (this.#listen(from, message.epoch)) this.#receiver.offer(from, message);
         return;
       case "state_slice":
-        if (this.#listen(from, message.epoch, from)) this.#receiver.slice(from, message);
+        if (this.#listen(from, message.epoch)) this.#receiver.slice(from, message);
         return;
       case "fetch_log":
-        if (this.#listen(from, message.epoch, undefined)) this.#sendLog(from, message);
+        if (this.#listen(from, message.epoch)) this.#sendLog(from, message);
         return;
       case "transfer_now":
         if (message.epoch === this.durable.planned.promisedEpoch) {
@@ -377,22 +365,28 @@ class Member implements ReplicationMember, Inside {
     if (message.kind === "ack") this.#handover.advance();
   }
 
-  /** Rule E2: listens to no epoch below the promise; one above it is promised. */
-  #listen(from: MemberId, of: Epoch, leader: MemberId | undefined): boolean {
+  /** Rule E2: listens to no epoch below the promise; one above it is promised, and ends what earlier ones gave. */
+  #listen(from: MemberId, of: Epoch): boolean {
     const { promisedEpoch } = this.durable.planned;
-    if (!this.context.rules.mayFollow(of, promisedEpoch)) {
+    const isHeldByOther = this.#officeEpoch() === of || !this.#follower.isHeldBy(from, of);
+    if (!this.context.rules.mayFollow(of, promisedEpoch) || isHeldByOther) {
       this.context.send(from, { kind: "refusal", epoch: of, promisedEpoch });
       return false;
     }
-    assert(this.#officeEpoch() !== of, "E1: one epoch has one leader");
-    this.follow(of, leader);
+    this.#election.heardOf(of);
+    if (of > promisedEpoch) {
+      this.#leaveOffice("a later epoch has begun");
+      this.#receiver.end();
+    }
+    this.durable.promise(of);
+    this.#follower.turnTo(of, from);
     return true;
   }
 
   #refused(of: Epoch, promisedEpoch: Epoch): void {
     this.#election.heardOf(promisedEpoch);
-    if (of !== this.#officeEpoch() || promisedEpoch <= of) return;
-    this.resign(`a member has promised epoch ${promisedEpoch}`, undefined);
+    if (of !== this.#officeEpoch() || promisedEpoch < of) return;
+    this.resign(`a member has promised epoch ${promisedEpoch} to another`, undefined);
   }
 
   #sendLog(to: MemberId, { epoch: of, fromSeq }: Extract<Message, { kind: "fetch_log" }>): void {
