@@ -1,4 +1,4 @@
-// Calls passed on to the node that leads, over one connection that is kept. What is passed on are the bytes as they came, so a
+// Calls passed on to the node that leads, over a connection that is kept. What is passed on are the bytes as they came, so a
 // field that only newer versions know survives, with the caller's deadline, its metadata and its cancellation; what comes back
 // are bytes, status and trailers as they are. A call is passed on once: it carries a mark, and a node that gets one with the
 // mark and does not lead refuses it.
@@ -16,10 +16,8 @@ import {
 } from "@grpc/grpc-js";
 import type { CallContext } from "../rpc/call.js";
 import { WireFault } from "../rpc/status-details.js";
+import { forwardedKey, leaderKey } from "./cluster-metadata.js";
 import { asBytes } from "./decode.js";
-
-/** In the metadata of a call that another node passed on: it is not passed on again. */
-export const forwardedKey = "forebay-forwarded";
 
 export interface ForwardedReply {
   readonly bytes: Buffer;
@@ -45,11 +43,15 @@ export interface Forwarder {
   bidi(call: ServerDuplexStream<Buffer, Buffer>, context: CallContext): Promise<StatusObject>;
 }
 
-export class ChannelForwarder implements Forwarder {
+class ChannelForwarder implements Forwarder {
+  readonly #endpoint: string;
+  /** For all unary calls; a stream has a connection of its own. */
   readonly #client: Client;
+  readonly #streamClients = new Set<Client>();
 
   constructor(endpoint: string) {
-    this.#client = new Client(endpoint, credentials.createInsecure(), channelOptions);
+    this.#endpoint = endpoint;
+    this.#client = clientOf(endpoint, unaryWindowBytes);
   }
 
   unary(call: ServerUnaryCall<Buffer, Buffer>, context: CallContext): Promise<ForwardedReply> {
@@ -81,7 +83,9 @@ export class ChannelForwarder implements Forwarder {
   }
 
   bidi(call: ServerDuplexStream<Buffer, Buffer>, context: CallContext): Promise<StatusObject> {
-    const onward = this.#client.makeBidiStreamRequest(
+    const client = clientOf(this.#endpoint, streamWindowBytes);
+    this.#streamClients.add(client);
+    const onward = client.makeBidiStreamRequest(
       call.getPath(),
       asBytes,
       asBytes,
@@ -95,14 +99,23 @@ export class ChannelForwarder implements Forwarder {
     passOn(call, onward);
     passOn(onward, call);
     call.once("end", () => onward.end());
-    return ended(onward);
+    return ended(onward).finally(() => {
+      this.#streamClients.delete(client);
+      client.close();
+    });
   }
 
   /** Calls under way end as with a lost connection. */
   close(): void {
     this.#client.close();
+    for (const client of this.#streamClients) client.close();
   }
 }
+
+const clientOf = (endpoint: string, windowBytes: number): Client =>
+  new Client(endpoint, credentials.createInsecure(), {
+    ...channelOptions,
+  });
 
 /** Everything from one stream to the other, no faster than that one takes it. */
 function passOn(from: Readable, to: Writable): void {
@@ -152,15 +165,21 @@ const keysOfOneHop = ["user-agent", "host", "connection", "grpc-accept-encoding"
 
 /** What the caller is told: what the other node said, or that it could not be asked. */
 function failureOf(ended: StatusObject): ForwardedRefusal | WireFault {
-  const isAnswer =
-    ended.metadata.get("grpc-status-details-bin").length > 0 || !lostCodes.has(ended.code);
+  const { metadata } = ended;
+  const isSigned = [detailsKey, leaderKey].some((key) => metadata.get(key).length > 0);
+  const isAnswer = isSigned || !lostCodes.has(ended.code);
   if (isAnswer) return new ForwardedRefusal(ended);
   return neverReached.test(ended.details) ? leaderUnreachable(ended) : leaderLost(ended);
 }
 
-/** What grpc-js says when a connection fails; an answer of a node with one of these has details. */
+const detailsKey = "grpc-status-details-bin";
+/**
+ * What grpc-js says when a connection fails, or is torn down at the other end; an answer of a node with one of these has
+ * trailers of its own. (Of calls that their own callers cancelled nobody is told.)
+ */
 const lostCodes: ReadonlySet<status> = new Set([
   status.UNAVAILABLE,
+  status.CANCELLED,
   status.INTERNAL,
   status.UNKNOWN,
 ]);
@@ -186,8 +205,11 @@ const leaderLost = ({ details }: StatusObject): WireFault =>
     cause: new Error(details),
   });
 
-/** Bytes that the two nodes may have on their way on one stream, and on all of them. */
-const windowBytes = 8 * 1_048_576;
+// What the other node may send unread, on one call and on all calls of a connection: grpc-js has one number for both. So one
+// stream that its caller does not read could hold up everything else on its connection, and has one of its own. Answers to
+// unary calls are read at once.
+const unaryWindowBytes = 16 * 1_048_576;
+const streamWindowBytes = 1_048_576;
 
 const channelOptions = {
   // The caller repeats, or its own channel does: it knows what is safe to repeat.
@@ -202,7 +224,6 @@ const channelOptions = {
   "grpc.max_reconnect_backoff_ms": 500,
   "grpc.keepalive_time_ms": 5_000,
   "grpc.keepalive_timeout_ms": 2_000,
-  "grpc-node.flow_control_window": windowBytes,
 };
 
 /** Connections to the nodes that led lately; more than two are kept only by calls that still run. */

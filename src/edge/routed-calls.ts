@@ -105,7 +105,10 @@ async function answerUnary(
 /** Rejects as soon as the tenure ends, whatever becomes of the work. */
 function underTenure<Result>(tenure: Tenure, work: () => Promise<Result>): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const forget = tenure.onEnd(reject);
+    const forget = tenure.onEnd((fault) => {
+      forget();
+      reject(fault);
+    });
     work().then(resolve, reject).finally(forget);
   });
 }
