@@ -7,6 +7,7 @@ import { addBenchCommand } from "./bench-command.js";
 import { CliContext, type CliDependencies } from "./context.js";
 import { exitCodes, exitCodesHelp } from "./exit-codes.js";
 import { reportOf } from "./failure.js";
+import { addInitCommand } from "./init-command.js";
 import { addMessageCommands } from "./message-commands.js";
 import { addMoveCommands } from "./move-commands.js";
 import { addQueueCommands } from "./queue-commands.js";
@@ -71,6 +72,7 @@ function programOf(context: CliContext, { stdout, stderr }: CliDependencies): Co
   addScheduledCommands(program, context);
   addScheduleCommands(program, context);
   addMoveCommands(program, context);
+  addInitCommand(program, context);
   addBenchCommand(program, context);
   return program;
 }

@@ -9,7 +9,8 @@ const services = ["queue", "cache", "topic"];
 const mayImport = {
   main: ["base", "config", "server", "cli"],
   server: "everything",
-  cli: ["base", "gen", "config"],
+  // Of security the making of certificates (`forebay init`), which needs no server.
+  cli: ["base", "gen", "config", "security/certificates"],
   config: ["base"],
   // The listeners wrap the handlers of rpc; rpc knows nothing of them.
   edge: ["base", "config", "engine", "gen", "rpc"],
