@@ -115,6 +115,7 @@ class ChannelForwarder implements Forwarder {
 const clientOf = (endpoint: string, windowBytes: number): Client =>
   new Client(endpoint, credentials.createInsecure(), {
     ...channelOptions,
+    "grpc-node.flow_control_window": windowBytes,
   });
 
 /** Everything from one stream to the other, no faster than that one takes it. */
