@@ -5,6 +5,7 @@ import { type DurationMs, milliseconds, type Sequence } from "../../src/base/bra
 import { createIds, type Random } from "../../src/base/ids.js";
 import type { RecordCorrupt } from "../../src/base/record-corrupt.js";
 import type { Decision } from "../../src/engine/command.js";
+import type { CommitLog } from "../../src/engine/commit-log.js";
 import { Engine, type EngineLimits, type Wait } from "../../src/engine/engine.js";
 import {
   decideDeleteQueue,
@@ -40,6 +41,8 @@ export interface HarnessOptions {
   readonly store?: Store;
   readonly clock?: ManualClock;
   readonly limits?: Partial<EngineLimits>;
+  /** Where records go; unset: to the store. */
+  readonly log?: CommitLog;
 }
 
 export interface Receive {
@@ -106,7 +109,15 @@ export class EngineHarness {
   #store: WatchedStore;
   #engine: Engine | undefined;
 
-  private constructor(clock: ManualClock, limits: EngineLimits, store: WatchedStore) {
+  readonly #log: CommitLog | undefined;
+
+  private constructor(
+    clock: ManualClock,
+    limits: EngineLimits,
+    store: WatchedStore,
+    log: CommitLog | undefined,
+  ) {
+    this.#log = log;
     this.clock = clock;
     this.#limits = limits;
     this.#store = store;
@@ -122,6 +133,7 @@ export class EngineHarness {
       options.clock ?? new ManualClock(),
       { ...roomy, ...options.limits },
       new WatchedStore(options.store ?? new MemoryStore()),
+      options.log,
     );
     await harness.#startEngine();
     return harness;
@@ -134,6 +146,7 @@ export class EngineHarness {
       // The same over a restart: time may stand still here, and no number may come twice.
       ids: this.#ids,
       limits: this.#limits,
+      ...(this.#log !== undefined && { log: this.#log }),
       observer: {
         recordCommitted: () => undefined,
         storageChanged: (isFull) => this.fullness.push(isFull),
