@@ -124,7 +124,7 @@ test("a row that each of several records writes again is complete in each of the
 });
 
 test("what no longer fits the record goes into one of its own, which waits for its turn", async () => {
-  const { log, harness } = await leading({ recordBytesMax: 250 });
+  const { store, log, harness } = await leading({ recordBytesMax: 250 });
   const answers = ["1", "2", "3", "4", "5"].map((body) => watch(harness.send("orders", body)));
   await turns();
   // A command of these tests counts for 100 bytes.
@@ -145,6 +145,12 @@ test("what no longer fits the record goes into one of its own, which waits for i
   await log.commit();
   expect(answers[3]?.now).toBe("answered");
   expect([answers[4]?.now, seen.now]).toEqual(["pending", "pending"]);
+  await log.apply();
+  await log.apply();
+  // The record that waited is complete, although a later one had written its rows again before it was handed on.
+  const other = await EngineHarness.start({ store });
+  expect(await other.report("orders")).toMatchObject({ counters: { stored: 4 } });
+  await other.check();
   await log.store();
   await log.commit();
   expect([answers[4]?.now, seen.now]).toEqual(["answered", "answered"]);
