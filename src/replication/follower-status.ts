@@ -26,6 +26,7 @@ function statusOf(leader: Leader, stream: MemberStream): FollowerStatus {
     lagBytes: durable.bytesAbove(stream.matchedSeq),
     lagMs: leader.lag.lagMs(stream.matchedSeq, endSeq),
     roundTripMs: stream.roundTripMs,
+    silentMs: stream.silentMs,
     diskFreeBytes: stream.diskFreeBytes,
     isTakingCopy,
   };

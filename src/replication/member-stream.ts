@@ -19,6 +19,8 @@ export interface LeaderSide {
   readonly isAnnounced: boolean;
   nextRound(): number;
   leaderTime(): EpochMs;
+  /** Whether it is certain that nobody else leads. */
+  mayAnswer(): boolean;
 }
 
 type StreamMode =
@@ -50,6 +52,9 @@ export class MemberStream {
   #roundTripMs = 0;
   #diskFreeBytes = 0;
   #sentAtMs = 0;
+  /** The member's own time when it last answered. */
+  #memberSentAt = 0;
+  #nacked: { readonly lastSeq: LogSeq; readonly atMs: number } | undefined;
 
   constructor(id: MemberId, leader: LeaderSide, offerCopy: (to: MemberId) => SnapshotSender) {
     this.id = id;
@@ -84,7 +89,12 @@ export class MemberStream {
   }
 
   hasAnsweredWithin(ms: number): boolean {
-    return this.#leader.inside.context.nowMs() - this.#answeredAtMs <= ms;
+    return this.silentMs <= ms;
+  }
+
+  /** Since its last answer, or since the stream began. */
+  get silentMs(): number {
+    return this.#leader.inside.context.nowMs() - this.#answeredAtMs;
   }
 
   /** Its position is known, from its promise or from a complaint. */
@@ -94,10 +104,12 @@ export class MemberStream {
     const common = commonSeq(durable.history, theirs);
     const { logBase } = durable.planned;
     if (common === undefined || common < logBase.seq || position.appliedSeq > common) {
-      this.#startCopy();
+      this.#startCopy(position.appliedSeq);
       return;
     }
-    this.#streamFrom(logSeq(Math.max(common, this.#matchedSeq) + 1));
+    // Below what it once confirmed: its disk went back, and what it confirmed is not there any more.
+    if (common < this.#matchedSeq) this.#matchedSeq = common;
+    this.#streamFrom(logSeq(common + 1));
   }
 
   /** Sends what there is room for. */
@@ -121,7 +133,10 @@ export class MemberStream {
     this.copy?.remind();
     const end = inside.durable.planned.logEnd;
     const prevSeq = this.#mode.kind === "streaming" ? logSeq(this.#nextSeq - 1) : end.seq;
-    this.#append(prevSeq, []);
+    if (this.#append(prevSeq, [])) return;
+    // The log no longer holds what was sent last, and maybe never arrived: the answer to this tells.
+    this.#mode = { kind: "probing" };
+    this.#append(end.seq, []);
   }
 
   /** Whether nothing was sent for a while. */
@@ -130,7 +145,7 @@ export class MemberStream {
   }
 
   ack(message: AckMessage): void {
-    this.#answered(message.round);
+    this.#answered(message);
     // A copy that was just put in place answers no Append, and so carries no time of the leader's.
     if (message.round > 0) {
       this.#roundTripMs = Math.max(0, this.#leader.inside.context.nowMs() - message.sentAt);
@@ -149,8 +164,8 @@ export class MemberStream {
   }
 
   nack(message: NackMessage): void {
-    this.#answered(message.round);
-    if (message.round < this.#roundsFrom) return;
+    this.#answered(message);
+    if (message.round < this.#roundsFrom || this.#isRepeated(message.position)) return;
     if (message.position.appliedSeq > this.#appliedSeq) {
       this.#appliedSeq = message.position.appliedSeq;
     }
@@ -166,9 +181,22 @@ export class MemberStream {
     this.copy?.end();
   }
 
-  #answered(round: number): void {
+  #answered({ round, memberSentAt }: AckMessage | NackMessage): void {
     this.#answeredAtMs = this.#leader.inside.context.nowMs();
     if (round > this.#answeredRound) this.#answeredRound = round;
+    this.#memberSentAt = memberSentAt;
+  }
+
+  /** The same complaint twice within a heartbeat: what was sent because of the first has not arrived yet. */
+  #isRepeated({ lastSeq }: Position): boolean {
+    const { context } = this.#leader.inside;
+    const atMs = context.nowMs();
+    const last = this.#nacked;
+    if (last !== undefined && last.lastSeq === lastSeq) {
+      if (atMs - last.atMs < context.parts.settings.heartbeatMs) return true;
+    }
+    this.#nacked = { lastSeq, atMs };
+    return false;
   }
 
   #streamFrom(seq: LogSeq): void {
@@ -181,14 +209,17 @@ export class MemberStream {
     this.#roundsFrom = this.#leader.nextRound();
   }
 
-  #startCopy(): void {
+  /** `appliedSeq`: of the member. */
+  #startCopy(appliedSeq: LogSeq): void {
+    const { durable } = this.#leader.inside;
     this.copy?.end();
     this.#onTheWay = [];
     this.#bytesOnTheWay = 0;
-    // Not before the epoch's first record is applied: then the copy's history shows what of the member's log went another way.
-    this.#mode = this.#leader.isAnnounced
-      ? { kind: "copying", copy: this.#offerCopy(this.id) }
-      : { kind: "probing" };
+    // Whether its log went another way must show in the history that comes with the copy: that of what is applied here.
+    this.#mode =
+      this.#leader.isAnnounced || appliedSeq <= durable.stored.appliedSeq
+        ? { kind: "copying", copy: this.#offerCopy(this.id) }
+        : { kind: "probing" };
   }
 
   #sendRecords(): void {
@@ -197,7 +228,7 @@ export class MemberStream {
     const last = entries.at(-1);
     if (last === undefined || !this.#append(logSeq(this.#nextSeq - 1), entries)) {
       // The log no longer holds what comes next.
-      this.#startCopy();
+      this.#startCopy(this.#appliedSeq);
       return;
     }
     const bytes = entries.reduce((sum, { record }) => sum + record.length, 0);
@@ -223,6 +254,7 @@ export class MemberStream {
       leaderTime: this.#leader.leaderTime(),
       sentAt: this.#sentAtMs,
       round,
+      memberSentAt: this.#leader.mayAnswer() ? this.#memberSentAt : 0,
     });
     return true;
   }

@@ -163,6 +163,8 @@ export interface FollowerStatus {
   readonly lagBytes: number;
   readonly lagMs: number;
   readonly roundTripMs: number;
+  /** Since it was last heard of, or since this member leads. */
+  readonly silentMs: number;
   readonly diskFreeBytes: number;
   readonly isTakingCopy: boolean;
 }

@@ -236,7 +236,7 @@ export interface MemberProgress {
   lag?:
     | Duration
     | undefined;
-  /** How long ago it was heard of. Absent: not since this node leads. */
+  /** How long ago it was heard of last, or since when this node leads without having heard of it. */
   silence?:
     | Duration
     | undefined;
