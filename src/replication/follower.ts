@@ -90,7 +90,7 @@ export class Follower {
     const fits = !isTakingCopy && this.#take(message);
     this.#owed = { kind: fits ? "ack" : "nack", sentAt: message.sentAt, round: message.round };
     if (fits) this.#learnCommit(message);
-    if (message.commitSeq > 0) this.#staleness.heard(message.leaderTime, message.commitSeq);
+    this.#staleness.heard(message.memberSentAt, message.commitSeq);
     // A heartbeat is answered at once: a slow disk is no silent member. Records are answered when they are stored.
     if (message.entries.length === 0 || !fits) this.stored();
   }
@@ -135,6 +135,7 @@ export class Follower {
       epoch: this.#epoch,
       position: this.#inside.position(),
       round,
+      memberSentAt: this.#staleness.sendingMs(),
     });
   }
 
@@ -154,6 +155,7 @@ export class Follower {
       round,
       diskFreeBytes: context.parts.disk.freeBytes(),
       wallMs: context.wallMs(),
+      memberSentAt: this.#staleness.sendingMs(),
     });
   }
 

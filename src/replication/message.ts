@@ -37,6 +37,8 @@ export interface AppendMessage {
   readonly leaderTime: EpochMs;
   readonly sentAt: number;
   readonly round: number;
+  /** 0: proves nothing. */
+  readonly memberSentAt: number;
 }
 
 export interface AckMessage {
@@ -48,6 +50,7 @@ export interface AckMessage {
   readonly round: number;
   readonly diskFreeBytes: number;
   readonly wallMs: number;
+  readonly memberSentAt: number;
 }
 
 export interface NackMessage {
@@ -55,6 +58,7 @@ export interface NackMessage {
   readonly epoch: Epoch;
   readonly position: Position;
   readonly round: number;
+  readonly memberSentAt: number;
 }
 
 export interface OfferSnapshotMessage {
@@ -67,6 +71,7 @@ export interface OfferSnapshotMessage {
   readonly epochBegins: readonly EpochBegin[];
   readonly configuration: Configuration;
   readonly estimatedBytes: number;
+  readonly leaderTime: EpochMs;
 }
 
 export interface StateSliceMessage {

@@ -2,7 +2,7 @@
 // is complete. Until then this member is what it was. Afterwards its state is whole once the log has been applied up to the
 // highest place that any slice showed; until then it may promise and store, but not lead.
 
-import { type LogSeq, logSeq, type MemberId } from "../base/brands.js";
+import { epochMs, type LogSeq, logSeq, type MemberId } from "../base/brands.js";
 import type { Timer } from "../base/clock.js";
 import type { LogPosition, MemberState } from "../store/replica-disk.js";
 import type { Inside } from "./inside.js";
@@ -216,5 +216,6 @@ function stateAfter(planned: MemberState, { offer, wholeFrom }: Copy): MemberSta
     logEnd: start,
     appliedSeq: start.seq,
     wholeFrom,
+    leaderTime: epochMs(Math.max(planned.leaderTime, offer.leaderTime)),
   };
 }

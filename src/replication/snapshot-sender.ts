@@ -3,7 +3,7 @@
 // early is put again, a row removed since is removed again.
 
 import { crc32 } from "node:zlib";
-import type { Epoch, LogSeq, MemberId } from "../base/brands.js";
+import type { Epoch, EpochMs, LogSeq, MemberId } from "../base/brands.js";
 import type { Configuration, EpochBegin, LogPosition, StateChange } from "../store/replica-disk.js";
 import type { Inside } from "./inside.js";
 import type { AskSliceMessage } from "./message.js";
@@ -19,6 +19,7 @@ export class SnapshotSender {
   readonly #begins: readonly EpochBegin[];
   readonly #configuration: Configuration;
   readonly #estimatedBytes: number;
+  readonly #leaderTime: EpochMs;
   #askedAtMs: number;
   #isAsked = false;
   #bytesDone = 0;
@@ -38,6 +39,7 @@ export class SnapshotSender {
     this.#begins = beginsThrough(durable.planned.epochBegins, startSeq);
     this.#configuration = durable.planned.configuration;
     this.#estimatedBytes = context.parts.disk.stateBytes();
+    this.#leaderTime = durable.planned.leaderTime;
     this.#askedAtMs = context.nowMs();
     this.#offer();
   }
@@ -100,6 +102,7 @@ export class SnapshotSender {
       epochBegins: this.#begins,
       configuration: this.#configuration,
       estimatedBytes: this.#estimatedBytes,
+      leaderTime: this.#leaderTime,
     });
   }
 

@@ -1,54 +1,64 @@
-// How old a follower's state may be: the time since it heard from its leader of a commit that it has applied by now.
+// How old a follower's state may be, without comparing clocks. What the follower sends carries its own time, and the leader's next
+// heartbeat gives it back: the commit told with it is no older than that. Once that commit is applied, so is the state.
 
-import { type EpochMs, type LogSeq, logSeq } from "../base/brands.js";
+import { type LogSeq, logSeq } from "../base/brands.js";
 import type { MemberContext } from "./context.js";
 
 interface Heard {
-  readonly atMs: number;
-  readonly leaderTime: EpochMs;
+  /** The leader knew of this commit then or later. */
+  readonly sinceMs: number;
   readonly commitSeq: LogSeq;
 }
 
 const heardCountMax = 64;
+/** Times of an earlier life of this member lie elsewhere, for all that its clock may begin at the same number. */
+const lifeSpreadMs = 2 ** 40;
 
 export class Staleness {
   readonly #context: MemberContext;
+  readonly #lifeMs: number;
+  readonly #startMs: number;
   /** What was heard and is not applied yet, oldest first. */
   #pending: Heard[] = [];
-  #fresh: Heard | undefined;
+  #freshMs: number | undefined;
   #appliedSeq = logSeq(0);
 
   constructor(context: MemberContext) {
     this.#context = context;
+    this.#lifeMs = Math.floor(context.parts.random() * lifeSpreadMs);
+    this.#startMs = this.sendingMs();
   }
 
-  heard(leaderTime: EpochMs, commitSeq: LogSeq): void {
-    const heard = { atMs: this.#context.nowMs(), leaderTime, commitSeq };
-    if (commitSeq <= this.#appliedSeq) {
-      this.#fresh = heard;
-      return;
-    }
+  /** This member's time as it is sent to a leader. */
+  sendingMs(): number {
+    return this.#lifeMs + this.#context.nowMs();
+  }
+
+  /** `sentMs`: of the message that the leader had from this member before it told of the commit. */
+  heard(sentMs: number, commitSeq: LogSeq): void {
+    if (sentMs < this.#startMs || sentMs > this.sendingMs()) return;
+    if (commitSeq <= this.#appliedSeq) this.#fresh(sentMs);
     // Too many to keep: the oldest stay, because they are the next to be applied.
-    if (this.#pending.length < heardCountMax) this.#pending.push(heard);
+    else if (this.#pending.length < heardCountMax) {
+      this.#pending.push({ sinceMs: sentMs, commitSeq });
+    }
   }
 
   applied(appliedSeq: LogSeq): void {
+    if (appliedSeq === this.#appliedSeq) return;
     this.#appliedSeq = appliedSeq;
-    const waiting = this.#pending.findIndex(({ commitSeq }) => commitSeq > appliedSeq);
-    const doneCount = waiting === -1 ? this.#pending.length : waiting;
-    if (doneCount === 0) return;
-    const last = this.#pending[doneCount - 1];
-    if (last !== undefined && last.atMs >= (this.#fresh?.atMs ?? 0)) this.#fresh = last;
-    this.#pending = this.#pending.slice(doneCount);
+    for (const { sinceMs, commitSeq } of this.#pending) {
+      if (commitSeq <= appliedSeq) this.#fresh(sinceMs);
+    }
+    this.#pending = this.#pending.filter(({ commitSeq }) => commitSeq > appliedSeq);
   }
 
-  /**
-   * Undefined before anything was heard. Counted from when it arrived, and by the two clocks as well: a message that was long on
-   * its way is older than its arrival.
-   */
+  /** Undefined before a leader was heard of that knew what is committed. */
   boundMs(): number | undefined {
-    if (this.#fresh === undefined) return undefined;
-    const sinceHeardMs = this.#context.nowMs() - this.#fresh.atMs;
-    return Math.max(sinceHeardMs, this.#context.wallMs() - this.#fresh.leaderTime);
+    return this.#freshMs === undefined ? undefined : this.sendingMs() - this.#freshMs;
+  }
+
+  #fresh(sinceMs: number): void {
+    this.#freshMs = Math.max(this.#freshMs ?? sinceMs, sinceMs);
   }
 }

@@ -61,6 +61,7 @@ function kindToWire(message: Message): WireMessage {
           leaderTime: timeToWire(message.leaderTime),
           sentAt: message.sentAt,
           round: BigInt(message.round),
+          memberSentAt: message.memberSentAt,
         },
       };
     case "ack":
@@ -74,6 +75,7 @@ function kindToWire(message: Message): WireMessage {
           round: BigInt(message.round),
           diskFreeBytes: BigInt(message.diskFreeBytes),
           wallTime: timeToWire(message.wallMs),
+          memberSentAt: message.memberSentAt,
         },
       };
     case "nack":
@@ -83,6 +85,7 @@ function kindToWire(message: Message): WireMessage {
           epoch: BigInt(message.epoch),
           position: positionToWire(message.position),
           round: BigInt(message.round),
+          memberSentAt: message.memberSentAt,
         },
       };
     case "fetch_log":
@@ -111,6 +114,7 @@ function kindToWire(message: Message): WireMessage {
           epochStarts: message.epochBegins.map(beginToWire),
           config: configurationToWire(message.configuration),
           estimatedBytes: BigInt(message.estimatedBytes),
+          leaderTime: timeToWire(message.leaderTime),
         },
       };
     case "ask_slice":
@@ -175,6 +179,7 @@ export function messageFromWire({ kind }: PeerMessage): Message | undefined {
         leaderTime: timeFrom(kind.value.leaderTime),
         sentAt: kind.value.sentAt,
         round: Number(kind.value.round),
+        memberSentAt: kind.value.memberSentAt,
       };
     case "ack":
       return {
@@ -186,15 +191,17 @@ export function messageFromWire({ kind }: PeerMessage): Message | undefined {
         round: Number(kind.value.round),
         diskFreeBytes: Number(kind.value.diskFreeBytes),
         wallMs: timeFrom(kind.value.wallTime),
+        memberSentAt: kind.value.memberSentAt,
       };
     case "nack": {
-      const { epoch, position, round } = kind.value;
+      const { epoch, position, round, memberSentAt } = kind.value;
       if (position === undefined) return undefined;
       return {
         kind: "nack",
         epoch: epochFrom(epoch),
         position: positionFrom(position),
         round: Number(round),
+        memberSentAt,
       };
     }
     case "fetchLog":
@@ -223,6 +230,7 @@ export function messageFromWire({ kind }: PeerMessage): Message | undefined {
         epochBegins: kind.value.epochStarts.map(beginFrom),
         configuration: configurationFrom(config),
         estimatedBytes: Number(kind.value.estimatedBytes),
+        leaderTime: timeFrom(kind.value.leaderTime),
       };
     }
     case "askSlice":

@@ -180,6 +180,8 @@ export interface Append {
   sentAt: number;
   /** Grows with every round of heartbeats: an answer that carries it proves that the member still follows this epoch. */
   round: bigint;
+  /** From the member's last answer: `commit_seq` is no older than that. 0: the leader cannot prove that nobody else leads. */
+  memberSentAt: number;
 }
 
 /** The member's log agrees with the leader's, on disk, up to `durable_seq`. */
@@ -197,7 +199,11 @@ export interface Ack {
   /** What its disk has left, in bytes. */
   diskFreeBytes: bigint;
   /** Its wall clock. */
-  wallTime?: Timestamp | undefined;
+  wallTime?:
+    | Timestamp
+    | undefined;
+  /** The member's monotonic milliseconds when it was sent, returned by the next Append. */
+  memberSentAt: number;
 }
 
 /** The record before the first one sent is not in the member's log, or another one is. */
@@ -210,6 +216,8 @@ export interface Nack {
     | undefined;
   /** From the Append. */
   round: bigint;
+  /** The member's monotonic milliseconds when it was sent, returned by the next Append. */
+  memberSentAt: number;
 }
 
 /** Asks for log records, before there is a leader to send them. */
@@ -253,6 +261,8 @@ export interface OfferSnapshot {
     | undefined;
   /** About how many bytes of state there are, for progress. */
   estimatedBytes: bigint;
+  /** The leader's time, no earlier than that of any record up to there. */
+  leaderTime?: Timestamp | undefined;
 }
 
 /** Asks for the next part of a copy. */
@@ -1602,6 +1612,7 @@ function createBaseAppend(): Append {
     leaderTime: undefined,
     sentAt: 0,
     round: 0n,
+    memberSentAt: 0,
   };
 }
 
@@ -1648,6 +1659,9 @@ export const Append: MessageFns<Append> = {
         throw new globalThis.Error("value provided for field message.round of type uint64 too large");
       }
       writer.uint32(72).uint64(message.round);
+    }
+    if (message.memberSentAt !== 0) {
+      writer.uint32(81).double(message.memberSentAt);
     }
     return writer;
   },
@@ -1737,6 +1751,14 @@ export const Append: MessageFns<Append> = {
             message.round = reader.uint64() as bigint;
             continue;
           }
+          case 10: {
+            if (tag !== 81) {
+              break;
+            }
+
+            message.memberSentAt = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1780,6 +1802,11 @@ export const Append: MessageFns<Append> = {
         ? globalThis.Number(object.sent_at)
         : 0,
       round: isSet(object.round) ? BigInt(object.round) : 0n,
+      memberSentAt: isSet(object.memberSentAt)
+        ? globalThis.Number(object.memberSentAt)
+        : isSet(object.member_sent_at)
+        ? globalThis.Number(object.member_sent_at)
+        : 0,
     };
   },
 
@@ -1812,6 +1839,9 @@ export const Append: MessageFns<Append> = {
     if (message.round !== 0n) {
       obj.round = message.round.toString();
     }
+    if (message.memberSentAt !== 0) {
+      obj.memberSentAt = floatToJson(message.memberSentAt);
+    }
     return obj;
   },
 
@@ -1831,12 +1861,22 @@ export const Append: MessageFns<Append> = {
       : undefined;
     message.sentAt = object.sentAt ?? 0;
     message.round = (object.round !== undefined && object.round !== null) ? BigInt(object.round) : 0n;
+    message.memberSentAt = object.memberSentAt ?? 0;
     return message;
   },
 };
 
 function createBaseAck(): Ack {
-  return { epoch: 0n, durableSeq: 0n, appliedSeq: 0n, sentAt: 0, round: 0n, diskFreeBytes: 0n, wallTime: undefined };
+  return {
+    epoch: 0n,
+    durableSeq: 0n,
+    appliedSeq: 0n,
+    sentAt: 0,
+    round: 0n,
+    diskFreeBytes: 0n,
+    wallTime: undefined,
+    memberSentAt: 0,
+  };
 }
 
 export const Ack: MessageFns<Ack> = {
@@ -1876,6 +1916,9 @@ export const Ack: MessageFns<Ack> = {
     }
     if (message.wallTime !== undefined) {
       Timestamp.encode(message.wallTime, writer.uint32(58).fork()).join();
+    }
+    if (message.memberSentAt !== 0) {
+      writer.uint32(65).double(message.memberSentAt);
     }
     return writer;
   },
@@ -1949,6 +1992,14 @@ export const Ack: MessageFns<Ack> = {
             message.wallTime = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.memberSentAt = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1990,6 +2041,11 @@ export const Ack: MessageFns<Ack> = {
         : isSet(object.wall_time)
         ? fromJsonTimestamp(object.wall_time)
         : undefined,
+      memberSentAt: isSet(object.memberSentAt)
+        ? globalThis.Number(object.memberSentAt)
+        : isSet(object.member_sent_at)
+        ? globalThis.Number(object.member_sent_at)
+        : 0,
     };
   },
 
@@ -2016,6 +2072,9 @@ export const Ack: MessageFns<Ack> = {
     if (message.wallTime !== undefined) {
       obj.wallTime = fromTimestamp(message.wallTime).toISOString();
     }
+    if (message.memberSentAt !== 0) {
+      obj.memberSentAt = floatToJson(message.memberSentAt);
+    }
     return obj;
   },
 
@@ -2039,12 +2098,13 @@ export const Ack: MessageFns<Ack> = {
     message.wallTime = (object.wallTime !== undefined && object.wallTime !== null)
       ? Timestamp.fromPartial(object.wallTime)
       : undefined;
+    message.memberSentAt = object.memberSentAt ?? 0;
     return message;
   },
 };
 
 function createBaseNack(): Nack {
-  return { epoch: 0n, position: undefined, round: 0n };
+  return { epoch: 0n, position: undefined, round: 0n, memberSentAt: 0 };
 }
 
 export const Nack: MessageFns<Nack> = {
@@ -2063,6 +2123,9 @@ export const Nack: MessageFns<Nack> = {
         throw new globalThis.Error("value provided for field message.round of type uint64 too large");
       }
       writer.uint32(24).uint64(message.round);
+    }
+    if (message.memberSentAt !== 0) {
+      writer.uint32(33).double(message.memberSentAt);
     }
     return writer;
   },
@@ -2104,6 +2167,14 @@ export const Nack: MessageFns<Nack> = {
             message.round = reader.uint64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.memberSentAt = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2121,6 +2192,11 @@ export const Nack: MessageFns<Nack> = {
       epoch: isSet(object.epoch) ? BigInt(object.epoch) : 0n,
       position: isSet(object.position) ? Position.fromJSON(object.position) : undefined,
       round: isSet(object.round) ? BigInt(object.round) : 0n,
+      memberSentAt: isSet(object.memberSentAt)
+        ? globalThis.Number(object.memberSentAt)
+        : isSet(object.member_sent_at)
+        ? globalThis.Number(object.member_sent_at)
+        : 0,
     };
   },
 
@@ -2135,6 +2211,9 @@ export const Nack: MessageFns<Nack> = {
     if (message.round !== 0n) {
       obj.round = message.round.toString();
     }
+    if (message.memberSentAt !== 0) {
+      obj.memberSentAt = floatToJson(message.memberSentAt);
+    }
     return obj;
   },
 
@@ -2148,6 +2227,7 @@ export const Nack: MessageFns<Nack> = {
       ? Position.fromPartial(object.position)
       : undefined;
     message.round = (object.round !== undefined && object.round !== null) ? BigInt(object.round) : 0n;
+    message.memberSentAt = object.memberSentAt ?? 0;
     return message;
   },
 };
@@ -2360,6 +2440,7 @@ function createBaseOfferSnapshot(): OfferSnapshot {
     epochStarts: [],
     config: undefined,
     estimatedBytes: 0n,
+    leaderTime: undefined,
   };
 }
 
@@ -2403,6 +2484,9 @@ export const OfferSnapshot: MessageFns<OfferSnapshot> = {
         throw new globalThis.Error("value provided for field message.estimatedBytes of type uint64 too large");
       }
       writer.uint32(64).uint64(message.estimatedBytes);
+    }
+    if (message.leaderTime !== undefined) {
+      Timestamp.encode(message.leaderTime, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -2484,6 +2568,14 @@ export const OfferSnapshot: MessageFns<OfferSnapshot> = {
             message.estimatedBytes = reader.uint64() as bigint;
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.leaderTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2530,6 +2622,11 @@ export const OfferSnapshot: MessageFns<OfferSnapshot> = {
         : isSet(object.estimated_bytes)
         ? BigInt(object.estimated_bytes)
         : 0n,
+      leaderTime: isSet(object.leaderTime)
+        ? fromJsonTimestamp(object.leaderTime)
+        : isSet(object.leader_time)
+        ? fromJsonTimestamp(object.leader_time)
+        : undefined,
     };
   },
 
@@ -2559,6 +2656,9 @@ export const OfferSnapshot: MessageFns<OfferSnapshot> = {
     if (message.estimatedBytes !== 0n) {
       obj.estimatedBytes = message.estimatedBytes.toString();
     }
+    if (message.leaderTime !== undefined) {
+      obj.leaderTime = fromTimestamp(message.leaderTime).toISOString();
+    }
     return obj;
   },
 
@@ -2583,6 +2683,9 @@ export const OfferSnapshot: MessageFns<OfferSnapshot> = {
     message.estimatedBytes = (object.estimatedBytes !== undefined && object.estimatedBytes !== null)
       ? BigInt(object.estimatedBytes)
       : 0n;
+    message.leaderTime = (object.leaderTime !== undefined && object.leaderTime !== null)
+      ? Timestamp.fromPartial(object.leaderTime)
+      : undefined;
     return message;
   },
 };
