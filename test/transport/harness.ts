@@ -5,7 +5,7 @@ import { createSystemClock } from "../../src/base/clock.js";
 import type { Log } from "../../src/base/log.js";
 import { silentLog } from "../../src/base/log.js";
 import { addressText } from "../../src/config/address.js";
-import { PeerMessage } from "../../src/gen/forebay/replication/v1/replication_service.js";
+import { Append, PeerMessage } from "../../src/gen/forebay/replication/v1/replication_service.js";
 import {
   createPeerNetwork,
   type PeerNetwork,
@@ -112,22 +112,19 @@ export const hello = (epoch: number): PeerMessage => ({
 /** An Append with one record of this many bytes, recognisable by its round. */
 export function append(round: number, recordBytes: number): PeerMessage {
   const record = Buffer.alloc(recordBytes, round & 255);
+  const entry = { record, crc32: 1, chain: Buffer.alloc(16, round & 255) };
+  // Not every field: those that come later are at their defaults.
+  const value = Append.fromPartial({
+    epoch: 1n,
+    prevSeq: BigInt(round),
+    prevEpoch: 1n,
+    prevChain: Buffer.alloc(16, 7),
+    leaderTime: { seconds: 1n, nanos: 0 },
+    sentAt: 0.5,
+    round: BigInt(round),
+  });
   return {
-    kind: {
-      $case: "append",
-      value: {
-        epoch: 1n,
-        prevSeq: BigInt(round),
-        prevEpoch: 1n,
-        prevChain: Buffer.alloc(16, 7),
-        entries:
-          recordBytes === 0 ? [] : [{ record, crc32: 1, chain: Buffer.alloc(16, round & 255) }],
-        commitSeq: 0n,
-        leaderTime: { seconds: 1n, nanos: 0 },
-        sentAt: 0.5,
-        round: BigInt(round),
-      },
-    },
+    kind: { $case: "append", value: { ...value, entries: recordBytes === 0 ? [] : [entry] } },
   };
 }
 

@@ -29,7 +29,7 @@ export function trailersOf(fault: WireFault): OutgoingHttpHeaders {
   const { code, details, metadata } = statusObjectOf(fault);
   return {
     "grpc-status": code,
-    "grpc-message": encodeURIComponent(details),
+    "grpc-message": encodeURI(details),
     ...metadata.toHttp2Headers(),
   };
 }
