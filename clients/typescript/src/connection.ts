@@ -14,6 +14,7 @@ import {
   type ServiceError,
   status as StatusCode,
 } from "@grpc/grpc-js";
+import { ClusterServiceDefinition } from "../gen/forebay/admin/v1/cluster_service.js";
 import { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js";
 import { ScheduleServiceDefinition } from "../gen/forebay/queue/v1/schedule_service.js";
 import { onAbort } from "./abort.js";
@@ -207,8 +208,9 @@ const noMetadata = new Metadata();
 
 /** Where each method is called. The generated definition of a method does not name the service it is of. */
 const paths: ReadonlyMap<object, string> = new Map(
-  [QueueServiceDefinition, ScheduleServiceDefinition].flatMap(({ fullName, methods }) =>
-    Object.values(methods).map((method) => [method, `/${fullName}/${method.name}`] as const),
+  [QueueServiceDefinition, ScheduleServiceDefinition, ClusterServiceDefinition].flatMap(
+    ({ fullName, methods }) =>
+      Object.values(methods).map((method) => [method, `/${fullName}/${method.name}`] as const),
   ),
 );
 

@@ -8,6 +8,16 @@ export {
   type ForebayClientOptions,
   type ListQueuesOptions,
 } from "./client.js";
+export {
+  type ClusterAcks,
+  ClusterAdmin,
+  type ClusterAdminOptions,
+  type ClusterMember,
+  type ClusterMemberProgress,
+  type ClusterMemberRole,
+  type ClusterNode,
+  type ClusterStatus,
+} from "./cluster.js";
 export type { CallOptions, RetryOptions } from "./connection.js";
 export type { ConsumedMessage, GiveBackOptions } from "./consumed-message.js";
 export type { ConsumeOptions, Consumer } from "./consumer.js";
