@@ -10,6 +10,7 @@ import {
   moveOrderKey,
   moveTaskKey,
   moveTasksFrom,
+  nodeKey,
   queueKey,
   requestDueKey,
   requestKey,
@@ -90,7 +91,9 @@ const requestName = (hash: string): string =>
   `request result ${Buffer.from(hash, "latin1").toString("hex")}`;
 
 function checkNodeFact({ walk }: StoreRowsContext, scanned: ScannedRow): void {
-  walk.read(scanned, tables.node, () => `node fact ${keyName(scanned.key.slice(1))}`);
+  const name = (): string => `node fact ${keyName(scanned.key.slice(1))}`;
+  if (scanned.key === nodeKey("secret")) walk.read(scanned, tables.secret, name);
+  else walk.read(scanned, tables.node, name);
 }
 
 function checkDeletedQueue({ walk, lastInstant }: StoreRowsContext, scanned: ScannedRow): void {

@@ -789,6 +789,8 @@ function decodeScheduleState(key: string, bytes: Buffer): ScheduleState {
 }
 
 /** A row that says all it has to say by being there. */
+const secretBytes = 32;
+
 const presence = (name: string): Table<true> =>
   table<true>(name, {
     encode: () => Buffer.allocUnsafe(frameHeaderBytes),
@@ -878,6 +880,11 @@ export const tables = {
   node: table<number>("node", {
     encode: (row) => writer.start().u8(1).u64(row).finish(),
     decode: (key, bytes) => versioned(key, bytes, 1).u64(),
+  }),
+  /** The secret of a group of nodes, which is a node fact like the time but no number. */
+  secret: table<Buffer>("secret", {
+    encode: (row) => writer.start().u8(1).raw(row).finish(),
+    decode: (key, bytes) => versioned(key, bytes, 1).raw(secretBytes),
   }),
   deletedQueue: table<number>("deleted queue", {
     encode: (row) => writer.start().u8(1).u64(row).finish(),
