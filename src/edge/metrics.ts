@@ -13,6 +13,8 @@ import {
   Counter as PromCounter,
   Registry,
 } from "prom-client";
+import { type ClusterMetrics, type ClusterState, createClusterMetrics } from "./cluster-metrics.js";
+import { gauge } from "./gauge.js";
 
 /** Counts the calls of one method. */
 export interface MethodMeter {
@@ -61,6 +63,8 @@ export interface Metrics {
   connectionClosed(listener: string): void;
   connectionRejected(cause: string): void;
   observe(sources: MetricSources): void;
+  /** Adds what only a node of a cluster has. */
+  addCluster(read: () => ClusterState): ClusterMetrics;
   /** The text that Prometheus scrapes. */
   render(): Promise<string>;
   readonly contentType: string;
@@ -175,6 +179,7 @@ export function createMetrics(version: string): Metrics {
     observe: (given) => {
       sources = { ...sources, ...given };
     },
+    addCluster: (read) => createClusterMetrics(registry, read),
     render: () => registry.metrics(),
     contentType: registry.contentType,
     close: () => {
@@ -228,26 +233,6 @@ class CountingMeter implements MethodMeter {
     }
     return child;
   }
-}
-
-/** A gauge that is set anew at each scrape. */
-function gauge<Label extends string>(
-  registry: Registry,
-  name: string,
-  help: string,
-  labelNames: readonly Label[],
-  collect: (metric: Gauge<Label>) => void,
-): void {
-  new Gauge({
-    name: `forebay_${name}`,
-    help,
-    labelNames,
-    registers: [registry],
-    collect() {
-      this.reset();
-      collect(this);
-    },
-  });
 }
 
 function observeLoopDelay(registry: Registry): { disable(): void } {
