@@ -27,6 +27,7 @@ export class Candidate {
   #isConfirmed = false;
   #isConfirming = false;
   #giveUpAtMs: number;
+  #fetchedAtMs = 0;
   #timer: Timer | undefined;
 
   constructor(
@@ -78,7 +79,8 @@ export class Candidate {
     const step = this.#step;
     const { durable } = this.#inside;
     if (step.kind !== "adopting" || from !== step.from) return;
-    if (message.fromSeq > durable.planned.logEnd.seq + 1) return;
+    // One that was asked for twice: the first answer has been taken.
+    if (message.fromSeq !== durable.planned.logEnd.seq + 1) return;
     if (message.entries.length === 0) {
       this.#inside.resign("the log it needs is gone from the only one who had it", from);
       return;
@@ -105,7 +107,7 @@ export class Candidate {
       return;
     }
     this.#confirm();
-    if (this.#step.kind === "adopting") this.#fetch(this.#step.from);
+    if (this.#step.kind === "adopting") this.#fetchAgain(this.#step.from);
     else for (const { id } of this.#otherVoters()) this.networkReady(id);
     this.#timer = context.timer(context.parts.settings.heartbeatMs, () => this.#beat());
   }
@@ -199,7 +201,15 @@ export class Candidate {
     return false;
   }
 
+  /** Unless an answer came since the last heartbeat. */
+  #fetchAgain(from: MemberId): void {
+    const { context } = this.#inside;
+    if (context.nowMs() - this.#fetchedAtMs >= context.parts.settings.heartbeatMs)
+      this.#fetch(from);
+  }
+
   #fetch(from: MemberId): void {
+    this.#fetchedAtMs = this.#inside.context.nowMs();
     const fromSeq = logSeq(this.#inside.durable.planned.logEnd.seq + 1);
     this.#inside.context.send(from, { kind: "fetch_log", epoch: this.epoch, fromSeq });
   }
