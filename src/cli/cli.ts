@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addBenchCommand } from "./bench-command.js";
+import { addClusterCommands } from "./cluster-commands.js";
 import { CliContext, type CliDependencies } from "./context.js";
 import { exitCodes, exitCodesHelp } from "./exit-codes.js";
 import { reportOf } from "./failure.js";
@@ -72,6 +73,7 @@ function programOf(context: CliContext, { stdout, stderr }: CliDependencies): Co
   addScheduledCommands(program, context);
   addScheduleCommands(program, context);
   addMoveCommands(program, context);
+  addClusterCommands(program, context);
   addInitCommand(program, context);
   addBenchCommand(program, context);
   return program;

@@ -9,8 +9,9 @@ const services = ["queue", "cache", "topic"];
 const mayImport = {
   main: ["base", "config", "server", "cli"],
   server: "everything",
-  // Of security the making of certificates (`forebay init`), which needs no server.
-  cli: ["base", "gen", "config", "security/certificates"],
+  // Of security the making of certificates (`forebay init`), which needs no server; and etcd, where a cluster is begun before any
+  // node could be asked.
+  cli: ["base", "gen", "config", "cluster", "security/certificates"],
   config: ["base"],
   // The listeners wrap the handlers of rpc; rpc knows nothing of them.
   edge: ["base", "config", "engine", "gen", "rpc"],
