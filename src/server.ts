@@ -1,8 +1,8 @@
 // The composition root: builds everything by hand, in order, and stops it in reverse.
 //
-// Up: lock the directory, open the store, start clock and engine, then listen. Down (SIGTERM): readiness says no, waits end
-// empty, streams end, what is decided is flushed, connections close, the store closes, the lock goes. Nothing here decides
-// anything about queues.
+// Up: lock the directory, open the store, start clock and node, then listen. Down (SIGTERM): readiness says no, another node
+// takes over if there is one, waits end empty, streams end, what is decided is flushed, connections close, the store closes,
+// the lock goes. Nothing here decides anything about queues.
 
 import { mkdirSync } from "node:fs";
 import { after, type DurationMs, milliseconds } from "./base/brands.js";
@@ -20,9 +20,13 @@ import { createMetrics } from "./edge/metrics.js";
 import { noopHandlers, noopServiceDefinition } from "./edge/noop-service.js";
 import { Engine } from "./engine/engine.js";
 import { translateFault } from "./rpc/wire-errors.js";
+import { ClusteredNode } from "./server/clustered-node.js";
+import { LoneNode } from "./server/lone-node.js";
+import type { ServedNode } from "./server/served-node.js";
 import { StoreWatch } from "./server/store-watch.js";
-import { servedDefinitions, Term } from "./server/term.js";
+import { servedDefinitions } from "./server/term.js";
 import { openStore } from "./store/environment.js";
+import { openReplicaStore, type ReplicaStore } from "./store/replica-store.js";
 import type { Store } from "./store/store.js";
 
 export interface RunningServer {
@@ -51,15 +55,11 @@ export async function startServer(
   // The lock comes before the store, and the store knows the last instant handed out: the lock measures time by the wall.
   const lock = await lockDirectory(config.dataDir, createSystemClock());
   try {
-    const store = openStore({
-      directory: config.dataDir,
-      mapSizeBytes: config.mapSizeBytes,
-      freshSecret: freshSecret(),
-    });
+    const opened = open(config);
     try {
-      return await startOver(store, lock, config, log, parts);
+      return await startOver(opened, lock, config, log, parts);
     } catch (error) {
-      await store.close();
+      await opened.store.close();
       throw error;
     }
   } catch (error) {
@@ -68,30 +68,40 @@ export async function startServer(
   }
 }
 
+/** The store of a node alone, or that of a member of a cluster, with its log. */
+type OpenedStore = { readonly store: Store } | ReplicaStore;
+
+function open({ clusterName, dataDir, mapSizeBytes }: Config): OpenedStore {
+  const options = { directory: dataDir, mapSizeBytes, freshSecret: freshSecret() };
+  return clusterName === "" ? { store: openStore(options) } : openReplicaStore(options);
+}
+
 async function startOver(
-  store: Store,
+  opened: OpenedStore,
   lock: DirectoryLock,
   config: Config,
   log: Log,
   parts: ServerParts,
 ): Promise<RunningServer> {
+  const { store } = opened;
   const lastInstant = Engine.lastInstant(store);
-  // One later than the last, so that numbers made of the time are never made twice.
-  const clock =
-    parts.clock?.(lastInstant) ?? createSystemClock(after(lastInstant, milliseconds(1)));
   const metrics = createMetrics(version);
-  const watch = new StoreWatch(store);
-  const term = await Term.prepare({
-    store,
-    secret: store.secret,
-    clock,
-    ids: parts.ids ?? createIds(systemRandom),
+  const common = {
     config,
     metrics,
     log,
+    ids: parts.ids ?? createIds(systemRandom),
     failed: parts.failed,
-  });
-  const { engine, handlers } = term;
+  };
+  // One later than the last, so that numbers made of the time are never made twice. In a cluster every term has a clock of its own.
+  const clock =
+    ("disk" in opened ? undefined : parts.clock?.(lastInstant)) ??
+    createSystemClock(after(lastInstant, milliseconds(1)));
+  const node: ServedNode =
+    "disk" in opened
+      ? new ClusteredNode({ ...common, replica: opened, clock, termClock: parts.clock })
+      : await LoneNode.prepare({ ...common, store, secret: store.secret, clock });
+  const watch = new StoreWatch(store);
   let isLeaving = false;
   const data = createDataListener({
     clock,
@@ -102,9 +112,7 @@ async function startOver(
     hasReflection: config.reflection,
     managementAddress: () => managementAddress,
   });
-  const [queueService, scheduleService] = servedDefinitions;
-  data.add(queueService, handlers.queues);
-  data.add(scheduleService, handlers.schedules);
+  node.serveOn(data);
   if (config.noopService) data.add(noopServiceDefinition, noopHandlers);
   const management = createManagementListener({
     clock,
@@ -113,25 +121,30 @@ async function startOver(
     metrics,
     services: servedDefinitions.map(({ fullName }) => fullName),
     dataAddress: () => dataAddress,
-    readiness: () => readinessOf(engine, isLeaving),
+    readiness: () => readinessOf(node.readiness(), isLeaving),
+    ...(node.cluster && { cluster: node.cluster }),
   });
   metrics.observe({
     queues: () => watch.counts,
     store: () => ({
       ...watch.state(),
-      commandsWaiting: engine.pendingCount,
-      uncommittedBytes: engine.pendingBytes,
+      commandsWaiting: node.engine?.pendingCount ?? 0,
+      uncommittedBytes: node.engine?.pendingBytes ?? 0,
     }),
-    waiters: () => ({ receive: engine.waiterCount }),
-    moves: () => term.movesRunning,
+    waiters: () => ({ receive: node.engine?.waiterCount ?? 0 }),
+    moves: () => node.movesRunning,
   });
   const managementAddress = await management.listen(config.managementListen);
   const dataAddress: Address = await data.listen(config.listen).catch(async (error: unknown) => {
     await management.close(0);
     throw error;
   });
-  term.begin();
-  watch.start({ clock, lock, engine, log, failed: parts.failed });
+  await node.begin({ data: dataAddress, management: managementAddress }).catch(async (error) => {
+    await node.stop(() => data.drain(0));
+    await management.close(0);
+    throw error;
+  });
+  watch.start({ clock, lock, engine: () => node.engine, log, failed: parts.failed });
   log.info(
     {
       version,
@@ -149,9 +162,10 @@ async function startOver(
     // Balancers look elsewhere first; callers are served on meanwhile.
     isLeaving = true;
     management.readinessChanged();
+    await Promise.race([node.leave(), hurried.promise]);
     if (config.drainGraceMs > 0)
       await Promise.race([sleep(clock, config.drainGraceMs), hurried.promise]);
-    await term.stop(() => data.drain(config.drainTimeoutMs as DurationMs));
+    await node.stop(() => data.drain(config.drainTimeoutMs as DurationMs));
     // The last to go, so that whoever asks is told until the end.
     await management.close(0);
     await watch.stop();
@@ -174,23 +188,13 @@ async function startOver(
   };
 }
 
-function readinessOf(engine: Engine, isLeaving: boolean): Readiness {
-  return {
-    isReady: !isLeaving,
-    checks: [
-      {
-        name: "serving",
-        isPassed: !isLeaving,
-        ...(isLeaving && { detail: "draining" }),
-      },
-      // Receives and deletes go on with the storage full, so the node stays in service.
-      {
-        name: "storage",
-        isPassed: !engine.isStorageFull,
-        ...(engine.isStorageFull && { detail: "full: sends are refused" }),
-      },
-    ],
+function readinessOf({ isReady, checks }: Readiness, isLeaving: boolean): Readiness {
+  const serving = {
+    name: "serving",
+    isPassed: !isLeaving,
+    ...(isLeaving && { detail: "draining" }),
   };
+  return { isReady: isReady && !isLeaving, checks: [serving, ...checks] };
 }
 
 /** Made for every start, kept by the first. */

@@ -7,7 +7,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { type Address, addressText } from "../config/address.js";
+import { ClusterServiceDefinition } from "../gen/forebay/admin/v1/cluster_service.js";
 import { HealthDefinition } from "../gen/grpc/health/v1/health.js";
+import { type ClusterPort, createClusterHandlers } from "../rpc/cluster-handlers.js";
 import type { HandlerOptions } from "./call-shell.js";
 import { turnAway } from "./doors.js";
 import { createHealth, type Readiness } from "./health.js";
@@ -19,6 +21,8 @@ export interface ManagementListenerOptions extends HandlerOptions {
   /** The services of the data listener, whose health can be asked for by name. */
   readonly services: readonly string[];
   readonly dataAddress: () => Address | undefined;
+  /** This node's part in a cluster; undefined: it runs alone, and says so. */
+  readonly cluster?: ClusterPort;
 }
 
 export interface ManagementListener {
@@ -66,7 +70,8 @@ export function createManagementListener(options: ManagementListenerOptions): Ma
     },
   });
   listener.add(HealthDefinition, health.handlers);
-  addReflection(listener, [HealthDefinition.fullName]);
+  listener.add(ClusterServiceDefinition, createClusterHandlers(options.cluster));
+  addReflection(listener, [HealthDefinition.fullName, ClusterServiceDefinition.fullName]);
   return {
     listen: listener.listen,
     readinessChanged: health.refresh,
@@ -145,7 +150,7 @@ function frontPage(data: Address | undefined): string {
     "/readyz            it takes calls; /readyz?verbose shows each check",
     "/metrics           for Prometheus",
     "",
-    "gRPC on this port: grpc.health.v1.Health, reflection",
+    "gRPC on this port: grpc.health.v1.Health, forebay.admin.v1.ClusterService, reflection",
     `gRPC for applications: ${grpc}`,
     "",
   ].join("\n");

@@ -12,7 +12,8 @@ import type { Store, StoreSpace } from "../store/store.js";
 export interface StoreWatchParts {
   readonly clock: Clock;
   readonly lock: DirectoryLock;
-  readonly engine: Engine;
+  /** The engine, while this node decides; undefined while another one does, which then counts. */
+  readonly engine: () => Engine | undefined;
   readonly log: Log;
   /** The directory is somebody else's: the process must end at once. */
   readonly failed: (error: Error) => void;
@@ -43,7 +44,7 @@ export class StoreWatch {
         parts.failed(new Error("another process has taken the data directory"));
         return;
       }
-      this.#look = this.#lookOnce(parts.engine)
+      this.#look = this.#lookOnce(parts.engine())
         // Numbers for a chart are not worth the process; the next look tries again.
         .catch((error: unknown) => parts.log.error({ err: error }, "queues could not be counted"))
         .finally(() => parts.clock.setTimer(lookMs, begin));
@@ -51,10 +52,11 @@ export class StoreWatch {
     begin();
   }
 
-  async #lookOnce(engine: Engine): Promise<void> {
+  async #lookOnce(engine: Engine | undefined): Promise<void> {
     this.#space = await this.#store.space();
     this.#lookCount += 1;
-    if (this.#lookCount % looksPerCount !== 1) return;
+    if (engine === undefined) this.#counts = [];
+    if (engine === undefined || this.#lookCount % looksPerCount !== 1) return;
     const observed = await engine.executeIfIdle({
       name: "ObserveQueues",
       bytes: 0,

@@ -9,6 +9,7 @@ import type { Ids } from "../base/ids.js";
 import type { Log } from "../base/log.js";
 import type { Config } from "../config/settings.js";
 import type { Metrics } from "../edge/metrics.js";
+import type { CommitLog } from "../engine/commit-log.js";
 import { Engine } from "../engine/engine.js";
 import { Mover } from "../engine/mover.js";
 import { Scheduler } from "../engine/scheduler.js";
@@ -27,6 +28,8 @@ import { observeEngine } from "./observe-engine.js";
 
 export interface TermParts {
   readonly store: Store;
+  /** Where records go to be safe; unset: to the store, on a node alone. */
+  readonly commitLog?: CommitLog;
   /** The key of receipt handles and page tokens: the same in every node of a group. */
   readonly secret: Buffer;
   readonly clock: Clock;
@@ -101,7 +104,7 @@ export class Term {
 
   /** A term over an open store; it decides nothing by itself before `begin`. */
   static async prepare(parts: TermParts): Promise<Term> {
-    const { store, clock, ids, config, metrics, log, failed } = parts;
+    const { store, clock, ids, config, metrics, log, failed, commitLog } = parts;
     const engine = await Engine.start({
       store,
       clock,
@@ -114,6 +117,7 @@ export class Term {
         storageReserveBytes: config.storageReserveBytes,
       },
       observer: observeEngine(metrics, log, failed),
+      ...(commitLog && { log: commitLog }),
     });
     return new Term(engine, parts);
   }
@@ -139,6 +143,17 @@ export class Term {
     await Promise.all([this.#sweeper.stop(), this.#mover.stop(), this.#scheduler.stop()]);
     this.engine.refuseWaits();
     await callsEnd();
+    await this.engine.stop();
+  }
+
+  /**
+   * Ends at once, because this node leads no more: nothing is decided from here on, and everybody who waits is refused. Resolves
+   * when nothing of it runs any more.
+   */
+  async abandon(): Promise<void> {
+    this.engine.abandon();
+    this.#draining.abort();
+    await Promise.all([this.#sweeper.stop(), this.#mover.stop(), this.#scheduler.stop()]);
     await this.engine.stop();
   }
 }

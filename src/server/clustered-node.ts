@@ -1,0 +1,115 @@
+// A node of a cluster as the composition root knows it. What other nodes are told about it is known once its listeners are open,
+// and only then does it begin to be one; until then its calls go nowhere.
+
+import { createServer } from "node:net";
+import type { EpochMs } from "../base/brands.js";
+import type { Clock } from "../base/clock.js";
+import type { Ids } from "../base/ids.js";
+import { systemRandom } from "../base/ids.js";
+import type { Log } from "../base/log.js";
+import { type Address, addressText } from "../config/address.js";
+import type { Config } from "../config/settings.js";
+import type { CallRouter } from "../edge/call-router.js";
+import type { Readiness } from "../edge/health.js";
+import type { Listener } from "../edge/listener.js";
+import type { Metrics } from "../edge/metrics.js";
+import type { Engine } from "../engine/engine.js";
+import type { ClusterPort } from "../rpc/cluster-handlers.js";
+import type { ReplicaStore } from "../store/replica-store.js";
+import { ClusterNode } from "./cluster-node.js";
+import { clusterReadiness } from "./cluster-status.js";
+import { joiningRouter } from "./joining-router.js";
+import { memberStateOf } from "./member-identity.js";
+import type { NodeAddresses, ServedNode } from "./served-node.js";
+import { servedDefinitions } from "./term.js";
+
+export interface ClusteredNodeParts {
+  readonly config: Config;
+  readonly replica: ReplicaStore;
+  readonly clock: Clock;
+  /** The clock of each term, by the last instant of the state; unset: the system's. */
+  readonly termClock: ((notBefore: EpochMs) => Clock) | undefined;
+  readonly ids: Ids;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly failed: (error: Error) => void;
+}
+
+export class ClusteredNode implements ServedNode {
+  readonly #parts: ClusteredNodeParts;
+  #node: ClusterNode | undefined;
+
+  constructor(parts: ClusteredNodeParts) {
+    this.#parts = parts;
+  }
+
+  serveOn(data: Listener): void {
+    const router: CallRouter = {
+      place: (call) => (this.#node?.router ?? joiningRouter).place(call),
+      trailers: () => (this.#node?.router ?? joiningRouter).trailers(),
+    };
+    for (const definition of servedDefinitions) data.addRouted(definition, router);
+  }
+
+  readonly cluster: ClusterPort = {
+    report: async () => await this.#node?.port.report(),
+    change: async (asked) =>
+      (await this.#node?.port.change(asked)) ?? { kind: "not_leader", leader: undefined },
+  };
+
+  get engine(): Engine | undefined {
+    return this.#node?.engine;
+  }
+
+  get movesRunning(): number {
+    return this.#node?.movesRunning ?? 0;
+  }
+
+  readiness(): Readiness {
+    const node = this.#node;
+    if (node !== undefined) return node.readiness();
+    return clusterReadiness({ kind: "joining", waitsFor: "its listeners" });
+  }
+
+  async begin({ data, management }: NodeAddresses): Promise<void> {
+    const { config, replica } = this.#parts;
+    const replicationAddress = await chosen(config.replicationListen);
+    this.#node = new ClusterNode({
+      ...this.#parts,
+      state: await memberStateOf(replica, systemRandom),
+      replicationAddress,
+      node: {
+        cluster: config.clusterName,
+        node: config.nodeName,
+        zone: config.zone,
+        replicationEndpoint: addressText(config.replicationAdvertise ?? replicationAddress),
+        dataEndpoint: addressText(config.dataAdvertise ?? data),
+        managementEndpoint: addressText(config.managementAdvertise ?? management),
+      },
+    });
+    await this.#node.start();
+  }
+
+  async leave(): Promise<void> {
+    await this.#node?.handOver();
+  }
+
+  async stop(callsEnd: () => Promise<void>): Promise<void> {
+    if (this.#node === undefined) await callsEnd();
+    else await this.#node.stop(callsEnd);
+  }
+}
+
+/** The port is told to others before the group is known, and only with the group the listener can be made: 0 is chosen here. */
+async function chosen(address: Address): Promise<Address> {
+  if (address.port !== 0) return address;
+  const server = createServer();
+  return await new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host: address.host, port: 0 }, () => {
+      const bound = server.address();
+      const port = typeof bound === "object" && bound !== null ? bound.port : 0;
+      server.close(() => resolve({ host: address.host, port }));
+    });
+  });
+}

@@ -1,0 +1,62 @@
+// The engine's log while this node leads: its records become the group's, and what becomes of them is told as the group tells it.
+
+import type { Clock } from "../base/clock.js";
+import { LeadershipLost } from "../base/leadership-lost.js";
+import type { CommitLog, CommitPosition, RecordProgress } from "../engine/commit-log.js";
+import type { Leadership } from "../replication/ports.js";
+import { frameHeaderBytes } from "../store/bytes.js";
+import { StorageFull } from "../store/commit-fault.js";
+import type { StateChange } from "../store/replica-disk.js";
+import type { RowChange } from "../store/store.js";
+
+export interface LeaderLogParts {
+  readonly leadership: Leadership;
+  readonly clock: Clock;
+  readonly recordBytesMax: number;
+  readonly beginsAt: CommitPosition;
+  /** A record reached as many disks as configured, so long after it was handed over. */
+  readonly committed: (elapsedMs: number) => void;
+}
+
+export class LeaderLog implements CommitLog {
+  readonly recordBytesMax: number;
+  readonly beginsAt: CommitPosition;
+  readonly #parts: LeaderLogParts;
+
+  constructor(parts: LeaderLogParts) {
+    this.#parts = parts;
+    this.recordBytesMax = parts.recordBytesMax;
+    this.beginsAt = parts.beginsAt;
+  }
+
+  append(changes: readonly RowChange[], progress: RecordProgress): void {
+    const { leadership, clock, committed } = this.#parts;
+    const startedMs = clock.monotonicMs();
+    try {
+      leadership.append(changes.map(stateChangeOf), clock.now(), {
+        stored: () => progress.stored(),
+        committed: (seq) => {
+          committed(clock.monotonicMs() - startedMs);
+          progress.committed({ epoch: leadership.epoch, seq });
+        },
+        applied: () => progress.applied(),
+        failed: (error) => progress.failed(error),
+      });
+    } catch (error) {
+      if (!(error instanceof LeadershipLost) && !(error instanceof StorageFull)) throw error;
+      // The engine is told of nothing before it has the call behind it.
+      queueMicrotask(() => progress.failed(error));
+    }
+  }
+
+  mayAnswer(): boolean {
+    return this.#parts.leadership.mayAnswer();
+  }
+}
+
+/** A row as records carry it: without the bytes that a store keeps free for its checksum. */
+export const stateChangeOf = ({ key, framed, mayReplaceChunks }: RowChange): StateChange => ({
+  key: Buffer.from(key, "latin1"),
+  value: framed?.subarray(frameHeaderBytes),
+  mayReplaceChunks,
+});

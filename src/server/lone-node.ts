@@ -1,0 +1,62 @@
+// A node alone: one term from start to stop, over its own store.
+
+import type { Readiness } from "../edge/health.js";
+import type { Listener } from "../edge/listener.js";
+import type { ServedNode } from "./served-node.js";
+import { servedDefinitions, Term, type TermParts } from "./term.js";
+
+export class LoneNode implements ServedNode {
+  readonly cluster = undefined;
+  readonly #term: Term;
+
+  private constructor(term: Term) {
+    this.#term = term;
+  }
+
+  static async prepare(parts: TermParts): Promise<LoneNode> {
+    return new LoneNode(await Term.prepare(parts));
+  }
+
+  serveOn(data: Listener): void {
+    const [queueService, scheduleService] = servedDefinitions;
+    const { queues, schedules } = this.#term.handlers;
+    data.add(queueService, queues);
+    data.add(scheduleService, schedules);
+  }
+
+  get engine(): Term["engine"] {
+    return this.#term.engine;
+  }
+
+  get movesRunning(): number {
+    return this.#term.movesRunning;
+  }
+
+  readiness(): Readiness {
+    const isFull = this.#term.engine.isStorageFull;
+    return {
+      isReady: true,
+      checks: [
+        // Receives and deletes go on with the storage full, so the node stays in service.
+        {
+          name: "storage",
+          isPassed: !isFull,
+          ...(isFull && { detail: "full: sends are refused" }),
+        },
+      ],
+    };
+  }
+
+  async begin(): Promise<void> {
+    this.#term.begin();
+  }
+
+  /** Nobody can take over. */
+  async leave(): Promise<void> {
+    return;
+  }
+
+  async stop(callsEnd: () => Promise<void>): Promise<void> {
+    await this.#term.stop(callsEnd);
+  }
+}

@@ -1,0 +1,49 @@
+// The handlers with which a node that follows answers reads, made when they are first needed: before the first leader has
+// written the group's secret there is nothing to read with.
+
+import { type DurationMs, seconds } from "../base/brands.js";
+import type { Clock } from "../base/clock.js";
+import type { Config } from "../config/settings.js";
+import { ReceiptCodec } from "../queue/receipt.js";
+import { MoveHandles } from "../rpc/move-handle.js";
+import { PageTokens } from "../rpc/page-token.js";
+import { createQueueHandlers } from "../rpc/queue-handlers.js";
+import { createScheduleHandlers } from "../rpc/schedule-handlers.js";
+import type { ReplicaReader } from "./replica-reader.js";
+import type { ServedHandlers } from "./term.js";
+
+export interface ReplicaHandlerParts {
+  readonly reader: ReplicaReader;
+  readonly clock: Clock;
+  readonly config: Config;
+  readonly secret: Buffer;
+}
+
+/** The handlers of all methods, of which only those that read are ever called. */
+export function replicaHandlers(parts: ReplicaHandlerParts): ServedHandlers {
+  const { reader, clock, config, secret } = parts;
+  const pageTokens = new PageTokens(secret);
+  const requestKeepMs: DurationMs = seconds(config.requestIdWindowSeconds);
+  return {
+    queues: createQueueHandlers({
+      engine: reader,
+      clock,
+      receipts: new ReceiptCodec(secret),
+      pageTokens,
+      moveHandles: new MoveHandles(secret),
+      mover: { begin: () => undefined },
+      isStrictTiming: config.sqsTiming === "strict",
+      requestKeepMs,
+      draining: neverDraining,
+    }),
+    schedules: createScheduleHandlers({
+      engine: reader,
+      pageTokens,
+      requestKeepMs,
+      scheduler: { lookAt: () => undefined },
+    }),
+  };
+}
+
+/** Only streams drain, and none is served here. */
+const neverDraining = new AbortController().signal;
