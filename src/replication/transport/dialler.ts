@@ -25,10 +25,11 @@ import {
 } from "./limits.js";
 import { PeerLink } from "./peer-link.js";
 import type { PeerTls } from "./peer-tls.js";
-import { reasonIn, requestHeaders } from "./wire.js";
+import { type Lane, reasonIn, requestHeaders } from "./wire.js";
 
 export interface DiallerParts {
   readonly member: GroupMember;
+  readonly lane: Lane;
   readonly self: Identity;
   /** Undefined: in the clear, and then to this machine only. */
   readonly tls: PeerTls | undefined;
@@ -120,7 +121,7 @@ export class Dialler {
   }
 
   #converse(attempt: Attempt, fail: (why: string) => void): void {
-    const { member, self, clock } = this.#parts;
+    const { member, lane, self, clock } = this.#parts;
     const { socket } = attempt;
     const session = connectHttp2(`http://${member.replicationEndpoint}`, {
       createConnection: () => socket,
@@ -132,9 +133,10 @@ export class Dialler {
     session.on("error", (error) => fail(error.message));
     session.on("close", () => fail("the connection was closed"));
     session.once("connect", () => session.setLocalWindowSize(connectionWindowBytes));
-    const stream: ClientHttp2Stream = session.request(requestHeaders(member.replicationEndpoint), {
-      endStream: false,
-    });
+    const stream: ClientHttp2Stream = session.request(
+      requestHeaders(member.replicationEndpoint, lane),
+      { endStream: false },
+    );
     const look = (headers: Parameters<typeof reasonIn>[0]): void => {
       const why = reasonIn(headers);
       if (why !== undefined) fail(`it refused: ${why}`);
@@ -207,7 +209,7 @@ export class Dialler {
   }
 
   #fields() {
-    const { member } = this.#parts;
-    return { peer: member.id, node: member.node, endpoint: member.replicationEndpoint };
+    const { member, lane } = this.#parts;
+    return { peer: member.id, node: member.node, endpoint: member.replicationEndpoint, lane };
   }
 }

@@ -35,6 +35,9 @@ export const redialMsMax = 1_000;
 /** A way that held this long begins again with the shortest wait when it is lost. */
 export const steadyMsMin = 1_000;
 
+/** A way for copies that none was sent over for this long is given up; longer than a member waits before it asks again. */
+export const copyIdleMsMax = 15_000;
+
 /** Of other members and of those who should not be here; a group has five voters and some learners. */
 export const connectionCountMax = 128;
 /** One is used; the rest are refused one by one. */

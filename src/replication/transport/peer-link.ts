@@ -3,8 +3,7 @@
 // count, not answers: on a slow line a long message takes seconds, and its bytes are the proof that somebody sends it. HTTP/2's
 // own pings are not relied on: they wait behind what is written, as answers to a message of ours would.
 //
-// What is to be sent stands in two lines, and one message at a time is given to HTTP/2, the next when the socket has taken it.
-// So a heartbeat never waits for more than one part of a copy, however many stand before it.
+// What is to be sent waits here, and is given to HTTP/2 as fast as the socket takes it: so what is unsent is known, and bounded.
 
 import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "../../base/clock.js";
@@ -41,9 +40,7 @@ export type SendOutcome = "queued" | "too_long" | "full" | "closed";
 export class PeerLink {
   readonly #parts: LinkParts;
   readonly #reader = new FrameReader();
-  readonly #soon = new Line();
-  /** Parts of copies and of logs: long, and nobody waits for them. */
-  readonly #bulk = new Line();
+  readonly #line = new Line();
   #isBlocked = false;
   #wasFull = false;
   #hasSpoken = false;
@@ -76,7 +73,7 @@ export class PeerLink {
 
   /** Bytes given to this link that the socket has not taken. */
   get unsentBytes(): number {
-    return this.#soon.bytes + this.#bulk.bytes + this.#parts.stream.writableLength;
+    return this.#line.bytes + this.#parts.stream.writableLength;
   }
 
   get sentBytes(): number {
@@ -97,7 +94,7 @@ export class PeerLink {
       this.#wasFull = true;
       return "full";
     }
-    (isBulk(message) ? this.#bulk : this.#soon).add(frame);
+    this.#line.add(frame);
     this.#pump();
     return "queued";
   }
@@ -106,13 +103,12 @@ export class PeerLink {
   stop(): void {
     this.#isOver = true;
     this.#timer?.cancel();
-    this.#soon.clear();
-    this.#bulk.clear();
+    this.#line.clear();
   }
 
   #pump(): void {
     while (!this.#isBlocked && !this.#isOver) {
-      const frame = this.#soon.take() ?? this.#bulk.take();
+      const frame = this.#line.take();
       if (frame === undefined) break;
       this.#write(frame);
     }
@@ -179,9 +175,6 @@ export class PeerLink {
     this.#parts.events.broke(why);
   }
 }
-
-const isBulk = ({ kind }: PeerMessage): boolean =>
-  kind?.$case === "stateSlice" || kind?.$case === "logSlice";
 
 const takenMax = 64;
 

@@ -35,7 +35,7 @@ import {
 } from "./limits.js";
 import { PeerLink } from "./peer-link.js";
 import type { PeerCertificate, PeerTls } from "./peer-tls.js";
-import { connectPath, isGrpc, responseHeaders, trailersOf } from "./wire.js";
+import { connectPath, isGrpc, type Lane, laneOf, responseHeaders, trailersOf } from "./wire.js";
 
 export interface PeerListenerParts {
   readonly self: Identity;
@@ -58,6 +58,7 @@ interface Caller {
   readonly stream: ServerHttp2Stream;
   readonly socket: Socket;
   readonly certificate: PeerCertificate;
+  readonly lane: Lane;
   readonly timer: Timer;
   link?: PeerLink;
   /** Who it is; undefined before it said so. */
@@ -69,8 +70,11 @@ export class PeerListener {
   readonly #tcp: Server;
   readonly #sockets = new Set<Socket>();
   readonly #callers = new Set<Caller>();
-  /** The newest stream of each member. */
-  readonly #links = new Map<MemberId, Caller>();
+  /** The newest stream of each member, for each of the things they are for. */
+  readonly #links: Readonly<Record<Lane, Map<MemberId, Caller>>> = {
+    main: new Map(),
+    copy: new Map(),
+  };
   #isClosing = false;
 
   constructor(parts: PeerListenerParts) {
@@ -109,7 +113,7 @@ export class PeerListener {
 
   /** The link that a member dialled, while it holds. */
   linkOf(member: MemberId): PeerLink | undefined {
-    return this.#links.get(member)?.link;
+    return this.#links.main.get(member)?.link;
   }
 
   /** Tells callers that this member stops, and closes everything. */
@@ -165,7 +169,7 @@ export class PeerListener {
     const { stream, socket, certificate } = opened;
     const { clock, log } = this.#parts;
     const timer = clock.setTimer(handshakeMsMax, () => this.#drop(caller));
-    const caller: Caller = { stream, socket, certificate, timer };
+    const caller: Caller = { stream, socket, certificate, lane: laneOf(headers), timer };
     this.#callers.add(caller);
     stream.on("error", () => this.#drop(caller));
     stream.on("close", () => this.#drop(caller));
@@ -211,12 +215,14 @@ export class PeerListener {
       caller.from = from;
       caller.timer.cancel();
       // A member that dials anew has lost what it dialled before, whether or not that is known here yet.
-      const before = this.#links.get(from);
-      this.#links.set(from, caller);
+      const links = this.#links[caller.lane];
+      const before = links.get(from);
+      links.set(from, caller);
       if (before !== undefined) this.#drop(before);
       caller.stream.respond(responseHeaders, { waitForTrailers: true });
       caller.link?.open(introductionOf(self));
-      log.info({ peer: from, from: caller.socket.remoteAddress }, "a member has connected");
+      const { lane, socket } = caller;
+      log.info({ peer: from, lane, from: socket.remoteAddress }, "a member has connected");
     } catch (error) {
       if (!(error instanceof WireFault)) throw error;
       const { reason, message: why } = error;
@@ -253,12 +259,12 @@ export class PeerListener {
 
   #drop(caller: Caller): void {
     if (!this.#callers.delete(caller)) return;
-    const { from, link, socket, stream, timer } = caller;
+    const { from, lane, link, socket, stream, timer } = caller;
     timer.cancel();
     link?.stop();
-    if (from !== undefined && this.#links.get(from) === caller) {
-      this.#links.delete(from);
-      this.#parts.log.info({ peer: from }, "a member has disconnected");
+    if (from !== undefined && this.#links[lane].get(from) === caller) {
+      this.#links[lane].delete(from);
+      this.#parts.log.info({ peer: from, lane }, "a member has disconnected");
     }
     // A connection has one stream. Not `close`, which would wait for a peer that may be paused.
     stream.session?.destroy();

@@ -21,11 +21,10 @@ import type { Address } from "../../config/address.js";
 import type { PeerMessage } from "../../gen/forebay/replication/v1/replication_service.js";
 import type { Configuration, GroupMember } from "../../store/replica-disk.js";
 import type { Network } from "../ports.js";
-import { Dialler } from "./dialler.js";
 import type { Identity } from "./introduction.js";
-import type { PeerLink, SendOutcome } from "./peer-link.js";
 import { PeerListener } from "./peer-listener.js";
-import { createPeerTls, type PeerTlsOptions } from "./peer-tls.js";
+import { createPeerTls, type PeerTls, type PeerTlsOptions } from "./peer-tls.js";
+import { PeerWays } from "./peer-ways.js";
 
 export interface PeerNetworkOptions extends Identity {
   /** Certificates of the cluster; undefined: in the clear, which is refused beyond this machine. */
@@ -73,14 +72,13 @@ export function createPeerNetwork(options: PeerNetworkOptions): PeerNetwork {
 }
 
 interface Peer {
-  member: GroupMember;
-  dialler: Dialler;
-  droppedCount: number;
+  readonly member: GroupMember;
+  readonly ways: PeerWays;
 }
 
 class GrpcPeerNetwork implements PeerNetwork {
   readonly #options: PeerNetworkOptions;
-  readonly #tls: ReturnType<typeof createPeerTls> | undefined;
+  readonly #tls: PeerTls | undefined;
   readonly #listener: PeerListener;
   readonly #peers = new Map<MemberId, Peer>();
   #isClosed = false;
@@ -100,11 +98,15 @@ class GrpcPeerNetwork implements PeerNetwork {
   }
 
   send(to: MemberId, message: PeerMessage): void {
-    const link = this.#linkFor(to, message);
-    const outcome: SendOutcome = link?.send(message) ?? "closed";
+    const ways = this.#peers.get(to)?.ways;
+    let outcome = "closed";
+    if (isAnswer(message)) {
+      outcome = this.#listener.linkOf(to)?.send(message) ?? "closed";
+      if (outcome !== "queued") ways?.answerDropped();
+    } else if (ways !== undefined) {
+      outcome = ways.send(message);
+    }
     if (outcome === "queued") return;
-    const peer = this.#peers.get(to);
-    if (peer !== undefined) peer.droppedCount += 1;
     const fields = { peer: to, message: message.kind?.$case, why: outcome };
     // Too long for the wire is a bug of the floors above, which will send it again and again.
     if (outcome === "too_long") this.#options.log.error(fields, "a message was not sent");
@@ -112,7 +114,7 @@ class GrpcPeerNetwork implements PeerNetwork {
   }
 
   isReady(to: MemberId): boolean {
-    return this.#peers.get(to)?.dialler.link?.isReady ?? false;
+    return this.#peers.get(to)?.ways.isReady ?? false;
   }
 
   listen(address: Address): Promise<Address> {
@@ -123,44 +125,41 @@ class GrpcPeerNetwork implements PeerNetwork {
     if (this.#isClosed) return;
     const wanted = new Map(members.map((member) => [member.id, member]));
     wanted.delete(this.#options.memberId);
-    for (const [id, peer] of this.#peers) {
+    for (const [id, { ways }] of this.#peers) {
       if (wanted.has(id)) continue;
-      peer.dialler.stop();
+      ways.stop();
       this.#peers.delete(id);
     }
     for (const member of wanted.values()) this.#meet(member);
   }
 
   status(): readonly PeerStatus[] {
-    return [...this.#peers.values()].map(({ member, dialler, droppedCount }) => ({
+    return [...this.#peers.values()].map(({ member, ways }) => ({
       id: member.id,
       node: member.node,
       endpoint: member.replicationEndpoint,
-      isUp: dialler.link !== undefined,
+      isUp: ways.isUp,
       hasDialled: this.#listener.linkOf(member.id) !== undefined,
-      why: dialler.why,
-      unsentBytes: dialler.link?.unsentBytes ?? 0,
-      droppedCount,
-      downCount: dialler.downCount,
+      why: ways.why,
+      unsentBytes: ways.unsentBytes,
+      droppedCount: ways.droppedCount,
+      downCount: ways.downCount,
     }));
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const { dialler } of this.#peers.values()) dialler.stop();
+    for (const { ways } of this.#peers.values()) ways.stop();
     this.#peers.clear();
     await this.#listener.close();
   }
 
   #meet(member: GroupMember): void {
     const known = this.#peers.get(member.id);
-    if (known !== undefined && isSameWay(known.member, member)) {
-      known.member = member;
-      return;
-    }
-    known?.dialler.stop();
+    if (known?.ways.leadsTo(member)) return;
+    known?.ways.stop();
     const { clock, random, log, networkReady } = this.#options;
-    const dialler = new Dialler({
+    const ways = new PeerWays({
       member,
       self: this.#options,
       tls: this.#tls,
@@ -170,20 +169,13 @@ class GrpcPeerNetwork implements PeerNetwork {
       received: (message) => this.#receive(member.id, message),
       ready: () => networkReady(member.id),
     });
-    this.#peers.set(member.id, { member, dialler, droppedCount: known?.droppedCount ?? 0 });
+    this.#peers.set(member.id, { member, ways });
   }
 
   #receive(from: MemberId, message: PeerMessage): void {
     if (!this.#isClosed) this.#options.receive(from, message);
   }
-
-  #linkFor(to: MemberId, message: PeerMessage): PeerLink | undefined {
-    return isAnswer(message) ? this.#listener.linkOf(to) : this.#peers.get(to)?.dialler.link;
-  }
 }
-
-const isSameWay = (one: GroupMember, other: GroupMember): boolean =>
-  one.replicationEndpoint === other.replicationEndpoint && one.node === other.node;
 
 /** What a member says because it was asked, and so over the stream that the other one dialled. */
 function isAnswer({ kind }: PeerMessage): boolean {

@@ -14,7 +14,20 @@ export const connectPath: string = ReplicationServiceService.connect.path;
 const contentType = "application/grpc+proto";
 const detailsHeader = "grpc-status-details-bin";
 
-export const requestHeaders = (authority: string): OutgoingHttpHeaders => ({
+/**
+ * What a stream is for. Parts of a copy have a connection of their own: measured over a line of 10 MB/s, a heartbeat took 60 ms
+ * (at most 120) behind one part of a copy on its own connection, 370 ms (580) behind four, since what the socket has taken cannot
+ * be overtaken; with a connection for copies it took 2 ms (19). Over 100 MB/s it was 9 ms and 2 ms.
+ */
+export type Lane = "main" | "copy";
+
+const laneHeader = "forebay-lane";
+
+export const laneOf = (headers: IncomingHttpHeaders): Lane =>
+  headers[laneHeader] === "copy" ? "copy" : "main";
+
+export const requestHeaders = (authority: string, lane: Lane): OutgoingHttpHeaders => ({
+  [laneHeader]: lane,
   ":method": "POST",
   ":path": connectPath,
   ":authority": authority,
