@@ -39,6 +39,7 @@ interface MessageSeen {
   readonly originalMessageId: string | undefined;
   readonly groupId: string | undefined;
   readonly sequenceNumber: string | undefined;
+  readonly visibleTime: Date | undefined;
 }
 
 export function arrivalOf(
@@ -47,7 +48,7 @@ export function arrivalOf(
   startedMs: number,
   lease: Arrived["lease"],
 ): Arrived {
-  const { groupId, sequenceNumber, originalMessageId } = message;
+  const { groupId, sequenceNumber, originalMessageId, visibleTime } = message;
   return {
     kind: "arrived",
     queue,
@@ -61,6 +62,7 @@ export function arrivalOf(
     startedMs,
     endedMs: nowMs(),
     ...(originalMessageId !== undefined && { originalMessageId }),
+    ...(visibleTime !== undefined && { leasedUntilMs: visibleTime.getTime() }),
     ...(groupId !== undefined &&
       sequenceNumber !== undefined && {
         order: { group: groupId, sequence: Number(sequenceNumber) },

@@ -58,6 +58,8 @@ export interface Arrived extends Span {
   readonly lease:
     | { readonly kind: "receive"; readonly visibilityTimeoutMs: number }
     | { readonly kind: "stream" };
+  /** When the lease ends, by the server's time; absent in events that are not about it. */
+  readonly leasedUntilMs?: number;
 }
 
 /** A delete, or the ack of a stream. */
