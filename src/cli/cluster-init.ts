@@ -83,10 +83,13 @@ async function initialise(
   options: InitOptions,
   { registry, config }: { readonly registry: ClusterRegistry; readonly config: Config },
 ): Promise<void> {
-  const { decideFirstConfiguration } = await import("../cluster/first-configuration.js");
+  const [{ decideFirstConfiguration }, { registeredMembers }] = await Promise.all([
+    import("../cluster/first-configuration.js"),
+    import("../cluster/cluster-facts.js"),
+  ]);
   const facts = await registry.facts();
   if (facts.groupId !== undefined) throw begunAlready(config.clusterName);
-  const decision = decideFirstConfiguration([...facts.members.values()], {
+  const decision = decideFirstConfiguration(registeredMembers(facts), {
     acks: options.acks,
     voterCount: options.voters,
   });
@@ -103,7 +106,11 @@ async function initialise(
   systemRandom.fill(bytes);
   const group = groupId(bytes.toString("hex"));
   if (!(await registry.initialise(group, decision.configuration))) {
-    throw begunAlready(config.clusterName);
+    if ((await registry.facts()).groupId !== undefined) throw begunAlready(config.clusterName);
+    throw new CliFailure("A node registered anew meanwhile, and nothing was changed.", {
+      exitCode: exitCodes.conflict.code,
+      next: "Try again.",
+    });
   }
   await context.output.many(options.output, initHeadings, members.map(initRow));
   if (voters.length === 1) {

@@ -10,7 +10,7 @@ import type {
   ReplicationMember,
 } from "../replication/ports.js";
 import type { AcksMode, Configuration, GroupMember } from "../store/replica-disk.js";
-import type { ClusterFacts } from "./cluster-facts.js";
+import { type ClusterFacts, registeredMembers } from "./cluster-facts.js";
 import type { RegisteredMember } from "./documents.js";
 import { asEtcdFault } from "./etcd-fault.js";
 import type { ClusterRegistry } from "./registry.js";
@@ -114,7 +114,7 @@ export class Administration {
       acks: status.configuration.acks,
       commitSeq: status.commitSeq,
       members: [...members].sort(byNode).map((one) => this.#memberReport(one, status, facts)),
-      registered: [...facts.members.values()]
+      registered: [...registeredMembers(facts)]
         .filter(({ id }) => !members.some((one) => one.id === id))
         .sort(byNode),
     };

@@ -73,3 +73,7 @@ export function viewOf(facts: ClusterFacts): CoordinatorView | undefined {
   const holder = leader?.epoch === facts.epoch ? leader.memberId : undefined;
   return { epoch: facts.epoch, leader: holder, configuration, hint };
 }
+
+/** The members that nodes run now; one whose node registered another since is none of them. */
+export const registeredMembers = ({ members, nodes }: ClusterFacts): readonly RegisteredMember[] =>
+  [...members.values()].filter(({ id, node }) => nodes.get(node) === id);

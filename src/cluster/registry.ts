@@ -4,8 +4,14 @@ import type { Epoch, GroupId } from "../base/brands.js";
 import { epoch } from "../base/brands.js";
 import type { Configuration } from "../store/replica-disk.js";
 import { type ClusterFacts, factsOf } from "./cluster-facts.js";
-import { configurationText, epochText, groupText, memberText } from "./documents.js";
-import type { Condition, EtcdClient } from "./etcd-client.js";
+import {
+  configurationText,
+  epochText,
+  groupText,
+  memberText,
+  type RegisteredMember,
+} from "./documents.js";
+import type { Condition, EtcdClient, Operation } from "./etcd-client.js";
 import { EtcdFault } from "./etcd-fault.js";
 import type { ClusterKeys } from "./keys.js";
 import {
@@ -46,7 +52,8 @@ export class ClusterRegistry {
     const keys = this.#keys;
     for (let round = 1; round <= roundsMax; round += 1) {
       const stored = await this.#client.readAll(keys.prefix);
-      const decision = decideStart(own, node, factsOf(keys, stored));
+      const facts = factsOf(keys, stored);
+      const decision = decideStart(own, node, facts);
       if (decision.kind !== "register") return decision;
       const { member } = decision;
       const nodeKey = keys.node(member.node);
@@ -60,6 +67,7 @@ export class ClusterRegistry {
         [
           { kind: "put", key: nodeKey, value: member.id },
           { kind: "put", key: keys.member(member.id), value: memberText(member) },
+          ...forgotten(keys, facts, member),
         ],
       );
       if (isDone) return decision;
@@ -106,4 +114,16 @@ export class ClusterRegistry {
     );
     return isDone;
   }
+}
+
+/** The node's former member, if it never took part. One that did is removed by an operator. */
+function forgotten(
+  keys: ClusterKeys,
+  { nodes, configuration }: ClusterFacts,
+  { id, node }: RegisteredMember,
+): readonly Operation[] {
+  const former = nodes.get(node);
+  if (former === undefined || former === id) return [];
+  const tookPart = configuration?.members.some((member) => member.id === former) ?? false;
+  return tookPart ? [] : [{ kind: "delete", key: keys.member(former) }];
 }
