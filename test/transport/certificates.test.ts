@@ -112,6 +112,16 @@ describe("is refused and told so", () => {
     expect(answer).toMatchObject({ status: "UNAUTHENTICATED", reason: "CERTIFICATE_REQUIRED" });
   });
 
+  test("who is a node of another cluster, though its CA is accepted", async () => {
+    const [eu, us] = [newCa("eu"), newCa("us")];
+    const files = filesOf("b", eu);
+    files.put({ ca: `${eu.certificate}${us.certificate}` });
+    const b = await start("b", files);
+    const answer = await dialByHand(b.endpoint, { ca: eu.certificate, ...newNode(us, "a") });
+    expect(answer).toMatchObject({ status: "UNAUTHENTICATED", reason: "CERTIFICATE_REQUIRED" });
+    expect(answer.message).toContain("is of cluster us");
+  });
+
   test("who introduces itself as the member of another node", async () => {
     const ca = newCa();
     const b = await start("b", filesOf("b", ca));

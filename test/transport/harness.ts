@@ -141,9 +141,12 @@ export const roundsOf = (heard: readonly Heard[]): number[] =>
 /** A log that remembers its lines. */
 export function rememberingLog(): { readonly log: Log; readonly lines: Record<string, unknown>[] } {
   const lines: Record<string, unknown>[] = [];
-  const write = (fields: unknown, line?: unknown): void => {
-    lines.push({ ...(fields as object), line });
-  };
-  const log = { trace: write, debug: write, info: write, warn: write, error: write, fatal: write };
+  const at =
+    (level: string) =>
+    (fields: unknown, line?: unknown): void => {
+      lines.push({ ...(fields as object), level, line });
+    };
+  const levels = ["trace", "debug", "info", "warn", "error", "fatal"];
+  const log = Object.fromEntries(levels.map((level) => [level, at(level)]));
   return { log: log as unknown as Log, lines };
 }

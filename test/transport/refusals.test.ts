@@ -88,6 +88,33 @@ test("a caller that does not introduce itself is told so", async () => {
   expect(b.heard).toEqual([]);
 });
 
+test("a member that dials anew is answered there, and what it dialled before is closed", async () => {
+  const streams = [1, 2].map(() => {
+    const client = new ReplicationServiceClient(b.endpoint, credentials.createInsecure(), {
+      "grpc.use_local_subchannel_pool": 1,
+    });
+    return { client, heard: [] as string[], isClosed: false };
+  });
+  for (const [index, one] of streams.entries()) {
+    const stream = one.client.connect();
+    stream.on("data", ({ message }: ConnectResponse) =>
+      one.heard.push(message?.kind?.$case ?? "beat"),
+    );
+    stream.on("error", () => {
+      one.isClosed = true;
+    });
+    stream.write({ message: introductionBy(idOf("caller")) });
+    await until(() => streams[index]?.heard[0] === "introduction");
+  }
+  await until(() => streams[0]?.isClosed === true);
+  b.network.send(idOf("caller"), {
+    kind: { $case: "refusal", value: { epoch: 1n, promisedEpoch: 2n } },
+  });
+  await until(() => streams[1]?.heard.includes("refusal") === true);
+  expect(streams[0]?.heard).not.toContain("refusal");
+  for (const { client } of streams) client.close();
+});
+
 test("a member that stops says so to those who are connected", async () => {
   const ended = dialByHand(b.endpoint, { thenSay: hello(1) });
   await until(() => b.heard.length === 1);

@@ -1,5 +1,5 @@
 // The way from this member to one other: dials, introduces itself, hands the link over while it holds, and dials again when it is
-// lost, after a wait that doubles from 50 ms to 1 s and is spread by chance, so that members that lost each other together do not
+// lost, after a wait that grows from 50 ms to 1 s and is spread by chance, so that members that lost each other together do not
 // come back together.
 
 import {
@@ -186,9 +186,9 @@ export class Dialler {
     this.#drop();
     const wasSteady = upSinceMs !== undefined && clock.monotonicMs() - upSinceMs >= steadyMsMin;
     if (upSinceMs !== undefined) this.#downCount += 1;
-    this.#failureCount = wasSteady ? 0 : this.#failureCount + 1;
+    this.#failureCount = wasSteady ? 1 : this.#failureCount + 1;
     const waitMs = Math.min(redialMsMax, redialMsMin * 2 ** Math.min(this.#failureCount, 16));
-    // Half of the wait is left to chance.
+    // Half of the wait is left to chance: at first 50 to 100 ms, in the end 500 to 1,000.
     this.#redial = clock.setTimer(waitMs * (0.5 + random() / 2), () => this.#dial());
     const fields = { ...this.#fields(), why };
     if (upSinceMs !== undefined) log.warn(fields, "the way to a member was lost");
