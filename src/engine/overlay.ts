@@ -22,11 +22,6 @@ export interface OverlayEntry {
   readonly mayReplaceChunks: boolean;
 }
 
-interface JournalEntry {
-  readonly key: string;
-  readonly previous: OverlayEntry | undefined;
-}
-
 // Keys of a segment share their first 10 bytes and have the table's letter at 10; others have their table at 0. Members of a
 // message group are read one group at a time, so each group is an order of its own: new ones then come at its end.
 function groupOf(key: string): string {
@@ -42,7 +37,9 @@ export class Overlay {
   readonly #order = new Map<string, string[]>();
   /** Orders that may hold keys whose entry has gone. */
   readonly #stale = new Set<string>();
-  #journal: JournalEntry[] = [];
+  /** The keys that the running decision wrote, in order, and what stood there before. */
+  #writtenKeys: string[] = [];
+  #previous: (OverlayEntry | undefined)[] = [];
 
   get size(): number {
     return this.#entries.size;
@@ -55,7 +52,8 @@ export class Overlay {
   set(entry: OverlayEntry): void {
     const { key } = entry;
     const previous = this.#entries.get(key);
-    this.#journal.push({ key, previous });
+    this.#writtenKeys.push(key);
+    this.#previous.push(previous);
     // A row made and removed within one record never reaches the store.
     if (
       entry.row === undefined &&
@@ -105,20 +103,26 @@ export class Overlay {
 
   /** Keeps what the decision wrote; returns whether it wrote anything. */
   keep(): boolean {
-    const hasWritten = this.#journal.length > 0;
-    if (hasWritten) this.#journal = [];
+    const hasWritten = this.#writtenKeys.length > 0;
+    if (hasWritten) this.#endJournal();
     return hasWritten;
   }
 
   /** Undoes everything since the last `keep`. */
   rollBack(): void {
-    for (let at = this.#journal.length - 1; at >= 0; at -= 1) {
-      const { key, previous } = this.#journal[at] as JournalEntry;
+    for (let at = this.#writtenKeys.length - 1; at >= 0; at -= 1) {
+      const key = this.#writtenKeys[at] as string;
+      const previous = this.#previous[at];
       const entry = this.#entries.get(key);
       if (previous !== undefined) this.#restore(previous);
       else if (entry !== undefined) this.#forget(key, entry);
     }
-    this.#journal = [];
+    this.#endJournal();
+  }
+
+  #endJournal(): void {
+    this.#writtenKeys = [];
+    this.#previous = [];
   }
 
   #restore(entry: OverlayEntry): void {
@@ -142,7 +146,7 @@ export class Overlay {
 
   /** Forgets what a committed record wrote, save what a later one wrote again. `committed` sees each. */
   drop(record: number, committed: (entry: OverlayEntry) => void): void {
-    assert(this.#journal.length === 0, "no decision runs while a record ends");
+    assert(this.#writtenKeys.length === 0, "no decision runs while a record ends");
     for (const entry of this.#entries.values()) {
       if (entry.record !== record) continue;
       this.#forget(entry.key, entry);
@@ -156,7 +160,7 @@ export class Overlay {
     this.#entries.clear();
     this.#order.clear();
     this.#stale.clear();
-    this.#journal = [];
+    this.#endJournal();
   }
 
   #sweepOrder(group: string): void {

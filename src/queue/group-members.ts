@@ -14,10 +14,10 @@ import { comparePlaces, type OpenQueue, ownPlace } from "./open-queue.js";
 import type { QueueView } from "./view.js";
 
 /**
- * Messages next to the head that a group's row names. It is written with every change, so it is to stay short: with 15 it has
- * some 200 bytes. A deep group moves members up so many at a time.
+ * Messages next to the head that a group's row names. It is written with every change, so it is to stay short: with 63 it has
+ * some 600 bytes. A deep group moves members up so many at a time.
  */
-const nextMax = 15;
+const nextMax = 63;
 
 /** What a message is to its group on a FIFO queue, and on a standard one before it was ever received. */
 export const memberOf = (queue: Queue, message: MessageTraits): Member =>
