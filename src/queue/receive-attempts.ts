@@ -3,7 +3,7 @@
 // the full timeout, and their counts do not rise.
 
 import { after, type DurationMs, type EpochMs } from "../base/brands.js";
-import { isRemembered, keyOf } from "./deduplication.js";
+import { isRemembered } from "./deduplication.js";
 import { limits } from "./limits.js";
 import type { Delivery, Message, Queue } from "./model.js";
 import type { OpenQueue } from "./open-queue.js";
@@ -19,8 +19,6 @@ export interface AttemptCommand {
   readonly timeoutMs: DurationMs;
 }
 
-const attemptKey = (attemptId: string): string => keyOf(`attempt ${attemptId}`);
-
 /** Whether a receive with this id would be a repeat. */
 export function isAttemptRemembered(
   view: QueueView,
@@ -28,7 +26,7 @@ export function isAttemptRemembered(
   attemptId: string,
   now: EpochMs,
 ): boolean {
-  const attempt = view.receiveAttempt(queue, attemptKey(attemptId));
+  const attempt = view.receiveAttempt(queue, attemptId);
   return attempt !== undefined && isRemembered(attempt, limits.attemptWindowMs, { now });
 }
 
@@ -38,8 +36,7 @@ export function repeatAttempt(
   { attemptId, given, timeoutMs }: AttemptCommand,
 ): Decided<MessagesReceived> | undefined {
   const { transaction, queue, now } = open;
-  const key = attemptKey(attemptId);
-  const attempt = transaction.receiveAttempt(queue, key);
+  const attempt = transaction.receiveAttempt(queue, attemptId);
   if (attempt === undefined || !isRemembered(attempt, limits.attemptWindowMs, open)) {
     return undefined;
   }
@@ -63,7 +60,7 @@ export function repeatAttempt(
     open.putDelivery(renewed, delivery);
     return { message, delivery: renewed, previous: delivery };
   });
-  transaction.putReceiveAttempt(queue, key, {
+  transaction.putReceiveAttempt(queue, attemptId, {
     ...attempt,
     wasRepeated: true,
     receives: attempt.receives.map((receive) => ({ ...receive, until })),
@@ -85,7 +82,7 @@ export function rememberAttempt(
     // With a timeout of nothing there is no lease to repeat: the attempt is stale at once.
     until: state.kind === "leased" ? state.until : now,
   }));
-  transaction.putReceiveAttempt(queue, attemptKey(attemptId), {
+  transaction.putReceiveAttempt(queue, attemptId, {
     at: now,
     wasRepeated: false,
     receives,
@@ -94,9 +91,8 @@ export function rememberAttempt(
 
 /** Frees the id of a receive that is undone. False when somebody repeated it: the messages are his. */
 export function forgetAttempt({ transaction, queue }: OpenQueue, attemptId: string): boolean {
-  const key = attemptKey(attemptId);
-  const attempt = transaction.receiveAttempt(queue, key);
+  const attempt = transaction.receiveAttempt(queue, attemptId);
   if (attempt?.wasRepeated === true) return false;
-  if (attempt !== undefined) transaction.removeReceiveAttempt(queue, key);
+  if (attempt !== undefined) transaction.removeReceiveAttempt(queue, attemptId);
   return true;
 }

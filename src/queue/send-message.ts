@@ -141,7 +141,8 @@ function send(open: OpenQueue, entry: SendEntry): SendResult {
     const { messageId, sequence } = original;
     return { kind: "sent", messageId, sequence, isDuplicate: true };
   }
-  const sent = deliver(open, entry, { ...entry.content, dedupId });
+  const content = given === dedupId ? entry.content : { ...entry.content, dedupId };
+  const sent = deliver(open, entry, content);
   const { messageId, sequence } = sent;
   // With no window nothing is remembered, and nothing is a duplicate.
   if (queue.settings.dedupWindowMs > 0) {

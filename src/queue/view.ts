@@ -59,7 +59,7 @@ export interface NamedState {
   readonly state: ScheduleState;
 }
 
-/** A remembered id as the sweeper meets it: 16 bytes as latin1 text. */
+/** What an id is remembered by: printable characters and spaces. */
 export type RememberedKey = string;
 
 /** A kept result of a call that carried a request id. */

@@ -213,10 +213,8 @@ class SegmentCheck {
   }
 
   #rememberedName(key: string, what: string): string | undefined {
-    if (key.length === rememberedKeyLength) {
-      const hash = Buffer.from(key.slice(-16), "latin1").toString("hex");
-      return `${this.#segment.queueName}, ${what} ${hash}`;
-    }
+    const id = key.slice(segmentPrefixLength + 1);
+    if (rememberedId.test(id)) return `${this.#segment.queueName}, ${what} ${id.trim()}`;
     this.#segment.walk.layout(key);
     return undefined;
   }
@@ -313,7 +311,8 @@ class SegmentCheck {
   }
 }
 
-const rememberedKeyLength = segmentPrefixLength + 1 + 16;
+/** Of the queue, or of one of its groups. */
+const rememberedId = /^( [!-~]{1,128} )?[!-~]{1,128}$/;
 const scheduledKeyLength = segmentPrefixLength + 1 + 8 + 16;
 
 const stateText = ({ state }: Delivery): string =>

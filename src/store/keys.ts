@@ -16,8 +16,8 @@
 //   slot segment 'q' line n n group      line: groups waiting for their turn
 //   slot segment 'e' until sequence      own expiry: messages with a time to live, in the order it ends
 //   slot segment 'l' time sequence       late: messages that came later than the time in their ids, by that time
-//   slot segment 'u' hash                remembered deduplication id
-//   slot segment 'a' hash                remembered receive attempt id
+//   slot segment 'u' id                  remembered deduplication id; of one group: space group space id
+//   slot segment 'a' id                  remembered receive attempt id
 //   slot segment 'y' time id             scheduled: a message that waits for its time
 //   slot segment 'c'                     counters of the queue
 //   slot segment 'x' <rest of key> u16   further chunks of a value that does not fit a page
@@ -138,9 +138,9 @@ export const ownExpiryKey = (prefix: string, until: EpochMs, sequence: Sequence)
   `${prefix}e${u64Text(until)}${u64Text(sequence)}`;
 export const lateKey = (prefix: string, time: EpochMs, sequence: Sequence): string =>
   `${prefix}l${u64Text(time)}${u64Text(sequence)}`;
-/** `hash`: 16 bytes. */
-export const dedupKey = (prefix: string, hash: string): string => `${prefix}u${hash}`;
-export const attemptKey = (prefix: string, hash: string): string => `${prefix}a${hash}`;
+/** Ids are printable ASCII. */
+export const dedupKey = (prefix: string, id: string): string => `${prefix}u${id}`;
+export const attemptKey = (prefix: string, id: string): string => `${prefix}a${id}`;
 export const scheduledKey = (prefix: string, time: EpochMs, messageId: Buffer): string =>
   `${prefix}y${u64Text(time)}${messageId.toString("latin1")}`;
 export const countersKey = (prefix: string): string => `${prefix}c`;

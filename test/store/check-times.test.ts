@@ -202,8 +202,8 @@ const cases: readonly PlantedCase[] = [
       await planted.put(tables.dedup, dedupKey(planted.prefix, "i".repeat(16)), entry);
     },
     [
-      /^queue default\/dead, deduplication id (69){16}: It is remembered from \d+, after the last instant\.$/,
-      /deduplication id (69){16}: It names message 9999, which was not given out yet/,
+      /^queue default\/dead, deduplication id i{16}: It is remembered from \d+, after the last instant\.$/,
+      /deduplication id i{16}: It names message 9999, which was not given out yet/,
     ],
   ],
   [
@@ -216,7 +216,7 @@ const cases: readonly PlantedCase[] = [
           mayReplaceChunks: false,
         },
       ]),
-    [/deduplication id (69){16}: The deduplication id row cannot be read: version 9 is unknown/],
+    [/deduplication id i{16}: The deduplication id row cannot be read: version 9 is unknown/],
   ],
   [
     "a receive attempt in a standard queue, from the future, of messages that never were",
@@ -233,10 +233,10 @@ const cases: readonly PlantedCase[] = [
       });
     },
     [
-      /^queue default\/dead, receive attempt (69){16}: It is remembered in a standard queue\.$/,
-      /receive attempt (69){16}: It is remembered from \d+, after the last instant/,
-      /receive attempt (69){16}: It names message 0, which was not given out yet/,
-      /receive attempt (69){16}: It names message 9999, which was not given out yet/,
+      /^queue default\/dead, receive attempt i{16}: It is remembered in a standard queue\.$/,
+      /receive attempt i{16}: It is remembered from \d+, after the last instant/,
+      /receive attempt i{16}: It names message 0, which was not given out yet/,
+      /receive attempt i{16}: It names message 9999, which was not given out yet/,
     ],
   ],
   [
