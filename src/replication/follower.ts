@@ -98,6 +98,8 @@ export class Follower {
   /** The leader's copy is in place: the log begins where the copy began, and there it agrees. */
   copied(startSeq: LogSeq): void {
     this.#agreedSeq = startSeq;
+    // What an earlier leader confirmed alone, and lost, is not committed any more.
+    this.#commitSeq = startSeq;
     this.#owed = { kind: "ack", sentAt: this.#inside.context.nowMs(), round: 0 };
     this.stored();
   }
