@@ -3099,7 +3099,11 @@ export const ReplicationServiceDefinition = {
   fullName: "forebay.replication.v1.ReplicationService",
   methods: {
     /**
-     * The stream over which two members talk. The caller's first message is `introduction`, and so is the first answer. Errors:
+     * The stream over which two members talk. The caller's first message is `introduction`, and so is the first answer. A message
+     * that holds nothing is a sign of life: each side sends one when it sent nothing else for 200 ms, and closes a stream on which
+     * not a byte came for a second. With the metadata `forebay-lane: copy` the stream is for parts of a copy alone; otherwise the
+     * latest stream of a caller takes the place of the one before. A message has at most 16 MiB. Errors:
+     *   INVALID_ARGUMENT / MALFORMED_REQUEST: the first message is no introduction.
      *   UNAUTHENTICATED / CERTIFICATE_REQUIRED: no certificate of this cluster.
      *   FAILED_PRECONDITION / WRONG_GROUP: the two are not of one group; somebody mixed up endpoints or clusters.
      *   FAILED_PRECONDITION / UNKNOWN_PROTOCOL: the two have no version of this protocol in common.
@@ -3120,7 +3124,11 @@ export const ReplicationServiceDefinition = {
 export type ReplicationServiceService = typeof ReplicationServiceService;
 export const ReplicationServiceService = {
   /**
-   * The stream over which two members talk. The caller's first message is `introduction`, and so is the first answer. Errors:
+   * The stream over which two members talk. The caller's first message is `introduction`, and so is the first answer. A message
+   * that holds nothing is a sign of life: each side sends one when it sent nothing else for 200 ms, and closes a stream on which
+   * not a byte came for a second. With the metadata `forebay-lane: copy` the stream is for parts of a copy alone; otherwise the
+   * latest stream of a caller takes the place of the one before. A message has at most 16 MiB. Errors:
+   *   INVALID_ARGUMENT / MALFORMED_REQUEST: the first message is no introduction.
    *   UNAUTHENTICATED / CERTIFICATE_REQUIRED: no certificate of this cluster.
    *   FAILED_PRECONDITION / WRONG_GROUP: the two are not of one group; somebody mixed up endpoints or clusters.
    *   FAILED_PRECONDITION / UNKNOWN_PROTOCOL: the two have no version of this protocol in common.
@@ -3139,7 +3147,11 @@ export const ReplicationServiceService = {
 
 export interface ReplicationServiceServer extends UntypedServiceImplementation {
   /**
-   * The stream over which two members talk. The caller's first message is `introduction`, and so is the first answer. Errors:
+   * The stream over which two members talk. The caller's first message is `introduction`, and so is the first answer. A message
+   * that holds nothing is a sign of life: each side sends one when it sent nothing else for 200 ms, and closes a stream on which
+   * not a byte came for a second. With the metadata `forebay-lane: copy` the stream is for parts of a copy alone; otherwise the
+   * latest stream of a caller takes the place of the one before. A message has at most 16 MiB. Errors:
+   *   INVALID_ARGUMENT / MALFORMED_REQUEST: the first message is no introduction.
    *   UNAUTHENTICATED / CERTIFICATE_REQUIRED: no certificate of this cluster.
    *   FAILED_PRECONDITION / WRONG_GROUP: the two are not of one group; somebody mixed up endpoints or clusters.
    *   FAILED_PRECONDITION / UNKNOWN_PROTOCOL: the two have no version of this protocol in common.
@@ -3150,7 +3162,11 @@ export interface ReplicationServiceServer extends UntypedServiceImplementation {
 
 export interface ReplicationServiceClient extends Client {
   /**
-   * The stream over which two members talk. The caller's first message is `introduction`, and so is the first answer. Errors:
+   * The stream over which two members talk. The caller's first message is `introduction`, and so is the first answer. A message
+   * that holds nothing is a sign of life: each side sends one when it sent nothing else for 200 ms, and closes a stream on which
+   * not a byte came for a second. With the metadata `forebay-lane: copy` the stream is for parts of a copy alone; otherwise the
+   * latest stream of a caller takes the place of the one before. A message has at most 16 MiB. Errors:
+   *   INVALID_ARGUMENT / MALFORMED_REQUEST: the first message is no introduction.
    *   UNAUTHENTICATED / CERTIFICATE_REQUIRED: no certificate of this cluster.
    *   FAILED_PRECONDITION / WRONG_GROUP: the two are not of one group; somebody mixed up endpoints or clusters.
    *   FAILED_PRECONDITION / UNKNOWN_PROTOCOL: the two have no version of this protocol in common.
