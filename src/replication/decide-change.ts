@@ -1,12 +1,14 @@
 // What a change of a group's configuration makes of it, or what stands in its way: pure.
 
-import type { MemberId } from "../base/brands.js";
+import type { LogSeq, MemberId } from "../base/brands.js";
 import type { Configuration, GroupMember } from "../store/replica-disk.js";
 import type { ConfigurationChange, FollowerStatus } from "./ports.js";
 import { promotionLagMsMax } from "./settings.js";
 
 export interface GroupFacts {
   readonly leader: MemberId;
+  /** The first record of the leader's epoch. */
+  readonly epochFirstSeq: LogSeq;
   readonly statusOf: (id: MemberId) => FollowerStatus | undefined;
 }
 
@@ -70,7 +72,7 @@ export function decideChange(
 function whyNotVoter(
   member: GroupMember,
   configuration: Configuration,
-  { statusOf }: GroupFacts,
+  { statusOf, epochFirstSeq }: GroupFacts,
 ): string | undefined {
   if (member.isVoter) return `${member.node} is a voter already.`;
   const other = zoneVoter(configuration, member);
@@ -80,6 +82,8 @@ function whyNotVoter(
   const status = statusOf(member.id);
   if (status?.isConnected !== true) return `${member.node} does not answer.`;
   if (status.isTakingCopy) return `${member.node} is still taking a copy of the state.`;
+  // A leader that just began cannot tell how far behind a member is that has nothing of its epoch.
+  if (status.durableSeq < epochFirstSeq) return `${member.node} has not caught up with its leader.`;
   if (status.lagMs > promotionLagMsMax) {
     return `${member.node} is ${Math.ceil(status.lagMs / 1_000)} s behind; it must be less than 1 s.`;
   }

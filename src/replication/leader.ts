@@ -66,6 +66,11 @@ export class Leader implements Leadership, LeaderSide {
     this.#snapshotId = Math.floor(inside.context.parts.random() * 2 ** 48);
   }
 
+  /** The first record of the epoch. */
+  get firstSeq(): LogSeq {
+    return this.#firstSeq;
+  }
+
   get commitSeq(): LogSeq {
     return this.#commitSeq;
   }

@@ -42,6 +42,7 @@ export class Membership {
     const { configuration } = this.#inside.durable.planned;
     const decision = decideChange(configuration, change, {
       leader: this.#inside.context.id,
+      epochFirstSeq: leader.firstSeq,
       statusOf: (id) => followerOf(leader, id),
     });
     if (decision.kind === "refused") {
