@@ -1,5 +1,6 @@
 // Reads a whole store and lists what contradicts itself: rows that cannot be read, index rows without what they point to,
-// counters that do not count, segments nobody owns. A store that this program wrote and that nobody changed has none.
+// counters that do not count, segments nobody owns; of a member of a group its log as well (`check-log.ts`). A store that this
+// program wrote and that nobody changed has none.
 //
 // It reads every value once, in key order, a slice at a time with a fresh reader for each, so that it holds neither memory
 // nor freed pages: only the names and segments of all queues are kept. Nobody may write meanwhile, since a commit between
@@ -7,6 +8,7 @@
 
 import type { EpochMs } from "../base/brands.js";
 import type { Queue } from "../queue/model.js";
+import { checkLog } from "./check-log.js";
 import { checkSegment } from "./check-segment.js";
 import { checkStoreRows, namesOf } from "./check-store-rows.js";
 import { CheckWalk, type Contradiction, keyAfter, prefixAfter } from "./check-walk.js";
@@ -28,9 +30,17 @@ export interface CheckReport {
   readonly queueCount: number;
   readonly messageCount: number;
   readonly rowCount: number;
+  /** Of a member of a group. */
+  readonly log?: LogReport;
 }
 
-/** Checks a store that nobody writes to. */
+interface LogReport {
+  readonly recordCount: number;
+  /** True when the state is a copy that was being taken: it is whole, and can be checked, once more of the log is applied. */
+  readonly isStateUnfinished: boolean;
+}
+
+/** Checks a store that nobody writes to, and the log beside it if there is one. */
 export async function checkStore(store: Store): Promise<CheckReport> {
   return await new StoreCheck(store).run();
 }
@@ -39,13 +49,22 @@ export async function checkStore(store: Store): Promise<CheckReport> {
 export function renderCheckReport(report: CheckReport): string {
   const count = (value: number, noun: string): string =>
     `${value.toLocaleString("en-US")} ${noun}${value === 1 ? "" : "s"}`;
-  const read = `${count(report.queueCount, "queue")}, ${count(report.messageCount, "message")}, ${count(report.rowCount, "row")} read.`;
+  const read = [
+    `${count(report.queueCount, "queue")}, ${count(report.messageCount, "message")}, ${count(report.rowCount, "row")} read.`,
+    ...(report.log === undefined
+      ? []
+      : [`${count(report.log.recordCount, "record")} of the log read.`]),
+    ...(report.log?.isStateUnfinished === true ? [unfinishedState] : []),
+  ].join("\n");
   if (report.contradictionCount === 0) return `${read}\nNo contradictions.\n`;
   const lines = report.contradictions.map(({ row, sentence }) => `${row}: ${sentence}`);
   const left = report.contradictionCount - lines.length;
   if (left > 0) lines.push(`And ${left.toLocaleString("en-US")} more.`);
   return `${read}\n${count(report.contradictionCount, "contradiction")}:\n${lines.join("\n")}\n`;
 }
+
+const unfinishedState =
+  "The state is a copy that was being taken and is not whole yet, so it was not checked. The node goes on with it when it runs.";
 
 /** Who a segment belongs to. */
 interface Owner {
@@ -69,12 +88,8 @@ class StoreCheck {
   }
 
   async run(): Promise<CheckReport> {
-    this.#checkTime();
-    await this.#checkQueues();
-    await this.#checkGarbage();
-    await this.#checkSegments();
-    this.#checkOwnersSeen();
-    await checkStoreRows({ walk: this.#walk, lastInstant: this.#lastInstant });
+    const log = await this.#checkLog();
+    if (log?.isStateUnfinished !== true) await this.#checkState();
     const { contradictions, contradictionCount, rowCount } = this.#walk;
     return {
       contradictions,
@@ -82,7 +97,27 @@ class StoreCheck {
       queueCount: this.#queueCount,
       messageCount: this.#messageCount,
       rowCount,
+      ...(log !== undefined && { log }),
     };
+  }
+
+  async #checkLog(): Promise<LogReport | undefined> {
+    const rows = this.#walk.store.memberRows;
+    if (rows === undefined) return undefined;
+    const { recordCount, member } = await checkLog(this.#walk, rows);
+    return {
+      recordCount,
+      isStateUnfinished: member !== undefined && member.appliedSeq < member.wholeFrom,
+    };
+  }
+
+  async #checkState(): Promise<void> {
+    this.#checkTime();
+    await this.#checkQueues();
+    await this.#checkGarbage();
+    await this.#checkSegments();
+    this.#checkOwnersSeen();
+    await checkStoreRows({ walk: this.#walk, lastInstant: this.#lastInstant });
   }
 
   #checkTime(): void {

@@ -11,8 +11,10 @@ import { frameHeaderBytes } from "./bytes.js";
 import { DiskRoom } from "./disk-room.js";
 import { headOf, keyBytes, keyRange, orPassOver, unseal, valueKinds } from "./frames.js";
 import { LmdbEnvironment } from "./lmdb-environment.js";
+import { memberKey, memberOf } from "./member-row.js";
 import { RowWrites, type SealedRows } from "./sealed-rows.js";
 import type {
+  MemberRows,
   RowChange,
   ScannedRow,
   Store,
@@ -133,13 +135,32 @@ export class LmdbStore implements Store {
     };
   }
 
+  get memberRows(): MemberRows | undefined {
+    const { log, meta } = this.#environment;
+    if (log === undefined) return undefined;
+    return {
+      member: () => {
+        const row = meta.get(memberKey);
+        return row === undefined ? undefined : memberOf(row);
+      },
+      scanLog: (from) => scanFrom(log, from),
+    };
+  }
+
   async close(): Promise<void> {
     await this.#environment.close();
   }
 }
 
+function* scanFrom(rows: SealedRows, from: string): Iterable<ScannedRow> {
+  const range = from === "" ? {} : { start: keyBytes(from) };
+  for (const { key, value } of rows.database.getRange(range)) {
+    yield scanned(rows, key.toString("latin1"), value);
+  }
+}
+
 /** A stored value as a check meets it. */
-export function scanned(rows: SealedRows, key: string, framed: Buffer): ScannedRow {
+function scanned(rows: SealedRows, key: string, framed: Buffer): ScannedRow {
   try {
     if (framed[0] === valueKinds.chunk) {
       unseal(key, framed);

@@ -2,6 +2,7 @@
 // so that another engine could stand in LMDB's place.
 
 import type { RecordCorrupt } from "../base/record-corrupt.js";
+import type { MemberState } from "./replica-disk.js";
 
 /** One absolute change: a row's framed bytes, or its removal. */
 export interface RowChange {
@@ -42,6 +43,14 @@ export interface StoreSpace {
   readonly mapBytes: number;
 }
 
+/** What a member of a group keeps beside its state, for checking. */
+export interface MemberRows {
+  /** Undefined before it belongs to a group. Throws RecordCorrupt. */
+  member(): MemberState | undefined;
+  /** Every stored value of the log from a key on, as `Store.scan`. */
+  scanLog(from: string): Iterable<ScannedRow>;
+}
+
 export interface Store {
   get(key: string): Buffer | undefined;
   /**
@@ -61,6 +70,8 @@ export interface Store {
   space(): Promise<StoreSpace>;
   /** 32 random bytes made with the store: the key of receipt handles and page tokens. */
   readonly secret: Buffer;
+  /** Only where there is a log beside the state. */
+  readonly memberRows?: MemberRows | undefined;
   close(): Promise<void>;
 }
 
