@@ -11,6 +11,7 @@ import { RecordCorrupt } from "../base/record-corrupt.js";
 import { Record, RecordKind } from "../gen/forebay/replication/v1/record.js";
 import type { Configuration, LogEntry, LogPosition, StateChange } from "../store/replica-disk.js";
 import type { SealedRecord } from "./message.js";
+import { recordBytes } from "./record-bytes.js";
 import {
   bufferOf,
   changeFrom,
@@ -25,6 +26,7 @@ import {
 const formatWritten = 1;
 const formatKnown = 1;
 const chainBytes = 16;
+const nothing = new Uint8Array(0);
 
 export type RecordPurpose =
   /** The first record of an epoch, with the configuration from here on. */
@@ -60,8 +62,9 @@ export class RecordTooNew extends Error {
 export function makeRecord(prev: LogPosition, contents: RecordContents): LogRecord {
   const seq = logSeq(prev.seq + 1);
   const { purpose } = contents;
-  const bytes = bufferOf(
-    Record.encode({
+  // The fields in their order: those before the changes, the changes, the configuration behind them.
+  const before = Record.encode(
+    Record.create({
       format: formatWritten,
       minReader: formatWritten,
       groupId: idBytes(contents.groupId),
@@ -72,10 +75,15 @@ export function makeRecord(prev: LogPosition, contents: RecordContents): LogReco
       leaderTime: timeToWire(contents.leaderTime),
       configVersion: BigInt(contents.configVersion),
       kind: kindOf(purpose),
-      mutations: contents.changes as StateChange[],
-      config: purpose.kind === "batch" ? undefined : configurationToWire(purpose.configuration),
-    }).finish(),
-  );
+    }),
+  ).finish();
+  const after =
+    purpose.kind === "batch"
+      ? nothing
+      : Record.encode(
+          Record.create({ config: configurationToWire(purpose.configuration) }),
+        ).finish();
+  const bytes = recordBytes(before, contents.changes, after);
   return {
     entry: {
       epoch: contents.epoch,
