@@ -11,6 +11,11 @@ import {
   logSeq,
   memberId,
 } from "../../src/base/brands.js";
+import {
+  Ack,
+  HelloAck,
+  type PeerMessage,
+} from "../../src/gen/forebay/replication/v1/replication_service.js";
 import { makeRecord, type RecordPurpose } from "../../src/replication/record.js";
 import type {
   Configuration,
@@ -76,6 +81,8 @@ class Group {
       flushedOf: (id: string) => this.images.get(id),
       forgottenOf: () => [],
       minterOf: (number: number) => this.minted.get(number),
+      lastEpochOf: (_: string, through: number) => through,
+      membershipInCoordinator: () => membershipOf(of),
     };
     this.judge = new Judge(world, log, new Trace(false));
     this.clients = new ClientJudge(this.judge);
@@ -142,7 +149,7 @@ function stateOf(id: string, of: Configuration): MemberState {
   };
 }
 
-const [a, b, c] = ids as [string, string, string];
+const [a = "", b = "", c = ""]: readonly string[] = ids;
 const first = recordAfter(nothing);
 const second = recordAfter(first, { value: "w" });
 const otherFirst = recordAfter(nothing, { epoch: 2, value: "x" });
@@ -307,19 +314,11 @@ test("2.8: who leads has applied the first record of its epoch, and its state is
 test("E2: a promise is told when it is on disk, and I5: so is what a member has", () => {
   const { judge } = new Group();
   const who = { name: "01", memberId: a };
-  const helloAck = { epoch: 7n, position: undefined };
-  expect(() => judgeMessage(judge, who, { kind: { $case: "helloAck", value: helloAck } })).toThrow(
-    /^E2/,
-  );
-  const ack = {
-    epoch: 1n,
-    durableSeq: 1n,
-    appliedSeq: 0n,
-    sentAt: 0,
-    round: 0n,
-    diskFreeBytes: 0n,
-  };
-  expect(() => judgeMessage(judge, who, { kind: { $case: "ack", value: ack } })).toThrow(/^I5/);
+  const say = (message: PeerMessage) => () => judgeMessage(judge, who, message);
+  const helloAck = HelloAck.fromPartial({ epoch: 7n });
+  expect(say({ kind: { $case: "helloAck", value: helloAck } })).toThrow(/^E2/);
+  const ack = Ack.fromPartial({ epoch: 1n, durableSeq: 1n });
+  expect(say({ kind: { $case: "ack", value: ack } })).toThrow(/^I5/);
 });
 
 test("a client is told of its own record, and no later read lacks it", () => {

@@ -8,12 +8,12 @@
 //   I5  nothing is told before enough disks have it
 //   reads, leases, whenDurable, staleness: see judge-reads.ts
 
-import { Record as LogRecord } from "../../src/gen/forebay/replication/v1/record.js";
 import type { LogEntry, MemberState } from "../../src/store/replica-disk.js";
 import {
   acksNeeded,
   type CommittedLog,
   type CommittedRecord,
+  decodeRecord,
   type Membership,
   majorityOf,
   membershipIn,
@@ -30,6 +30,10 @@ export interface JudgedWorld {
   forgottenOf(memberId: string): readonly DiskImage[];
   /** Who the coordinator minted an epoch for; undefined when it did not. */
   minterOf(epoch: number): string | undefined;
+  /** The last epoch up to `through` that was minted for a member; 0 when none was. */
+  lastEpochOf(memberId: string, through: number): number;
+  /** Stored before its record is in any log, and counted with from then on. */
+  membershipInCoordinator(): Membership;
 }
 
 export interface Claim {
@@ -217,18 +221,20 @@ export class Judge {
     return undefined;
   }
 
-  /** The membership at the record, and the last one of the leader's log, which it may already count with. */
+  /** The membership at the record, and later ones that its leader may already count with. */
   #membershipsFor(pending: readonly LogEntry[], holder: DiskImage): readonly Membership[] {
     let membership = this.committed.membershipAt(this.committed.endSeq);
-    for (const entry of pending)
-      membership = membershipIn(LogRecord.decode(entry.record)) ?? membership;
+    for (const entry of pending) membership = membershipIn(decodeRecord(entry)) ?? membership;
     const memberships = [membership];
     for (let seq = (pending.at(-1)?.seq ?? 0) + 1; ; seq += 1) {
       const entry = holder.entryAt(seq);
-      if (entry === undefined) return memberships;
-      const stated = membershipIn(LogRecord.decode(entry.record));
+      if (entry === undefined) break;
+      const stated = membershipIn(decodeRecord(entry));
       if (stated !== undefined) memberships.push(stated);
     }
+    const latest = memberships.at(-1) ?? membership;
+    const stored = this.#world.membershipInCoordinator();
+    return stored.version === latest.version + 1 ? [...memberships, stored] : memberships;
   }
 
   #bestCount(memberships: readonly Membership[], seq: number, chain: Buffer) {
@@ -271,7 +277,9 @@ export class Judge {
   #applied(who: { name: string; memberId: string }, image: DiskImage, after: MemberState): void {
     const { appliedSeq } = after;
     const { name, memberId } = who;
-    this.claimed({ by: name, memberId, epoch: after.promisedEpoch, seq: appliedSeq });
+    // A leader may be the first to show what it committed, in the epoch it led before the last promise.
+    const epoch = this.#world.lastEpochOf(memberId, after.promisedEpoch);
+    this.claimed({ by: name, memberId, epoch, seq: appliedSeq });
     if (appliedSeq < after.wholeFrom) return;
     const expected = this.committed.stateHashAt(appliedSeq);
     this.#require(

@@ -84,8 +84,9 @@ export class Load {
       seq = leadership.append(this.#changes(value), epochMs(this.#timeMs), progress);
       trace.note(() => `${name} appends ${leadership.epoch}/${seq} = ${value}`);
     } catch (error) {
+      // Its role may be changing, or it lets another member take over and that fails: it is asked again.
       if (!(error instanceof LeadershipLost)) throw error;
-      this.#isOver = true;
+      this.#mayAppend = true;
     }
   }
 

@@ -3,10 +3,13 @@
 
 import type { PeerMessage } from "../../src/gen/forebay/replication/v1/replication_service.js";
 import type { Rules } from "../../src/replication/rules.js";
+import type { Theme } from "./schedule.js";
 import type { DiskLie } from "./simulated-disk.js";
 import type { EtcdFault } from "./simulated-etcd.js";
 
 export interface Mutation {
+  /** The world in which the rule matters, if it does not in most. */
+  readonly theme?: Theme;
   readonly rules?: Partial<Rules>;
   readonly diskLie?: DiskLie;
   readonly etcd?: EtcdFault;
@@ -22,10 +25,10 @@ export const mutations = {
   "disk-lies-about-records": { diskLie: "records" },
   "promise-not-durable": { rules: { mayAnswer: () => true } },
   "disk-lies-about-promises": { diskLie: "promises" },
-  "old-epochs-not-fenced": { rules: { mayFollow: () => true, mayAnswer: () => true } },
+  "old-epochs-not-fenced": { rules: { mayFollow: () => true } },
   "most-advanced-log-not-adopted": { rules: { isMoreAdvanced: () => false } },
   "old-epoch-records-counted": { rules: { countsByItself: () => true } },
-  "applied-records-truncated": { rules: { mayTruncate: () => true } },
+  "applied-records-truncated": { theme: "async", rules: { mayTruncate: () => true } },
   "applied-before-commit": { hear: commitAll },
   "lease-not-checked": { leaseNeverEnds: true },
   "old-majority-counted": {
@@ -37,7 +40,7 @@ export const mutations = {
   },
   "copy-without-its-log": { hear: copyIsWhole },
   "epochs-not-compared": { etcd: "epochs_not_compared" },
-  "forgotten-epochs-trusted": { rules: { mayTrust: () => true } },
+  "forgotten-epochs-trusted": { theme: "forgetful_etcd", rules: { mayTrust: () => true } },
 } as const satisfies Record<string, Mutation>;
 
 export type MutationName = keyof typeof mutations;

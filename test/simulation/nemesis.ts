@@ -48,7 +48,9 @@ export class Nemesis {
       node.start();
     }
     const promised = this.#world.promisedMax();
-    if (etcd.epoch < promised) etcd.raise(promised, this.#world.latestConfiguration());
+    const latest = this.#world.latestConfiguration();
+    const hasForgotten = etcd.configuration.version < latest.version;
+    if (etcd.epoch < promised || hasForgotten) etcd.raise(promised, latest);
   }
 
   #next(): void {
@@ -121,7 +123,10 @@ export class Nemesis {
     };
     if (fault === "cutOneWay") ways.push([node.name, other.name]);
     if (fault === "cutPair") both(node, other);
-    if (fault === "isolate") for (const each of others) both(node, each);
+    if (fault === "isolate") {
+      for (const each of others) both(node, each);
+      if (this.#prng.chance(0.5)) this.#breakEtcdPath(node, 1, 1);
+    }
     if (fault === "split") {
       const side = nodes.filter(() => this.#prng.chance(0.5));
       for (const one of side) for (const two of nodes) if (!side.includes(two)) both(one, two);
@@ -134,21 +139,13 @@ export class Nemesis {
   }
 
   #breakEtcd(fault: keyof FaultWeights, node: SimulatedNode): void {
-    const { etcd, trace, schedule } = this.#world;
+    const { etcd, trace } = this.#world;
     trace.note(() => `${fault} (${node.name})`);
     switch (fault) {
       case "etcdPath": {
         const loss = this.#prng.pick([0.3, 1]);
         const isQuestion = this.#prng.chance(0.5);
-        Object.assign(node.etcdPath, isQuestion ? { questionLoss: loss } : { answerLoss: loss });
-        if (this.#prng.chance(0.3)) node.etcdPath.delayMsMean = 300;
-        this.#later(2_000, () => {
-          Object.assign(node.etcdPath, {
-            delayMsMean: schedule.etcdMsMean,
-            questionLoss: 0,
-            answerLoss: 0,
-          });
-        });
+        this.#breakEtcdPath(node, isQuestion ? loss : 0, isQuestion ? 0 : loss);
         return;
       }
       case "etcdDown":
@@ -173,6 +170,15 @@ export class Nemesis {
       default:
         return;
     }
+  }
+
+  #breakEtcdPath(node: SimulatedNode, questionLoss: number, answerLoss: number): void {
+    Object.assign(node.etcdPath, { questionLoss, answerLoss });
+    if (this.#prng.chance(0.3)) node.etcdPath.delayMsMean = 300;
+    this.#later(2_000, () => {
+      const delayMsMean = this.#world.schedule.etcdMsMean;
+      Object.assign(node.etcdPath, { delayMsMean, questionLoss: 0, answerLoss: 0 });
+    });
   }
 
   #breakDisk(fault: "slowDisk" | "fullDisk" | "failingDisk", node: SimulatedNode): void {

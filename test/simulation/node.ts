@@ -225,7 +225,12 @@ export class SimulatedNode {
     if (this.#callsLeft === undefined) return true;
     if (this.#callsLeft === 0) return false;
     this.#callsLeft -= 1;
-    if (this.#callsLeft === 0) this.#world.events.after(0, () => this.crash());
+    const generation = this.#generation;
+    if (this.#callsLeft === 0) {
+      this.#world.events.after(0, () => {
+        if (generation === this.#generation) this.crash();
+      });
+    }
     return true;
   }
 

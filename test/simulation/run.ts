@@ -5,7 +5,7 @@ import { type Mutation, noMutation } from "./mutations.js";
 import { Nemesis } from "./nemesis.js";
 import { Operator } from "./operator.js";
 import { Prng } from "./prng.js";
-import { type Schedule, scheduleOf } from "./schedule.js";
+import { type Schedule, scheduleOf, type Theme } from "./schedule.js";
 import { Trace, Violation } from "./trace.js";
 import { type CreateMember, World } from "./world.js";
 
@@ -34,14 +34,16 @@ const staleEveryMs = 150;
 export interface RunOptions {
   readonly createMember: CreateMember;
   readonly mutation?: Mutation;
+  /** Instead of the one that the seed draws. */
+  readonly theme?: Theme | undefined;
   readonly isTraced?: boolean;
 }
 
 export function runSchedule(seed: number, options: RunOptions): RunResult {
   const prng = new Prng(seed);
-  const schedule = scheduleOf(seed, prng.fork(1));
-  const trace = new Trace(options.isTraced ?? false);
   const { createMember, mutation = noMutation } = options;
+  const schedule = scheduleOf(seed, prng.fork(1), options.theme ?? mutation.theme);
+  const trace = new Trace(options.isTraced ?? false);
   const world = new World({ schedule, mutation, prng: prng.fork(2), trace, createMember });
   try {
     const numbers = play(world, prng.fork(3));
@@ -78,8 +80,10 @@ function play(world: World, prng: Prng): RunNumbers {
   for (const node of nodes) events.after(prng.between(0, 300), () => node.start());
   const nemesis = new Nemesis(world, prng.fork(1));
   const operator = new Operator(world, prng.fork(2));
-  readFollowers(world, prng.fork(3));
+  let isInTrouble = true;
+  readFollowers(world, prng.fork(3), () => isInTrouble);
   runUntil(schedule.troubleMs);
+  isInTrouble = false;
   operator.end();
   nemesis.heal();
   const convergence = converge(world, runUntil);
@@ -92,10 +96,11 @@ function play(world: World, prng: Prng): RunNumbers {
   };
 }
 
-/** Looks again and again at what followers say of their age. */
-function readFollowers(world: World, prng: Prng): void {
+/** Looks again and again at what followers say of their age, until their clocks are set right. */
+function readFollowers(world: World, prng: Prng, goesOn: () => boolean): void {
   const { events, nodes, clients, schedule } = world;
   events.after(prng.span(staleEveryMs), () => {
+    if (!goesOn()) return;
     const node = prng.pick(nodes);
     const status = node.isStandingStill ? undefined : node.member?.status();
     if (
@@ -109,6 +114,6 @@ function readFollowers(world: World, prng: Prng): void {
       const ageMs = status.stalenessMs * (1 + 2 * schedule.clockRateErrorMax) + clockErrorMs;
       clients.readFollower(node.name, status.appliedSeq, events.nowMs - ageMs);
     }
-    readFollowers(world, prng);
+    readFollowers(world, prng, goesOn);
   });
 }

@@ -43,6 +43,7 @@ export interface OperatorWeights {
 
 export interface Schedule {
   readonly seed: number;
+  readonly theme: Theme;
   readonly voterCount: 1 | 3 | 5;
   readonly learnerCount: number;
   /** The first voter's store had data when it became a member, and nobody else's. */
@@ -70,27 +71,54 @@ export interface Schedule {
   readonly mayNeedOperator: boolean;
 }
 
-export function scheduleOf(seed: number, prng: Prng): Schedule {
-  const hasEarlierData = prng.chance(0.1);
+/** Rare worlds, each alone, so that what they may lose or forbid is clear. */
+export const themes = [
+  "plain",
+  "changing_members",
+  /** Leaders answer before anybody else has the record, and may take the last answers with them. */
+  "async",
+  /** etcd is restored from a backup. */
+  "forgetful_etcd",
+  /** Epochs are minted over the head of a leader whose lease lives. */
+  "forced_epochs",
+  /** One node's disk is put back to an earlier state, in a group where all have everything. */
+  "restored_disk",
+  /** One node's disk is lost, and the node starts anew as somebody else. */
+  "wiped_disk",
+] as const;
+
+export type Theme = (typeof themes)[number];
+
+function themeOf(prng: Prng): Theme {
+  const rare = ["async", "forgetful_etcd", "forced_epochs", "restored_disk", "wiped_disk"] as const;
+  if (prng.chance(0.3)) return prng.pick(rare);
+  return prng.chance(0.5) ? "changing_members" : "plain";
+}
+
+function acksOf(theme: Theme, prng: Prng): AcksMode {
+  if (theme === "async") return "async";
+  if (theme === "restored_disk") return "all";
+  if (theme === "wiped_disk") return "quorum";
+  return prng.pick(["quorum", "quorum", "quorum", "all"] as const);
+}
+
+/** `wanted`: instead of the theme that the seed draws. */
+export function scheduleOf(seed: number, prng: Prng, wanted?: Theme): Schedule {
+  const drawn = themeOf(prng);
+  const theme = wanted ?? drawn;
+  const mayStandAlone = theme === "plain" || theme === "changing_members";
+  const hasEarlierData = prng.chance(0.1) && mayStandAlone;
   // Others than the one with data would begin without it, so it begins alone and is joined.
-  const voterCount = hasEarlierData ? 1 : prng.pick([1, 3, 3, 3, 3, 5] as const);
-  const theme = prng.integer(0, 19);
-  // Rare worlds, each alone, so that what they may lose or forbid is clear.
-  const isAsync = theme === 0;
-  const isEtcdForgetful = theme === 1;
-  const isForced = theme === 2;
-  const isDiskRestored = theme === 3 && voterCount > 1;
-  const isWiped = theme === 4 && voterCount > 1;
-  const changesMembers = theme >= 12 || isWiped || voterCount === 1;
-  const acks = isAsync
-    ? "async"
-    : isDiskRestored
-      ? "all"
-      : isWiped
-        ? "quorum"
-        : prng.pick(["quorum", "quorum", "quorum", "all"] as const);
+  const voterCount = hasEarlierData
+    ? 1
+    : mayStandAlone
+      ? prng.pick([1, 3, 3, 3, 3, 5] as const)
+      : prng.pick([3, 3, 3, 5] as const);
+  const changesMembers = theme === "changing_members" || theme === "wiped_disk" || voterCount === 1;
+  const acks = acksOf(theme, prng);
   return {
     seed,
+    theme,
     voterCount,
     learnerCount: prng.pick([0, 0, 1, 2]),
     hasEarlierData,
@@ -109,9 +137,9 @@ export function scheduleOf(seed: number, prng: Prng): Schedule {
     etcdMsMean: prng.pick([1, 5, 40]),
     clockRateErrorMax: prng.pick([0, 0.0005, 0.02]),
     wallErrorMsMax: prng.pick([0, 500, 5_000]),
-    troubleMs: prng.between(4_000, 16_000),
+    troubleMs: prng.between(3_000, 9_000),
     faultEveryMs: prng.pick([250, 600, 1_500]),
-    faults: faultsOf(prng, { isEtcdForgetful, isForced, isDiskRestored, isWiped }),
+    faults: faultsOf(prng, theme),
     operatorEveryMs: prng.pick([500, 1_500, 4_000]),
     operations: {
       handOver: some(prng, 2),
@@ -119,13 +147,13 @@ export function scheduleOf(seed: number, prng: Prng): Schedule {
       promote: changesMembers ? 3 : 0,
       remove: changesMembers ? 2 : 0,
       // Another W than the one the schedule needs would let its faults lose what they may not.
-      setAcks: isAsync || isDiskRestored || isWiped ? 0 : some(prng, 1),
+      setAcks: mayStandAlone ? some(prng, 1) : 0,
     },
-    writeEveryMs: prng.pick([8, 40, 200]),
-    readEveryMs: prng.pick([20, 100]),
+    writeEveryMs: prng.pick([15, 60, 250]),
+    readEveryMs: prng.pick([40, 150]),
     keyCount: prng.pick([3, 40]),
-    leasesHold: !isEtcdForgetful && !isForced,
-    mayNeedOperator: isEtcdForgetful || isDiskRestored,
+    leasesHold: theme !== "forgetful_etcd" && theme !== "forced_epochs",
+    mayNeedOperator: theme === "forgetful_etcd" || theme === "restored_disk",
   };
 }
 
@@ -134,7 +162,8 @@ function settingsOf(prng: Prng): MemberSettings {
   return {
     ...defaultMemberSettings,
     heartbeatMs: prng.pick([150, 300]),
-    voterSilenceMsMax: prng.pick([1_000, 2_000]),
+    // The last one is longer than the lease, which then is all that ends a leader who is cut off.
+    voterSilenceMsMax: prng.pick([1_000, 2_000, 6_000]),
     leaseMarginMs: prng.pick([400, 800]),
     yieldMs: prng.pick([100, 300]),
     backoffMinMs: 100,
@@ -149,14 +178,7 @@ function settingsOf(prng: Prng): MemberSettings {
   };
 }
 
-interface Themes {
-  readonly isEtcdForgetful: boolean;
-  readonly isForced: boolean;
-  readonly isDiskRestored: boolean;
-  readonly isWiped: boolean;
-}
-
-function faultsOf(prng: Prng, themes: Themes): FaultWeights {
+function faultsOf(prng: Prng, theme: Theme): FaultWeights {
   return {
     crash: some(prng, 4),
     powerCut: some(prng, 3),
@@ -174,10 +196,10 @@ function faultsOf(prng: Prng, themes: Themes): FaultWeights {
     fullDisk: some(prng, 1),
     failingDisk: some(prng, 1),
     epochsMinted: some(prng, 2),
-    etcdRestored: themes.isEtcdForgetful ? 3 : 0,
-    epochForced: themes.isForced ? 4 : 0,
-    wipe: themes.isWiped ? 4 : 0,
-    restoreDisk: themes.isDiskRestored ? 3 : 0,
+    etcdRestored: theme === "forgetful_etcd" ? 8 : 0,
+    epochForced: theme === "forced_epochs" ? 4 : 0,
+    wipe: theme === "wiped_disk" ? 4 : 0,
+    restoreDisk: theme === "restored_disk" ? 3 : 0,
   };
 }
 

@@ -4,6 +4,7 @@
 //   npm run simulate -- --schedules 100000                 a night's worth
 //   npm run simulate -- --seed 4711 --schedules 1          one again, as it was
 //   npm run simulate -- --seed 4711 --schedules 1 --trace  with its last events, though it is clean
+//   npm run simulate -- --theme wiped_disk                 only such (test/simulation/schedule.ts has the names)
 //   npm run simulate -- --mutation lease-not-checked       with a rule broken: how long until somebody notices
 //   npm run simulate -- --mutation all                     the same with every rule, one after another
 
@@ -12,6 +13,7 @@ import { createMember } from "../../src/replication/member.js";
 import { protocolRules } from "../../src/replication/rules.js";
 import { type Mutation, mutationOf, mutations, noMutation } from "./mutations.js";
 import { explain, type RunOptions, type RunResult, runSchedule } from "./run.js";
+import { type Theme, themes } from "./schedule.js";
 
 /** The real member, with the rules it is to follow. */
 export const runOptions = (mutation: Mutation): RunOptions => ({
@@ -19,9 +21,11 @@ export const runOptions = (mutation: Mutation): RunOptions => ({
   createMember: (parts, { rules }) => createMember(parts, { ...protocolRules, ...rules }),
 });
 
-export function commandFor(seed: number, mutation: string | undefined): string {
-  const option = mutation === undefined ? "" : ` --mutation ${mutation}`;
-  return `npm run simulate -- --seed ${seed} --schedules 1${option}`;
+/** What repeats a run. A theme that was asked for is asked for again. */
+export function commandFor(seed: number, mutation?: string, theme?: Theme): string {
+  const broken = mutation === undefined ? "" : ` --mutation ${mutation}`;
+  const themed = theme === undefined ? "" : ` --theme ${theme}`;
+  return `npm run simulate -- --seed ${seed} --schedules 1${broken}${themed}`;
 }
 
 /** What a failed run has to say, for people. */
@@ -31,7 +35,7 @@ export function report(result: RunResult, options: RunOptions, mutation?: string
   return [
     ...explained.trace,
     `VIOLATION in schedule ${explained.schedule.seed}: ${explained.what}`,
-    `Again: ${commandFor(explained.schedule.seed, mutation)}`,
+    `Again: ${commandFor(explained.schedule.seed, mutation, options.theme)}`,
   ].join("\n");
 }
 
@@ -47,8 +51,16 @@ interface Totals {
 
 const tellEvery = 1_000;
 
-function simulate(from: number, count: number, failuresMax: number, isTraced: boolean): number {
-  const options = { ...runOptions(noMutation), isTraced };
+interface Wanted {
+  readonly from: number;
+  readonly count: number;
+  readonly failuresMax: number;
+  readonly isTraced: boolean;
+  readonly theme: Theme | undefined;
+}
+
+function simulate({ from, count, failuresMax, isTraced, theme }: Wanted): number {
+  const options: RunOptions = { ...runOptions(noMutation), isTraced, theme };
   const totals: Totals = {
     events: 0,
     committed: 0,
@@ -113,6 +125,7 @@ export function main(args: readonly string[]): number {
       schedules: { type: "string", default: "10000" },
       seed: { type: "string", default: "1" },
       mutation: { type: "string" },
+      theme: { type: "string" },
       failures: { type: "string", default: "10" },
       trace: { type: "boolean", default: false },
     },
@@ -120,7 +133,10 @@ export function main(args: readonly string[]): number {
   const from = Number(values.seed);
   const count = Number(values.schedules);
   if (values.mutation === undefined) {
-    return simulate(from, count, Number(values.failures), values.trace) === 0 ? 0 : 1;
+    const wanted = { from, count, failuresMax: Number(values.failures), isTraced: values.trace };
+    return simulate({ ...wanted, theme: themes.find((each) => each === values.theme) }) === 0
+      ? 0
+      : 1;
   }
   const name = values.mutation;
   if (name !== "all" && count === 1) {

@@ -82,6 +82,14 @@ export class SimulatedEtcd {
     return this.#minters.get(epoch);
   }
 
+  lastEpochOf(memberId: string, through: number): number {
+    let last = 0;
+    for (const [epoch, minter] of this.#minters) {
+      if (minter === memberId && epoch <= through) last = Math.max(last, epoch);
+    }
+    return last;
+  }
+
   view(): CoordinatorView {
     const hint = this.#hint;
     return {

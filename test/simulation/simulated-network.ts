@@ -32,6 +32,9 @@ interface Way {
 /** Told when a way has room again, or came up. Nodes are named by where they run, not by who runs there. */
 export type WayReady = (from: string, to: string) => void;
 
+/** Of messages that come out of order, where any do. */
+const strayChance = 0.1;
+
 export class SimulatedNetwork {
   readonly habits: NetworkHabits;
   readonly #events: EventQueue;
@@ -126,7 +129,7 @@ export class SimulatedNetwork {
 
   #delayMs(way: Way): number {
     const delayMs = 0.1 + this.#prng.span(this.habits.delayMsMean);
-    if (this.habits.reorders) return delayMs;
+    if (this.habits.reorders && this.#prng.chance(strayChance)) return delayMs * 4;
     way.lastArrivalMs = Math.max(way.lastArrivalMs, this.#events.nowMs + delayMs);
     return way.lastArrivalMs - this.#events.nowMs;
   }

@@ -3,7 +3,7 @@
 
 import type { EventQueue } from "./event-queue.js";
 
-const linesMax = 160;
+const linesMax = 400;
 
 export class Trace {
   readonly #isOn: boolean;

@@ -101,6 +101,8 @@ export class World {
         flushedOf: (id) => this.nodeOf(id)?.disk.flushed,
         forgottenOf: (id) => this.#forgotten.get(id) ?? [],
         minterOf: (epoch) => this.etcd.minterOf(epoch),
+        lastEpochOf: (id, through) => this.etcd.lastEpochOf(id, through),
+        membershipInCoordinator: () => membershipOf(this.etcd.configuration),
       },
       new CommittedLog(base, rows, membershipOf(configuration)),
       trace,
