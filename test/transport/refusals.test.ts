@@ -17,6 +17,7 @@ import {
   idOf,
   isSame,
   memberOf,
+  rememberingLog,
   startMember,
   type TestMember,
   until,
@@ -129,6 +130,18 @@ test("who dials a member of another group finds out why, and goes on dialling", 
   expect(a.network.status()[0]?.why).toMatch(/^it refused: FAILED_PRECONDITION \/ WRONG_GROUP: /);
   expect(a.readyFrom).toEqual([]);
   await a.network.close();
+});
+
+test("a caller who comes back every second is a warning once", async () => {
+  const { log, lines } = rememberingLog();
+  const c = await startMember("c", { log });
+  for (let count = 0; count < 3; count += 1) {
+    await dialByHand(c.endpoint, { introduction: { groupId: Buffer.alloc(16, 1) } });
+  }
+  await dialByHand(c.endpoint, { introduction: { protocolMin: 5, protocolMax: 5 } });
+  await c.network.close();
+  const reasons = lines.filter(({ level }) => level === "warn").map(({ reason }) => reason);
+  expect(reasons).toEqual(["WRONG_GROUP", "UNKNOWN_PROTOCOL"]);
 });
 
 test("another method is none of this listener's", async () => {

@@ -17,6 +17,7 @@ import { OperatorFault } from "../../base/operator-fault.js";
 import { type Address, addressText, isLoopback } from "../../config/address.js";
 import type { PeerMessage } from "../../gen/forebay/replication/v1/replication_service.js";
 import { WireFault } from "../../rpc/status-details.js";
+import { Complaints } from "./complaints.js";
 import {
   certificateRequired,
   type Identity,
@@ -67,6 +68,7 @@ interface Caller {
 
 export class PeerListener {
   readonly #parts: PeerListenerParts;
+  readonly #complaints: Complaints;
   readonly #tcp: Server;
   readonly #sockets = new Set<Socket>();
   readonly #callers = new Set<Caller>();
@@ -79,7 +81,8 @@ export class PeerListener {
 
   constructor(parts: PeerListenerParts) {
     this.#parts = parts;
-    const { tls } = parts;
+    const { tls, clock, log } = parts;
+    this.#complaints = new Complaints(clock, log);
     this.#tcp = createServer({ noDelay: true }, (socket) => this.#accept(socket));
     this.#tcp.maxConnections = connectionCountMax;
     tls?.onSecure((socket, certificate) => this.#serve(socket, certificate));
@@ -167,7 +170,7 @@ export class PeerListener {
     headers: IncomingHttpHeaders,
   ): void {
     const { stream, socket, certificate } = opened;
-    const { clock, log } = this.#parts;
+    const { clock } = this.#parts;
     const timer = clock.setTimer(handshakeMsMax, () => this.#drop(caller));
     const caller: Caller = { stream, socket, certificate, lane: laneOf(headers), timer };
     this.#callers.add(caller);
@@ -175,7 +178,6 @@ export class PeerListener {
     stream.on("close", () => this.#drop(caller));
     const why = this.#whyNot(headers, certificate);
     if (why !== undefined) {
-      log.warn({ from: socket.remoteAddress, reason: why.reason, why: why.message }, refusedLine);
       this.#refuse(caller, why);
       return;
     }
@@ -225,8 +227,6 @@ export class PeerListener {
       log.info({ peer: from, lane, from: socket.remoteAddress }, "a member has connected");
     } catch (error) {
       if (!(error instanceof WireFault)) throw error;
-      const { reason, message: why } = error;
-      log.warn({ from: caller.socket.remoteAddress, reason, why }, refusedLine);
       this.#refuse(caller, error);
     }
   }
@@ -242,7 +242,11 @@ export class PeerListener {
 
   /** Ends a caller's stream with a status, and its connection when that has been sent. */
   #refuse(caller: Caller, fault: WireFault): void {
-    const { stream, link, timer } = caller;
+    const { stream, socket, link, timer } = caller;
+    const { reason, message: why } = fault;
+    if (!this.#isClosing) {
+      this.#complaints.warn({ from: socket.remoteAddress, reason, why }, refusedLine);
+    }
     link?.stop();
     timer.cancel();
     const trailers = trailersOf(fault);
@@ -272,7 +276,7 @@ export class PeerListener {
   }
 
   #turnedAway(from: string | undefined, why: string): void {
-    this.#parts.log.warn({ from, why }, "a connection of a member failed before it spoke");
+    this.#complaints.warn({ from, why }, "a connection failed before it spoke");
   }
 }
 
