@@ -45,6 +45,7 @@ import { GroupView } from "./group-view.js";
 import { joiningRouter } from "./joining-router.js";
 import { LeadershipTerms } from "./leadership-terms.js";
 import { hasGroup, holdsOwnData, joinGroup } from "./member-identity.js";
+import { MovedMembers } from "./moved-members.js";
 
 export interface ClusterNodeParts {
   readonly config: Config;
@@ -71,6 +72,7 @@ interface Membership {
   readonly view: GroupView;
   readonly router: CallRouter;
   readonly administration: Administration;
+  readonly moved: MovedMembers;
 }
 
 /** How long a node that stops waits for another to take over. */
@@ -251,11 +253,13 @@ export class ClusterNode {
       registry: this.#registry,
       diskFreeBytes: () => replica.disk.freeBytes(),
     });
-    this.#membership = { member, network, coordinator, terms, view, router, administration };
+    const moved = new MovedMembers({ member, facts: () => coordinator.facts, clock, log });
+    this.#membership = { member, network, coordinator, terms, view, router, administration, moved };
     await network.listen(this.#parts.replicationAddress);
     network.setConfiguration(state.configuration);
     coordinator.start();
     member.start();
+    moved.start();
     log.info({ cluster: config.clusterName, member: state.memberId }, "taking part");
   }
 
@@ -355,6 +359,7 @@ export class ClusterNode {
     else await membership.terms.stop(callsEnd);
     this.#isStopped = true;
     this.#forwarders.close();
+    membership?.moved.stop();
     membership?.member.stop();
     await membership?.network.close();
     await membership?.coordinator.stop();
@@ -364,9 +369,11 @@ export class ClusterNode {
 }
 
 function memberSettings(config: Config): MemberSettings {
-  const { logKeepMinutes, logKeepBytes, logBytesMax } = config;
+  const { logKeepMinutes, logKeepBytes, logBytesMax, leaseTtlSeconds } = config;
   return {
     ...defaultMemberSettings,
+    // A short lease has no whole second to spare: the deadline has a margin of its own already.
+    leaseMarginMs: Math.min(defaultMemberSettings.leaseMarginMs, leaseTtlSeconds * 100),
     logKeepMs: logKeepMinutes * 60_000,
     logKeepBytes,
     ...(logBytesMax > 0 && { logBytesMax }),
