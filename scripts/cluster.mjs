@@ -211,11 +211,14 @@ Any node takes any call:
 
   npx forebay receive orders --ack --endpoint ${second.address}
 
-Let another node lead; then end one without a warning (it starts again after ${restartAfterMs / 1_000} s), and see who takes over:
+End the one that leads without a warning (it starts again after ${restartAfterMs / 1_000} s), and see who takes over:
 
-  npx forebay cluster handover${management}
   kill -9 ${leading.processId}
   npx forebay cluster status --management ${other.managementAddress}
+
+Let yet another one lead:
+
+  npx forebay cluster handover --management ${other.managementAddress}
 
 Ctrl-C stops everything.
 `;

@@ -9,7 +9,7 @@ import { type CliContext, duration, oneOf } from "./context.js";
 import { type OutputFormat, outputFormats } from "./output.js";
 
 const timeoutDefaultMs = 30_000;
-export const acksModes = ["ASYNC", "QUORUM", "ALL"] as const satisfies readonly ClusterAcks[];
+const acksModes = ["ASYNC", "QUORUM", "ALL"] as const satisfies readonly ClusterAcks[];
 
 export function addClusterCommands(program: Command, context: CliContext): void {
   const cluster = program

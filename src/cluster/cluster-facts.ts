@@ -10,10 +10,9 @@ import {
   readConfiguration,
   readEpoch,
   readGroup,
-  readHint,
   readLeader,
   readMember,
-  readMemberOfNode,
+  readMemberId,
   readRemoved,
 } from "./documents.js";
 import type { StoredKeys } from "./etcd-client.js";
@@ -58,8 +57,8 @@ export function factsOf(keys: ClusterKeys, { revision, keys: stored }: StoredKey
     configuration: one(keys.configuration, readConfiguration),
     epoch: one(keys.epoch, readEpoch) ?? epoch(0),
     leader: one(keys.leader, readLeader),
-    hint: one(keys.hint, readHint),
-    nodes: new Map(below(keys.nodes, readMemberOfNode)),
+    hint: one(keys.hint, readMemberId),
+    nodes: new Map(below(keys.nodes, readMemberId)),
     members: byMember(below(keys.members, readMember)),
     removed: byMember(below(keys.removedMembers, readRemoved)),
   };

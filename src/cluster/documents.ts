@@ -100,13 +100,12 @@ export function leaderText(leader: LeaderDocument): string {
 export const readLeader = (key: string, text: string): LeaderDocument =>
   read(key, text, leaderShape);
 
-export const readHint = (key: string, text: string): MemberId => {
-  const hinted = id.transform(memberId).safeParse(text);
-  if (!hinted.success) throw unreadable(key, "a member");
-  return hinted.data;
+/** A member alone: whom to let go first, or whom a node runs. */
+export const readMemberId = (key: string, text: string): MemberId => {
+  const found = id.transform(memberId).safeParse(text);
+  if (!found.success) throw unreadable(key, "a member");
+  return found.data;
 };
-
-export const readMemberOfNode = readHint;
 
 export function memberText(member: RegisteredMember): string {
   return JSON.stringify({
