@@ -147,6 +147,10 @@ export class Candidate {
     if (this.#step.kind !== "promising" || !this.#isConfirmed) return;
     if (!context.rules.mayAnswer(this.epoch, durable.stored.promisedEpoch)) return;
     const voters = votersOf(this.#inside.configuration());
+    if (!voters.some(({ id }) => id === context.id)) {
+      this.#inside.resign("it is no voter any more", undefined);
+      return;
+    }
     const promisers = voters.filter(({ id }) => id === context.id || this.#positions.has(id));
     if (promisers.length < context.rules.promisesNeeded(voters.length)) return;
     const best = this.#mostAdvanced(promisers.map(({ id }) => id));
@@ -240,7 +244,9 @@ export class Candidate {
       this.#inside.quarantine(`Its log is not the one it adopted, at ${logEnd.seq}.`);
       return;
     }
-    this.#finish();
+    // Once more: somebody still more advanced may have promised meanwhile.
+    this.#step = { kind: "promising" };
+    this.#decide();
   }
 
   #finish(): void {

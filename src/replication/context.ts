@@ -48,13 +48,21 @@ export class MemberContext {
   guarded(step: () => void): void {
     if (this.#isOver) return;
     this.#depth += 1;
+    this.#attempt(step);
+    // Twice: when the first coming to rest breaks, what became of the member is told by the second.
+    if (this.#depth === 1 && !this.#attempt(() => this.#comeToRest())) {
+      this.#attempt(() => this.#comeToRest());
+    }
+    this.#depth -= 1;
+  }
+
+  #attempt(step: () => void): boolean {
     try {
       step();
-      if (this.#depth === 1) this.#comeToRest();
+      return true;
     } catch (error) {
       this.#thrown(error);
-    } finally {
-      this.#depth -= 1;
+      return false;
     }
   }
 

@@ -59,6 +59,7 @@ export class DurableSide {
   #trimThrough: LogSeq | undefined;
   readonly #others: OtherWrite[] = [];
   #isWriting = false;
+  #isHalted = false;
   #wasOther = false;
   #fullSinceMs: number | undefined;
 
@@ -144,6 +145,11 @@ export class DurableSide {
     if (seq > this.#applyThrough) this.#applyThrough = seq;
   }
 
+  /** Records above this one are not to be applied after all, unless the batch under way does so. */
+  applyOnlyThrough(seq: LogSeq): void {
+    this.#applyThrough = logSeq(Math.max(this.#planned.appliedSeq, seq));
+  }
+
   /** What is applied or surely will be. */
   get toBeApplied(): LogSeq {
     const through = Math.min(this.#applyThrough, this.#planned.logEnd.seq);
@@ -227,9 +233,14 @@ export class DurableSide {
     return this.#recent.bytesAbove(seq);
   }
 
+  /** Writes nothing more. */
+  halt(): void {
+    this.#isHalted = true;
+  }
+
   /** Starts what waits, if nothing is under way. */
   flush(): void {
-    if (this.#isWriting) return;
+    if (this.#isWriting || this.#isHalted) return;
     const isBatchNext = this.#others.length === 0 || this.#wasOther;
     if (isBatchNext && this.#writeBatch()) return;
     let other = this.#others.shift();

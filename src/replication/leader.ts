@@ -17,6 +17,7 @@ import { LeadershipLost } from "../base/leadership-lost.js";
 import type { StateChange } from "../store/replica-disk.js";
 import { type Inside, votersOf } from "./inside.js";
 import { LagSamples } from "./lag-samples.js";
+import { LeaderWaiters } from "./leader-waiters.js";
 import { type LeaderSide, MemberStream } from "./member-stream.js";
 import type { AckMessage, AskSliceMessage, NackMessage, Position } from "./message.js";
 import { PendingRecords } from "./pending-records.js";
@@ -24,24 +25,12 @@ import type { AppendProgress, Leadership } from "./ports.js";
 import { makeRecord, type RecordPurpose } from "./record.js";
 import { SnapshotSender } from "./snapshot-sender.js";
 
-/** Somebody waits for `count` voters to have `seq`. */
-interface DurableWaiter {
-  readonly seq: LogSeq;
-  readonly count: number;
-  readonly done: (isDurable: boolean) => void;
-}
-
-/** Somebody waits for a majority to have answered `round`. */
-interface RoundWaiter {
-  readonly round: number;
-  readonly done: (isConfirmed: boolean) => void;
-}
-
 export class Leader implements Leadership, LeaderSide {
   readonly inside: Inside;
   readonly epoch: Epoch;
   readonly #streams = new Map<MemberId, MemberStream>();
   readonly #pending: PendingRecords;
+  readonly #waiters: LeaderWaiters;
   readonly lag: LagSamples;
   #firstSeq = logSeq(0);
   #commitSeq: LogSeq;
@@ -54,14 +43,13 @@ export class Leader implements Leadership, LeaderSide {
   /** Answers nothing on its own any more: another may lead by now. */
   #isYielded = false;
   #tick: Timer | undefined;
-  #durableWaiters: DurableWaiter[] = [];
-  #roundWaiters: RoundWaiter[] = [];
 
   constructor(inside: Inside, epoch: Epoch) {
     this.inside = inside;
     this.epoch = epoch;
     this.#commitSeq = inside.durable.stored.appliedSeq;
     this.#pending = new PendingRecords(inside.context);
+    this.#waiters = new LeaderWaiters(inside.context);
     this.lag = new LagSamples(inside.context);
     this.#snapshotId = Math.floor(inside.context.parts.random() * 2 ** 48);
   }
@@ -144,7 +132,7 @@ export class Leader implements Leadership, LeaderSide {
         this.inside.context.tell(() => done(false));
         return;
       }
-      this.#roundWaiters.push({ round: this.nextRound(), done });
+      this.#waiters.addRound({ round: this.nextRound(), done });
       for (const stream of this.#streams.values()) stream.heartbeat();
       this.#settleRounds();
     });
@@ -152,8 +140,9 @@ export class Leader implements Leadership, LeaderSide {
 
   whenDurable(seq: LogSeq, count: number, done: (isDurable: boolean) => void): void {
     this.inside.context.guarded(() => {
-      this.#durableWaiters.push({ seq, count, done });
-      this.#settleDurable();
+      this.#waiters.addDurable({ seq, count, done });
+      if (this.#isOver) this.#waiters.end();
+      else this.#settleDurable();
     });
   }
 
@@ -233,11 +222,9 @@ export class Leader implements Leadership, LeaderSide {
     this.#isOver = true;
     this.#tick?.cancel();
     for (const stream of this.#streams.values()) stream.end();
+    this.inside.durable.applyOnlyThrough(this.#commitSeq);
     this.#pending.fail(new LeadershipLost(why));
-    for (const { done } of this.#durableWaiters) this.inside.context.tell(() => done(false));
-    for (const { done } of this.#roundWaiters) this.inside.context.tell(() => done(false));
-    this.#durableWaiters = [];
-    this.#roundWaiters = [];
+    this.#waiters.end();
   }
 
   #write(purpose: RecordPurpose, changes: readonly StateChange[], leaderTime: EpochMs): LogSeq {
@@ -378,23 +365,17 @@ export class Leader implements Leadership, LeaderSide {
   }
 
   #settleDurable(): void {
-    if (this.#durableWaiters.length === 0) return;
-    const isSettled = ({ seq, count }: DurableWaiter): boolean => this.durableCount(seq) >= count;
-    const settled = this.#durableWaiters.filter(isSettled);
-    this.#durableWaiters = this.#durableWaiters.filter((waiter) => !isSettled(waiter));
-    for (const { done } of settled) this.inside.context.tell(() => done(true));
+    this.#waiters.settleDurable((seq) => this.durableCount(seq));
   }
 
   #settleRounds(): void {
-    if (this.#roundWaiters.length === 0) return;
-    const voters = votersOf(this.inside.durable.planned.configuration);
-    const needed = this.inside.context.rules.promisesNeeded(voters.length);
-    const hasAnswered = (id: MemberId, round: number): boolean =>
-      id === this.inside.context.id || (this.#streams.get(id)?.answeredRound ?? -1) >= round;
-    const isSettled = ({ round }: RoundWaiter): boolean =>
-      voters.filter(({ id }) => hasAnswered(id, round)).length >= needed;
-    const settled = this.#roundWaiters.filter(isSettled);
-    this.#roundWaiters = this.#roundWaiters.filter((waiter) => !isSettled(waiter));
-    for (const { done } of settled) this.inside.context.tell(() => done(true));
+    this.#waiters.settleRounds((round) => {
+      const voters = votersOf(this.inside.durable.planned.configuration);
+      const answered = voters.filter(
+        ({ id }) =>
+          id === this.inside.context.id || (this.#streams.get(id)?.answeredRound ?? -1) >= round,
+      );
+      return answered.length >= this.inside.context.rules.promisesNeeded(voters.length);
+    });
   }
 }

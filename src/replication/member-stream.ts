@@ -170,7 +170,7 @@ export class MemberStream {
       this.#appliedSeq = message.position.appliedSeq;
     }
     if (this.#mode.kind === "copying") {
-      if (this.#mode.copy.isAlive()) return;
+      if (this.#mode.copy.isAlive() && !this.#hasCopy(message.position, this.#mode.copy)) return;
       this.#mode = { kind: "probing" };
     }
     this.placed(message.position);
@@ -179,6 +179,13 @@ export class MemberStream {
 
   end(): void {
     this.copy?.end();
+  }
+
+  /** Whether the copy is in its place, though it could not say so. */
+  #hasCopy(position: Position, { startSeq }: SnapshotSender): boolean {
+    const theirs = { begins: position.epochBegins, endSeq: position.lastSeq };
+    const common = commonSeq(this.#leader.inside.durable.history, theirs);
+    return common !== undefined && common >= startSeq && position.appliedSeq <= common;
   }
 
   #answered({ round, memberSentAt }: AckMessage | NackMessage): void {

@@ -2,7 +2,7 @@
 // is only who does what: a message goes to the part it is for, an epoch that has begun ends the roles of earlier ones.
 
 import { assert } from "../base/assert.js";
-import { type Epoch, epoch, type LogSeq, type MemberId } from "../base/brands.js";
+import type { Epoch, LogSeq, MemberId } from "../base/brands.js";
 import { RecordCorrupt } from "../base/record-corrupt.js";
 import type { PeerMessage } from "../gen/forebay/replication/v1/replication_service.js";
 import type { Configuration } from "../store/replica-disk.js";
@@ -18,6 +18,7 @@ import { Leader } from "./leader.js";
 import { LogRetention } from "./log-retention.js";
 import { Membership } from "./membership.js";
 import type { Message, Position } from "./message.js";
+import { epochOf, isSameRole, type Office, roleOf } from "./office.js";
 import type {
   ChangeResult,
   ConfigurationChange,
@@ -41,14 +42,6 @@ type Answer = Extract<
   Message,
   { readonly kind: "hello_ack" | "log_slice" | "ack" | "nack" | "ask_slice" }
 >;
-
-/** What this member is now, and what only that can do. */
-type Office =
-  | { readonly kind: "follower" }
-  | { readonly kind: "candidate"; readonly candidate: Candidate }
-  | { readonly kind: "leader"; readonly leader: Leader }
-  | { readonly kind: "quarantined"; readonly why: string }
-  | { readonly kind: "stopped" };
 
 class Member implements ReplicationMember, Inside {
   readonly context: MemberContext;
@@ -116,8 +109,7 @@ class Member implements ReplicationMember, Inside {
 
   coordinatorChanged(view: CoordinatorView): void {
     this.context.guarded(() => {
-      this.#election.heardOf(view.epoch);
-      if (view.epoch > this.#officeEpoch()) this.#leaveOffice("a later epoch has begun");
+      this.heardOf(view.epoch);
       this.#releaseOldLease();
       this.#configurationChanged();
       this.#membership.coordinatorChanged(view);
@@ -186,7 +178,13 @@ class Member implements ReplicationMember, Inside {
 
   heardOf(of: Epoch): void {
     this.#election.heardOf(of);
-    if (of > this.#officeEpoch()) this.#leaveOffice("a later epoch has begun");
+    if (of <= epochOf(this.#office) || !this.#holdsEpoch()) return;
+    this.#leaveOffice("a later epoch has begun");
+    this.context.parts.coordinator.resign(undefined);
+  }
+
+  #holdsEpoch(): boolean {
+    return this.#office.kind === "candidate" || this.#office.kind === "leader";
   }
 
   resign(why: string, hint: MemberId | undefined): void {
@@ -197,16 +195,17 @@ class Member implements ReplicationMember, Inside {
   }
 
   quarantine(why: string): void {
-    const holdsEpoch = this.#officeEpoch() > 0;
+    const holdsEpoch = this.#holdsEpoch();
     this.#leaveOffice(why);
     this.#receiver.end();
     if (holdsEpoch) this.context.parts.coordinator.resign(undefined);
+    this.durable.halt();
     this.#office = { kind: "quarantined", why };
     this.#tellRole();
   }
 
   leads(of: Epoch): void {
-    assert(this.#officeEpoch() === of, "only who holds an epoch leads it");
+    assert(epochOf(this.#office) === of, "only who holds an epoch leads it");
     this.#tellRole();
   }
 
@@ -216,20 +215,6 @@ class Member implements ReplicationMember, Inside {
     return this.#office.kind === "leader" && this.#office.leader.isAnnounced
       ? this.#office.leader
       : undefined;
-  }
-
-  /** The epoch that this member holds or wants to lead; 0 for a follower. */
-  #officeEpoch(): Epoch {
-    switch (this.#office.kind) {
-      case "candidate":
-        return this.#office.candidate.epoch;
-      case "leader":
-        return this.#office.leader.epoch;
-      case "follower":
-      case "quarantined":
-      case "stopped":
-        return epoch(0);
-    }
   }
 
   #campaignWon(of: Epoch): void {
@@ -264,37 +249,19 @@ class Member implements ReplicationMember, Inside {
   #releaseOldLease(): void {
     const view = this.context.parts.coordinator.view();
     if (view?.leader !== this.context.id || this.#election.isCampaigning) return;
-    if (this.#office.kind === "follower" && view.epoch <= this.durable.planned.promisedEpoch) {
-      this.context.parts.coordinator.resign(undefined);
-    }
+    if (this.#office.kind === "follower") this.context.parts.coordinator.resign(undefined);
   }
 
   #isLeaderless(): boolean {
     const { voterSilenceMsMax } = this.context.parts.settings;
-    if (this.#office.kind !== "follower" || this.#receiver.isActive) return false;
+    if (this.#office.kind !== "follower") return false;
     const leader = this.context.parts.coordinator.view()?.leader;
     return leader === undefined || !this.#follower.hasHeardWithin(voterSilenceMsMax);
   }
 
   #role(): Role {
-    switch (this.#office.kind) {
-      case "follower": {
-        const known = this.context.parts.coordinator.view()?.leader;
-        const leader = this.#follower.leader ?? known;
-        return { kind: "follower", leader: leader === this.context.id ? undefined : leader };
-      }
-      case "candidate":
-        return { kind: "candidate", epoch: this.#office.candidate.epoch };
-      case "leader":
-        return {
-          kind: this.#office.leader.isAnnounced ? "leader" : "candidate",
-          epoch: this.#office.leader.epoch,
-        };
-      case "quarantined":
-        return { kind: "quarantined", why: this.#office.why };
-      case "stopped":
-        return { kind: "stopped" };
-    }
+    const known = this.#follower.leader ?? this.context.parts.coordinator.view()?.leader;
+    return roleOf(this.#office, known === this.context.id ? undefined : known);
   }
 
   #tellRole(): void {
@@ -346,7 +313,7 @@ class Member implements ReplicationMember, Inside {
       case "nack":
       case "ask_slice":
         // Answers to what was said in an epoch: to who still holds that one.
-        if (message.epoch === this.#officeEpoch()) this.#answered(from, message);
+        if (message.epoch === epochOf(this.#office)) this.#answered(from, message);
         return;
     }
   }
@@ -368,14 +335,13 @@ class Member implements ReplicationMember, Inside {
   /** Rule E2: listens to no epoch below the promise; one above it is promised, and ends what earlier ones gave. */
   #listen(from: MemberId, of: Epoch): boolean {
     const { promisedEpoch } = this.durable.planned;
-    const isHeldByOther = this.#officeEpoch() === of || !this.#follower.isHeldBy(from, of);
+    const isHeldByOther = epochOf(this.#office) === of || !this.#follower.isHeldBy(from, of);
     if (!this.context.rules.mayFollow(of, promisedEpoch) || isHeldByOther) {
       this.context.send(from, { kind: "refusal", epoch: of, promisedEpoch });
       return false;
     }
-    this.#election.heardOf(of);
     if (of > promisedEpoch) {
-      this.#leaveOffice("a later epoch has begun");
+      this.heardOf(of);
       this.#receiver.end();
     }
     this.durable.promise(of);
@@ -385,7 +351,7 @@ class Member implements ReplicationMember, Inside {
 
   #refused(of: Epoch, promisedEpoch: Epoch): void {
     this.#election.heardOf(promisedEpoch);
-    if (of !== this.#officeEpoch() || promisedEpoch < of) return;
+    if (of !== epochOf(this.#office) || promisedEpoch < of) return;
     this.resign(`a member has promised epoch ${promisedEpoch} to another`, undefined);
   }
 
@@ -439,16 +405,3 @@ class Member implements ReplicationMember, Inside {
 }
 
 const maxSeq = (one: LogSeq, other: LogSeq): LogSeq => (one > other ? one : other);
-
-function isSameRole(one: Role, other: Role): boolean {
-  switch (one.kind) {
-    case "follower":
-      return other.kind === "follower" && other.leader === one.leader;
-    case "candidate":
-    case "leader":
-      return other.kind === one.kind && other.epoch === one.epoch;
-    case "quarantined":
-    case "stopped":
-      return other.kind === one.kind;
-  }
-}
