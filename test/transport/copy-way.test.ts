@@ -2,6 +2,7 @@
 
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
+import { type Clock, createSystemClock } from "../../src/base/clock.js";
 import {
   type PeerMessage,
   StateSlice,
@@ -41,15 +42,22 @@ function slice(bytes: number): PeerMessage {
 /** A line to a member on which every connection but the first lets through only so much of what is sent to it. */
 interface Line {
   readonly endpoint: string;
+  /** Since the beginning. */
   readonly connectionCount: () => number;
+  readonly openCount: () => number;
   readonly server: Server;
 }
 
 async function lineTo(member: TestMember, laterBytesMax: number): Promise<Line> {
   const [host = "", port] = member.endpoint.split(":");
   let connectionCount = 0;
+  let openCount = 0;
   const server = createServer((near: Socket) => {
     connectionCount += 1;
+    openCount += 1;
+    near.on("close", () => {
+      openCount -= 1;
+    });
     let left = connectionCount === 1 ? Number.POSITIVE_INFINITY : laterBytesMax;
     const far = connect({ host, port: Number(port) });
     near.on("data", (chunk: Buffer) => {
@@ -71,7 +79,12 @@ async function lineTo(member: TestMember, laterBytesMax: number): Promise<Line> 
   });
   const address = server.address();
   const bound = typeof address === "object" && address !== null ? address.port : 0;
-  return { endpoint: `127.0.0.1:${bound}`, connectionCount: () => connectionCount, server };
+  return {
+    endpoint: `127.0.0.1:${bound}`,
+    connectionCount: () => connectionCount,
+    openCount: () => openCount,
+    server,
+  };
 }
 
 const opened: { close(): unknown }[] = [];
@@ -79,8 +92,8 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((one) => one.close()));
 });
 
-async function connected(laterBytesMax: number) {
-  const a = await startMember("a");
+async function connected(laterBytesMax: number, clock: Clock = createSystemClock()) {
+  const a = await startMember("a", { clock });
   const b = await startMember("b");
   const line = await lineTo(b, laterBytesMax);
   opened.push(a.network, b.network, line.server);
@@ -114,6 +127,22 @@ test("parts of a copy arrive over it, and over the other one before it is up", a
   a.network.send(b.id, slice(1_000_000));
   await until(() => b.heard.length === 2);
   expect(b.heard.map(({ from }) => from)).toEqual([a.id, a.id]);
+});
+
+test("a copy's connection is closed when nothing was sent over it for a while, and made again for the next", async () => {
+  const clock = createSystemClock();
+  const impatient = {
+    ...clock,
+    setTimer: (delayMs: number, fire: () => void) =>
+      clock.setTimer(delayMs === 15_000 ? 400 : delayMs, fire),
+  };
+  const { a, b, line } = await connected(Number.POSITIVE_INFINITY, impatient);
+  a.network.send(b.id, offer);
+  await until(() => line.openCount() === 2);
+  await until(() => line.openCount() === 1);
+  expect(a.network.isReady(b.id)).toBe(true);
+  a.network.send(b.id, slice(100));
+  await until(() => line.connectionCount() === 3);
 });
 
 test("without a copy there is no second connection", async () => {

@@ -3,16 +3,14 @@
 // count, not answers: on a slow line a long message takes seconds, and its bytes are the proof that somebody sends it. HTTP/2's
 // own pings are not relied on: they wait behind what is written, as answers to a message of ours would.
 //
-// What is to be sent waits here, and is given to HTTP/2 as fast as the socket takes it: so what is unsent is known, and bounded.
+// What is sent waits in the stream until the socket takes it. How much that is, is looked at before every message: with some
+// megabytes the link is not ready, and told when there is room again; at the bound a message is dropped.
 
 import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "../../base/clock.js";
 import type { PeerMessage } from "../../gen/forebay/replication/v1/replication_service.js";
 import { BrokenFrame, beatFrame, type Frame, FrameReader, frameOf } from "./frames.js";
 import { beatMs, messageBytesMax, readyBytesMax, silenceMsMax, unsentBytesMax } from "./limits.js";
-
-/** What a link needs of an HTTP/2 stream. */
-export type LinkStream = Duplex;
 
 /** The connection below a stream, of which only signs of life matter here. */
 export interface LinkSocket {
@@ -28,7 +26,8 @@ export interface LinkEvents {
 }
 
 export interface LinkParts {
-  readonly stream: LinkStream;
+  /** An HTTP/2 stream. */
+  readonly stream: Duplex;
   readonly socket: LinkSocket;
   readonly clock: Pick<Clock, "setTimer">;
   readonly events: LinkEvents;
@@ -40,8 +39,7 @@ export type SendOutcome = "queued" | "too_long" | "full" | "closed";
 export class PeerLink {
   readonly #parts: LinkParts;
   readonly #reader = new FrameReader();
-  readonly #line = new Line();
-  #isBlocked = false;
+  /** Somebody was told that there is no room, and not yet that there is. */
   #wasFull = false;
   #hasSpoken = false;
   #isOver = false;
@@ -49,16 +47,11 @@ export class PeerLink {
   #heardBytes = 0;
   /** Looks in a row that found nothing new. */
   #silentLooks = 0;
-  #sentBytes = 0;
 
   constructor(parts: LinkParts) {
     const { stream } = parts;
     this.#parts = parts;
     stream.on("data", (chunk: Buffer) => this.#read(chunk));
-    stream.on("drain", () => {
-      this.#isBlocked = false;
-      this.#pump();
-    });
     stream.on("error", (error: Error) => this.#break(error.message));
     stream.on("end", () => this.#break("it ended the stream"));
     stream.on("close", () => this.#break("the stream was closed"));
@@ -73,11 +66,7 @@ export class PeerLink {
 
   /** Bytes given to this link that the socket has not taken. */
   get unsentBytes(): number {
-    return this.#line.bytes + this.#parts.stream.writableLength;
-  }
-
-  get sentBytes(): number {
-    return this.#sentBytes;
+    return this.#parts.stream.writableLength;
   }
 
   get isReady(): boolean {
@@ -94,8 +83,7 @@ export class PeerLink {
       this.#wasFull = true;
       return "full";
     }
-    this.#line.add(frame);
-    this.#pump();
+    this.#write(frame);
     return "queued";
   }
 
@@ -103,39 +91,23 @@ export class PeerLink {
   stop(): void {
     this.#isOver = true;
     this.#timer?.cancel();
-    this.#line.clear();
   }
 
-  #pump(): void {
-    while (!this.#isBlocked && !this.#isOver) {
-      const frame = this.#line.take();
-      if (frame === undefined) break;
-      this.#write(frame);
-    }
-    if (this.#wasFull && !this.#isOver && this.unsentBytes < readyBytesMax) {
-      this.#wasFull = false;
-      this.#tellOfRoom();
-    }
-  }
-
-  // In a turn of its own: a message that is sent may be what made room known, and no port calls back from within a call.
-  #tellOfRoom(): void {
-    setImmediate(() => {
-      if (!this.#isOver) this.#parts.events.roomAgain();
-    });
-  }
-
-  #write(frame: Frame): void {
+  #write({ pieces }: Frame): void {
     const { stream } = this.#parts;
     this.#hasSpoken = true;
-    this.#sentBytes += frame.bytes;
     // Corked, the pieces leave in one call.
     stream.cork();
-    let mayGoOn = true;
-    for (const piece of frame.pieces) mayGoOn = stream.write(piece);
+    for (const piece of pieces) stream.write(piece, this.#written);
     stream.uncork();
-    this.#isBlocked = !mayGoOn;
   }
+
+  /** The socket took something. Never called from within a write. */
+  readonly #written = (): void => {
+    if (!this.#wasFull || this.#isOver || this.unsentBytes >= readyBytesMax) return;
+    this.#wasFull = false;
+    this.#parts.events.roomAgain();
+  };
 
   #read(chunk: Buffer): void {
     if (this.#isOver) return;
@@ -160,7 +132,7 @@ export class PeerLink {
       this.#break("nothing was heard of it for a second");
       return;
     }
-    if (!this.#hasSpoken && !this.#isBlocked) this.#write(beatFrame);
+    if (!this.#hasSpoken && this.unsentBytes === 0) this.#write(beatFrame);
     this.#hasSpoken = false;
     this.#await();
   }
@@ -173,38 +145,5 @@ export class PeerLink {
     if (this.#isOver) return;
     this.stop();
     this.#parts.events.broke(why);
-  }
-}
-
-const takenMax = 64;
-
-/** Frames that wait, first come, first served. */
-class Line {
-  #frames: Frame[] = [];
-  #at = 0;
-  bytes = 0;
-
-  add(frame: Frame): void {
-    this.#frames.push(frame);
-    this.bytes += frame.bytes;
-  }
-
-  take(): Frame | undefined {
-    const frame = this.#frames[this.#at];
-    if (frame === undefined) return undefined;
-    this.#at += 1;
-    this.bytes -= frame.bytes;
-    // What was taken must not be kept; cutting it off one by one would move the others each time.
-    if (this.#at === this.#frames.length || this.#at === takenMax) {
-      this.#frames = this.#frames.slice(this.#at);
-      this.#at = 0;
-    }
-    return frame;
-  }
-
-  clear(): void {
-    this.#frames = [];
-    this.#at = 0;
-    this.bytes = 0;
   }
 }
