@@ -99,6 +99,7 @@ const adviceByReason: Readonly<Record<string, string>> = {
   SCHEDULE_NOT_FOUND: "See which schedules there are with `forebay schedule ls`.",
   SCHEDULE_LIMIT: "Remove schedules that are no longer needed with `forebay schedule rm`.",
   NOT_IN_CLUSTER: "Ask a node of the cluster, with --management.",
+  NOT_TAKING_PART: "See what it waits for with `curl <management>/readyz`, and in its log.",
   NOT_LEADER: "Try again in a second; see who leads with `forebay cluster status`.",
   MEMBER_NOT_FOUND: "See the members with `forebay cluster status`.",
   NODE_NOT_REGISTERED: "See which nodes have registered with `forebay cluster status`.",

@@ -68,6 +68,7 @@ export interface MemberProgressReport {
 }
 
 export interface ClusterReport {
+  readonly kind: "report";
   readonly cluster: string;
   readonly groupId: string;
   readonly node: string;
@@ -105,6 +106,7 @@ export class Administration {
     const { members } = status.configuration;
     const leading = leaderOf(status, facts);
     return {
+      kind: "report",
       cluster,
       groupId,
       node,

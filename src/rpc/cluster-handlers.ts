@@ -21,7 +21,7 @@ export type ClusterHandlers = ServiceHandlers<typeof ClusterServiceDefinition>;
 /** A node's part in its cluster; `Administration` of src/cluster is one. */
 export interface ClusterPort {
   /** Undefined when etcd does not answer. */
-  report(): Promise<ClusterReport | undefined>;
+  report(): Promise<ClusterReport | Joining | undefined>;
   change(asked: AskedChange): Promise<AskedOutcome>;
 }
 
@@ -33,7 +33,15 @@ type AskedChange =
   | { readonly kind: "set_acks"; readonly acks: Acks }
   | { readonly kind: "hand_over"; readonly member: string | undefined };
 
+/** A node that does not take part yet. */
+interface Joining {
+  readonly kind: "joining";
+  /** The end of a sentence: for what. */
+  readonly waitsFor: string;
+}
+
 type AskedOutcome =
+  | Joining
   | { readonly kind: "done"; readonly configurationVersion: number }
   | { readonly kind: "refused"; readonly why: string }
   | {
@@ -44,6 +52,7 @@ type AskedOutcome =
   | { readonly kind: "etcd_unavailable" };
 
 interface ClusterReport {
+  readonly kind: "report";
   readonly cluster: string;
   readonly groupId: string;
   readonly node: string;
@@ -100,6 +109,7 @@ export function createClusterHandlers(port: ClusterPort | undefined): ClusterHan
     status: async () => {
       const report = await inCluster(port).report();
       if (report === undefined) throw faultOf({ kind: "etcd_unavailable" });
+      if (report.kind === "joining") throw faultOf(report);
       return renderReport(report);
     },
     addMember: ({ node }) => change({ kind: "add", node: parseNode(node) }),
@@ -149,6 +159,13 @@ function faultOf(outcome: Exclude<AskedOutcome, { readonly kind: "done" }>): Wir
         message: `No node "${outcome.name}" has registered. Start it with the same cluster_name and cluster_etcd_endpoints, and add it then.`,
         metadata: { node: outcome.name },
         resource: { type: "node", name: outcome.name },
+      });
+    case "joining":
+      return new WireFault({
+        code: status.FAILED_PRECONDITION,
+        reason: "NOT_TAKING_PART",
+        message: `This node does not take part yet. It waits for ${outcome.waitsFor}.`,
+        metadata: { waits_for: outcome.waitsFor },
       });
     case "etcd_unavailable":
       return new WireFault({

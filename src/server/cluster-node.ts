@@ -120,12 +120,14 @@ export class ClusterNode {
 
   /** What operators ask and change. */
   readonly port: ClusterPort = {
-    report: async () => await this.#membership?.administration.report(),
+    report: async () =>
+      this.#membership === undefined
+        ? { kind: "joining", waitsFor: this.#waitsFor }
+        : this.#membership.administration.report(),
     change: async (asked) =>
-      (await this.#membership?.administration.change(asked)) ?? {
-        kind: "not_leader",
-        leader: undefined,
-      },
+      this.#membership === undefined
+        ? { kind: "joining", waitsFor: this.#waitsFor }
+        : this.#membership.administration.change(asked),
   };
 
   /** The engine, while this node leads. */

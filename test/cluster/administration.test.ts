@@ -297,12 +297,22 @@ describe("forebay cluster", () => {
     expect(stdout).toMatch(/node-1 +zone-1 +yes +leader/);
   });
 
-  test("without etcd, and on a node that runs alone, it is said so", async () => {
+  test("without etcd, on a node that waits to take part, and on one that runs alone, it is said so", async () => {
     leader.facts = undefined;
     for (const line of ["status", "acks all", "handover"]) {
       expect(await run(line)).toMatchObject({
         exitCode: 6,
         stderr: expect.stringContaining("ETCD_UNAVAILABLE"),
+      });
+    }
+    const joining = await serve({
+      report: async () => ({ kind: "joining", waitsFor: "the cluster to be begun" }),
+      change: async () => ({ kind: "joining", waitsFor: "the cluster to be begun" }),
+    });
+    for (const line of ["status", "acks all", "handover"]) {
+      expect(await run(line, joining)).toMatchObject({
+        exitCode: 4,
+        stderr: expect.stringContaining("It waits for the cluster to be begun."),
       });
     }
     const alone = await serve(undefined);

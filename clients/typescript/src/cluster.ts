@@ -120,7 +120,7 @@ export class ClusterAdmin implements AsyncDisposable {
   /**
    * How the cluster is doing: as the node that leads knows it, if it can be reached, since it alone knows how far the others are.
    *
-   * @throws ForebayError NOT_IN_CLUSTER, ETCD_UNAVAILABLE.
+   * @throws ForebayError NOT_IN_CLUSTER, NOT_TAKING_PART, ETCD_UNAVAILABLE.
    */
   async status(options: CallOptions = {}): Promise<ClusterStatus> {
     const known = statusOf(await this.#first.unary(methods.status, {}, options));
@@ -139,7 +139,7 @@ export class ClusterAdmin implements AsyncDisposable {
   /**
    * Lets a node that registered follow, without a vote.
    *
-   * @throws ForebayError NODE_NOT_REGISTERED, CHANGE_REFUSED, NOT_LEADER, NOT_IN_CLUSTER, ETCD_UNAVAILABLE.
+   * @throws ForebayError NODE_NOT_REGISTERED, CHANGE_REFUSED, NOT_LEADER, NOT_IN_CLUSTER, NOT_TAKING_PART, ETCD_UNAVAILABLE.
    */
   async addMember(node: string, options?: CallOptions): Promise<bigint> {
     return versionOf(
@@ -150,7 +150,7 @@ export class ClusterAdmin implements AsyncDisposable {
   /**
    * Gives a member a vote, by the name of its node or its id.
    *
-   * @throws ForebayError MEMBER_NOT_FOUND, CHANGE_REFUSED, NOT_LEADER, NOT_IN_CLUSTER, ETCD_UNAVAILABLE.
+   * @throws ForebayError MEMBER_NOT_FOUND, CHANGE_REFUSED, NOT_LEADER, NOT_IN_CLUSTER, NOT_TAKING_PART, ETCD_UNAVAILABLE.
    */
   async promoteMember(member: string, options?: CallOptions): Promise<bigint> {
     return versionOf(
@@ -161,7 +161,7 @@ export class ClusterAdmin implements AsyncDisposable {
   /**
    * Takes a member out for good, by the name of its node or its id.
    *
-   * @throws ForebayError MEMBER_NOT_FOUND, CHANGE_REFUSED, NOT_LEADER, NOT_IN_CLUSTER, ETCD_UNAVAILABLE.
+   * @throws ForebayError MEMBER_NOT_FOUND, CHANGE_REFUSED, NOT_LEADER, NOT_IN_CLUSTER, NOT_TAKING_PART, ETCD_UNAVAILABLE.
    */
   async removeMember(member: string, options?: CallOptions): Promise<bigint> {
     return versionOf(
@@ -172,7 +172,7 @@ export class ClusterAdmin implements AsyncDisposable {
   /**
    * Lets another voter lead: the one named, or the one whose log is the longest.
    *
-   * @throws ForebayError MEMBER_NOT_FOUND, CHANGE_REFUSED, NOT_LEADER, NOT_IN_CLUSTER, ETCD_UNAVAILABLE.
+   * @throws ForebayError MEMBER_NOT_FOUND, CHANGE_REFUSED, NOT_LEADER, NOT_IN_CLUSTER, NOT_TAKING_PART, ETCD_UNAVAILABLE.
    */
   async handOver(member?: string, options?: CallOptions): Promise<void> {
     const request = { member: member ?? "" };
@@ -182,7 +182,7 @@ export class ClusterAdmin implements AsyncDisposable {
   /**
    * Says how many voters must have a record on disk before a call is answered.
    *
-   * @throws ForebayError CHANGE_REFUSED, NOT_LEADER, NOT_IN_CLUSTER, ETCD_UNAVAILABLE.
+   * @throws ForebayError CHANGE_REFUSED, NOT_LEADER, NOT_IN_CLUSTER, NOT_TAKING_PART, ETCD_UNAVAILABLE.
    */
   async setAcks(acks: ClusterAcks, options?: CallOptions): Promise<bigint> {
     const request = { acks: AcksMode[acks] };

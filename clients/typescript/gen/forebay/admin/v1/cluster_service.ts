@@ -27,6 +27,7 @@ export const protobufFileName = "forebay/admin/v1/cluster_service.proto";
  * Spoken on the management listener (7401) of every node. Any node tells what it knows; what changes the cluster goes to the node
  * that leads. Every call may also answer:
  *   FAILED_PRECONDITION / NOT_IN_CLUSTER: this node runs alone.
+ *   FAILED_PRECONDITION / NOT_TAKING_PART: it waits, for etcd or for the cluster to begin; metadata `waits_for` tells.
  *   UNAVAILABLE / ETCD_UNAVAILABLE: etcd does not answer; try again.
  * and every call that changes something:
  *   UNAVAILABLE / NOT_LEADER: another node leads, or none does at the moment; nothing was done. Metadata `leader` is the node that
