@@ -169,6 +169,14 @@ describeWithEtcd("the coordinator", () => {
     expect(await next.change(2, configurationOf(3, 2))).toBe("stored");
   });
 
+  test("a leader whose lease is gone stores no configuration, though nobody took its place", async () => {
+    const { keys } = await initialisedCluster(etcd);
+    const leader = new TestMember(etcd, { keys, at: 1, times: { renewMs: 600_000 } });
+    await leader.campaign(0);
+    await clientOf(etcd).transact([], [{ kind: "delete", key: keys.leader }]);
+    expect(await leader.change(1, configurationOf(3, 2))).toBe("refused");
+  });
+
   test("a member that was removed has a tombstone, is no longer registered and never comes back", async () => {
     const { keys, registry } = await initialisedCluster(etcd);
     const leader = new TestMember(etcd, { keys, at: 1 });
