@@ -1,8 +1,9 @@
-// The client: one connection to one server, and the queues on it.
+// The client: the connection to a server or a cluster, and the queues on it.
 
 import { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js";
-import { type CallOptions, Connection, type RetryOptions } from "./connection.js";
-import { parseEndpoint } from "./endpoint.js";
+import { type Acks, type CallOptions, Connection, type RetryOptions } from "./connection.js";
+import type { Consistency } from "./consistency.js";
+import { parseEndpoints } from "./endpoint.js";
 import { endpointFromEnvironment } from "./environment.js";
 import { closedError } from "./errors.js";
 import { cancelMove } from "./move-tasks.js";
@@ -21,8 +22,11 @@ const retryDefaults: RetryOptions = { initialMs: 50, maxMs: 2_000, firstContactM
 const queueHandlesMax = 1_000;
 
 export interface ForebayClientOptions {
-  /** Where the server listens, as `host:port`. Default: FOREBAY_ENDPOINT, else `127.0.0.1:7400`. */
-  readonly endpoint?: string | undefined;
+  /**
+   * Where the server listens, as `host:port`; of a cluster some of its nodes or all, the nearest first, as a list or separated
+   * by commas. Default: FOREBAY_ENDPOINT, else `127.0.0.1:7400`.
+   */
+  readonly endpoint?: string | readonly string[] | undefined;
   /** The deadline of every call that names none, in milliseconds, repetitions included; at least 1. Default: 30000. */
   readonly timeoutMs?: number | undefined;
   /**
@@ -33,6 +37,10 @@ export interface ForebayClientOptions {
   readonly retry?: Partial<RetryOptions> | false | undefined;
   /** Whether sends, and deletes, made at the same time leave in one call. Default: true. */
   readonly batching?: boolean | undefined;
+  /** How fresh reads must be that do not say themselves. Default: the leader's latest state. */
+  readonly consistency?: Consistency | undefined;
+  /** How many nodes of a cluster must have an effect on disk before it is answered. Default: as the cluster is set. */
+  readonly acks?: Acks | undefined;
   /** Whether the MD5 of every body sent and received is checked, at about 2 us each for 1 KiB. Default: true. */
   readonly verifyMd5?: boolean | undefined;
 }
@@ -58,7 +66,7 @@ export interface ListQueuesOptions extends CallOptions {
  * ```
  */
 export class ForebayClient implements AsyncDisposable {
-  /** The server's address, as `host:port`. */
+  /** The server's address, as `host:port`; of several the first. */
   readonly endpoint: string;
   readonly #connection: Connection;
   readonly #context: QueueContext;
@@ -74,8 +82,19 @@ export class ForebayClient implements AsyncDisposable {
       if (!(spanMs >= 1))
         throw new RangeError(`${name} is ${spanMs}; give at least 1 millisecond.`);
     }
-    this.endpoint = parseEndpoint(options.endpoint ?? endpointFromEnvironment());
-    this.#connection = new Connection({ endpoint: this.endpoint, timeoutMs, retry });
+    const [endpoint, ...alternatives] = parseEndpoints(
+      options.endpoint ?? endpointFromEnvironment(),
+    );
+    this.endpoint = endpoint;
+    const { consistency, acks } = options;
+    this.#connection = new Connection({
+      endpoint,
+      alternatives,
+      timeoutMs,
+      retry,
+      consistency,
+      acks,
+    });
     this.#context = {
       connection: this.#connection,
       isBatching: options.batching ?? true,
@@ -87,6 +106,14 @@ export class ForebayClient implements AsyncDisposable {
         return () => this.#open.delete(closable);
       },
     };
+  }
+
+  /**
+   * The latest position of a cluster's log that an answer to this client told of: what `{ atLeast }` takes to read no older
+   * state, here or in another process. Undefined on a server without a cluster.
+   */
+  get position(): string | undefined {
+    return this.#connection.position;
   }
 
   /** The queue of this name. Asks the server nothing. */

@@ -12,7 +12,7 @@ export interface LostConnection {
 
 /** What to say about a failure that is no server's answer; undefined when the connection is not to blame. */
 export function describeLostConnection(
-  failure: ServiceError,
+  failure: Pick<ServiceError, "code" | "details">,
   endpoint: string,
 ): LostConnection | undefined {
   const { code, details } = failure;

@@ -1,15 +1,14 @@
-// One connection to a server and the calls on it: a deadline on every call, AbortSignals, typed errors, repetition of what
-// is safe to repeat.
+// The connection to a server, or to the nodes of a cluster, and the calls on it: a deadline on every call, AbortSignals, typed
+// errors, repetition of what is safe to repeat.
 //
 // Two layers repeat calls. The channel follows the published service config: refused calls, and lost calls that change
-// nothing when repeated. Above it, this file goes on until the deadline, and also repeats lost calls that carry a request
-// id, with the same id, so that the server recognises them. A server that was never reached is given up on early: then it
-// is more likely that the endpoint is wrong than that somebody restarts it.
+// nothing when repeated. Above it, this file goes on until the deadline, at another node if there is one, and also repeats
+// lost calls that carry a request id, with the same id, so that the server recognises them; and calls that a node refused
+// because it does not lead, which had no effect. A server that was never reached is given up on early: then it is more likely
+// that the endpoint is wrong than that somebody restarts it.
 
 import {
-  Client,
   type ClientDuplexStream,
-  credentials,
   Metadata,
   type ServiceError,
   status as StatusCode,
@@ -19,10 +18,12 @@ import { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js
 import { ScheduleServiceDefinition } from "../gen/forebay/queue/v1/schedule_service.js";
 import { onAbort } from "./abort.js";
 import { Backoff, type BackoffBounds } from "./backoff.js";
+import { Channels } from "./channels.js";
 import { nowMs, sleep } from "./clock.js";
 import { describeLostConnection } from "./connection-errors.js";
+import { type Consistency, consistencyToWire, isForAnyNode, laterPosition } from "./consistency.js";
 import { ConnectionError, closedError, DeadlineError, ForebayError } from "./errors.js";
-import { serviceConfigJson } from "./service-config.js";
+import { Routes } from "./routes.js";
 import { errorOfStatus, statusOf } from "./status-details.js";
 
 /** What every call takes. */
@@ -34,7 +35,14 @@ export interface CallOptions {
    * time it waits for messages plus 5000.
    */
   readonly timeoutMs?: number | undefined;
+  /** How fresh a read must be. Default: the client's. Other calls take no notice of it. */
+  readonly consistency?: Consistency | undefined;
+  /** How many nodes must have the effect of the call on disk before it is answered. Default: the client's. */
+  readonly acks?: Acks | undefined;
 }
+
+/** `"all"`: every voter of the cluster; `"quorum"`: a majority. Never fewer than the cluster is set to, which is the default. */
+export type Acks = "quorum" | "all";
 
 /** When calls are repeated. */
 export interface RetryOptions extends BackoffBounds {
@@ -44,8 +52,12 @@ export interface RetryOptions extends BackoffBounds {
 
 export interface ConnectionOptions {
   readonly endpoint: string;
+  /** Other nodes of the same cluster. */
+  readonly alternatives?: readonly string[];
   readonly timeoutMs: number;
   readonly retry: RetryOptions | undefined;
+  readonly consistency?: Consistency | undefined;
+  readonly acks?: Acks | undefined;
 }
 
 /** A method as the generated definitions describe it. */
@@ -56,33 +68,31 @@ export interface Method<Request, Response> {
   readonly options: { readonly idempotencyLevel?: string };
 }
 
-/** The calls of the services over one lazily dialled HTTP/2 connection. */
+/** The calls of the services over lazily dialled HTTP/2 connections. */
 export class Connection {
+  /** The first one given. */
   readonly endpoint: string;
   readonly retry: RetryOptions | undefined;
-  readonly #client: Client;
+  readonly #options: ConnectionOptions;
+  readonly #routes: Routes;
+  readonly #channels: Channels;
   readonly #timeoutMs: number;
+  #position: string | undefined;
   #wasReached = false;
   #isClosed = false;
 
   constructor(options: ConnectionOptions) {
     this.endpoint = options.endpoint;
     this.retry = options.retry;
+    this.#options = options;
+    this.#routes = new Routes([options.endpoint, ...(options.alternatives ?? [])]);
+    this.#channels = new Channels(options.retry !== undefined);
     this.#timeoutMs = options.timeoutMs;
-    this.#client = new Client(options.endpoint, credentials.createInsecure(), {
-      "grpc.service_config": serviceConfigJson,
-      // Only the config above counts; without this every new connection asks the DNS for another one.
-      "grpc.service_config_disable_resolution": 1,
-      "grpc.enable_retries": options.retry === undefined ? 0 : 1,
-      // A connection of its own, closed with the client, and not shared with other clients of the process.
-      "grpc.use_local_subchannel_pool": 1,
-      // A server restarts in well under a second; grpc's own first wait of 1 s and last of 120 s would hide that it is back.
-      "grpc.initial_reconnect_backoff_ms": 100,
-      "grpc.max_reconnect_backoff_ms": 2_000,
-      // A peer that vanished without a word is noticed within 40 s, also by a stream that waits for messages.
-      "grpc.keepalive_time_ms": 30_000,
-      "grpc.keepalive_timeout_ms": 10_000,
-    });
+  }
+
+  /** The latest position that an answer told of; undefined where there is no cluster. */
+  get position(): string | undefined {
+    return this.#position;
   }
 
   /**
@@ -98,19 +108,22 @@ export class Connection {
     options.signal?.throwIfAborted();
     const startedMs = nowMs();
     const deadlineMs = startedMs + (options.timeoutMs ?? this.#timeoutMs);
-    const retry = isRepeatable(method, request) ? this.retry : undefined;
-    const backoff = retry && new Backoff(retry);
+    const attempt = this.#planned(method, request, deadlineMs, options);
+    const isHarmless = isRepeatable(method, request);
+    const backoff = this.retry && new Backoff(this.retry);
     let lost: ForebayError | undefined;
     for (;;) {
+      const endpoint = attempt.isForAnyNode ? this.#routes.nearest : this.#routes.leader;
       try {
-        const response = await this.#attempt(method, request, deadlineMs, options.signal);
+        const response = await this.#attempt(attempt, endpoint);
         this.#wasReached = true;
         return response;
       } catch (failure) {
         options.signal?.throwIfAborted();
         // Made here and not where the answer arrives, so that its stack names the caller.
-        lost = this.errorOf(failure, lost);
+        lost = this.errorOf(failure, lost, endpoint);
         if (backoff === undefined || lost.code !== StatusCode.UNAVAILABLE) throw lost;
+        if (!(isHarmless || hadNoEffect(lost, this.#routes.hasOthers))) throw lost;
         const delayMs = Math.max(backoff.next(), lost.retryAfterMs ?? 0);
         if (nowMs() + delayMs >= this.#givesUpAtMs(startedMs, deadlineMs)) throw lost;
         await sleep(delayMs, options.signal);
@@ -123,12 +136,17 @@ export class Connection {
     method: Method<Request, Response>,
   ): ClientDuplexStream<Request, Response> {
     if (this.#isClosed) throw closedError("client");
-    return this.#client.makeBidiStreamRequest<Request, Response>(
+    const endpoint = this.#routes.leader;
+    const stream = this.#channel(endpoint).makeBidiStreamRequest<Request, Response>(
       pathOf(method),
       (message) => bufferOf(method.requestType.encode(message).finish()),
       (bytes) => method.responseType.decode(bytes),
-      new Metadata(),
+      this.#metadata({}),
     );
+    // A node that passes a stream on says at once who leads: the next one goes there.
+    stream.on("metadata", (metadata) => this.#heed(endpoint, metadata));
+    stream.on("status", (status) => this.#heedEnd(endpoint, status));
+    return stream;
   }
 
   /** Notes that a server answered on a stream; unary calls note it themselves. */
@@ -142,7 +160,7 @@ export class Connection {
   }
 
   /** The error a call or stream failed with, `lost` being what kept an earlier attempt from being answered. */
-  errorOf(failure: unknown, lost?: ForebayError): ForebayError {
+  errorOf(failure: unknown, lost?: ForebayError, endpoint = this.endpoint): ForebayError {
     if (failure instanceof ForebayError) return failure;
     if (!isServiceError(failure)) throw failure;
     const status = statusOf(failure);
@@ -154,43 +172,98 @@ export class Connection {
     if (failure.code === StatusCode.DEADLINE_EXCEEDED) {
       return new DeadlineError(this.#lateMessage(lost), lost ?? failure);
     }
-    const message = describeLostConnection(failure, this.endpoint);
+    const message = describeLostConnection(failure, endpoint);
     if (message === undefined) {
       return errorOfStatus({ code: failure.code, message: failure.details, details: [] });
     }
     const reason = message.beforeContact ? "CONNECTION_FAILED" : "CONNECTION_LOST";
-    return new ConnectionError(this.endpoint, { reason, message: message.text, cause: failure });
+    return new ConnectionError(endpoint, { reason, message: message.text, cause: failure });
   }
 
   /** Closes the connection; calls under way end with CLIENT_CLOSED. */
   close(): void {
     this.#isClosed = true;
-    this.#client.close();
+    this.#channels.close();
   }
 
-  #attempt<Request, Response>(
+  #planned<Request extends object, Response>(
     method: Method<Request, Response>,
     request: Request,
     deadlineMs: number,
-    signal: AbortSignal | undefined,
+    options: CallOptions,
+  ): Attempt<Request, Response> {
+    const consistency = options.consistency ?? this.#options.consistency;
+    const isRead = method.options.idempotencyLevel === "NO_SIDE_EFFECTS";
+    return {
+      method,
+      request:
+        isRead && consistency !== undefined
+          ? { ...request, consistency: consistencyToWire(consistency) }
+          : request,
+      isForAnyNode: isRead && isForAnyNode(consistency),
+      metadata: this.#metadata(options),
+      deadlineMs,
+      signal: options.signal,
+    };
+  }
+
+  #attempt<Request, Response>(
+    { method, request, metadata, deadlineMs, signal }: Attempt<Request, Response>,
+    endpoint: string,
   ): Promise<Response> {
     if (this.#isClosed) throw closedError("client");
     return new Promise((resolve, reject) => {
-      const call = this.#client.makeUnaryRequest<Request, Response>(
+      const call = this.#channel(endpoint).makeUnaryRequest<Request, Response>(
         pathOf(method),
         (message) => bufferOf(method.requestType.encode(message).finish()),
         (bytes) => method.responseType.decode(bytes),
         request,
-        noMetadata,
+        metadata,
         { deadline: deadlineMs },
         (error, response) => {
           forget();
+          if (error !== null) this.#heedEnd(endpoint, error);
           if (error === null && response !== undefined) resolve(response);
           else reject(error);
         },
       );
       const forget = onAbort(signal, () => call.cancel());
+      call.on("status", (status) => this.#heed(endpoint, status.metadata));
     });
+  }
+
+  #channel(endpoint: string) {
+    return this.#channels.to(endpoint, !this.#routes.hasOthers);
+  }
+
+  #metadata({ acks = this.#options.acks }: Pick<CallOptions, "acks">): Metadata {
+    if (acks === undefined) return noMetadata;
+    const metadata = new Metadata();
+    metadata.set("forebay-acks", acks);
+    return metadata;
+  }
+
+  /** Notes who leads, and up to where the state was that an answer is of. */
+  #heed(endpoint: string, metadata: Metadata): void {
+    const position = metadata.get("forebay-position")[0]?.toString();
+    if (position !== undefined) this.#position = laterPosition(this.#position, position);
+    const leader = metadata.get("forebay-leader")[0]?.toString();
+    if (leader !== undefined && leader !== endpoint) this.#routes.leads(leader);
+  }
+
+  /** Turns to another node after a failure that this one cannot help with. */
+  #heedEnd(endpoint: string, ended: Pick<ServiceError, "code" | "metadata" | "details">): void {
+    if (ended.code === StatusCode.OK) return;
+    const status = statusOf(ended);
+    if (status === undefined) {
+      const isLost = describeLostConnection(ended, endpoint) !== undefined;
+      if (isLost && !this.#isClosed) this.#routes.failed(endpoint, "unreachable");
+      return;
+    }
+    const namesNobody = ended.metadata.get("forebay-leader").length === 0;
+    if (ended.code === StatusCode.UNAVAILABLE && namesNobody) {
+      this.#routes.failed(endpoint, "no_leader");
+    }
   }
 
   #givesUpAtMs(startedMs: number, deadlineMs: number): number {
@@ -205,6 +278,20 @@ export class Connection {
 }
 
 const noMetadata = new Metadata();
+
+/** One call, however often it is made. */
+interface Attempt<Request, Response> {
+  readonly method: Method<Request, Response>;
+  readonly request: Request;
+  readonly isForAnyNode: boolean;
+  readonly metadata: Metadata;
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Whether a call that was not answered surely did nothing: the node refused it, or never got it and there is another to ask. */
+const hadNoEffect = ({ reason }: ForebayError, hasOthers: boolean): boolean =>
+  reason === "NOT_LEADER" || (reason === "CONNECTION_FAILED" && hasOthers);
 
 /** Where each method is called. The generated definition of a method does not name the service it is of. */
 const paths: ReadonlyMap<object, string> = new Map(

@@ -24,3 +24,17 @@ export function parseEndpoint(endpoint: string): string {
   }
   return `${host}:${port}`;
 }
+
+/**
+ * The endpoints of a list, the first of which is the one to ask first: `a:7400,b:7400`, or an array of such.
+ *
+ * @throws TypeError as `parseEndpoint`.
+ */
+export function parseEndpoints(
+  given: string | readonly string[],
+): readonly [string, ...(readonly string[])] {
+  const texts = typeof given === "string" ? given.split(",") : given;
+  const [first = "", ...others] = texts;
+  const parsed = [parseEndpoint(first), ...others.map(parseEndpoint)] as const;
+  return [parsed[0], ...new Set(parsed.slice(1).filter((other) => other !== parsed[0]))];
+}

@@ -18,7 +18,7 @@ import { ForebayError, type ForebayErrorFields } from "./errors.js";
 const detailsKey = "grpc-status-details-bin";
 
 /** The Status a server attached to the failure of a call; undefined when no server of ours answered. */
-export function statusOf(error: ServiceError): Status | undefined {
+export function statusOf(error: Pick<ServiceError, "metadata">): Status | undefined {
   const [bytes] = error.metadata?.get(detailsKey) ?? [];
   if (!(bytes instanceof Uint8Array)) return undefined;
   try {
