@@ -9,6 +9,9 @@ import { StorageFull } from "../store/commit-fault.js";
 import type { StateChange } from "../store/replica-disk.js";
 import type { RowChange } from "../store/store.js";
 
+/** Between two looks whether a leader that wanted to hand over leads on; it decides within some two seconds. */
+const handoverLookMs = 20;
+
 export interface LeaderLogParts {
   readonly leadership: Leadership;
   readonly clock: Clock;
@@ -30,10 +33,13 @@ export class LeaderLog implements CommitLog {
   }
 
   append(changes: readonly RowChange[], progress: RecordProgress): void {
+    this.#append(changes.map(stateChangeOf), progress, this.#parts.clock.monotonicMs());
+  }
+
+  #append(changes: readonly StateChange[], progress: RecordProgress, startedMs: number): void {
     const { leadership, clock, committed } = this.#parts;
-    const startedMs = clock.monotonicMs();
     try {
-      leadership.append(changes.map(stateChangeOf), clock.now(), {
+      leadership.append(changes, clock.now(), {
         stored: () => progress.stored(),
         committed: (seq) => {
           committed(clock.monotonicMs() - startedMs);
@@ -44,6 +50,11 @@ export class LeaderLog implements CommitLog {
       });
     } catch (error) {
       if (!(error instanceof LeadershipLost) && !(error instanceof StorageFull)) throw error;
+      if (error instanceof LeadershipLost && leadership.mayAnswer()) {
+        // It leads still and takes no records while it looks for a successor, which may come to nothing: then it goes on.
+        clock.setTimer(handoverLookMs, () => this.#append(changes, progress, startedMs));
+        return;
+      }
       // The engine is told of nothing before it has the call behind it.
       queueMicrotask(() => progress.failed(error));
     }
