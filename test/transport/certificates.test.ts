@@ -218,6 +218,16 @@ describe("rotation", () => {
     expect(a.network.status()).toMatchObject([{ downCount: 0 }]);
   });
 
+  test("a node that is let in nowhere finds its new files when it dials again", async () => {
+    const [before, after] = [newCa(), newCa()];
+    const files = filesOf("a", before);
+    const a = await start("a", files);
+    const b = await start("b", filesOf("b", after));
+    await whyNot(a, b);
+    files.put({ ca: after.certificate, node: newNode(after, "a") });
+    await until(() => a.network.isReady(b.id));
+  });
+
   test("a CA is exchanged without a break: both are accepted while the file holds both", async () => {
     const [before, after] = [newCa(), newCa()];
     const both = `${before.certificate}\n${after.certificate}`;
