@@ -1,12 +1,13 @@
 // What a cluster of three nodes promises to those who call it, whichever node they call.
 
 import { createHash } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { ReadMode } from "../../src/gen/forebay/queue/v1/consistency.js";
 import { DeleteOutcome } from "../../src/gen/forebay/queue/v1/message.js";
 import { openReplicaStore } from "../../src/store/replica-store.js";
 import { describeWithEtcd, runEtcd } from "../cluster/etcd.js";
 import { failureOf } from "../support/edge.js";
+import { QueueClient } from "../support/queue-client.js";
 import { failureOfAsk, TestCluster, type TestNode, textOf, wait } from "./cluster.js";
 
 const queue = "orders";
@@ -154,6 +155,46 @@ describeWithEtcd("a cluster of three nodes", () => {
     expect(performance.now() - startedMs).toBeLessThan(5_000);
     await stopping;
     await cluster.leader();
+  });
+
+  test("carries streams through a node that follows, until the leader goes", async () => {
+    const { cluster, leader, one } = await begun();
+    const client = new QueueClient(one.server.dataAddress);
+    onTestFinished(() => client.close());
+    const produced = client.produce();
+    const entries = Array.from({ length: 500 }, (_, index) => ({
+      id: String(index),
+      body: textOf(`m${index}`),
+    }));
+    produced.write({ queue, entries });
+    const sent = () => produced.responses.flatMap(({ results }) => results);
+    await produced.until(() => sent().length >= 500);
+    const consumed = client.consume();
+    const credit = { messages: 1_000, bytes: 1_000_000n };
+    consumed.write({ request: { $case: "start", value: { queue, credit } } });
+    const messages = () =>
+      consumed.responses.flatMap(({ response }) =>
+        response?.$case === "messages" ? response.value.messages : [],
+      );
+    await consumed.until(() => messages().length >= 500);
+    const receiptHandles = messages()
+      .slice(0, 100)
+      .map(({ receiptHandle }) => receiptHandle);
+    consumed.write({ request: { $case: "ack", value: { receiptHandles } } });
+    const acked = () =>
+      consumed.responses.flatMap(({ response }) =>
+        response?.$case === "results" ? response.value.results : [],
+      );
+    await consumed.until(() => acked().length >= 100);
+    expect([sent().length, messages().length, acked().length]).toEqual([500, 500, 100]);
+    const stopping = leader.stop();
+    expect(await produced.ended).toMatchObject({ code: "UNAVAILABLE" });
+    expect(await consumed.ended).toMatchObject({ code: "UNAVAILABLE" });
+    await stopping;
+    await cluster.leader();
+    // The leases of a stream whose leader went end by themselves; nothing was lost with it.
+    const left = await one.askUntil("getQueueAttributes", { queue, names: ["All"] });
+    expect(left.response.counters?.storedMessageCount).toBe(400n);
   });
 
   test("leaves every node with the same state", async () => {
