@@ -2,13 +2,15 @@
 // tests with real servers measure deadlines.
 
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
 
 export default defineConfig({
   root: fileURLToPath(new URL("..", import.meta.url)),
   cacheDir: "node_modules/.cache/forebay/vitest",
   test: {
     include: ["test/**/*.test.ts", "clients/typescript/test/**/*.test.ts"],
+    // Whole clusters that lose nodes, minutes each: `npm run test:faults`.
+    exclude: [...configDefaults.exclude, "test/faults/*.test.ts"],
     environment: "node",
     pool: "forks",
     maxWorkers: 2,

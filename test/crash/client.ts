@@ -2,7 +2,7 @@
 // history it writes.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Queue } from "@forebay/client";
+import type { Queue, ReceivedMessage } from "@forebay/client";
 import type { Attempts } from "./attempts.js";
 import { type Arrived, type History, hashOf, keyOf, nowMs } from "./history.js";
 import type { ClientPlan } from "./plan.js";
@@ -39,7 +39,7 @@ interface MessageSeen {
   readonly originalMessageId: string | undefined;
   readonly groupId: string | undefined;
   readonly sequenceNumber: string | undefined;
-  readonly visibleTime: Date | undefined;
+  readonly visibleTime: ReceivedMessage["visibleTime"];
 }
 
 export function arrivalOf(

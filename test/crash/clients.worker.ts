@@ -3,13 +3,9 @@
 
 import { ForebayClient } from "@forebay/client";
 import { Attempts } from "./attempts.js";
-import type { Client } from "./client.js";
 import { History, nowMs } from "./history.js";
-import { move } from "./mover.js";
-import type { ClientKind, ClientPlan } from "./plan.js";
-import { Random } from "./random.js";
-import { consume, receive } from "./receivers.js";
-import { produce, send, sendBatches, sendHastily } from "./senders.js";
+import type { ClientPlan } from "./plan.js";
+import { runClients } from "./run-clients.js";
 
 const attemptMs = 4_000;
 
@@ -27,31 +23,11 @@ const plain = new ForebayClient({
   timeoutMs: attemptMs,
 });
 
-const kinds: Readonly<Record<ClientKind, (client: Client) => Promise<void>>> = {
-  sender: send,
-  hasty_sender: sendHastily,
-  batch_sender: sendBatches,
-  producer: produce,
-  receiver: receive,
-  consumer: consume,
-  mover: move,
-};
-
-const running = Object.entries(plan.clients).flatMap(([kind, count], place) =>
-  Array.from({ length: count }, (_, index) =>
-    kinds[kind as ClientKind]({
-      name: `${plan.name}-${kind}-${index}`,
-      plan,
-      random: new Random(plan.seed + place * 1_000 + index),
-      history,
-      attempts: new Attempts((what) => history.add({ kind: "surprise", atMs: nowMs(), what })),
-      queue: plain.queue(plan.queue),
-      repeatingQueue: repeating.queue(plan.queue),
-      cancelMove: (taskHandle) => plain.cancelMove(taskHandle),
-      stopping: stopping.signal,
-    }),
-  ),
-);
-await Promise.all(running);
+await runClients(plan, { history, stopping: stopping.signal }, () => ({
+  attempts: new Attempts((what) => history.add({ kind: "surprise", atMs: nowMs(), what })),
+  queue: plain.queue(plan.queue),
+  repeatingQueue: repeating.queue(plan.queue),
+  cancelMove: (taskHandle) => plain.cancelMove(taskHandle),
+}));
 await Promise.all([plain.close(), repeating.close()]);
 await history.close();

@@ -105,15 +105,15 @@ export function nowMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
-/** Appends events to a file. */
-export class History {
+/** Appends events to a file: those above, or those of another test. */
+export class History<Written = Event> {
   readonly #stream: WriteStream;
 
   constructor(path: string) {
     this.#stream = createWriteStream(path, { flags: "a" });
   }
 
-  add(event: Event): void {
+  add(event: Written): void {
     this.#stream.write(`${JSON.stringify(event)}\n`);
   }
 

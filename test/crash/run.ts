@@ -11,13 +11,12 @@ import { type CreateQueueOptions, ForebayClient, ForebayError, type Queue } from
 import { loadConfig } from "../../src/config.js";
 import { checkDirectory } from "../../src/server/check-directory.js";
 import { type FinalCounters, type Judgement, judge } from "./checker.js";
-import { arrivalOf } from "./client.js";
+import { drainQueue } from "./drain.js";
 import {
   bodyOf,
   type Event,
   History,
   hashOf,
-  keyOf,
   nowMs,
   type Outcome,
   readHistory,
@@ -260,44 +259,7 @@ export class Run {
     about: string = queue.name,
   ): Promise<void> {
     const history = new History(this.#newHistory(`drain-${this.#histories.length}`, about));
-    const giveUpMs = performance.now() + drainMs;
-    let deletedCount = 0;
-    while (!isEnough(deletedCount)) {
-      const startedMs = nowMs();
-      const visibilityTimeoutMs = 30_000;
-      const messages = await queue.receive({
-        maxMessages: 10,
-        waitTimeMs: 200,
-        visibilityTimeoutMs,
-      });
-      for (const message of messages) {
-        const lease = { kind: "receive", visibilityTimeoutMs } as const;
-        history.add(arrivalOf(queue.name, message, startedMs, lease));
-      }
-      if (messages.length > 0) {
-        const deleteStartedMs = nowMs();
-        const handles = messages.map(({ receiptHandle }) => receiptHandle);
-        const { successful } = await queue.deleteBatch(handles);
-        for (const { id, outcome } of successful) {
-          const message = messages[Number(id)];
-          history.add({
-            kind: "deleted",
-            messageId: message?.messageId ?? "",
-            key: keyOf(message?.body ?? ""),
-            handle: message?.receiptHandle ?? "",
-            outcome: "ok",
-            attemptCount: 1,
-            hasRemoved: outcome === "DELETED",
-            startedMs: deleteStartedMs,
-            endedMs: nowMs(),
-          });
-        }
-        deletedCount += successful.length;
-      } else if ((await queue.attributes()).counters.storedMessageCount === 0) {
-        break;
-      }
-      if (performance.now() > giveUpMs) throw new Error(`Not drained within ${drainMs} ms.`);
-    }
+    await drainQueue(queue, history, { isEnough, withinMs: drainMs });
     await history.close();
   }
 
