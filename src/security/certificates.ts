@@ -44,7 +44,7 @@ export interface Issuance {
 }
 
 /** The files of a CA cannot be used; the message says why. */
-export class CertificateAuthorityFault extends OperatorFault {
+class CertificateAuthorityFault extends OperatorFault {
   override readonly name = "CertificateAuthorityFault";
 }
 

@@ -10,8 +10,8 @@ import type {
 import { WireFault } from "../../rpc/status-details.js";
 
 /** The versions of the protocol that this release speaks. */
-export const protocolMin = 1;
-export const protocolMax = 1;
+const protocolMin = 1;
+const protocolMax = 1;
 
 export interface Identity {
   readonly groupId: GroupId;

@@ -50,7 +50,7 @@ export interface PeerListenerParts {
 }
 
 /** The listener for members could not be opened; the message says what to do about it. */
-export class PeerListenFault extends OperatorFault {
+class PeerListenFault extends OperatorFault {
   override readonly name = "PeerListenFault";
 }
 

@@ -26,7 +26,7 @@ export interface TlsContents {
 }
 
 /** The certificates cannot be used; the message says which file and why. */
-export class CertificateFault extends OperatorFault {
+class CertificateFault extends OperatorFault {
   override readonly name = "CertificateFault";
 }
 
