@@ -16,7 +16,7 @@ const epochs: Readonly<Record<number, number>> = { 1: 1, 2: 1, 3: 2, 4: 2 };
 function node({
   leads = false,
   leader = "leader:1",
-  isLeaderHere = leads,
+  isLeaderHere = false,
   applied = 4,
   stalenessMs = 100,
   isWhole = true,
@@ -31,7 +31,7 @@ function node({
     leading: () => (leads ? leading : undefined),
     reading: () => (isWhole ? (reading as unknown as ReplicaTenure) : undefined),
     leaderEndpoint: () => (leader === "nobody" ? undefined : leader),
-    isLeaderHere: () => isLeaderHere,
+    isLeaderHere: () => leads || isLeaderHere,
     appliedSeq: () => appliedSeq,
     stalenessMs: () => (stalenessMs < 0 ? undefined : stalenessMs),
     isOfHistory: ({ epoch, seq }: Position) => epochs[seq] === epoch,
