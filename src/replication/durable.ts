@@ -127,7 +127,7 @@ export class DurableSide {
   truncate(seq: LogSeq): void {
     if (seq >= this.#planned.logEnd.seq) return;
     assert(
-      this.#context.rules.mayTruncate(seq, this.toBeApplied),
+      this.#context.rules.mayTruncate(seq, this.shownSeq),
       "E6: the log is cut only above what is applied",
     );
     const end = this.positionAt(seq);
@@ -154,6 +154,12 @@ export class DurableSide {
   get toBeApplied(): LogSeq {
     const through = Math.min(this.#applyThrough, this.#planned.logEnd.seq);
     return logSeq(Math.max(this.#planned.appliedSeq, through));
+  }
+
+  /** Records up to here may show in the state: what is applied, and what a copy that is not whole yet held already. */
+  get shownSeq(): LogSeq {
+    const { wholeFrom, logEnd } = this.#planned;
+    return logSeq(Math.max(this.toBeApplied, Math.min(wholeFrom, logEnd.seq)));
   }
 
   /** Drops records up to `seq` from the log. One such wish at a time; a second one is for later. */

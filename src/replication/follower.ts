@@ -87,7 +87,7 @@ export class Follower {
   append(from: MemberId, message: AppendMessage, isTakingCopy: boolean): void {
     this.#leader = from;
     this.#heardAtMs = this.#inside.context.nowMs();
-    const fits = !isTakingCopy && this.#take(message);
+    const fits = !isTakingCopy && !this.#isCopyTorn(message) && this.#take(message);
     this.#owed = { kind: fits ? "ack" : "nack", sentAt: message.sentAt, round: message.round };
     if (fits) this.#learnCommit(message);
     this.#staleness.heard(message.memberSentAt, message.commitSeq);
@@ -161,6 +161,11 @@ export class Follower {
     });
   }
 
+  /** Whether this leader's log may lack what shows in a copy that another one gave. */
+  #isCopyTorn({ epoch: of, prevSeq }: AppendMessage): boolean {
+    return this.#inside.isCopyTorn(of) && prevSeq < this.#inside.durable.planned.wholeFrom;
+  }
+
   /** Puts what is new of a message behind the log. False when it does not fit there. */
   #take(message: AppendMessage): boolean {
     if (!this.#hasPlace(message)) return false;
@@ -207,14 +212,14 @@ export class Follower {
       this.#inside.quarantine(`Two records of epoch ${entry.epoch} stand at ${entry.seq}.`);
       return false;
     }
-    if (context.rules.mayTruncate(keep, durable.toBeApplied)) {
+    if (context.rules.mayTruncate(keep, durable.shownSeq)) {
       durable.truncate(keep);
       return true;
     }
     // Applied without a majority: the leader sees it in the answer and offers a copy of its state.
     if (durable.planned.configuration.acks === "async") return false;
     this.#inside.quarantine(
-      `The leader has another record at ${entry.seq}, which is applied here (up to ${durable.toBeApplied}).`,
+      `The leader has another record at ${entry.seq}, which is applied here (up to ${durable.shownSeq}).`,
     );
     return false;
   }

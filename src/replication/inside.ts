@@ -13,6 +13,11 @@ export interface Inside {
   configuration(): Configuration;
   /** Where this member stands, by what is on its disk. */
   position(): Position;
+  /**
+   * Where a leader alone confirms, what shows in a copy of its state may be lost with it: whether this member's state is such a
+   * copy, not whole yet, of another leader than that of `epoch`. It needs a new one.
+   */
+  isCopyTorn(epoch: Epoch): boolean;
   /** An epoch that is known to have begun, though nobody asked for its promise here. */
   heardOf(epoch: Epoch): void;
   /** Leads or wants to lead no longer, gives the lease back and waits a while. */

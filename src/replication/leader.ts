@@ -169,6 +169,7 @@ export class Leader implements Leadership, LeaderSide {
 
   /** Something became durable here. */
   stored(): void {
+    for (const { copy } of this.#streams.values()) copy?.stored();
     this.#advance();
     this.#announce();
   }

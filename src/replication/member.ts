@@ -56,6 +56,8 @@ class Member implements ReplicationMember, Inside {
   #toldRole: Role | undefined;
   #toldAppliedSeq: LogSeq;
   #toldConfiguration = 0;
+  /** The epoch of the leader whose copy this member's state is, if it took one in this life. */
+  #copyEpoch: Epoch | undefined;
 
   constructor(parts: MemberParts, rules: Rules) {
     this.context = new MemberContext(parts, rules);
@@ -72,7 +74,10 @@ class Member implements ReplicationMember, Inside {
     );
     this.#toldAppliedSeq = state.appliedSeq;
     this.#follower = new Follower(this);
-    this.#receiver = new SnapshotReceiver(this, (startSeq) => this.#follower.copied(startSeq));
+    this.#receiver = new SnapshotReceiver(this, (offer) => {
+      this.#copyEpoch = offer.epoch;
+      this.#follower.copied(offer.startSeq);
+    });
     this.#election = new Election(
       this,
       () => this.#isLeaderless(),
@@ -166,7 +171,7 @@ class Member implements ReplicationMember, Inside {
       lastEpoch: stored.logEnd.epoch,
       lastSeq: stored.logEnd.seq,
       lastChain: stored.logEnd.chain,
-      appliedSeq: stored.appliedSeq,
+      appliedSeq: this.isCopyTorn(stored.promisedEpoch) ? stored.wholeFrom : stored.appliedSeq,
       logFirstSeq: (stored.logBase.seq + 1) as LogSeq,
       epochBegins: stored.epochBegins,
       configVersion: stored.configuration.version,
@@ -174,6 +179,11 @@ class Member implements ReplicationMember, Inside {
       wallMs: this.context.wallMs(),
       diskFreeBytes: this.context.parts.disk.freeBytes(),
     };
+  }
+
+  isCopyTorn(of: Epoch): boolean {
+    const { appliedSeq, wholeFrom, configuration } = this.durable.stored;
+    return appliedSeq < wholeFrom && configuration.acks === "async" && this.#copyEpoch !== of;
   }
 
   heardOf(of: Epoch): void {

@@ -24,11 +24,11 @@ interface Copy {
 
 export class SnapshotReceiver {
   readonly #inside: Inside;
-  readonly #installed: (startSeq: LogSeq) => void;
+  readonly #installed: (offer: OfferSnapshotMessage) => void;
   #copy: Copy | undefined;
   #timer: Timer | undefined;
 
-  constructor(inside: Inside, installed: (startSeq: LogSeq) => void) {
+  constructor(inside: Inside, installed: (offer: OfferSnapshotMessage) => void) {
     this.#inside = inside;
     this.#installed = installed;
   }
@@ -130,7 +130,7 @@ export class SnapshotReceiver {
       finish: () => {
         if (this.#copy !== copy) return;
         this.end();
-        this.#installed(copy.offer.startSeq);
+        this.#installed(copy.offer);
       },
     });
   }

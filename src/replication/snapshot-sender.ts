@@ -22,6 +22,7 @@ export class SnapshotSender {
   readonly #leaderTime: EpochMs;
   #askedAtMs: number;
   #isAsked = false;
+  #waiting: AskSliceMessage | undefined;
   #bytesDone = 0;
 
   constructor(inside: Inside, to: MemberId, epoch: Epoch, snapshotId: number) {
@@ -61,15 +62,34 @@ export class SnapshotSender {
 
   ask(message: AskSliceMessage): void {
     if (message.epoch !== this.#epoch || message.snapshotId !== this.#snapshotId) return;
-    const { context, durable } = this.#inside;
     this.#isAsked = true;
-    this.#askedAtMs = context.nowMs();
-    // The batch under way may show in the rows already, so what it applies counts.
+    this.#askedAtMs = this.#inside.context.nowMs();
+    this.#waiting = message;
+    this.stored();
+  }
+
+  /**
+   * Answers while nothing is being applied: rows might show it already, and then it would have to be waited for, though where
+   * this disk alone confirms it is nothing that was confirmed.
+   */
+  stored(): void {
+    const { stored, planned } = this.#inside.durable;
+    const message = this.#waiting;
+    if (message === undefined || planned.appliedSeq !== stored.appliedSeq) return;
+    this.#waiting = undefined;
+    this.#sendSlice(message, stored.appliedSeq);
+  }
+
+  end(): void {
+    this.#report(true);
+  }
+
+  #sendSlice(message: AskSliceMessage, appliedSeq: LogSeq): void {
+    const { context } = this.#inside;
     const { rows, isLast } = context.parts.disk.readState(
       message.afterKey,
       context.parts.settings.sliceBytesMax,
     );
-    const { appliedSeq } = durable.planned;
     context.send(this.#to, {
       kind: "state_slice",
       epoch: this.#epoch,
@@ -85,10 +105,6 @@ export class SnapshotSender {
       0,
     );
     this.#report(isLast);
-  }
-
-  end(): void {
-    this.#report(true);
   }
 
   #offer(): void {
