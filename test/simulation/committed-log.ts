@@ -60,6 +60,12 @@ export class CommittedLog {
     return seq === this.base.seq ? rowsOf(this.#baseRows).hash : this.at(seq)?.stateHash;
   }
 
+  /** The last record that is of an earlier epoch than this one, or of it. */
+  lastSeqThrough(epoch: number): number {
+    const last = this.#records.findLast((record) => record.epoch <= epoch);
+    return last?.seq ?? this.base.seq;
+  }
+
   membershipAt(seq: number): Membership {
     return this.at(seq)?.membership ?? this.#baseMembership;
   }

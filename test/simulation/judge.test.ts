@@ -80,7 +80,7 @@ class Group {
     const world = {
       flushedOf: (id: string) => this.images.get(id),
       forgottenOf: () => [],
-      minterOf: (number: number) => this.minted.get(number),
+      wasMintedFor: (id: string, number: number) => this.minted.get(number) === id,
       lastEpochOf: (_: string, through: number) => through,
       membershipInCoordinator: () => membershipOf(of),
     };

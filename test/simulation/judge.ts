@@ -28,8 +28,8 @@ export interface JudgedWorld {
   flushedOf(memberId: string): DiskImage | undefined;
   /** What its disk held before somebody wiped it or put an older copy there: it had confirmed that, and meant it. */
   forgottenOf(memberId: string): readonly DiskImage[];
-  /** Who the coordinator minted an epoch for; undefined when it did not. */
-  minterOf(epoch: number): string | undefined;
+  /** Whether the coordinator ever minted an epoch for a member. */
+  wasMintedFor(memberId: string, epoch: number): boolean;
   /** The last epoch up to `through` that was minted for a member; 0 when none was. */
   lastEpochOf(memberId: string, through: number): number;
   /** Stored before its record is in any log, and counted with from then on. */
@@ -105,7 +105,12 @@ export class Judge {
     const own = image?.chainAt(claim.seq);
     const known = this.committed.chainAt(claim.seq);
     if (own === undefined || known === undefined || own.equals(known)) return;
-    this.#fork(claim.by, image as DiskImage);
+    if (image === undefined) return;
+    if (this.#hasLost(image)) {
+      this.#lostCount += 1;
+      return;
+    }
+    this.#fork(claim.by, image);
     if (claim.seq > this.committed.endSeq) this.#commit(claim);
   }
 
@@ -117,18 +122,19 @@ export class Judge {
       () => `${name} leads in epoch ${epoch}, and so did another member`,
     );
     this.#leaders.set(epoch, memberId);
-    const minter = this.#world.minterOf(epoch);
     this.#require(
-      minter === memberId,
+      this.#world.wasMintedFor(memberId, epoch),
       "E1",
-      () => `${name} leads in epoch ${epoch}, minted for ${minter}`,
+      () => `${name} leads in epoch ${epoch}, which was not minted for it`,
     );
     const image = this.#world.flushedOf(memberId);
     const state = image?.member;
     if (image === undefined || state === undefined)
       throw new Violation("I2", `${name} leads without a disk`);
-    const own = image.chainAt(this.committed.endSeq);
-    const known = this.committed.chainAt(this.committed.endSeq);
+    // One who stood still may begin to lead when a later epoch has long begun: what that one committed it need not have.
+    const requiredSeq = this.committed.lastSeqThrough(epoch);
+    const own = image.chainAt(requiredSeq);
+    const known = this.committed.chainAt(requiredSeq);
     if (own === undefined || known === undefined || !own.equals(known)) this.#fork(name, image);
     const applied = image.entryAt(state.appliedSeq);
     this.#require(
@@ -248,14 +254,28 @@ export class Judge {
     );
   }
 
-  /** A log lacks or contradicts what was committed: allowed of what `async` may lose, and only of that. */
-  #fork(name: string, image: DiskImage): void {
-    let common = this.committed.endSeq;
+  /** A member that holds what `async` mode lost, and has not heard of it: what came later is what counts. */
+  #hasLost(image: DiskImage): boolean {
+    const seq = this.#commonWith(image) + 1;
+    if (this.committed.membershipAt(seq).acks !== "async") return false;
+    const own = image.entryAt(seq)?.epoch ?? 0;
+    return own < (this.committed.at(seq)?.epoch ?? 0);
+  }
+
+  /** Up to where a log is the committed one. */
+  #commonWith(image: DiskImage): number {
     const isShared = (seq: number): boolean => {
       const own = image.chainAt(seq);
       return own !== undefined && (this.committed.chainAt(seq)?.equals(own) ?? false);
     };
+    let common = this.committed.endSeq;
     while (common > this.committed.base.seq && !isShared(common)) common -= 1;
+    return common;
+  }
+
+  /** A log lacks or contradicts what was committed: allowed of what `async` may lose, and only of that. */
+  #fork(name: string, image: DiskImage): void {
+    const common = this.#commonWith(image);
     const missing: CommittedRecord[] = [];
     for (let seq = common + 1; seq <= this.committed.endSeq; seq += 1) {
       missing.push(this.committed.at(seq) as CommittedRecord);
@@ -280,7 +300,7 @@ export class Judge {
     // A leader may be the first to show what it committed, in the epoch it led before the last promise.
     const epoch = this.#world.lastEpochOf(memberId, after.promisedEpoch);
     this.claimed({ by: name, memberId, epoch, seq: appliedSeq });
-    if (appliedSeq < after.wholeFrom) return;
+    if (appliedSeq < after.wholeFrom || this.#hasLost(image)) return;
     const expected = this.committed.stateHashAt(appliedSeq);
     this.#require(
       expected === undefined || image.rows.hash === expected,

@@ -68,15 +68,15 @@ export class Nemesis {
     switch (fault) {
       case "crash":
         node.crash(this.#prng.chance(0.5) ? this.#prng.integer(1, 12) : 0);
-        this.#later(800, () => node.start());
+        this.#later(0.32, () => node.start());
         return;
       case "powerCut":
         node.powerCut();
-        this.#later(800, () => node.start());
+        this.#later(0.32, () => node.start());
         return;
       case "powerCutAll":
         for (const each of this.#world.nodes) each.powerCut();
-        for (const each of this.#world.nodes) this.#later(600, () => each.start());
+        for (const each of this.#world.nodes) this.#later(0.24, () => each.start());
         return;
       case "pause":
       case "suspend":
@@ -133,7 +133,7 @@ export class Nemesis {
     }
     trace.note(() => `${fault}: cut ${ways.map((way) => way.join(">")).join(" ")}`);
     for (const [from, to] of ways) network.cut(from, to);
-    this.#later(1_800, () => {
+    this.#later(0.72, () => {
       for (const [from, to] of ways) network.mend(from, to);
     });
   }
@@ -150,7 +150,7 @@ export class Nemesis {
       }
       case "etcdDown":
         etcd.isDown = true;
-        this.#later(1_500, () => {
+        this.#later(0.6, () => {
           etcd.isDown = false;
         });
         return;
@@ -175,7 +175,7 @@ export class Nemesis {
   #breakEtcdPath(node: SimulatedNode, questionLoss: number, answerLoss: number): void {
     Object.assign(node.etcdPath, { questionLoss, answerLoss });
     if (this.#prng.chance(0.3)) node.etcdPath.delayMsMean = 300;
-    this.#later(2_000, () => {
+    this.#later(0.8, () => {
       const delayMsMean = this.#world.schedule.etcdMsMean;
       Object.assign(node.etcdPath, { delayMsMean, questionLoss: 0, answerLoss: 0 });
     });
@@ -187,7 +187,7 @@ export class Nemesis {
     if (fault === "slowDisk") health.writeMsMean = this.#prng.pick([100, 500]);
     if (fault === "fullDisk") health.fullChance = this.#prng.pick([0.3, 1]);
     if (fault === "failingDisk") health.failChance = 0.2;
-    this.#later(1_500, () => {
+    this.#later(0.6, () => {
       Object.assign(health, {
         writeMsMean: this.#world.schedule.diskMsMean,
         fullChance: 0,
@@ -201,7 +201,7 @@ export class Nemesis {
     if (this.#hasWiped) return;
     this.#hasWiped = true;
     node.wipe();
-    this.#later(800, () => node.start());
+    this.#later(0.32, () => node.start());
   }
 
   /** The first time takes a copy of the disk, the second puts it back: only ever of one node. */
@@ -217,7 +217,7 @@ export class Nemesis {
     this.#world.forget(id, disk.flushed);
     disk.restore(backup.image);
     this.#world.trace.note(() => `the disk of ${name} is restored`);
-    this.#later(500, () => backup.node.start());
+    this.#later(0.2, () => backup.node.start());
   }
 
   /** Rather one that leads or wants to than another. */
@@ -230,7 +230,9 @@ export class Nemesis {
     return chosen ?? this.#prng.pick(nodes);
   }
 
-  #later(meanMs: number, mend: () => void): void {
+  /** `leases`: how long that takes, as a part of a lease's time. */
+  #later(leases: number, mend: () => void): void {
+    const meanMs = leases * this.#world.schedule.leaseMs;
     this.#world.events.after(this.#prng.span(meanMs), () => {
       if (!this.#isOver) mend();
     });

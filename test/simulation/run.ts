@@ -28,7 +28,7 @@ export type RunResult =
     };
 
 /** More than any run that gets anywhere needs. */
-const eventCountMax = 600_000;
+const eventCountMax = 200_000;
 const staleEveryMs = 150;
 
 export interface RunOptions {

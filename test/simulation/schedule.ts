@@ -116,6 +116,8 @@ export function scheduleOf(seed: number, prng: Prng, wanted?: Theme): Schedule {
       : prng.pick([3, 3, 3, 5] as const);
   const changesMembers = theme === "changing_members" || theme === "wiped_disk" || voterCount === 1;
   const acks = acksOf(theme, prng);
+  // Short, beside a real one, so that more leaders come and go in fewer events.
+  const leaseMs = prng.pick([1_000, 2_000, 3_500]);
   return {
     seed,
     theme,
@@ -124,7 +126,7 @@ export function scheduleOf(seed: number, prng: Prng, wanted?: Theme): Schedule {
     hasEarlierData,
     acks,
     settings: settingsOf(prng),
-    leaseMs: prng.pick([2_500, 4_000]),
+    leaseMs,
     network: {
       delayMsMean: prng.pick([0.5, 2, 20]),
       loss: prng.pick([0, 0, 0.02, 0.15]),
@@ -137,10 +139,10 @@ export function scheduleOf(seed: number, prng: Prng, wanted?: Theme): Schedule {
     etcdMsMean: prng.pick([1, 5, 40]),
     clockRateErrorMax: prng.pick([0, 0.0005, 0.02]),
     wallErrorMsMax: prng.pick([0, 500, 5_000]),
-    troubleMs: prng.between(3_000, 9_000),
-    faultEveryMs: prng.pick([250, 600, 1_500]),
+    troubleMs: 1_000 + leaseMs * prng.between(2, 6),
+    faultEveryMs: leaseMs * prng.pick([0.15, 0.3, 0.7]),
     faults: faultsOf(prng, theme),
-    operatorEveryMs: prng.pick([500, 1_500, 4_000]),
+    operatorEveryMs: leaseMs * prng.pick([0.2, 0.5, 1]),
     operations: {
       handOver: some(prng, 2),
       addLearner: changesMembers ? 2 : 0,
@@ -159,15 +161,16 @@ export function scheduleOf(seed: number, prng: Prng, wanted?: Theme): Schedule {
 
 function settingsOf(prng: Prng): MemberSettings {
   const isSmall = prng.chance(0.6);
+  const heartbeatMs = prng.pick([80, 150, 250]);
   return {
     ...defaultMemberSettings,
-    heartbeatMs: prng.pick([150, 300]),
-    // The last one is longer than the lease, which then is all that ends a leader who is cut off.
-    voterSilenceMsMax: prng.pick([1_000, 2_000, 6_000]),
-    leaseMarginMs: prng.pick([400, 800]),
-    yieldMs: prng.pick([100, 300]),
-    backoffMinMs: 100,
-    backoffMaxMs: prng.pick([500, 1_500]),
+    heartbeatMs,
+    // The last one may be longer than the lease, which then is all that ends a leader who is cut off.
+    voterSilenceMsMax: heartbeatMs * prng.pick([4, 7, 30]),
+    leaseMarginMs: prng.pick([100, 200]),
+    yieldMs: prng.pick([50, 200]),
+    backoffMinMs: 50,
+    backoffMaxMs: prng.pick([200, 800]),
     windowBytesMax: prng.pick([300, 2_000, 100_000]),
     recordBytesMax: 4_096,
     sliceBytesMax: prng.pick([40, 200, 2_000]),

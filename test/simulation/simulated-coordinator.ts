@@ -1,5 +1,5 @@
 // One process's client of the simulated etcd. A question takes its time there and its answer the time back; either may be lost,
-// and after a second of silence the client says "unavailable", whatever etcd did. Views arrive late, but never an older one
+// and after some silence the client says "unavailable", whatever etcd did. Views arrive late, but never an older one
 // after a newer one, as revisions let a real client see to it.
 
 import type { Epoch, MemberId } from "../../src/base/brands.js";
@@ -37,10 +37,11 @@ export interface CoordinatorParts {
   readonly leaseNeverEnds: boolean;
 }
 
-const answerMsMax = 1_000;
-const renewMs = 700;
+/** Parts of a lease's time: how long an answer is waited for, and how often it is renewed. */
+const answerPart = 0.3;
+const renewPart = 0.2;
 /** A client that heard of no change looks for itself. */
-const listMs = 2_000;
+const listMs = 1_000;
 
 export class SimulatedCoordinator implements Coordinator {
   readonly #parts: CoordinatorParts;
@@ -155,7 +156,7 @@ export class SimulatedCoordinator implements Coordinator {
 
   #renewLater(leaseId: number): void {
     const { clock, etcd } = this.#parts;
-    clock.setTimer(renewMs, () => {
+    clock.setTimer(etcd.leaseMs * renewPart, () => {
       if (this.#leaseId !== leaseId) return;
       const sentMs = clock.monotonicMs();
       this.#ask(
@@ -217,7 +218,7 @@ export class SimulatedCoordinator implements Coordinator {
       isOver = true;
       enter(() => done(answer));
     };
-    events.after(answerMsMax, () => end(undefined));
+    events.after(etcd.leaseMs * answerPart, () => end(undefined));
     if (prng.chance(path.questionLoss)) return;
     events.after(prng.span(path.delayMsMean), () => {
       if (etcd.isDown) return;

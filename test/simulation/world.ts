@@ -100,7 +100,7 @@ export class World {
       {
         flushedOf: (id) => this.nodeOf(id)?.disk.flushed,
         forgottenOf: (id) => this.#forgotten.get(id) ?? [],
-        minterOf: (epoch) => this.etcd.minterOf(epoch),
+        wasMintedFor: (id, epoch) => this.etcd.wasMintedFor(id, epoch),
         lastEpochOf: (id, through) => this.etcd.lastEpochOf(id, through),
         membershipInCoordinator: () => membershipOf(this.etcd.configuration),
       },
