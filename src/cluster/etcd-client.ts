@@ -2,7 +2,7 @@
 // that say no more than that something may have changed. Not a general client: what is not here is not needed.
 
 import type { ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
-import { type Clock, wallMs } from "../base/clock.js";
+import type { Clock } from "../base/clock.js";
 import {
   type Compare,
   Compare_CompareResult,
@@ -19,7 +19,7 @@ import {
   type TxnResponse,
 } from "../gen/etcd/api/etcdserverpb/rpc.js";
 import type { KeyValue } from "../gen/etcd/api/mvccpb/kv.js";
-import { callMsMax, EtcdConnection, type EtcdSettings } from "./etcd-connection.js";
+import { EtcdConnection, type EtcdSettings } from "./etcd-connection.js";
 import { EtcdFault, etcdFaultOf } from "./etcd-fault.js";
 import { watchHints } from "./etcd-watch.js";
 
@@ -105,7 +105,7 @@ export class EtcdClient {
 
   /** Renews a lease once; a time to live of 0 says that it is gone. */
   async renewLease(id: bigint): Promise<{ readonly ttlMs: number }> {
-    const { peer, metadata } = await this.#connection.stream();
+    const { peer, metadata, endMs } = await this.#connection.stream();
     return new Promise((resolve, reject) => {
       const method = LeaseService.leaseKeepAlive;
       const call: ClientDuplexStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse> =
@@ -114,7 +114,7 @@ export class EtcdClient {
           method.requestSerialize,
           method.responseDeserialize,
           metadata,
-          { deadline: wallMs() + callMsMax },
+          { deadline: endMs },
         );
       call.on("data", ({ TTL }: LeaseKeepAliveResponse) => {
         resolve({ ttlMs: Number(TTL) * 1_000 });

@@ -22,6 +22,8 @@ export interface EtcdSettings {
   /** Without it, connections are plaintext unless an endpoint begins with https. */
   readonly tls?: EtcdTls | undefined;
   readonly user?: { readonly name: string; readonly password: string } | undefined;
+  /** How long a call may take, attempts at other members included. Default: a second. */
+  readonly callMs?: number | undefined;
 }
 
 /** PEM, as in the files. */
@@ -32,8 +34,8 @@ export interface EtcdTls {
   readonly certificate?: { readonly chain: Buffer; readonly key: Buffer } | undefined;
 }
 
-/** How long a call may take, attempts at other members included. */
-export const callMsMax = 1_000;
+/** A leader renews its lease several times in its time to live, so it can afford to ask elsewhere after this. */
+export const callMsDefault = 1_000;
 
 const channelOptions: ChannelOptions = {
   "grpc.initial_reconnect_backoff_ms": 100,
@@ -54,6 +56,7 @@ interface Peer {
 export class EtcdConnection {
   readonly #peers: readonly Peer[];
   readonly #user: EtcdSettings["user"];
+  readonly #callMs: number;
   #at: number;
   #token: Promise<string> | undefined;
   readonly #moved = new Set<() => void>();
@@ -71,6 +74,7 @@ export class EtcdConnection {
       return { endpoint, client: new Client(endpoint, channelCredentials, channelOptions) };
     });
     this.#user = settings.user;
+    this.#callMs = settings.callMs ?? callMsDefault;
     this.#at = Math.floor(random() * this.#peers.length) % this.#peers.length;
   }
 
@@ -85,7 +89,7 @@ export class EtcdConnection {
     request: Request,
     { isRepeatable }: { readonly isRepeatable: boolean },
   ): Promise<Response> {
-    const endMs = wallMs() + callMsMax;
+    const endMs = wallMs() + this.#callMs;
     let attemptsLeft = isRepeatable ? this.#peers.length : 1;
     let mayRenewToken = true;
     for (;;) {
@@ -108,9 +112,15 @@ export class EtcdConnection {
   }
 
   /** The member that is asked now, with what a stream to it needs. */
-  async stream(): Promise<{ readonly peer: Peer; readonly metadata: Metadata }> {
-    const metadata = await this.#metadata(wallMs() + callMsMax);
-    return { peer: this.#current, metadata };
+  async stream(): Promise<{
+    readonly peer: Peer;
+    readonly metadata: Metadata;
+    /** When a call over it, in wall time, has taken long enough. */
+    readonly endMs: number;
+  }> {
+    const endMs = wallMs() + this.#callMs;
+    const metadata = await this.#metadata(endMs);
+    return { peer: this.#current, metadata, endMs };
   }
 
   /** The next one is asked from now on, unless somebody has seen to that already. */

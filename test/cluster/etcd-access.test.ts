@@ -16,6 +16,7 @@ import {
   etcdForTest,
   freshKeys,
   initialisedCluster,
+  patient,
   realClock,
   TestMember,
   wait,
@@ -23,7 +24,7 @@ import {
 
 describeWithEtcd("etcd with users", () => {
   test("a user with rights on /forebay/ does everything, through ends of tokens and restarts", async () => {
-    const etcd = await etcdForTest();
+    const etcd = patient(await etcdForTest());
     const root = await secured(etcd);
     const asUser = { ...etcd, user: { name: "forebay", password: "correct horse" } };
     const { keys } = await initialisedCluster(asUser);
@@ -45,7 +46,7 @@ describeWithEtcd("etcd with users", () => {
   });
 
   test("a wrong password, and a user without rights, are refused in etcd's words", async () => {
-    const etcd = await etcdForTest();
+    const etcd = patient(await etcdForTest());
     const root = await secured(etcd);
     await callEtcd(root, AuthService.userAdd, user("nobody"));
     const { prefix } = freshKeys();
@@ -63,7 +64,7 @@ describeWithEtcd("etcd with users", () => {
   });
 
   test("a user is named before etcd has its authentication switched on", async () => {
-    const etcd = await etcdForTest();
+    const etcd = patient(await etcdForTest());
     const client = clientOf({ ...etcd, user: { name: "forebay", password: "correct horse" } });
     const { prefix } = freshKeys();
     expect((await client.readAll(prefix)).keys.size).toBe(0);
@@ -77,7 +78,7 @@ describeWithEtcd("etcd over TLS", () => {
     const folder = mkdtempSync(join(tmpdir(), "forebay-etcd-tls-"));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const files = makeCertificates(folder);
-    const etcd = await etcdForTest({ tls: files });
+    const etcd = patient(await etcdForTest({ tls: files }));
     const ca = readFileSync(files.caFile);
     const certificate = {
       chain: readFileSync(files.certificateFile),

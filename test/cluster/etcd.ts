@@ -41,17 +41,25 @@ export function describeWithEtcd(name: string, suite: () => void): void {
 
 type Etcd = Awaited<ReturnType<typeof startEtcd>>;
 
-/** etcd until the test, or with `beforeAll` the suite, is over. */
-export async function runEtcd(options: Parameters<typeof startEtcd>[1] = {}): Promise<Etcd> {
+/** An etcd that nobody makes fail, for a suite: what it does not answer at once, a busy machine holds up. */
+export async function runEtcd(): Promise<Etcd & EtcdSettings> {
   if (program === undefined) throw new Error(etcdAbsence);
-  return startEtcd(program, options);
+  return { ...(await startEtcd(program)), callMs: 10_000 };
 }
 
+/** An etcd of a test's own. */
 export async function etcdForTest(options?: Parameters<typeof startEtcd>[1]): Promise<Etcd> {
-  const etcd = await runEtcd(options);
+  if (program === undefined) throw new Error(etcdAbsence);
+  const etcd = await startEtcd(program, options);
   onTestFinished(() => etcd.stop());
   return etcd;
 }
+
+/** For tests in which etcd fails nobody on purpose. */
+export const patient = <Settings extends EtcdSettings>(settings: Settings): Settings => ({
+  ...settings,
+  callMs: 10_000,
+});
 
 export const realClock: MemberClock = { ...createSystemClock(), wallMs };
 export const testGroup = groupId("0123456789abcdef0123456789abcdef");
@@ -159,6 +167,18 @@ export class TestMember {
 
   takeOver(from: number): Promise<CampaignResult> {
     return new Promise((resolve) => this.coordinator.takeOver(epoch(from), resolve));
+  }
+
+  /** Campaigns until it wins, as an etcd that just lost a member may not answer the first time. */
+  async wins(withinMs = 10_000): Promise<Epoch> {
+    const endMs = realClock.monotonicMs() + withinMs;
+    for (;;) {
+      const view = await this.confirm();
+      const result = view && (await this.campaign(view.epoch));
+      if (result?.kind === "won") return result.epoch;
+      if (realClock.monotonicMs() > endMs) throw new Error(`Not won: ${JSON.stringify(result)}`);
+      await wait(100);
+    }
   }
 
   confirm(): Promise<CoordinatorView | undefined> {
