@@ -23,6 +23,7 @@ import { measureDeepQueue } from "./measures/deep-queue.js";
 import { measureFifoCycle, measureGroups } from "./measures/fifo.js";
 import { measureFullCycle } from "./measures/full-cycle.js";
 import { measureLatency } from "./measures/latency.js";
+import { measureReplication } from "./measures/replication.js";
 import { measureScheduled } from "./measures/scheduled.js";
 import { batchShape, measureShape, produceShape, unaryShape } from "./measures/sends.js";
 import { profileSends } from "./profile/profile.js";
@@ -39,6 +40,7 @@ const measurements: Readonly<Record<string, Measurement>> = {
   fifo: measureFifoCycle,
   groups: measureGroups,
   scheduled: measureScheduled,
+  replication: measureReplication,
 };
 
 const builtServer = fileURLToPath(new URL("../../dist/main.js", import.meta.url));

@@ -11,6 +11,8 @@ export interface ServerOptions {
   readonly dataDir: string;
   /** Flags for node itself, as `--cpu-prof`. */
   readonly nodeFlags?: readonly string[];
+  /** Settings beside those that every benchmark has, as `{ zone: "a" }`. */
+  readonly flags?: Readonly<Record<string, string>>;
 }
 
 export interface ForebayServer extends AsyncDisposable {
@@ -40,6 +42,7 @@ export async function startForebay(options: ServerOptions): Promise<ForebayServe
     "management-listen": "127.0.0.1:0",
     "log-format": "json",
     "noop-service": "true",
+    ...options.flags,
   }).map(([name, value]) => `--${name}=${value}`);
   const child = spawn(
     process.execPath,
