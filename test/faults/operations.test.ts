@@ -1,0 +1,97 @@
+// What operators do to a cluster under load: they hand the leadership over, restart one node after another, and replace a node
+// whose disk is gone.
+
+import { rmSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import type { Cluster } from "./cluster.js";
+import type { ClusterNode } from "./cluster-node.js";
+import { FaultRun } from "./fault-run.js";
+import { leaseSeconds, timeout } from "./one-fault.js";
+import { seed } from "./seed.js";
+
+/** Promised is less than a second; a machine that runs all of the cluster and its clients may be late. */
+const pauseMsMax = 2_500;
+const caughtUpMsMax = 30_000;
+const options = { seed, leaseSeconds, hasStreams: true };
+
+test("leadership is handed over under load without a failure to be seen", { timeout }, () =>
+  FaultRun.use(options, async (run) => {
+    await run.work(3_000);
+    for (let count = 0; count < 3; count += 1) {
+      const leader = await run.cluster.leader();
+      await run.cluster.administer((admin) => admin.handOver());
+      expect(await run.cluster.leader()).not.toBe(leader);
+      run.mended();
+      await run.work(3_000);
+    }
+    await run.finish({ outageMsMax: pauseMsMax });
+  }),
+);
+
+test("nodes are restarted one after another under load", { timeout }, () =>
+  FaultRun.use(options, async (run) => {
+    await run.work(3_000);
+    const { cluster } = run;
+    const leader = await cluster.leader();
+    for (const node of [...(await cluster.followers()), leader]) {
+      expect(await node.program.stop()).toBe(0);
+      node.start();
+      await caughtUp(cluster, node);
+      await run.work(2_000);
+    }
+    run.mended();
+    await run.work(3_000);
+    await run.finish({ outageMsMax: pauseMsMax });
+  }),
+);
+
+test(
+  "a node whose disk was emptied may not vote, and is replaced by a new member",
+  { timeout },
+  () =>
+    FaultRun.use({ ...options, hasStreams: false }, async (run) => {
+      await run.work(3_000);
+      const { cluster } = run;
+      const [node] = await cluster.followers();
+      if (node === undefined) throw new Error("Nobody follows.");
+      await node.kill();
+      rmSync(node.plan.dataDirectory, { recursive: true });
+      node.start();
+      expect(await node.program.exited).not.toBe(0);
+      expect(node.program.output).toContain(`forebay cluster remove ${node.name}`);
+
+      await cluster.administer((admin) => admin.removeMember(node.name));
+      node.start();
+      await registered(node);
+      await cluster.administer((admin) => admin.addMember(node.name));
+      await caughtUp(cluster, node);
+      await cluster.administer((admin) => admin.promoteMember(node.name));
+      const status = await cluster.status();
+      expect(status?.members.filter(({ isVoter }) => isVoter)).toHaveLength(3);
+      run.mended();
+      await run.work(4_000);
+      await run.finish({ outageMsMax: pauseMsMax });
+    }),
+);
+
+/** Resolves once a member has all there is, or all but a moment's worth. */
+async function caughtUp(cluster: Cluster, node: ClusterNode): Promise<void> {
+  const giveUpMs = performance.now() + caughtUpMsMax;
+  for (;;) {
+    const status = await cluster.status();
+    const progress = status?.members.find((member) => member.node === node.name)?.progress;
+    const isThere = progress?.isConnected === true && !progress.isTakingCopy;
+    if (isThere && progress.appliedSeq > 0n && progress.lagMs < 500) return;
+    if (performance.now() > giveUpMs) throw new Error(`${node.name} does not catch up.`);
+    await sleep(100);
+  }
+}
+
+async function registered(node: ClusterNode): Promise<void> {
+  const giveUpMs = performance.now() + caughtUpMsMax;
+  while (!node.program.output.includes('"registered"')) {
+    if (performance.now() > giveUpMs) throw new Error(`${node.name} does not register.`);
+    await sleep(100);
+  }
+}
