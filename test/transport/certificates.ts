@@ -16,8 +16,8 @@ const dayMs = 86_400_000;
 const today = (): EpochMs => epochMs(Date.now());
 export const daysAgo = (days: number): EpochMs => epochMs(Date.now() - days * dayMs);
 
-export const newCa = (cluster = "eu"): KeyedCertificate =>
-  createClusterCa(cluster, { now: today(), validDays: 10, random: systemRandom });
+export const newCa = (cluster = "eu", validDays = 10): KeyedCertificate =>
+  createClusterCa(cluster, { now: today(), validDays, random: systemRandom });
 
 export const newNode = (
   ca: KeyedCertificate,

@@ -86,7 +86,7 @@ class GrpcPeerNetwork implements PeerNetwork {
   constructor(options: PeerNetworkOptions) {
     this.#options = options;
     const { clock, log, tls } = options;
-    this.#tls = tls === undefined ? undefined : createPeerTls(tls, log);
+    this.#tls = tls === undefined ? undefined : createPeerTls(tls, { clock, log });
     this.#listener = new PeerListener({
       self: options,
       tls: this.#tls,
@@ -152,6 +152,7 @@ class GrpcPeerNetwork implements PeerNetwork {
     for (const { ways } of this.#peers.values()) ways.stop();
     this.#peers.clear();
     await this.#listener.close();
+    this.#tls?.stop();
   }
 
   #meet(member: GroupMember): void {

@@ -11,11 +11,10 @@ import {
   type PeerCertificate as NodeCertificate,
   type TLSSocket,
 } from "node:tls";
-import type { Log } from "../../base/log.js";
 import { type Address, addressText } from "../../config/address.js";
 import { type NodeIdentity, nodeIdentityOf } from "../../security/node-identity.js";
 import { handshakeMsMax } from "./limits.js";
-import { TlsFiles, type TlsPaths } from "./tls-files.js";
+import { TlsFiles, type TlsFilesParts, type TlsPaths } from "./tls-files.js";
 
 export interface PeerTlsOptions extends TlsPaths {
   /** Who this node is; its own certificate must say the same. */
@@ -36,14 +35,15 @@ export interface PeerTls {
   accept(socket: Socket): void;
   onSecure(react: (socket: TLSSocket, certificate: PeerCertificate) => void): void;
   onRefused(react: (from: string | undefined, why: string) => void): void;
+  stop(): void;
 }
 
 const alpn = ["h2"];
 
 /** Reads the files; throws an OperatorFault when they cannot be used. */
-export function createPeerTls(options: PeerTlsOptions, log: Log): PeerTls {
+export function createPeerTls(options: PeerTlsOptions, parts: TlsFilesParts): PeerTls {
   const { identity } = options;
-  const files = new TlsFiles(options, identity, log);
+  const files = new TlsFiles(options, identity, parts);
   const server = createServer({
     ALPNProtocols: alpn,
     handshakeTimeout: handshakeMsMax,
@@ -53,6 +53,7 @@ export function createPeerTls(options: PeerTlsOptions, log: Log): PeerTls {
   });
   files.onChange((contents) => server.setSecureContext(contents));
   return {
+    stop: () => files.stop(),
     dial: ({ host, port }, node) => {
       files.look();
       return connect({

@@ -1,10 +1,15 @@
-// The certificates of a node as they lie in files. Looked at when a connection is made, at most so often, by their times and
-// sizes: so new certificates are used without a restart, also where links are swapped under the files, which watchers miss.
-// Files that cannot be used (half written, a key of another certificate) are told of and leave those before them in place.
+// The certificates of a node as they lie in files. Looked at when a connection is made and every minute, by their times and sizes:
+// so new certificates are used without a restart, also where links are swapped under the files, which watchers miss. Files that
+// cannot be used (half written, a key of another certificate) are told of and leave those before them in place.
+//
+// A certificate that ends breaks no connection that stands, so nobody would notice before everybody is locked out at once: from
+// two weeks before, it is said once a day.
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { createSecureContext } from "node:tls";
+import { days, minutes } from "../../base/brands.js";
+import type { Clock, Timer } from "../../base/clock.js";
 import type { Log } from "../../base/log.js";
 import { OperatorFault } from "../../base/operator-fault.js";
 import { type NodeIdentity, nodeIdentityOf } from "../../security/node-identity.js";
@@ -25,6 +30,22 @@ export interface TlsContents {
   readonly minVersion: "TLSv1.3";
 }
 
+/** What was read, and until when it is good. */
+interface Read {
+  readonly contents: TlsContents;
+  /** In wall time: the end of the certificate, or of the CA that signed it if that comes first. */
+  readonly endsAtMs: number;
+}
+
+export interface TlsFilesParts {
+  readonly clock: Pick<Clock, "now" | "setTimer">;
+  readonly log: Log;
+}
+
+const lookEveryMs = minutes(1);
+const warnBeforeMs = days(14);
+const warnEveryMs = days(1);
+
 /** The certificates cannot be used; the message says which file and why. */
 class CertificateFault extends OperatorFault {
   override readonly name = "CertificateFault";
@@ -33,23 +54,26 @@ class CertificateFault extends OperatorFault {
 export class TlsFiles {
   readonly #paths: TlsPaths;
   readonly #identity: NodeIdentity;
-  readonly #log: Log;
+  readonly #parts: TlsFilesParts;
   #seen: string;
-  #current: TlsContents;
+  #current: Read;
   #react: (contents: TlsContents) => void = () => undefined;
+  #timer: Timer | undefined;
+  #warnedAtMs: number | undefined;
 
   /** Throws a CertificateFault. */
-  constructor(paths: TlsPaths, identity: NodeIdentity, log: Log) {
+  constructor(paths: TlsPaths, identity: NodeIdentity, parts: TlsFilesParts) {
     this.#paths = paths;
     this.#identity = identity;
-    this.#log = log;
+    this.#parts = parts;
     this.#seen = stampOf(paths);
     this.#current = read(paths, identity);
     this.#tell("certificates read");
+    this.#watch();
   }
 
   get current(): TlsContents {
-    return this.#current;
+    return this.#current.contents;
   }
 
   onChange(react: (contents: TlsContents) => void): void {
@@ -65,16 +89,43 @@ export class TlsFiles {
       this.#current = read(this.#paths, this.#identity);
     } catch (error) {
       if (!(error instanceof CertificateFault)) throw error;
-      this.#log.error({ why: error.message }, "new certificates cannot be used; the old ones stay");
+      const { message: why } = error;
+      this.#parts.log.error({ why }, "new certificates cannot be used; the old ones stay");
       return;
     }
-    this.#react(this.#current);
+    this.#react(this.current);
+    this.#warnedAtMs = undefined;
     this.#tell("new certificates read");
   }
 
+  /** Looks no more by itself. */
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  #watch(): void {
+    this.#warnOfEnd();
+    this.#timer = this.#parts.clock.setTimer(lookEveryMs, () => {
+      this.look();
+      this.#watch();
+    });
+  }
+
+  #warnOfEnd(): void {
+    const { clock, log } = this.#parts;
+    const now = clock.now();
+    const leftMs = this.#current.endsAtMs - now;
+    if (leftMs > warnBeforeMs) return;
+    if (this.#warnedAtMs !== undefined && now - this.#warnedAtMs < warnEveryMs) return;
+    this.#warnedAtMs = now;
+    const fields = { daysLeft: Math.floor(leftMs / days(1)), file: this.#paths.certFile };
+    if (leftMs > 0) log.warn(fields, "certificate ends soon; make another with forebay init");
+    else log.error(fields, "certificate has ended; no node lets this one in again");
+  }
+
   #tell(line: string): void {
-    const { validTo, fingerprint256 } = new X509Certificate(this.#current.cert);
-    this.#log.info({ validTo, fingerprint: fingerprint256 }, line);
+    const { validTo, fingerprint256 } = new X509Certificate(this.current.cert);
+    this.#parts.log.info({ validTo, fingerprint: fingerprint256 }, line);
   }
 }
 
@@ -90,10 +141,10 @@ function stampOfFile(path: string): string {
 
 const pemCertificate = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-function read({ caFile, certFile, keyFile }: TlsPaths, expected: NodeIdentity): TlsContents {
+function read({ caFile, certFile, keyFile }: TlsPaths, expected: NodeIdentity): Read {
   const ca = textOf(caFile).match(pemCertificate) ?? [];
   if (ca.length === 0) throw new CertificateFault(`${caFile} holds no certificate in PEM.`);
-  for (const one of ca) parsed(caFile, () => new X509Certificate(one));
+  const authorities = ca.map((one) => parsed(caFile, () => new X509Certificate(one)));
   const cert = textOf(certFile);
   const certificate = parsed(certFile, () => new X509Certificate(cert));
   const key = textOf(keyFile);
@@ -113,7 +164,10 @@ function read({ caFile, certFile, keyFile }: TlsPaths, expected: NodeIdentity): 
   }
   const contents: TlsContents = { ca, cert, key, minVersion: "TLSv1.3" };
   parsed(certFile, () => createSecureContext(contents));
-  return contents;
+  // An older CA that is still in the file may end; the one that signed may not.
+  const issuer = authorities.find((authority) => certificate.checkIssued(authority));
+  const ends = [certificate, issuer ?? certificate].map(({ validTo }) => Date.parse(validTo));
+  return { contents, endsAtMs: Math.min(...ends) };
 }
 
 function textOf(path: string): string {
