@@ -71,6 +71,8 @@ export class LmdbReplicaDisk implements ReplicaDisk {
     const { state, truncateAbove, append = [], apply = [], trimThrough } = batch;
     if (truncateAbove !== undefined) removeRecords(log, (truncateAbove + 1) as LogSeq, undefined);
     for (const entry of append) {
+      // What this very batch trims again is not looked for in what is committed, below.
+      if (trimThrough !== undefined && entry.seq <= trimThrough) continue;
       this.#log.prepare(keyBytes(logKey(entry.seq)), framedEntry(entry), false, log);
     }
     if (trimThrough !== undefined) removeRecords(log, undefined, (trimThrough + 1) as LogSeq);
