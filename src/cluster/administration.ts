@@ -280,27 +280,6 @@ const learnerOf = (registered: RegisteredMember): GroupMember => ({
   dataEndpoint: registered.dataEndpoint,
 });
 
-/**
- * The first member whose node registered other addresses or another zone than the configuration has: a leader changes that, one
- * member at a time.
- */
-export function movedMember(
-  configuration: Configuration,
-  { members }: Pick<ClusterFacts, "members">,
-): GroupMember | undefined {
-  for (const member of configuration.members) {
-    const registered = members.get(member.id);
-    if (registered === undefined) continue;
-    const moved = { ...learnerOf(registered), isVoter: member.isVoter };
-    const isSame =
-      moved.zone === member.zone &&
-      moved.replicationEndpoint === member.replicationEndpoint &&
-      moved.dataEndpoint === member.dataEndpoint;
-    if (!isSame) return moved;
-  }
-  return undefined;
-}
-
 const memberNamed = (name: string, { members }: Configuration): GroupMember | undefined =>
   members.find(({ node, id }) => node === name || id === name);
 

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { epoch, groupId, logSeq, type MemberId } from "../../src/base/brands.js";
 import { createSystemClock, wallMs } from "../../src/base/clock.js";
 import { silentLog } from "../../src/base/log.js";
-import { Administration, movedMember } from "../../src/cluster/administration.js";
+import { Administration } from "../../src/cluster/administration.js";
 import type { ClusterFacts } from "../../src/cluster/cluster-facts.js";
 import { EtcdFault } from "../../src/cluster/etcd-fault.js";
 import { createListener, type Listener } from "../../src/edge/listener.js";
@@ -322,19 +322,6 @@ describe("forebay cluster", () => {
         stderr: expect.stringContaining("NOT_IN_CLUSTER"),
       });
     }
-  });
-});
-
-test("a member that registered other addresses is found, one at a time", () => {
-  const facts = factsOf(1);
-  const configuration = configurationOf(3);
-  expect(movedMember(configuration, facts)).toBeUndefined();
-  const known = facts.members.get(idOf(2));
-  if (known === undefined) throw new Error("There is a second member.");
-  const members = new Map(facts.members).set(idOf(2), { ...known, dataEndpoint: "elsewhere:7400" });
-  expect(movedMember(configuration, { members })).toEqual({
-    ...configuration.members[1],
-    dataEndpoint: "elsewhere:7400",
   });
 });
 
