@@ -5,17 +5,28 @@ import { type MutationName, mutationOf, mutations } from "./mutations.js";
 import { runSchedule } from "./run.js";
 import { runOptions } from "./simulate.js";
 
-/** Where the seeds begin, so that finding the one that shows it takes no longer than it must. */
-const startAt: Partial<Record<MutationName, number>> = {};
+/** A little before a seed that shows it, where that takes long from the first; any other would do later. */
+const startAt: Partial<Record<MutationName, number>> = {
+  "old-epochs-not-fenced": 60,
+  "copy-without-its-log": 80,
+  "lease-not-checked": 30,
+  "forgotten-epochs-trusted": 30,
+};
 const scheduleCountMax = 400;
+/** Far more than that takes: machines that test are busy. */
+const timeoutMs = 300_000;
 
 for (const name of Object.keys(mutations) as MutationName[]) {
-  test(`the simulator notices ${name}`, () => {
-    const options = runOptions(mutationOf(name));
-    const from = startAt[name] ?? 1;
-    for (let seed = from; seed < from + scheduleCountMax; seed += 1) {
-      if (runSchedule(seed, options).kind === "violation") return;
-    }
-    expect.fail(`Nothing was noticed in ${scheduleCountMax} schedules.`);
-  });
+  test(
+    `the simulator notices ${name}`,
+    () => {
+      const options = runOptions(mutationOf(name));
+      const from = startAt[name] ?? 1;
+      for (let seed = from; seed < from + scheduleCountMax; seed += 1) {
+        if (runSchedule(seed, options).kind === "violation") return;
+      }
+      expect.fail(`Nothing was noticed in ${scheduleCountMax} schedules.`);
+    },
+    timeoutMs,
+  );
 }

@@ -15,11 +15,11 @@ import type { MemberState } from "../../src/store/replica-disk.js";
 import type { DiskWrite } from "./disk-image.js";
 import { Load } from "./load.js";
 import { NodeClock } from "./node-clock.js";
+import type { NodeWorld } from "./node-world.js";
 import type { Prng } from "./prng.js";
 import { type EtcdPath, SimulatedCoordinator } from "./simulated-coordinator.js";
 import { SimulatedDisk } from "./simulated-disk.js";
 import { Violation } from "./trace.js";
-import type { World } from "./world.js";
 
 interface Process {
   readonly member: ReplicationMember;
@@ -37,7 +37,7 @@ export class SimulatedNode {
   id: MemberId;
   /** Not started again by itself any more. */
   isRetired = false;
-  readonly #world: World;
+  readonly #world: NodeWorld;
   readonly #prng: Prng;
   #process: Process | undefined;
   /** Counts processes: what was meant for an earlier one is not for this one. */
@@ -47,7 +47,7 @@ export class SimulatedNode {
   /** Calls into the world this process may still make; undefined: as many as it likes. */
   #callsLeft: number | undefined;
 
-  constructor(world: World, name: string, zone: string, prng: Prng) {
+  constructor(world: NodeWorld, name: string, zone: string, prng: Prng) {
     const { schedule } = world;
     this.#world = world;
     this.#prng = prng;

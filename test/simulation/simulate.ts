@@ -22,7 +22,7 @@ export const runOptions = (mutation: Mutation): RunOptions => ({
 });
 
 /** What repeats a run. A theme that was asked for is asked for again. */
-export function commandFor(seed: number, mutation?: string, theme?: Theme): string {
+function commandFor(seed: number, mutation?: string, theme?: Theme): string {
   const broken = mutation === undefined ? "" : ` --mutation ${mutation}`;
   const themed = theme === undefined ? "" : ` --theme ${theme}`;
   return `npm run simulate -- --seed ${seed} --schedules 1${broken}${themed}`;

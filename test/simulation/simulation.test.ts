@@ -11,16 +11,22 @@ const options = runOptions(noMutation);
 const scheduleCount = 2_000;
 /** So that a failure is told within the time of a test. */
 const partCount = 8;
+/** Each takes seconds; machines that test are busy. */
+const timeoutMs = 300_000;
 
 for (let part = 0; part < partCount; part += 1) {
   const perPart = scheduleCount / partCount;
   const from = 1 + part * perPart;
-  test(`groups keep every promise in schedules ${from} to ${from + perPart - 1}`, () => {
-    for (let seed = from; seed < from + perPart; seed += 1) {
-      const result = runSchedule(seed, options);
-      if (result.kind === "violation") expect.fail(report(result, options));
-    }
-  });
+  test(
+    `groups keep every promise in schedules ${from} to ${from + perPart - 1}`,
+    () => {
+      for (let seed = from; seed < from + perPart; seed += 1) {
+        const result = runSchedule(seed, options);
+        if (result.kind === "violation") expect.fail(report(result, options));
+      }
+    },
+    timeoutMs,
+  );
 }
 
 test("a run can be repeated: the same seed is the same run, with its trace and without", () => {
@@ -31,29 +37,33 @@ test("a run can be repeated: the same seed is the same run, with its trace and w
   }
 });
 
-test("schedules get somewhere: leaders change, records are committed, groups recover", () => {
-  for (const theme of themes) {
-    const numbers = Array.from({ length: 20 }, (_, at) => {
-      const result = runSchedule(at + 1, { ...options, theme });
-      if (result.kind === "violation") expect.fail(report(result, { ...options, theme }));
-      return result.numbers;
-    });
-    const sum = (of: (each: (typeof numbers)[number]) => number): number =>
-      numbers.reduce((total, each) => total + of(each), 0);
-    expect(
-      sum(({ leaderCount }) => leaderCount),
-      theme,
-    ).toBeGreaterThan(30);
-    expect(
-      sum(({ acknowledgedCount }) => acknowledgedCount),
-      theme,
-    ).toBeGreaterThan(500);
-    expect(
-      sum(({ convergence }) => (convergence === undefined ? 0 : 1)),
-      theme,
-    ).toBeGreaterThan(15);
-  }
-});
+test(
+  "schedules get somewhere: leaders change, records are committed, groups recover",
+  () => {
+    for (const theme of themes) {
+      const numbers = Array.from({ length: 20 }, (_, at) => {
+        const result = runSchedule(at + 1, { ...options, theme });
+        if (result.kind === "violation") expect.fail(report(result, { ...options, theme }));
+        return result.numbers;
+      });
+      const sum = (of: (each: (typeof numbers)[number]) => number): number =>
+        numbers.reduce((total, each) => total + of(each), 0);
+      expect(
+        sum(({ leaderCount }) => leaderCount),
+        theme,
+      ).toBeGreaterThan(30);
+      expect(
+        sum(({ acknowledgedCount }) => acknowledgedCount),
+        theme,
+      ).toBeGreaterThan(500);
+      expect(
+        sum(({ convergence }) => (convergence === undefined ? 0 : 1)),
+        theme,
+      ).toBeGreaterThan(15);
+    }
+  },
+  timeoutMs,
+);
 
 /** Wrong once, each by another defect. */
 const once = [

@@ -27,6 +27,7 @@ import { ClientJudge } from "./judge-clients.js";
 import { judgeMessage } from "./judge-wire.js";
 import type { Mutation } from "./mutations.js";
 import { SimulatedNode } from "./node.js";
+import type { NamedNode, NodeWorld, RestartableNode } from "./node-world.js";
 import type { Prng } from "./prng.js";
 import type { Schedule } from "./schedule.js";
 import { SimulatedEtcd } from "./simulated-etcd.js";
@@ -47,7 +48,7 @@ const zoneCount = 7;
 /** The place before the first record. */
 const nothing: LogPosition = { epoch: epochOf(0), seq: logSeq(0), chain: Buffer.alloc(16) };
 
-export class World {
+export class World implements NodeWorld {
   readonly schedule: Schedule;
   readonly mutation: Mutation;
   readonly trace: Trace;
@@ -58,7 +59,6 @@ export class World {
   readonly clients: ClientJudge;
   readonly groupId: GroupId;
   readonly nodes: SimulatedNode[] = [];
-  /** No client writes any more. */
   isQuiet = false;
   /** The first thing that must never happen, if it did. */
   verdict: Error | undefined;
@@ -110,7 +110,6 @@ export class World {
     this.clients = new ClientJudge(this.judge);
   }
 
-  /** What a node writes on an empty disk before a member runs on it. */
   emptyState(id: MemberId, configuration: Configuration): MemberState {
     return {
       memberId: id,
@@ -161,10 +160,10 @@ export class World {
     return `${name}.${this.#valueCount}`;
   }
 
-  send(from: SimulatedNode, to: MemberId, message: PeerMessage): void {
+  send(from: NamedNode, to: MemberId, message: PeerMessage): void {
     judgeMessage(this.judge, { name: from.name, memberId: from.id }, message);
     const target = this.nodeOf(to);
-    if (target === undefined || target === from) return;
+    if (target === undefined || target.id === from.id) return;
     this.trace.note(() => `${from.name} > ${target.name} ${describe(message)}`);
     const fromId = from.id;
     this.network.send(from.name, target.name, message, (arrived) => {
@@ -174,12 +173,11 @@ export class World {
     });
   }
 
-  isReady(from: SimulatedNode, to: MemberId): boolean {
+  isReady(from: NamedNode, to: MemberId): boolean {
     const target = this.nodeOf(to);
     return target !== undefined && this.network.isReady(from.name, target.name);
   }
 
-  /** Runs something whose complaint is the verdict; what it throws goes on through the code that called it. */
   recorded(act: () => void): void {
     try {
       act();
@@ -189,7 +187,6 @@ export class World {
     }
   }
 
-  /** Runs something as a node; what it throws is the verdict. */
   judged(name: string, act: () => void): void {
     try {
       act();
@@ -200,28 +197,22 @@ export class World {
     }
   }
 
-  /** A member says that its process must end. */
-  failed(node: SimulatedNode, error: Error): void {
+  failed(node: RestartableNode, error: Error): void {
     this.trace.note(() => `${node.name} fails: ${error.message}`);
     const isExpected =
       error.message.includes("the simulated disk failed") || this.schedule.mayNeedOperator;
     if (!isExpected) throw new Violation("failed", `${node.name}: ${stackOf(error)}`);
     this.events.after(0, () => {
       node.crash();
-      this.restartLater(node, 500);
+      this.events.after(this.#prng.span(this.schedule.leaseMs / 5), () => node.start());
     });
   }
 
-  quarantined(node: SimulatedNode, why: string): void {
+  quarantined(node: NamedNode, why: string): void {
     if (this.schedule.mayNeedOperator) return;
     throw new Violation("quarantined", `${node.name}: ${why}`);
   }
 
-  restartLater(node: SimulatedNode, meanMs: number): void {
-    this.events.after(this.#prng.span(meanMs), () => node.start());
-  }
-
-  /** A disk that confirmed what it has no more. */
   forget(id: string, image: DiskImage): void {
     this.#forgotten.set(id, [...(this.#forgotten.get(id) ?? []), image]);
   }
