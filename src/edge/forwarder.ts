@@ -48,6 +48,8 @@ class ChannelForwarder implements Forwarder {
   /** For all unary calls; a stream has a connection of its own. */
   readonly #client: Client;
   readonly #streamClients = new Set<Client>();
+  /** Ends what may be under way for long, as streams and waits for messages. */
+  readonly #longCalls = new Set<() => void>();
 
   constructor(endpoint: string) {
     this.#endpoint = endpoint;
@@ -79,6 +81,14 @@ class ChannelForwarder implements Forwarder {
         } else reject(failureOf(ended));
       });
       context.onCancelled(() => onward.cancel());
+      if (!call.getPath().endsWith(waitingMethod)) return;
+      // What it may have received by then the leader gives back, as nobody reads its answer.
+      const end = (): void => {
+        reject(shuttingDown());
+        onward.cancel();
+      };
+      this.#longCalls.add(end);
+      onward.on("status", () => this.#longCalls.delete(end));
     });
   }
 
@@ -99,10 +109,25 @@ class ChannelForwarder implements Forwarder {
     passOn(call, onward);
     passOn(onward, call);
     call.once("end", () => onward.end());
-    return ended(onward).finally(() => {
-      this.#streamClients.delete(client);
-      client.close();
+    return new Promise<StatusObject>((resolve, reject) => {
+      const end = (): void => {
+        reject(shuttingDown());
+        onward.cancel();
+      };
+      this.#longCalls.add(end);
+      ended(onward)
+        .then(resolve, reject)
+        .finally(() => {
+          this.#longCalls.delete(end);
+          this.#streamClients.delete(client);
+          client.close();
+        });
     });
+  }
+
+  /** Ends streams and waits, because this node stops; what takes no time goes on. */
+  endLongCalls(): void {
+    for (const end of [...this.#longCalls]) end();
   }
 
   /** Calls under way end as with a lost connection. */
@@ -187,6 +212,17 @@ const lostCodes: ReadonlySet<status> = new Set([
 /** How grpc-js says that nothing was sent. */
 const neverReached = /^No connection established|ECONNREFUSED|Name resolution failed/;
 
+/** The one unary method that may wait for long. */
+const waitingMethod = "/ReceiveMessage";
+
+const shuttingDown = (): WireFault =>
+  new WireFault({
+    code: status.UNAVAILABLE,
+    reason: "SHUTTING_DOWN",
+    message: "The node that passed this call on is stopping. Ask another one.",
+    retryAfterMs: 100,
+  });
+
 const leaderUnreachable = ({ details }: StatusObject): WireFault =>
   new WireFault({
     code: status.UNAVAILABLE,
@@ -245,6 +281,11 @@ export class Forwarders {
       this.#open.delete(oldest);
     }
     return forwarder;
+  }
+
+  /** Ends what would keep this node from stopping soon. */
+  endLongCalls(): void {
+    for (const forwarder of this.#open.values()) forwarder.endLongCalls();
   }
 
   close(): void {

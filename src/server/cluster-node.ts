@@ -357,8 +357,12 @@ export class ClusterNode {
   /** Ends everything; `callsEnd` waits for the calls under way. The store can be closed afterwards. */
   async stop(callsEnd: () => Promise<void>): Promise<void> {
     const membership = this.#membership;
-    if (membership === undefined) await callsEnd();
-    else await membership.terms.stop(callsEnd);
+    const end = async (): Promise<void> => {
+      this.#forwarders.endLongCalls();
+      await callsEnd();
+    };
+    if (membership === undefined) await end();
+    else await membership.terms.stop(end);
     this.#isStopped = true;
     this.#forwarders.close();
     membership?.moved.stop();

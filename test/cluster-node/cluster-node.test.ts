@@ -1,6 +1,7 @@
 // What a cluster of three nodes promises to those who call it, whichever node they call.
 
 import { createHash } from "node:crypto";
+import { rmSync } from "node:fs";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { ReadMode } from "../../src/gen/forebay/queue/v1/consistency.js";
 import { DeleteOutcome } from "../../src/gen/forebay/queue/v1/message.js";
@@ -220,6 +221,34 @@ describeWithEtcd("a cluster of three nodes", () => {
     const equal = hashes.filter(({ appliedSeq }) => appliedSeq === latest);
     expect(equal.length).toBeGreaterThanOrEqual(2);
     expect(new Set(equal.map(({ hash }) => hash)).size).toBe(1);
+  });
+
+  test("starts no node whose store was emptied, and says what to do", async () => {
+    const { one } = await begun();
+    await one.stop();
+    rmSync(one.dataDir, { recursive: true });
+    await expect(one.start()).rejects.toThrow(/emptied or exchanged.*forebay cluster remove/s);
+  });
+
+  test("stops a node that follows at once, though streams and waits go through it", async () => {
+    const { one } = await begun();
+    const client = new QueueClient(one.server.dataAddress);
+    onTestFinished(() => client.close());
+    const consumed = client.consume();
+    const credit = { messages: 10, bytes: 1_000_000n };
+    consumed.write({ request: { $case: "start", value: { queue, credit } } });
+    const waiting = one.ask(
+      "receiveMessage",
+      { queue, waitTime: seconds(20) },
+      { deadlineMs: 25_000 },
+    );
+    const failed = failureOfAsk(waiting);
+    await wait(300);
+    const startedMs = performance.now();
+    await one.stop();
+    expect(performance.now() - startedMs).toBeLessThan(900);
+    expect(await consumed.ended).toMatchObject({ code: "UNAVAILABLE", reason: "SHUTTING_DOWN" });
+    expect(failureOf(await failed).reason).toBe("SHUTTING_DOWN");
   });
 
   test("says how it does: ready while it can serve or pass on, and in numbers", async () => {

@@ -348,6 +348,26 @@ describe("a stream passed on", () => {
   });
 });
 
+describe("a node that stops", () => {
+  test("ends the streams it passes on, and leaves what takes no time alone", async () => {
+    let respondLate = (): void => undefined;
+    leader.unary = ({ request }, respond) => {
+      respondLate = () => respond(null, request);
+    };
+    const stream = openStream();
+    stream.write(Buffer.of(1));
+    await new Promise((resolve) => stream.once("data", resolve));
+    const { answer } = call(Buffer.of(7));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const ended = statusOf(stream);
+    forwarders.endLongCalls();
+    const failure = failureOf(await ended);
+    expect([failure.code, failure.reason]).toEqual(["UNAVAILABLE", "SHUTTING_DOWN"]);
+    respondLate();
+    expect((await answer).bytes).toEqual(Buffer.of(7));
+  });
+});
+
 describe("a call served here", () => {
   const ends = new Set<(fault: ReturnType<typeof leadershipLost>) => void>();
   const tenure = (handler: unknown): Tenure => ({
