@@ -8,6 +8,8 @@ import { membershipOf, type World } from "./world.js";
 /** Beyond the lease that may still be held by nobody: elections that collide, copies that have to be taken. */
 const progressSpareMs = 12_000;
 const equalWithinMs = 15_000;
+/** A group that gets on, if slowly, is given more: a member may lack much, and its way be narrow. */
+const patienceMs = 90_000;
 const lookEveryMs = 50;
 
 export interface Convergence {
@@ -42,17 +44,35 @@ export function converge(
 }
 
 function waitFor(
-  { events }: World,
+  world: World,
   runUntil: (untilMs: number) => void,
   withinMs: number,
   isSo: () => boolean,
 ): number | undefined {
+  const { events } = world;
   const startMs = events.nowMs;
+  let advance = advanceOf(world);
+  let advancedMs = startMs;
   while (!isSo()) {
-    if (events.nowMs >= startMs + withinMs) return undefined;
+    const isStuck = events.nowMs >= advancedMs + withinMs;
+    if (isStuck || events.nowMs >= startMs + patienceMs) return undefined;
     runUntil(events.nowMs + lookEveryMs);
+    if (advanceOf(world) > advance) {
+      advance = advanceOf(world);
+      advancedMs = events.nowMs;
+    }
   }
   return events.nowMs - startMs;
+}
+
+/** Grows whenever the member that is furthest behind gets on. */
+function advanceOf(world: World): number {
+  const { voters, learners } = membershipOf(world.latestConfiguration());
+  const ends = [...voters, ...learners].map((id) => {
+    const state = world.nodeOf(id)?.disk.flushed.member;
+    return state === undefined ? Number.POSITIVE_INFINITY : state.logEnd.seq + state.appliedSeq;
+  });
+  return Math.min(...ends);
 }
 
 /** Whether enough of the voters are there: a disk that was wiped or put back is not, for good. */
