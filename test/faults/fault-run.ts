@@ -195,7 +195,8 @@ export class FaultRun {
     const leaseMs = this.cluster.leaseSeconds * 1_000;
     const usualMs = leaseMs + beyondLeaseMs + probeMsMax;
     const bounds = {
-      fromMs: this.#beganMs,
+      // The probe's process takes its time to start.
+      fromMs: writes[0]?.startedMs ?? this.#beganMs,
       untilMs: endedMs,
       outageMsMax: "outageMsMax" in expectation ? expectation.outageMsMax : usualMs,
       healedMs: this.#mendedMs,

@@ -11,7 +11,8 @@ export const leaseSeconds = 3;
 export const timeout = 180_000;
 
 const warmUpMs = 3_000;
-const coolDownMs = 4_000;
+/** Longer than the bound within which a cluster that was mended has to serve. */
+const coolDownMs = leaseSeconds * 1_000 + 4_000;
 
 export interface OneFault extends Expectation, Partial<RunOptions> {
   readonly fault: Fault;
