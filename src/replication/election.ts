@@ -78,7 +78,11 @@ export class Election {
     if (this.#step.kind !== "asking") return;
     const clockOffsetMs = position.wallMs - this.#inside.context.wallMs();
     this.#answers.set(from, { position, clockOffsetMs });
-    if (this.#isAnswered() && !this.#shouldYield(this.#step.view)) this.#campaign(this.#step.view);
+    if (!this.#isAnswered() || this.#shouldYield(this.#step.view)) return;
+    // Clocks that differ: the others' answers, which may be on their way, tell whose is off.
+    if (this.#clockOffsets().every((offsetMs) => this.#isWithinSkew(offsetMs))) {
+      this.#campaign(this.#step.view);
+    }
   }
 
   /** The old leader asked this member to follow it at once. */
@@ -211,8 +215,15 @@ export class Election {
 
   /** Group time would jump by as much as the clocks differ, so whose clock stands alone does not lead. */
   #isClockOff(): boolean {
-    const offsets = [0, ...[...this.#answers.values()].map(({ clockOffsetMs }) => clockOffsetMs)];
-    return Math.abs(medianOf(offsets)) > this.#inside.context.parts.settings.clockSkewMsMax;
+    return !this.#isWithinSkew(medianOf([0, ...this.#clockOffsets()]));
+  }
+
+  #clockOffsets(): number[] {
+    return [...this.#answers.values()].map(({ clockOffsetMs }) => clockOffsetMs);
+  }
+
+  #isWithinSkew(offsetMs: number): boolean {
+    return Math.abs(offsetMs) <= this.#inside.context.parts.settings.clockSkewMsMax;
   }
 
   #campaign(view: CoordinatorView): void {

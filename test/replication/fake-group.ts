@@ -77,6 +77,8 @@ class FakeEtcd {
   leader: MemberId | undefined;
   configuration: Configuration;
   hint: MemberId | undefined;
+  /** Everybody that was ever named when a lease was given back. */
+  readonly hints: (MemberId | undefined)[] = [];
   isAway = false;
 
   constructor(configuration: Configuration) {
@@ -215,6 +217,7 @@ export class FakeNode {
         if (etcd.leader !== id) return;
         etcd.leader = undefined;
         etcd.hint = hint;
+        etcd.hints.push(hint);
         this.#group.tellViews();
       },
       changeConfiguration: (of, configuration, done) =>
