@@ -25,6 +25,15 @@ export const systemRandom: Random = {
   },
 };
 
+/** From 0 (inclusive) to 1 (exclusive), evenly: for waits that must not all end at once. */
+export function fractionOf(random: Random): () => number {
+  const bytes = Buffer.alloc(6);
+  return () => {
+    random.fill(bytes);
+    return bytes.readUIntBE(0, 6) / 2 ** 48;
+  };
+}
+
 export interface Ids {
   /** The 16 bytes of a new UUID. */
   messageId(now: EpochMs): Buffer;

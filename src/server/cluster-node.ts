@@ -8,7 +8,7 @@ import type { EpochMs } from "../base/brands.js";
 import type { Clock } from "../base/clock.js";
 import { sleep, wallMs } from "../base/clock.js";
 import type { Ids } from "../base/ids.js";
-import { systemRandom } from "../base/ids.js";
+import { fractionOf, systemRandom } from "../base/ids.js";
 import type { Log } from "../base/log.js";
 import { version } from "../base/version.js";
 import { Administration } from "../cluster/administration.js";
@@ -75,6 +75,7 @@ interface Membership {
   readonly moved: MovedMembers;
 }
 
+const randomFraction = fractionOf(systemRandom);
 /** How long a node that stops waits for another to take over. */
 const handoverMsMax = 5_000;
 /** How long it waits before that for what it has decided. */
@@ -97,7 +98,7 @@ export class ClusterNode {
   constructor(parts: ClusterNodeParts) {
     const { config, metrics } = parts;
     this.#parts = parts;
-    this.#client = new EtcdClient(readEtcdSettings(config), Math.random);
+    this.#client = new EtcdClient(readEtcdSettings(config), randomFraction);
     this.#keys = new ClusterKeys(config.clusterName);
     this.#registry = new ClusterRegistry(this.#client, this.#keys);
     this.#metrics = metrics.addCluster(() => {
@@ -234,7 +235,7 @@ export class ClusterNode {
       network,
       coordinator,
       clock: { monotonicMs: clock.monotonicMs, setTimer: clock.setTimer, wallMs },
-      random: Math.random,
+      random: randomFraction,
       settings: memberSettings(config),
       observer: {
         // What is told may not call back into the member, and what follows from a role does.
@@ -282,7 +283,7 @@ export class ClusterNode {
               keyFile: replicationKeyFile,
             },
       clock,
-      random: Math.random,
+      random: randomFraction,
       log,
       receive: (from, message) => member()?.receive(from, message),
       networkReady: (to) => member()?.networkReady(to),
