@@ -137,6 +137,20 @@ describeWithEtcd("a cluster begins", () => {
     expect((await registry.facts()).members.get(idOf(1))?.dataEndpoint).toBe("elsewhere:7400");
   });
 
+  test("a member that is removed while it registers is refused", async () => {
+    const { keys } = unbegun();
+    const client = clientOf(etcd);
+    const transact = client.transact.bind(client);
+    client.transact = async (...transaction) => {
+      client.transact = transact;
+      const tombstone = JSON.stringify({ node: "node-1", configurationVersion: 2 });
+      await transact([], [{ kind: "put", key: keys.removed(idOf(1)), value: tombstone }]);
+      return transact(...transaction);
+    };
+    const decision = await new ClusterRegistry(client, keys).register(storeOf(1), nodeOf(1));
+    expect(decision).toMatchObject({ kind: "refuse", why: expect.stringContaining("removed") });
+  });
+
   test("of two stores that register as one node at once, one is the node's", async () => {
     const { registry, run } = unbegun();
     const decisions = await Promise.all(

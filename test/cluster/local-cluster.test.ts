@@ -17,7 +17,7 @@ describeWithEtcd("npm run cluster", () => {
       }
     });
     await expect
-      .poll(output, { timeout: 50_000, interval: 100 })
+      .poll(output, { timeout: 90_000, interval: 100 })
       .toContain("Ctrl-C stops everything.");
 
     // Every command it names, in its order; `kill` is what a person would type.
@@ -34,12 +34,12 @@ describeWithEtcd("npm run cluster", () => {
       const { leader, members: all } = JSON.parse(stdout) as ClusterJson;
       return leader !== null && all.every(({ progress }) => progress?.isConnected === true);
     };
-    await expect.poll(members, { timeout: 40_000, interval: 500 }).toBe(true);
+    await expect.poll(members, { timeout: 60_000, interval: 500 }).toBe(true);
 
     script.kill("SIGINT");
     const [exitCode] = (await once(script, "exit")) as [number];
     expect(exitCode).toBe(0);
-  }, 150_000);
+  }, 240_000);
 });
 
 interface ClusterJson {

@@ -55,7 +55,7 @@ describeWithEtcd("a node with another store", () => {
     await run(`cluster handover c --management ${a.management}`);
     const received = await run(`receive orders -o raw --ack --endpoint ${c.data}`);
     expect(received.stdout).toBe("kept\n");
-  }, 120_000);
+  }, 240_000);
 });
 
 interface TestNode {
