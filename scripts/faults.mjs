@@ -6,12 +6,14 @@
 //   npm run test:faults -- --bounded           what CI runs, about three minutes
 //   npm run test:faults -- -t "disk"           what vitest selects
 //   npm run test:faults -- --report=<file>     leave a JSON report
+//   npm run test:faults -- --measure           no test: how long failovers and handovers take, some ten minutes
 //
 // It needs Linux, the right to make namespaces (root, or user namespaces), and ip, tc and strace. Where it cannot run it says
 // so; with CI=true that is a failure.
 
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { setup } from "./setup.mjs";
 import { etcdAbsence, findEtcd } from "./support/etcd.mjs";
 import { root } from "./support/repository.mjs";
@@ -56,6 +58,17 @@ function runFaults(args) {
     console.error(etcdAbsence);
     return 1;
   }
+  const isMeasuring = args.includes("--measure");
+  const [command, ...rest] = [
+    ...unshare,
+    process.execPath,
+    ...(isMeasuring ? measuring() : testing(args)),
+  ];
+  const env = { ...process.env, ETCD: etcd };
+  return spawnSync(command, rest, { cwd: root, stdio: "inherit", env }).status ?? 1;
+}
+
+function testing(args) {
   const report = args.find((argument) => argument.startsWith(reportOption));
   const selection = args
     .filter((argument) => argument !== report)
@@ -64,15 +77,18 @@ function runFaults(args) {
     report === undefined
       ? []
       : ["--reporter=json", `--outputFile.json=${report.slice(reportOption.length)}`];
-  const [command, ...rest] = [
-    ...unshare,
-    process.execPath,
+  return [
     join(root, "node_modules/vitest/vitest.mjs"),
     ...["run", "--config", "test/faults/vitest.config.ts", "--reporter=default", ...reporters],
     ...selection,
   ];
-  const env = { ...process.env, ETCD: etcd };
-  return spawnSync(command, rest, { cwd: root, stdio: "inherit", env }).status ?? 1;
+}
+
+function measuring() {
+  const loader = pathToFileURL(join(root, "test/support/typescript.mjs")).href;
+  const program = pathToFileURL(join(root, "test/faults/measure-failover.ts")).href;
+  const script = `import { main } from ${JSON.stringify(program)}; await main();`;
+  return ["--import", loader, "--input-type=module", "--eval", script];
 }
 
 process.exitCode = runFaults(process.argv.slice(2));
