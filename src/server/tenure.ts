@@ -1,12 +1,12 @@
 // The times in which a node of a cluster answers calls by itself: as the leader, until it is no more, or reads as a node that
 // follows, for as long as its state is whole. What is under way when such a time ends is told so at once.
 
-import { Metadata } from "@grpc/grpc-js";
+import { Metadata, status } from "@grpc/grpc-js";
 import type { Tenure } from "../edge/call-router.js";
 import { acksKey, durableZonesKey, leaderKey, positionKey } from "../edge/cluster-metadata.js";
 import { type CallContext, isReadOnly, type ServiceDefinition } from "../rpc/call.js";
 import { type Position, positionText } from "../rpc/parse-consistency.js";
-import type { WireFault } from "../rpc/status-details.js";
+import { WireFault } from "../rpc/status-details.js";
 import { type ServedHandlers, servedDefinitions } from "./term.js";
 
 type Handlers = ReadonlyMap<string, unknown>;
@@ -95,6 +95,7 @@ export class LeaderTenure extends EndingTenure {
   holdOf(context: CallContext): (() => Promise<void>) | undefined {
     const asked = context.metadata(acksKey);
     if (asked === undefined) return undefined;
+    if (asked !== "all" && asked !== "quorum") throw unknownAcks();
     const { majority, all } = this.#records.voters();
     const count = asked === "all" ? all : majority;
     // The position of now is that of the answer or a later one: the answer's record is committed.
@@ -134,6 +135,15 @@ export class ReplicaTenure extends EndingTenure {
     return trailers;
   }
 }
+
+/** Metadata, so no field of the request is at fault. */
+const unknownAcks = (): WireFault =>
+  new WireFault({
+    code: status.INVALID_ARGUMENT,
+    reason: "INVALID_PARAMETER",
+    message: `The metadata ${acksKey} is neither "quorum" nor "all". Nothing was done.`,
+    metadata: { field: acksKey },
+  });
 
 export function leaderTrailers(endpoint: string | undefined): Metadata {
   const trailers = new Metadata();

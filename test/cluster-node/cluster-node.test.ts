@@ -107,6 +107,9 @@ describeWithEtcd("a cluster of three nodes", () => {
     const all = { metadata: { "forebay-acks": "all" } };
     const sent = await one.ask("sendMessage", { queue, body: textOf("m") }, all);
     expect(sent.durableZones).toBe(3);
+    const some = { metadata: { "forebay-acks": "some" } };
+    const refused = one.ask("sendMessage", { queue, body: textOf("m") }, some);
+    expect(failureOf(await failureOfAsk(refused)).reason).toBe("INVALID_PARAMETER");
     await other.stop();
     await leader.ask("sendMessage", { queue, body: textOf("m") });
     const late = leader.ask(

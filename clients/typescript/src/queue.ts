@@ -125,6 +125,7 @@ export class Queue {
     if (
       this.#context.isBatching &&
       options.timeoutMs === undefined &&
+      options.acks === undefined &&
       options.requestId === undefined
     ) {
       options.signal?.throwIfAborted();
@@ -203,7 +204,8 @@ export class Queue {
    * @throws ForebayError QUEUE_NOT_FOUND, RECEIPT_HANDLE_INVALID, RECEIPT_HANDLE_EXPIRED.
    */
   async delete(receiptHandle: string, options: CallOptions = {}): Promise<DeleteOutcome> {
-    if (this.#context.isBatching && options.timeoutMs === undefined) {
+    const hasWishes = options.timeoutMs !== undefined || options.acks !== undefined;
+    if (this.#context.isBatching && !hasWishes) {
       options.signal?.throwIfAborted();
       return this.#deletes.add(receiptHandle, receiptHandle.length, options.signal);
     }

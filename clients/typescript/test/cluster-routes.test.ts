@@ -73,15 +73,21 @@ class FakeNode {
     const server = new Server();
     this.#server = server;
     const implementation = Object.fromEntries(
-      (["sendMessage", "receiveMessage", "peekMessages", "getQueueAttributes"] as const).map(
-        (method) => [
-          method,
-          (call: ServerUnaryCall<unknown, unknown>, respond: sendUnaryData<unknown>) => {
-            this.calls.push({ method, request: call.request, metadata: call.metadata });
-            this.handle(call, respond);
-          },
-        ],
-      ),
+      (
+        [
+          "sendMessage",
+          "deleteMessage",
+          "receiveMessage",
+          "peekMessages",
+          "getQueueAttributes",
+        ] as const
+      ).map((method) => [
+        method,
+        (call: ServerUnaryCall<unknown, unknown>, respond: sendUnaryData<unknown>) => {
+          this.calls.push({ method, request: call.request, metadata: call.metadata });
+          this.handle(call, respond);
+        },
+      ]),
     );
     server.addService(emptyAnswers, {
       ...implementation,
@@ -221,6 +227,20 @@ describe("consistency and durability", () => {
       [{ $case: "mode", value: 2 }, "all"],
       [{ $case: "atLeast", value: "3/42" }, "all"],
       [undefined, "all"],
+    ]);
+  });
+
+  test("of one send or delete are its own, and join nobody's batch", async () => {
+    const client = connect();
+    const queue = client.queue("orders");
+    await Promise.all([
+      queue.send("a", { acks: "all" }),
+      queue.delete("handle", { acks: "quorum" }),
+    ]);
+    const said = one.calls.map(({ method, metadata }) => [method, metadata.get("forebay-acks")[0]]);
+    expect(said.sort()).toEqual([
+      ["deleteMessage", "quorum"],
+      ["sendMessage", "all"],
     ]);
   });
 
