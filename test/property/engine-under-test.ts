@@ -15,6 +15,7 @@ import type { QueueTransaction } from "../../src/queue/view.js";
 import type { Store } from "../../src/store/store.js";
 import { addressOf } from "../support/engine-entries.js";
 import { EngineHarness } from "../support/engine-harness.js";
+import { LateLog } from "../support/late-log.js";
 import { MemoryStore } from "../support/memory-store.js";
 import { propertyTimeoutMs, runs } from "../support/property.js";
 import { openTestStore, temporaryDirectory } from "../support/temporary-store.js";
@@ -31,22 +32,20 @@ export type ReceiveDecided =
   | { readonly kind: "nothing" }
   | { readonly kind: "rejected"; readonly rejection: QueueRejection };
 
+/** Lets something of what is held back go on; says whether anything was. */
+export type Release = () => Promise<boolean> | boolean;
+
 export class EngineUnderTest {
   readonly #harness: EngineHarness;
-  readonly #memory: MemoryStore | undefined;
+  readonly #release: Release;
   readonly #reopen: (() => Promise<Store>) | undefined;
   #answers: Promise<unknown>[] = [];
   #error: Error | undefined;
 
-  constructor(
-    harness: EngineHarness,
-    memory: MemoryStore | undefined,
-    reopen?: () => Promise<Store>,
-  ) {
+  constructor(harness: EngineHarness, release: Release, reopen?: () => Promise<Store>) {
     this.#harness = harness;
-    this.#memory = memory;
+    this.#release = release;
     this.#reopen = reopen;
-    if (memory !== undefined) memory.mode = "held";
   }
 
   get now(): number {
@@ -165,17 +164,19 @@ export class EngineUnderTest {
     this.#answers.push(answer);
   }
 
-  /** Lets the commit that is held go on. */
-  async commit(): Promise<void> {
-    this.#memory?.release();
+  /** Lets the commit that is held go on, or some step of one. */
+  async commit(): Promise<boolean> {
+    const wasHeld = await this.#release();
     await eventLoopTurn();
+    return wasHeld;
   }
 
-  /** Lets commits through until every call is answered. */
+  /** Lets commits through until every call is answered, and then until nothing is held back any more. */
   async settle(): Promise<void> {
     const answers = this.#answers;
     this.#answers = [];
     await this.#pumpUntil(Promise.all(answers));
+    while (await this.commit());
   }
 
   /** Ends the engine and starts another over what is committed by then, which is everything. */
@@ -221,7 +222,13 @@ const inTime = <Example>(parameters: Parameters<Example>): Parameters<Example> =
 /** What a property does with an engine and the calls of one run. */
 export type History<Call> = (engine: EngineUnderTest, calls: readonly Call[]) => Promise<void>;
 
-/** Two tests of one property: over a store in memory whose commits are held back, and over the real store. */
+/** From one command a record to all of them. */
+const recordBytesMax = fc.constantFrom(1, 300, 1_000_000);
+
+/**
+ * Three tests of one property: over a store in memory whose commits are held back, over a log that commits late, and over the
+ * real store.
+ */
 export function testOnBothStores<Call>(property: {
   /** A sentence that goes on after "over a store in memory". */
   readonly title: string;
@@ -245,9 +252,36 @@ export function testOnBothStores<Call>(property: {
         fc.asyncProperty(calls, async (given) => {
           const memory = new MemoryStore();
           const harness = await EngineHarness.start({ store: memory });
-          await history(new EngineUnderTest(harness, memory), given);
+          memory.mode = "held";
+          await history(new EngineUnderTest(harness, () => memory.release()), given);
         }),
         inTime(runs(runsInMemory, examples)),
+      );
+    },
+    propertyTimeoutMs,
+  );
+
+  test(
+    `over a log that commits late ${title}, whatever is stored, committed or applied`,
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(calls, recordBytesMax, async (given, bytesMax) => {
+          const store = new MemoryStore();
+          const log = new LateLog(store, bytesMax);
+          const harness = await EngineHarness.start({ store, log });
+          let turn = 0;
+          const step = async (): Promise<boolean> => {
+            turn += 7;
+            return await log.someStep(turn);
+          };
+          await history(new EngineUnderTest(harness, step), given);
+        }),
+        inTime(
+          runs(
+            Math.ceil(runsInMemory / 6),
+            examples.map(([given]): [Call[], number] => [given, 300]),
+          ),
+        ),
       );
     },
     propertyTimeoutMs,
@@ -263,7 +297,7 @@ export function testOnBothStores<Call>(property: {
           const reopen = async (): Promise<Store> =>
             await Promise.resolve(openTestStore(directory));
           try {
-            await history(new EngineUnderTest(harness, undefined, reopen), given);
+            await history(new EngineUnderTest(harness, () => false, reopen), given);
           } finally {
             await harness.stop();
           }

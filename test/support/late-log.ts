@@ -73,6 +73,16 @@ export class LateLog implements CommitLog {
     await turns();
   }
 
+  /** One step of any record that can take one, by turns, so that records are in all states at once; false when none can. */
+  async someStep(turn: number): Promise<boolean> {
+    const steps: (() => Promise<void>)[] = [];
+    if (this.states.includes("taken")) steps.push(() => this.store());
+    if (this.states.includes("stored")) steps.push(() => this.commit());
+    if (this.states[0] === "committed") steps.push(() => this.apply());
+    await steps[turn % steps.length]?.();
+    return steps.length > 0;
+  }
+
   /** Everything that was taken, and what follows from it. */
   async finishAll(): Promise<void> {
     await turns();

@@ -82,9 +82,10 @@ export class MemoryStore implements Store {
     return this.#held !== undefined;
   }
 
-  /** Lets the commit that is held go on. */
-  release(): void {
+  /** Lets the commit that is held go on; says whether there was one. */
+  release(): boolean {
     this.#held?.();
+    return this.isHolding;
   }
 
   /** Replaces one stored value as a broken disk would, or takes it away. */
