@@ -1,5 +1,6 @@
-// The transaction that stores a new configuration: only over the one before it, only by the holder of the epoch, and together with
-// the tombstones of members that left, whose ids must never come back.
+// The transaction that stores a new configuration: only over the one before it, only by the holder of the epoch (or, when an
+// operator gives up the other members, while nobody holds one), and together with the tombstones of members that left, whose ids
+// must never come back.
 
 import type { Epoch } from "../base/brands.js";
 import type { Configuration } from "../store/replica-disk.js";
@@ -21,7 +22,8 @@ export function configurationChange(
     held,
   }: {
     readonly configuration: Configuration;
-    readonly held: { readonly epoch: Epoch; readonly lease: bigint };
+    /** Undefined: only while nobody holds an epoch. */
+    readonly held: { readonly epoch: Epoch; readonly lease: bigint } | undefined;
   },
 ): StoredChange | undefined {
   const found = stored.keys.get(keys.configuration);
@@ -34,8 +36,9 @@ export function configurationChange(
   return {
     conditions: [
       { kind: "unchanged", key: keys.configuration, modRevision: found.modRevision },
-      { kind: "value", key: keys.epoch, value: epochText(held.epoch) },
-      { kind: "held_by", key: keys.leader, lease: held.lease },
+      ...(held === undefined
+        ? [{ kind: "absent", key: keys.leader } as const]
+        : heldBy(keys, held)),
     ],
     operations: [
       { kind: "put", key: keys.configuration, value: configurationText(configuration) },
@@ -52,3 +55,11 @@ export function configurationChange(
     ],
   };
 }
+
+const heldBy = (
+  keys: ClusterKeys,
+  { epoch, lease }: { readonly epoch: Epoch; readonly lease: bigint },
+): readonly Condition[] => [
+  { kind: "value", key: keys.epoch, value: epochText(epoch) },
+  { kind: "held_by", key: keys.leader, lease },
+];

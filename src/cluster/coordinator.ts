@@ -21,7 +21,7 @@ import type {
 import type { Configuration } from "../store/replica-disk.js";
 import { type ClusterFacts, factsOf, viewOf } from "./cluster-facts.js";
 import { configurationChange } from "./configuration-change.js";
-import { configurationText, epochText, leaderText } from "./documents.js";
+import { configurationText, epochText, groupText, leaderText } from "./documents.js";
 import type { Condition, EtcdClient, StoredKeys } from "./etcd-client.js";
 import { asEtcdFault, type EtcdFault } from "./etcd-fault.js";
 import { HeldEpoch } from "./held-epoch.js";
@@ -149,7 +149,7 @@ export class EtcdCoordinator implements Coordinator {
 
   /** Rule E1, or with no condition that the last holder is gone, its variant for a handover. */
   async #mint(after: Epoch, conditions: readonly Condition[]): Promise<CampaignResult> {
-    const { client, keys, clock, self, times } = this.#parts;
+    const { client, keys, groupId, clock, self, times } = this.#parts;
     const former = this.#letGo();
     if (former !== undefined) void this.#giveBack(former.lease, undefined);
     const lease = this.#newLeaseId();
@@ -164,7 +164,12 @@ export class EtcdCoordinator implements Coordinator {
         dataEndpoint: self.dataEndpoint,
       });
       const { isDone, read } = await client.transact(
-        [...conditions, { kind: "value", key: keys.epoch, value: epochText(after) }],
+        [
+          ...conditions,
+          { kind: "value", key: keys.epoch, value: epochText(after) },
+          // Of our group, and not of another one that was begun under its name in an etcd that lost it.
+          { kind: "value", key: keys.group, value: groupText(groupId) },
+        ],
         [
           { kind: "put", key: keys.leader, value: leader, lease },
           { kind: "put", key: keys.epoch, value: epochText(minted) },
@@ -184,8 +189,9 @@ export class EtcdCoordinator implements Coordinator {
 
   #lost(lease: bigint, read: StoredKeys): CampaignResult {
     void this.#giveBack(lease, undefined);
-    const view = viewOf(factsOf(this.#parts.keys, read));
     this.#lookSoon();
+    const facts = factsOf(this.#parts.keys, read);
+    const view = facts.groupId === this.#parts.groupId ? viewOf(facts) : undefined;
     return view === undefined ? { kind: "unavailable" } : { kind: "lost", view };
   }
 
@@ -318,13 +324,15 @@ export class EtcdCoordinator implements Coordinator {
   }
 
   #complain(fault: EtcdFault): void {
-    this.#complainOnce(fault.kind === "unavailable" ? "etcd does not answer" : fault.message);
+    // The members of an etcd that does not answer do so in many words.
+    const complaint = fault.kind === "unavailable" ? "etcd does not answer" : fault.message;
+    this.#complainOnce(complaint, fault.message);
   }
 
-  #complainOnce(complaint: string): void {
+  #complainOnce(complaint: string, detail?: string): void {
     if (this.#complaint === complaint) return;
     this.#complaint = complaint;
-    this.#parts.log.warn({ complaint }, "etcd cannot be relied on now");
+    this.#parts.log.warn({ complaint, detail }, "etcd cannot be relied on now");
   }
 
   /** Any number that no lease has. */

@@ -4,6 +4,7 @@ import type { Epoch, GroupId } from "../base/brands.js";
 import { epoch } from "../base/brands.js";
 import type { Configuration } from "../store/replica-disk.js";
 import { type ClusterFacts, factsOf } from "./cluster-facts.js";
+import { configurationChange } from "./configuration-change.js";
 import {
   configurationText,
   epochText,
@@ -14,6 +15,7 @@ import {
 import type { Condition, EtcdClient, Operation } from "./etcd-client.js";
 import { EtcdFault } from "./etcd-fault.js";
 import type { ClusterKeys } from "./keys.js";
+import { decideRecovery, type Recovery } from "./recovery.js";
 import {
   decideStart,
   type NodeDescription,
@@ -97,6 +99,26 @@ export class ClusterRegistry {
     );
     // Asked twice, the first time may have done it.
     return isDone || (await this.facts()).groupId === groupId;
+  }
+
+  /**
+   * Makes the member of a node the only one, if nobody leads.
+   *
+   * @throws EtcdFault
+   */
+  async recover(node: string): Promise<Recovery> {
+    const keys = this.#keys;
+    for (let round = 1; round <= roundsMax; round += 1) {
+      const stored = await this.#client.readAll(keys.prefix);
+      const recovery = decideRecovery(factsOf(keys, stored), node);
+      if (recovery.kind === "refused") return recovery;
+      const { configuration } = recovery;
+      const change = configurationChange(keys, stored, { configuration, held: undefined });
+      if (change === undefined) break;
+      const { isDone } = await this.#client.transact(change.conditions, change.operations);
+      if (isDone) return recovery;
+    }
+    throw new EtcdFault("unavailable", "The members of the cluster are being changed elsewhere.");
   }
 
   /**

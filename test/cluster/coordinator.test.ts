@@ -251,11 +251,14 @@ describeWithEtcd("the coordinator", () => {
     expect((await registry.facts()).epoch).toBe(7);
   });
 
-  test("what etcd says of another group is no answer", async () => {
-    const { keys } = await initialisedCluster(etcd);
+  test("what etcd says of another group is no answer, and nothing is won there", async () => {
+    const { keys, registry } = await initialisedCluster(etcd);
     const stranger = new TestMember(etcd, { keys, at: 1, group: groupId("f".repeat(32)) });
     expect(await stranger.confirm()).toBeUndefined();
     expect(stranger.coordinator.view()).toBeUndefined();
+    expect(await stranger.campaign(0)).toEqual({ kind: "unavailable" });
+    expect(await stranger.takeOver(0)).toEqual({ kind: "unavailable" });
+    expect((await registry.facts()).epoch).toBe(0);
   });
 
   test("a value that nobody of ours wrote is no answer either", async () => {

@@ -1,5 +1,6 @@
-// A node whose disk was exchanged, as its operator meets it: it is refused with the commands to run, and these commands make it a
-// member again, with everything that was stored. Real processes, a real etcd, the command line.
+// Disks that are gone, as their operator meets it. One: its node is refused with the commands to run, and these make it a member
+// again, with everything that was stored. Two of three: the one that is left goes on alone when it is told to, and not before.
+// Real processes, a real etcd, the command line.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -55,6 +56,51 @@ describeWithEtcd("a node with another store", () => {
     await run(`cluster handover c --management ${a.management}`);
     const received = await run(`receive orders -o raw --ack --endpoint ${c.data}`);
     expect(received.stdout).toBe("kept\n");
+  }, 240_000);
+});
+
+describeWithEtcd("a member whose fellow voters are gone for good", () => {
+  test("goes on alone when an operator says so, with what a majority had, and others join it anew", async () => {
+    const { endpoints } = await etcdForTest();
+    const folder = mkdtempSync(join(tmpdir(), "forebay-recovered-"));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const nodes = await Promise.all(["a", "b", "c"].map((name) => nodeOf(name, folder, endpoints)));
+    const [a, b, c] = nodes;
+    if (a === undefined || b === undefined || c === undefined) throw new Error("There are three.");
+    const etcd = `--cluster-name shop --cluster-etcd-endpoints ${endpoints.join()}`;
+    for (const node of nodes) node.start();
+    await run(`cluster init --yes --voters 3 ${etcd}`);
+    await run(`queue create orders --endpoint ${a.data}`);
+    await run(`cluster acks all --management ${a.management}`);
+    await run(`send orders kept --endpoint ${a.data}`);
+
+    const recover = `cluster recover a --accept-data-loss ${etcd}`;
+    expect(await forebay(recover.split(" "))).toMatchObject({
+      exitCode: 4,
+      stderr: expect.stringContaining("leads, so a majority of the voters is there"),
+    });
+    await Promise.all([b.end(), c.end()]);
+    for (const { dataDir } of [b, c]) rmSync(dataDir, { recursive: true });
+    expect(await forebay(`cluster recover a ${etcd}`.split(" "))).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("--accept-data-loss"),
+    });
+    await run(`cluster recover x --accept-data-loss ${etcd}`, { orExitCode: 4 });
+
+    await run(recover);
+    await run(`send orders after --endpoint ${a.data}`);
+    const received = await run(`receive orders --max 10 -o raw --ack --endpoint ${a.data}`);
+    expect(received.stdout).toBe("kept\nafter\n");
+
+    b.start();
+    await run(`cluster add b --management ${a.management}`);
+    await run(`cluster promote b --management ${a.management}`);
+    const { stdout } = await run(`cluster status -o json --management ${a.management}`);
+    const { members } = JSON.parse(stdout) as { readonly members: readonly object[] };
+    expect(members).toMatchObject([
+      { node: "a", isVoter: true },
+      { node: "b", isVoter: true },
+    ]);
   }, 240_000);
 });
 
