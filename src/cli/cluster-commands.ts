@@ -3,7 +3,7 @@
 
 import type { ClusterAcks, ClusterAdmin, ClusterStatus } from "@forebay/client";
 import type { Command } from "commander";
-import { addInitCommand, addRaiseEpochCommand } from "./cluster-init.js";
+import { addInitCommand, addRaiseEpochCommand, addRecoverCommand } from "./cluster-init.js";
 import { memberHeadings, memberRow, registeredText, statusJson } from "./cluster-rows.js";
 import { type CliContext, duration, oneOf } from "./context.js";
 import { type OutputFormat, outputFormats } from "./output.js";
@@ -21,6 +21,7 @@ export function addClusterCommands(program: Command, context: CliContext): void 
   addHandOver(cluster, context);
   addAcks(cluster, context);
   addRaiseEpochCommand(cluster, context);
+  addRecoverCommand(cluster, context);
 }
 
 interface AdminOptions {

@@ -166,6 +166,40 @@ export function addRaiseEpochCommand(cluster: Command, context: CliContext): voi
   });
 }
 
+interface RecoverOptions extends EtcdOptions {
+  readonly acceptDataLoss?: boolean;
+}
+
+export function addRecoverCommand(cluster: Command, context: CliContext): void {
+  const recover = cluster
+    .command("recover <node>")
+    .description(
+      "after most voters were lost for good: let one member go on alone, with what it has; all others may join anew",
+    );
+  withEtcdOptions(recover)
+    .option("--accept-data-loss", "know that what only the others had is gone")
+    .action(async (node: string, options: RecoverOptions) => {
+      if (options.acceptDataLoss !== true) {
+        throw new CliFailure(
+          `What was acknowledged and is not on node "${node}" would be lost, and nothing was changed.`,
+          {
+            exitCode: exitCodes.usage.code,
+            next: "Choose the member that has the most (`forebay cluster status`, durable), then repeat this with --accept-data-loss.",
+          },
+        );
+      }
+      await withRegistry(context, options, async (registry) => {
+        const recovery = await registry.recover(node);
+        if (recovery.kind === "refused") {
+          throw new CliFailure(recovery.why, { exitCode: exitCodes.conflict.code });
+        }
+        context.output.note(
+          `Node "${node}" is the only member now and leads as soon as it runs. Start others with empty data directories, then \`forebay cluster add\` and \`promote\` them.`,
+        );
+      });
+    });
+}
+
 /** Runs `use` with what etcd knows of the cluster that the settings name. */
 async function withRegistry(
   context: CliContext,
