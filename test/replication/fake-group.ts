@@ -102,6 +102,7 @@ export class FakeNode {
   wallOffsetMs = 0;
   member: ReplicationMember;
   life = 0;
+  isRunning = false;
   readonly #group: FakeGroup;
 
   constructor(fakeGroup: FakeGroup, name: string, state: MemberState) {
@@ -115,14 +116,20 @@ export class FakeNode {
     return this.member.status().role;
   }
 
+  begin(): void {
+    this.isRunning = true;
+    this.member.start();
+  }
+
   /** The process dies and another one begins; what its disk had not finished is gone. */
   restart(): void {
     this.stop();
     this.member = this.#born();
-    this.member.start();
+    this.begin();
   }
 
   stop(): void {
+    this.isRunning = false;
     this.member.stop();
     this.life += 1;
     this.disk.forget();
@@ -291,9 +298,9 @@ export class FakeGroup {
   /** Starts the others first, so that the first named campaigns among members that answer. */
   start(first = "a"): FakeNode {
     for (const [name, node] of this.nodes) {
-      if (name !== first) this.whileLed(() => node.member.start());
+      if (name !== first) this.whileLed(() => node.begin());
     }
-    this.node(first).member.start();
+    this.node(first).begin();
     this.settle();
     return this.node(first);
   }
@@ -398,7 +405,7 @@ export class FakeGroup {
     const letter = this.#bag.shift();
     if (letter === undefined) return false;
     const { from, to, message } = letter;
-    if (this.nodes.has(to)) this.node(to).hear(from, message);
+    if (this.nodes.get(to)?.isRunning === true) this.node(to).hear(from, message);
     return true;
   }
 }
