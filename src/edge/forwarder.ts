@@ -14,6 +14,7 @@ import {
   type StatusObject,
   status,
 } from "@grpc/grpc-js";
+import type { Clock } from "../base/clock.js";
 import type { CallContext } from "../rpc/call.js";
 import { WireFault } from "../rpc/status-details.js";
 import { forwardedKey, leaderKey } from "./cluster-metadata.js";
@@ -43,13 +44,19 @@ export interface Forwarder {
   bidi(call: ServerDuplexStream<Buffer, Buffer>, context: CallContext): Promise<StatusObject>;
 }
 
+/** A call that another node has. */
+interface UnderWay {
+  /** A stream, or a wait for messages. */
+  readonly isLong: boolean;
+  end(fault: WireFault): void;
+}
+
 class ChannelForwarder implements Forwarder {
   readonly #endpoint: string;
   /** For all unary calls; a stream has a connection of its own. */
   readonly #client: Client;
   readonly #streamClients = new Set<Client>();
-  /** Ends what may be under way for long, as streams and waits for messages. */
-  readonly #longCalls = new Set<() => void>();
+  readonly #underWay = new Set<UnderWay>();
 
   constructor(endpoint: string) {
     this.#endpoint = endpoint;
@@ -81,15 +88,22 @@ class ChannelForwarder implements Forwarder {
         } else reject(failureOf(ended));
       });
       context.onCancelled(() => onward.cancel());
-      if (!call.getPath().endsWith(waitingMethod)) return;
-      // What it may have received by then the leader gives back, as nobody reads its answer.
-      const end = (): void => {
-        reject(shuttingDown());
-        onward.cancel();
-      };
-      this.#longCalls.add(end);
-      onward.on("status", () => this.#longCalls.delete(end));
+      const isLong = call.getPath().endsWith(waitingMethod);
+      const underWay = this.#begin(isLong, onward, reject);
+      onward.on("status", () => this.#underWay.delete(underWay));
     });
+  }
+
+  #begin(isLong: boolean, onward: { cancel(): void }, fail: (fault: WireFault) => void): UnderWay {
+    const underWay = {
+      isLong,
+      end: (fault: WireFault) => {
+        fail(fault);
+        onward.cancel();
+      },
+    };
+    this.#underWay.add(underWay);
+    return underWay;
   }
 
   bidi(call: ServerDuplexStream<Buffer, Buffer>, context: CallContext): Promise<StatusObject> {
@@ -110,15 +124,11 @@ class ChannelForwarder implements Forwarder {
     passOn(onward, call);
     call.once("end", () => onward.end());
     return new Promise<StatusObject>((resolve, reject) => {
-      const end = (): void => {
-        reject(shuttingDown());
-        onward.cancel();
-      };
-      this.#longCalls.add(end);
+      const underWay = this.#begin(true, onward, reject);
       ended(onward)
         .then(resolve, reject)
         .finally(() => {
-          this.#longCalls.delete(end);
+          this.#underWay.delete(underWay);
           this.#streamClients.delete(client);
           client.close();
         });
@@ -127,11 +137,13 @@ class ChannelForwarder implements Forwarder {
 
   /** Ends streams and waits, because this node stops; what takes no time goes on. */
   endLongCalls(): void {
-    for (const end of [...this.#longCalls]) end();
+    // What a wait may have received by then the leader gives back, as nobody reads its answer.
+    for (const { isLong, end } of [...this.#underWay]) if (isLong) end(shuttingDown());
   }
 
-  /** Calls under way end as with a lost connection. */
+  /** Of calls that are still under way nobody can know any more whether they took effect. */
   close(): void {
+    for (const { end } of [...this.#underWay]) end(leaderLost("another node leads"));
     this.#client.close();
     for (const client of this.#streamClients) client.close();
   }
@@ -195,7 +207,8 @@ function failureOf(ended: StatusObject): ForwardedRefusal | WireFault {
   const isSigned = [detailsKey, leaderKey].some((key) => metadata.get(key).length > 0);
   const isAnswer = isSigned || !lostCodes.has(ended.code);
   if (isAnswer) return new ForwardedRefusal(ended);
-  return neverReached.test(ended.details) ? leaderUnreachable(ended) : leaderLost(ended);
+  const { details } = ended;
+  return neverReached.test(details) ? leaderUnreachable(details) : leaderLost(details);
 }
 
 const detailsKey = "grpc-status-details-bin";
@@ -223,7 +236,7 @@ const shuttingDown = (): WireFault =>
     retryAfterMs: 100,
   });
 
-const leaderUnreachable = ({ details }: StatusObject): WireFault =>
+const leaderUnreachable = (details: string): WireFault =>
   new WireFault({
     code: status.UNAVAILABLE,
     reason: "NOT_LEADER",
@@ -233,12 +246,12 @@ const leaderUnreachable = ({ details }: StatusObject): WireFault =>
     cause: new Error(details),
   });
 
-const leaderLost = ({ details }: StatusObject): WireFault =>
+const leaderLost = (details: string): WireFault =>
   new WireFault({
     code: status.UNAVAILABLE,
     reason: "LEADERSHIP_LOST",
     message:
-      "The connection to the node that leads broke during the call. Whether it took effect is unknown: repeat it only if that does no harm, as with the same request_id.",
+      "The connection to the node that led broke during the call. Whether it took effect is unknown: repeat it only if that does no harm, as with the same request_id.",
     cause: new Error(details),
   });
 
@@ -263,24 +276,33 @@ const channelOptions = {
   "grpc.keepalive_timeout_ms": 2_000,
 };
 
-/** Connections to the nodes that led lately; more than two are kept only by calls that still run. */
-const keptMax = 4;
+/** How long calls that a former leader has may still be answered by it: one that hands over in order does so at once. */
+const formerLeaderMs = 1_000;
 
-/** One forwarder an endpoint. */
+/** One forwarder an endpoint, for as long as that one leads and a moment more. */
 export class Forwarders {
   readonly #open = new Map<string, ChannelForwarder>();
+  readonly #clock: Pick<Clock, "setTimer">;
+
+  constructor(clock: Pick<Clock, "setTimer">) {
+    this.#clock = clock;
+  }
 
   to(endpoint: string): Forwarder {
     const known = this.#open.get(endpoint);
     if (known !== undefined) return known;
     const forwarder = new ChannelForwarder(endpoint);
     this.#open.set(endpoint, forwarder);
-    const [oldest] = this.#open.keys();
-    if (oldest !== undefined && this.#open.size > keptMax) {
-      this.#open.get(oldest)?.close();
-      this.#open.delete(oldest);
-    }
     return forwarder;
+  }
+
+  /** Another node leads, at this endpoint; calls that a former leader does not answer soon are given up. */
+  leads(endpoint: string): void {
+    for (const [former, forwarder] of [...this.#open]) {
+      if (former === endpoint) continue;
+      this.#open.delete(former);
+      this.#clock.setTimer(formerLeaderMs, () => forwarder.close());
+    }
   }
 
   /** Ends what would keep this node from stopping soon. */

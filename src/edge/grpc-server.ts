@@ -1,5 +1,6 @@
 // A grpc-js server with our limits, fed with connections by a net.Server of ours, because grpc-js offers no place to look at
-// a connection before it speaks, nor to count connections. The data and the management listener are two of these.
+// a connection before it speaks, nor to count connections. The data and the management listener are two of these; a third is
+// fed by the listener for members, with the connections over which their nodes pass calls on.
 
 import { createServer, type Socket, type Server as TcpServer } from "node:net";
 import { Server, ServerCredentials, type ServerOptions } from "@grpc/grpc-js";
@@ -24,6 +25,8 @@ export interface ConnectionServer {
   readonly grpc: Server;
   /** Begins to accept; resolves with the address, in which a port of 0 is replaced by the one chosen. */
   listen(address: Address): Promise<Address>;
+  /** Takes a connection that was accepted elsewhere; it counts and ends as those accepted here. */
+  take(socket: Socket): void;
   /**
    * Stops accepting, tells clients to go (GOAWAY) and waits for calls to end; closes what is left after `graceMs`.
    * Resolves when no connection is left.
@@ -43,6 +46,10 @@ export function createConnectionServer(options: ConnectionServerOptions): Connec
   let whenEmpty: (() => void) | undefined;
   // The injector is made at the first listen, after whoever owns the server has prepared it.
   let injector: ReturnType<Server["createConnectionInjector"]> | undefined;
+  const makeInjector = (): void => {
+    injector ??= grpc.createConnectionInjector(ServerCredentials.createInsecure());
+  };
+  let isDraining = false;
 
   const accept = (socket: Socket): void => {
     sockets.add(socket);
@@ -68,10 +75,20 @@ export function createConnectionServer(options: ConnectionServerOptions): Connec
   return {
     grpc,
     listen: async (address) => {
-      injector ??= grpc.createConnectionInjector(ServerCredentials.createInsecure());
+      makeInjector();
       return await listen(tcp, address);
     },
+    take: (socket) => {
+      if (isDraining || sockets.size >= connectionCountMax) {
+        if (!isDraining) metrics.connectionRejected("too_many");
+        socket.destroy();
+        return;
+      }
+      makeInjector();
+      accept(socket);
+    },
     drain: async (graceMs) => {
+      isDraining = true;
       if (tcp.listening) tcp.close();
       injector?.drain(graceMs);
       const empty = new Promise<void>((resolve) => {

@@ -1,6 +1,7 @@
 // A gRPC listener: a connection server with our limits, the gate and the windows below grpc-js, and the wrapper around every
 // handler. The data listener and the management listener are two of these, so that a flood of one does not starve the other.
 
+import type { Socket } from "node:net";
 import { type ServerOptions, status } from "@grpc/grpc-js";
 import type { Address } from "../config/address.js";
 import type { ServiceDefinition, ServiceHandlers } from "../rpc/call.js";
@@ -26,6 +27,8 @@ export interface Listener {
   addRouted(definition: ServiceDefinition, router: CallRouter): void;
   /** Resolves with the address bound, in which a port of 0 is replaced by the one chosen. Rejects with a ListenFault. */
   listen(address: Address): Promise<Address>;
+  /** Takes a connection that was accepted elsewhere. */
+  take(socket: Socket): void;
   /**
    * Stops accepting, tells clients to go (GOAWAY), waits for calls to end and closes what is left after `graceMs`.
    * Resolves when no connection is left.
@@ -75,6 +78,7 @@ export function createListener(options: ListenerOptions): Listener {
     add: (definition, handlers) => registrar.add(server.grpc, definition, handlers),
     addRouted: (definition, router) => registrar.addRouted(server.grpc, definition, router),
     listen: server.listen,
+    take: server.take,
     drain: server.drain,
   };
 }

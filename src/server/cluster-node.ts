@@ -4,7 +4,7 @@
 // A member begins as soon as its store knows its group, whether etcd answers or not: it can follow and keep records without.
 // Before that it has to register, and to wait until an operator begins the cluster.
 
-import type { EpochMs } from "../base/brands.js";
+import type { EpochMs, MemberId } from "../base/brands.js";
 import type { Clock } from "../base/clock.js";
 import { sleep, wallMs } from "../base/clock.js";
 import type { Ids } from "../base/ids.js";
@@ -41,6 +41,7 @@ import type { ReplicaStore } from "../store/replica-store.js";
 import { clusterBegun, type JoinParts, register } from "./cluster-join.js";
 import { ClusterRouter } from "./cluster-router.js";
 import { clusterReadiness, clusterState, joiningState } from "./cluster-status.js";
+import { FullDisk } from "./full-disk.js";
 import { GroupView } from "./group-view.js";
 import { joiningRouter } from "./joining-router.js";
 import { LeadershipTerms } from "./leadership-terms.js";
@@ -73,6 +74,7 @@ interface Membership {
   readonly router: CallRouter;
   readonly administration: Administration;
   readonly moved: MovedMembers;
+  readonly fullDisk: FullDisk;
 }
 
 const randomFraction = fractionOf(systemRandom);
@@ -87,7 +89,7 @@ export class ClusterNode {
   readonly #client: EtcdClient;
   readonly #keys: ClusterKeys;
   readonly #registry: ClusterRegistry;
-  readonly #forwarders = new Forwarders();
+  readonly #forwarders: Forwarders;
   readonly #metrics: ClusterMetrics;
   readonly #copies = new Map<string, CopyProgress>();
   #membership: Membership | undefined;
@@ -98,6 +100,7 @@ export class ClusterNode {
   constructor(parts: ClusterNodeParts) {
     const { config, metrics } = parts;
     this.#parts = parts;
+    this.#forwarders = new Forwarders(parts.clock);
     this.#client = new EtcdClient(readEtcdSettings(config), randomFraction);
     this.#keys = new ClusterKeys(config.clusterName);
     this.#registry = new ClusterRegistry(this.#client, this.#keys);
@@ -257,12 +260,31 @@ export class ClusterNode {
       diskFreeBytes: () => replica.disk.freeBytes(),
     });
     const moved = new MovedMembers({ member, facts: () => coordinator.facts, clock, log });
-    this.#membership = { member, network, coordinator, terms, view, router, administration, moved };
+    const fullDisk = new FullDisk({
+      member,
+      isFull: () => this.engine?.isStorageFull ?? false,
+      reserveBytes: config.storageReserveBytes,
+      handOver: (target) => this.handOver(target),
+      clock,
+      log,
+    });
+    this.#membership = {
+      member,
+      network,
+      coordinator,
+      terms,
+      view,
+      router,
+      administration,
+      moved,
+      fullDisk,
+    };
     await network.listen(this.#parts.replicationAddress);
     network.setConfiguration(state.configuration);
     coordinator.start();
     member.start();
     moved.start();
+    fullDisk.start();
     log.info({ cluster: config.clusterName, member: state.memberId }, "taking part");
   }
 
@@ -318,6 +340,8 @@ export class ClusterNode {
     if (role.kind === "leader") this.#metrics.elected();
     membership.view.roleChanged(role);
     membership.terms.roleChanged(role);
+    const leader = membership.view.leaderEndpoint();
+    if (leader !== undefined) this.#forwarders.leads(leader);
   }
 
   #copyProgress(progress: CopyProgress): void {
@@ -326,8 +350,8 @@ export class ClusterNode {
     else this.#copies.set(key, progress);
   }
 
-  /** Lets another node lead, if this one does and another can. Bounded. */
-  async handOver(): Promise<void> {
+  /** Lets another node lead, the most advanced unless one is named, if this one does and another can. Bounded. */
+  async handOver(target?: MemberId): Promise<void> {
     const membership = this.#membership;
     if (membership?.member.status().role.kind !== "leader") return;
     const { clock, log } = this.#parts;
@@ -335,7 +359,7 @@ export class ClusterNode {
     await this.#settled();
     const result = await Promise.race([
       new Promise<{ readonly kind: string; readonly why?: string }>((resolve) =>
-        membership.member.handOver(undefined, resolve),
+        membership.member.handOver(target, resolve),
       ),
       sleep(clock, handoverMsMax).then(() => ({ kind: "refused", why: "it took too long" })),
     ]);
@@ -367,6 +391,7 @@ export class ClusterNode {
     this.#isStopped = true;
     this.#forwarders.close();
     membership?.moved.stop();
+    membership?.fullDisk.stop();
     membership?.member.stop();
     await membership?.network.close();
     await membership?.coordinator.stop();

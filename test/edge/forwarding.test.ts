@@ -90,7 +90,7 @@ const leaderIs = (endpoint: string): Metadata => {
 beforeEach(async () => {
   leader = new Leader();
   await leader.start();
-  forwarders = new Forwarders();
+  forwarders = new Forwarders(createSystemClock());
   placement = () => ({ kind: "elsewhere", forwarder: forwarders.to(leader.endpoint) });
   const router: CallRouter = {
     place: () => placement(),
@@ -348,6 +348,27 @@ describe("a stream passed on", () => {
   });
 });
 
+describe("a leader that hangs", () => {
+  test("is given a second for its answers once another leads, and no more", async () => {
+    let respondLate = (): void => undefined;
+    leader.unary = ({ request }, respond) => {
+      if (request[0] === 1) respondLate = () => respond(null, request);
+    };
+    const answered = call(Buffer.of(1)).answer;
+    const unanswered = failed(call(Buffer.of(2)).answer);
+    const stream = openStream();
+    stream.write(Buffer.of(1));
+    await new Promise((resolve) => stream.once("data", resolve));
+    const ended = statusOf(stream);
+    forwarders.leads("another:1");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    respondLate();
+    expect((await answered).bytes).toEqual(Buffer.of(1));
+    expect(failureOf(await unanswered).reason).toBe("LEADERSHIP_LOST");
+    expect(failureOf(await ended).reason).toBe("LEADERSHIP_LOST");
+  });
+});
+
 describe("a node that stops", () => {
   test("ends the streams it passes on, and leaves what takes no time alone", async () => {
     let respondLate = (): void => undefined;
@@ -401,9 +422,11 @@ describe("a call served here", () => {
 
   test("waits before its answer for what it asked for, and fails with what that fails with", async () => {
     let release = (_error?: Error): void => undefined;
+    let holdCount = 0;
     const hold = (): Promise<void> =>
       new Promise((resolve, reject) => {
         release = (error) => (error === undefined ? resolve() : reject(error));
+        holdCount += 1;
       });
     const held: Tenure = { ...tenure(() => ({ messageId: "1" })), holdOf: () => hold };
     placement = () => ({ kind: "here", tenure: held });
@@ -412,13 +435,13 @@ describe("a call served here", () => {
       isAnswered = true;
       return answered;
     });
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await expect.poll(() => holdCount).toBe(1);
     expect(isAnswered).toBe(false);
     release();
     expect((await first).trailers.get("forebay-leader")).toEqual(["here:1"]);
     const second = call(Buffer.of());
     const failure = failed(second.answer);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await expect.poll(() => holdCount).toBe(2);
     release(leadershipLost());
     expect(failureOf(await failure).reason).toBe("LEADERSHIP_LOST");
   });
