@@ -89,7 +89,7 @@ export class ClusterNode {
   readonly #client: EtcdClient;
   readonly #keys: ClusterKeys;
   readonly #registry: ClusterRegistry;
-  readonly #forwarders = new Forwarders();
+  readonly #forwarders: Forwarders;
   readonly #metrics: ClusterMetrics;
   readonly #copies = new Map<string, CopyProgress>();
   #membership: Membership | undefined;
@@ -100,6 +100,7 @@ export class ClusterNode {
   constructor(parts: ClusterNodeParts) {
     const { config, metrics } = parts;
     this.#parts = parts;
+    this.#forwarders = new Forwarders(parts.clock);
     this.#client = new EtcdClient(readEtcdSettings(config), randomFraction);
     this.#keys = new ClusterKeys(config.clusterName);
     this.#registry = new ClusterRegistry(this.#client, this.#keys);
@@ -339,6 +340,8 @@ export class ClusterNode {
     if (role.kind === "leader") this.#metrics.elected();
     membership.view.roleChanged(role);
     membership.terms.roleChanged(role);
+    const leader = membership.view.leaderEndpoint();
+    if (leader !== undefined) this.#forwarders.leads(leader);
   }
 
   #copyProgress(progress: CopyProgress): void {
