@@ -40,6 +40,8 @@ export const copyIdleMsMax = 15_000;
 
 /** Of other members and of those who should not be here; a group has five voters and some learners. */
 export const connectionCountMax = 128;
+/** Over which calls are passed on: one a node and one a stream, of which a data listener takes as many. */
+export const callConnectionCountMax = 10_000;
 /** One is used; the rest are refused one by one. */
 export const streamCountMax = 4;
 export const headerBytesMax = 16_384;

@@ -1,6 +1,7 @@
 // Where other members come in (7402 by default): accepts connections, with certificates on both sides unless it is for this
 // machine only, and makes a link of each stream whose caller belongs here. Answers go back over the link that the question came
 // on. Whoever comes without a certificate of the cluster is told so by a status, as the contract says, rather than by a reset.
+// Connections over which a node passes calls on are handed to whoever serves those.
 
 import {
   type IncomingHttpHeaders,
@@ -9,6 +10,7 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import { createServer, type Server, type Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { status } from "@grpc/grpc-js";
 import type { MemberId } from "../../base/brands.js";
 import type { Clock, Timer } from "../../base/clock.js";
@@ -26,6 +28,7 @@ import {
   shuttingDown,
 } from "./introduction.js";
 import {
+  callConnectionCountMax,
   closeGraceMs,
   connectionCountMax,
   connectionWindowBytes,
@@ -35,7 +38,7 @@ import {
   streamWindowBytes,
 } from "./limits.js";
 import { PeerLink } from "./peer-link.js";
-import type { PeerCertificate, PeerTls } from "./peer-tls.js";
+import { callsServerName, type PeerCertificate, type PeerTls } from "./peer-tls.js";
 import { connectPath, isGrpc, type Lane, laneOf, responseHeaders, trailersOf } from "./wire.js";
 
 export interface PeerListenerParts {
@@ -47,6 +50,8 @@ export interface PeerListenerParts {
   /** The node that runs a member, if the configuration knows the member: its certificate must be that node's. */
   nodeOf(member: MemberId): string | undefined;
   received(from: MemberId, message: PeerMessage): void;
+  /** A node of the cluster will pass calls on over this connection. */
+  takeCalls(socket: TLSSocket): void;
 }
 
 /** The listener for members could not be opened; the message says what to do about it. */
@@ -72,6 +77,8 @@ export class PeerListener {
   readonly #tcp: Server;
   readonly #sockets = new Set<Socket>();
   readonly #callers = new Set<Caller>();
+  /** Connections that are not for calls. */
+  readonly #sessions = new Set<ServerHttp2Session>();
   /** The newest stream of each member, for each of the things they are for. */
   readonly #links: Readonly<Record<Lane, Map<MemberId, Caller>>> = {
     main: new Map(),
@@ -84,8 +91,13 @@ export class PeerListener {
     const { tls, clock, log } = parts;
     this.#complaints = new Complaints(clock, log);
     this.#tcp = createServer({ noDelay: true }, (socket) => this.#accept(socket));
-    this.#tcp.maxConnections = connectionCountMax;
-    tls?.onSecure((socket, certificate) => this.#serve(socket, certificate));
+    this.#tcp.maxConnections = connectionCountMax + callConnectionCountMax;
+    tls?.onSecure((socket, certificate) => {
+      // Without a certificate of the cluster it is told so, as everybody.
+      const isForCalls = socket.servername === callsServerName && certificate.kind === "node";
+      if (isForCalls) parts.takeCalls(socket);
+      else this.#serve(socket, certificate);
+    });
     tls?.onRefused((from, why) => this.#turnedAway(from, why));
   }
 
@@ -144,6 +156,11 @@ export class PeerListener {
   }
 
   #serve(socket: Socket, certificate: PeerCertificate): void {
+    // What a connection is for is known only now, and calls must not keep members out.
+    if (this.#sessions.size >= connectionCountMax) {
+      socket.destroy();
+      return;
+    }
     const session: ServerHttp2Session = performServerHandshake(socket, {
       // As in the dialler.
       maxSessionMemory: Number.MAX_SAFE_INTEGER,
@@ -154,11 +171,15 @@ export class PeerListener {
         maxHeaderListSize: headerBytesMax,
       },
     });
+    this.#sessions.add(session);
     session.setLocalWindowSize(connectionWindowBytes);
     session.on("error", () => session.destroy());
     // Who opens no stream does not stay.
     const timer = this.#parts.clock.setTimer(handshakeMsMax, () => session.destroy());
-    session.on("close", () => timer.cancel());
+    session.on("close", () => {
+      timer.cancel();
+      this.#sessions.delete(session);
+    });
     session.on("stream", (stream, headers) => {
       timer.cancel();
       this.#begin({ stream, socket, certificate }, headers);
@@ -198,6 +219,7 @@ export class PeerListener {
   }
 
   #whyNot(headers: IncomingHttpHeaders, certificate: PeerCertificate): WireFault | undefined {
+    if (certificate.kind === "refused") return certificateRequired(certificate.why);
     if (headers[":path"] !== connectPath || !isGrpc(headers)) {
       return new WireFault({
         code: status.UNIMPLEMENTED,
@@ -205,7 +227,6 @@ export class PeerListener {
         message: "Only the members of a cluster are served here.",
       });
     }
-    if (certificate.kind === "refused") return certificateRequired(certificate.why);
     return this.#isClosing ? shuttingDown() : undefined;
   }
 

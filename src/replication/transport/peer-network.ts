@@ -14,6 +14,8 @@
 // Messages to members that the configuration does not name are lost, save answers to one that dialled. A message handed to
 // `send`, and the bytes in it, must not change afterwards: records are sent from where they are.
 
+import type { Socket } from "node:net";
+import type { ChannelCredentials } from "@grpc/grpc-js";
 import type { MemberId } from "../../base/brands.js";
 import type { Clock } from "../../base/clock.js";
 import type { Log } from "../../base/log.js";
@@ -23,7 +25,7 @@ import type { Configuration, GroupMember } from "../../store/replica-disk.js";
 import type { Network } from "../ports.js";
 import type { Identity } from "./introduction.js";
 import { PeerListener } from "./peer-listener.js";
-import { createPeerTls, type PeerTls, type PeerTlsOptions } from "./peer-tls.js";
+import { callsServerName, createPeerTls, type PeerTls, type PeerTlsOptions } from "./peer-tls.js";
 import { PeerWays } from "./peer-ways.js";
 
 export interface PeerNetworkOptions extends Identity {
@@ -35,6 +37,17 @@ export interface PeerNetworkOptions extends Identity {
   readonly log: Log;
   receive(from: MemberId, message: PeerMessage): void;
   networkReady(to: MemberId): void;
+  /** Another node will pass calls of applications on over this connection; unset: nobody may. */
+  takeCalls?(socket: Socket): void;
+}
+
+/** How calls are passed on to a member's node, with the certificates of members. */
+export interface CallsWay {
+  readonly endpoint: string;
+  /** Another object once the certificates have changed. */
+  readonly credentials: ChannelCredentials;
+  /** What a connection must be asked for by, to be one for calls. */
+  readonly serverName: string;
 }
 
 export interface PeerNetwork extends Network {
@@ -44,6 +57,8 @@ export interface PeerNetwork extends Network {
   setConfiguration(configuration: Configuration): void;
   /** Of every other member, for metrics and for people. */
   status(): readonly PeerStatus[];
+  /** Undefined without certificates. */
+  callsWayTo(member: Pick<GroupMember, "node" | "replicationEndpoint">): CallsWay | undefined;
   /** Stops dialling and listening; nothing is called back once it has resolved. */
   close(): Promise<void>;
 }
@@ -94,6 +109,10 @@ class GrpcPeerNetwork implements PeerNetwork {
       log,
       nodeOf: (member) => this.#peers.get(member)?.member.node,
       received: (from, message) => this.#receive(from, message),
+      takeCalls: (socket) => {
+        if (options.takeCalls === undefined) socket.destroy();
+        else options.takeCalls(socket);
+      },
     });
   }
 
@@ -145,6 +164,14 @@ class GrpcPeerNetwork implements PeerNetwork {
       droppedCount: ways.droppedCount,
       downCount: ways.downCount,
     }));
+  }
+
+  callsWayTo({
+    node,
+    replicationEndpoint: endpoint,
+  }: Pick<GroupMember, "node" | "replicationEndpoint">): CallsWay | undefined {
+    const credentials = this.#tls?.credentialsFor(node);
+    return credentials && { endpoint, credentials, serverName: callsServerName };
   }
 
   async close(): Promise<void> {

@@ -3,14 +3,20 @@
 //
 // A caller without a certificate of the cluster gets through the handshake and no further: it is told why by a status, where a
 // broken handshake would leave it guessing.
+//
+// Nodes pass calls of applications on over the same port, with the same certificates. Those connections ask for a server name
+// of their own, as one host may have several: so who listens knows what a connection is for before its first byte. ALPN is
+// made for this, but grpc-js, which dials them, always says "h2".
 
 import type { Socket } from "node:net";
 import {
   connect,
+  createSecureContext,
   createServer,
   type PeerCertificate as NodeCertificate,
   type TLSSocket,
 } from "node:tls";
+import { ChannelCredentials } from "@grpc/grpc-js";
 import { type Address, addressText } from "../../config/address.js";
 import { type NodeIdentity, nodeIdentityOf } from "../../security/node-identity.js";
 import { handshakeMsMax } from "./limits.js";
@@ -28,11 +34,16 @@ export type PeerCertificate =
   | { readonly kind: "node"; readonly node: string }
   | { readonly kind: "refused"; readonly why: string };
 
+/** The server name of connections over which calls are passed on. No certificate names it. */
+export const callsServerName = "calls.forebay.internal";
+
 export interface PeerTls {
   /** Connects; 'secureConnect' comes once the other side has proved to be that node. */
   dial(address: Address, node: string): TLSSocket;
   /** Takes a connection that came in; ends in one of the two events. */
   accept(socket: Socket): void;
+  /** For connections to that node which grpc-js makes; the same object until the files change. */
+  credentialsFor(node: string): ChannelCredentials;
   onSecure(react: (socket: TLSSocket, certificate: PeerCertificate) => void): void;
   onRefused(react: (from: string | undefined, why: string) => void): void;
   stop(): void;
@@ -51,7 +62,16 @@ export function createPeerTls(options: PeerTlsOptions, parts: TlsFilesParts): Pe
     rejectUnauthorized: false,
     ...files.current,
   });
-  files.onChange((contents) => server.setSecureContext(contents));
+  const credentials = new Map<string, ChannelCredentials>();
+  files.onChange((contents) => {
+    server.setSecureContext(contents);
+    credentials.clear();
+  });
+  const expecting = (node: string) => ({
+    rejectUnauthorized: true,
+    checkServerIdentity: (_host: string, certificate: NodeCertificate) =>
+      mismatchOf(certificate, { ...identity, node }),
+  });
   return {
     stop: () => files.stop(),
     dial: ({ host, port }, node) => {
@@ -60,10 +80,17 @@ export function createPeerTls(options: PeerTlsOptions, parts: TlsFilesParts): Pe
         host,
         port,
         ALPNProtocols: alpn,
-        rejectUnauthorized: true,
-        checkServerIdentity: (_host, certificate) => mismatchOf(certificate, { ...identity, node }),
+        ...expecting(node),
         ...files.current,
       });
+    },
+    credentialsFor: (node) => {
+      const known = credentials.get(node);
+      if (known !== undefined) return known;
+      const context = createSecureContext(files.current);
+      const made = ChannelCredentials.createFromSecureContext(context, expecting(node));
+      credentials.set(node, made);
+      return made;
     },
     accept: (socket) => {
       files.look();
