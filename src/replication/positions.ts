@@ -5,7 +5,7 @@
 // same place have the same record there, and the same records before it.
 
 import { type Epoch, type LogSeq, logSeq } from "../base/brands.js";
-import type { EpochBegin, LogPosition } from "../store/replica-disk.js";
+import type { EpochBegin } from "../store/replica-disk.js";
 
 /** The epochs of a log: where each begins, oldest first, and where the log ends. */
 export interface History {
@@ -54,9 +54,6 @@ export function beginsFrom(begins: readonly EpochBegin[], baseSeq: LogSeq): read
   const covering = begins.findLastIndex(({ firstSeq }) => firstSeq <= baseSeq);
   return covering > 0 ? begins.slice(covering) : begins;
 }
-
-export const isSamePosition = (one: LogPosition, other: LogPosition): boolean =>
-  one.seq === other.seq && one.epoch === other.epoch && one.chain.equals(other.chain);
 
 /** Before the first record of all. */
 export const emptyChain = Buffer.alloc(16);

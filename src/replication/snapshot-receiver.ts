@@ -195,7 +195,7 @@ const isNext = (slice: StateSliceMessage, copy: Copy): boolean =>
   slice.afterKey.equals(copy.afterKey);
 
 /** Whether another log is known to have another record where this member has applied one. */
-export function isContradicted(own: History, theirs: History, appliedSeq: LogSeq): boolean {
+function isContradicted(own: History, theirs: History, appliedSeq: LogSeq): boolean {
   const seq = logSeq(Math.min(appliedSeq, theirs.endSeq));
   const epoch = epochAt(theirs, seq);
   return epoch !== undefined && epoch !== epochAt(own, seq);

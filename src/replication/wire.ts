@@ -350,7 +350,7 @@ function acksFrom(acks: Acks): AcksMode {
 export const idBytes = (id: string): Buffer => Buffer.from(id, "hex");
 
 /** The id of a member from its bytes. */
-export const idFrom = (bytes: Uint8Array): MemberId => memberId(bufferOf(bytes).toString("hex"));
+const idFrom = (bytes: Uint8Array): MemberId => memberId(bufferOf(bytes).toString("hex"));
 
 const epochFrom = (value: bigint): Epoch => epoch(Number(value));
 const seqFrom = (value: bigint): LogSeq => logSeq(Number(value));
