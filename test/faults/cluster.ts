@@ -24,6 +24,8 @@ const clusterName = "faults";
 const nodeNames = ["a", "b", "c"] as const;
 const askMsMax = 1_000;
 const beginMsMax = 60_000;
+const caughtUpMsMax = 30_000;
+const caughtUpLagMs = 500;
 const lookMs = 50;
 
 export class Cluster {
@@ -165,6 +167,19 @@ export class Cluster {
         return progress !== undefined && progress.appliedSeq >= status.commitSeq;
       });
       if (isEqual === true) return;
+      await sleep(lookMs);
+    }
+  }
+
+  /** Resolves once a member has all there is, or all but a moment's worth. */
+  async caughtUp(node: ClusterNode): Promise<void> {
+    const giveUpMs = performance.now() + caughtUpMsMax;
+    for (;;) {
+      const status = await this.status();
+      const progress = status?.members.find((member) => member.node === node.name)?.progress;
+      const isThere = progress?.isConnected === true && !progress.isTakingCopy;
+      if (isThere && progress.appliedSeq > 0n && progress.lagMs < caughtUpLagMs) return;
+      if (performance.now() > giveUpMs) throw new Error(`${node.name} does not catch up.`);
       await sleep(lookMs);
     }
   }

@@ -52,6 +52,16 @@ export const deafenLeader: Fault = async (cluster) => {
   };
 };
 
+/** Neither voters nor etcd and it hear of each other; clients reach it as before. */
+export const isolateLeader: Fault = async (cluster) => {
+  const { place } = await cluster.leader();
+  const others = placesBeside(cluster, place.name);
+  for (const other of others) cutBetween(place, other);
+  return () => {
+    for (const other of others) mendBetween(place, other);
+  };
+};
+
 /** It keeps its lease, and no voter hears of it. */
 export const cutLeaderFromVoters: Fault = async (cluster) => {
   const { place } = await cluster.leader();

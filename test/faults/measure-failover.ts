@@ -50,14 +50,13 @@ async function killLeaders(cluster: Cluster, historyPath: string): Promise<void>
   await whileProbing(cluster, historyPath, async () => {
     for (let round = 0; round < roundCount; round += 1) {
       const leader = await cluster.leader();
-      await cluster.untilEqual();
       await sleep(calmMs);
       killedMs.push(nowMs());
       await leader.kill();
       await cluster.leader();
       await sleep(calmMs);
       leader.start();
-      await sleep(2 * calmMs);
+      await cluster.caughtUp(leader);
     }
   });
   const writes = acknowledgedIn(historyPath);
@@ -73,11 +72,11 @@ async function handOver(cluster: Cluster, historyPath: string): Promise<void> {
   const beganMs: number[] = [];
   await whileProbing(cluster, historyPath, async () => {
     for (let round = 0; round < roundCount; round += 1) {
-      await cluster.untilEqual();
       await sleep(calmMs);
       beganMs.push(nowMs());
       await cluster.administer((admin) => admin.handOver());
       await sleep(handoverMs);
+      await Promise.all(cluster.nodes.map((node) => cluster.caughtUp(node)));
     }
   });
   const writes = acknowledgedIn(historyPath);

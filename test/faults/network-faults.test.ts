@@ -6,6 +6,7 @@ import {
   cutLeaderFromOneVoter,
   cutLeaderFromVoters,
   deafenLeader,
+  isolateLeader,
   pauseFollower,
   silenceLeader,
   slowFollower,
@@ -14,6 +15,14 @@ import { timeout, tryFault } from "./one-fault.js";
 
 /** A probe may have asked a node in vain, or twice. */
 const unnoticedMs = 2_500;
+
+test(
+  "a leader that only its clients reach answers none of them once another one may lead",
+  {
+    timeout,
+  },
+  () => tryFault({ fault: isolateLeader, lastsMs: 9_000 }),
+);
 
 test("a leader whose packets vanish is replaced, although it hears everybody", { timeout }, () =>
   tryFault({ fault: silenceLeader, lastsMs: 9_000 }),
