@@ -10,6 +10,8 @@ import type { EtcdFault } from "./simulated-etcd.js";
 export interface Mutation {
   /** The world in which the rule matters, if it does not in most. */
   readonly theme?: Theme;
+  /** Members have a second line here, and stop themselves before anybody else could see it: that is enough. */
+  readonly mayMembersNotice?: boolean;
   readonly rules?: Partial<Rules>;
   readonly diskLie?: DiskLie;
   readonly etcd?: EtcdFault;
@@ -28,7 +30,11 @@ export const mutations = {
   "old-epochs-not-fenced": { rules: { mayFollow: () => true } },
   "most-advanced-log-not-adopted": { rules: { isMoreAdvanced: () => false } },
   "old-epoch-records-counted": { rules: { countsByItself: () => true } },
-  "applied-records-truncated": { theme: "async", rules: { mayTruncate: () => true } },
+  "applied-records-truncated": {
+    theme: "async",
+    mayMembersNotice: true,
+    rules: { mayTruncate: () => true },
+  },
   "applied-before-commit": { hear: commitAll },
   "lease-not-checked": { leaseNeverEnds: true },
   "old-majority-counted": {
@@ -39,7 +45,7 @@ export const mutations = {
     },
   },
   "copy-without-its-log": { hear: copyIsWhole },
-  "epochs-not-compared": { etcd: "epochs_not_compared" },
+  "epochs-not-compared": { mayMembersNotice: true, etcd: "epochs_not_compared" },
   "forgotten-epochs-trusted": { theme: "forgetful_etcd", rules: { mayTrust: () => true } },
 } as const satisfies Record<string, Mutation>;
 

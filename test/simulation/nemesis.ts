@@ -14,7 +14,8 @@ export class Nemesis {
   #isOver = false;
   #diskBackup: { readonly node: SimulatedNode; readonly image: DiskImage } | undefined;
   #etcdBackup: EtcdBackup | undefined;
-  #hasWiped = false;
+  /** Once a run, so that a majority keeps what it has. */
+  #hasTakenDisk = false;
 
   constructor(world: World, prng: Prng) {
     this.#world = world;
@@ -106,6 +107,9 @@ export class Nemesis {
       case "wipe":
         this.#wipe(node);
         return;
+      case "spoilDisk":
+        this.#spoil(node);
+        return;
       case "restoreDisk":
         this.#restoreDisk(node);
         return;
@@ -196,10 +200,16 @@ export class Nemesis {
     });
   }
 
-  /** Once a run, so that a majority keeps what it has. */
+  #spoil(node: SimulatedNode): void {
+    if (this.#hasTakenDisk) return;
+    this.#hasTakenDisk = true;
+    this.#world.trace.note(() => `the disk of ${node.name} is spoilt`);
+    node.disk.spoil();
+  }
+
   #wipe(node: SimulatedNode): void {
-    if (this.#hasWiped) return;
-    this.#hasWiped = true;
+    if (this.#hasTakenDisk) return;
+    this.#hasTakenDisk = true;
     node.wipe();
     this.#later(0.32, () => node.start());
   }

@@ -31,6 +31,7 @@ export interface FaultWeights {
   /** Only where the rest of the group has everything the disk had. */
   readonly wipe: number;
   readonly restoreDisk: number;
+  readonly spoilDisk: number;
 }
 
 export interface OperatorWeights {
@@ -85,12 +86,14 @@ export const themes = [
   "restored_disk",
   /** One node's disk is lost, and the node starts anew as somebody else. */
   "wiped_disk",
+  /** What is on one node's disk can be read no more. */
+  "spoilt_disk",
 ] as const;
 
 export type Theme = (typeof themes)[number];
 
 function themeOf(prng: Prng): Theme {
-  const rare = ["async", "forgetful_etcd", "forced_epochs", "restored_disk", "wiped_disk"] as const;
+  const rare = themes.filter((theme) => theme !== "plain" && theme !== "changing_members");
   if (prng.chance(0.3)) return prng.pick(rare);
   return prng.chance(0.5) ? "changing_members" : "plain";
 }
@@ -98,7 +101,7 @@ function themeOf(prng: Prng): Theme {
 function acksOf(theme: Theme, prng: Prng): AcksMode {
   if (theme === "async") return "async";
   if (theme === "restored_disk") return "all";
-  if (theme === "wiped_disk") return "quorum";
+  if (theme === "wiped_disk" || theme === "spoilt_disk") return "quorum";
   return prng.pick(["quorum", "quorum", "quorum", "all"] as const);
 }
 
@@ -155,7 +158,7 @@ export function scheduleOf(seed: number, prng: Prng, wanted?: Theme): Schedule {
     readEveryMs: prng.pick([40, 150]),
     keyCount: prng.pick([3, 40]),
     leasesHold: theme !== "forgetful_etcd" && theme !== "forced_epochs",
-    mayNeedOperator: theme === "forgetful_etcd" || theme === "restored_disk",
+    mayNeedOperator: ["forgetful_etcd", "restored_disk", "spoilt_disk"].includes(theme),
   };
 }
 
@@ -202,6 +205,7 @@ function faultsOf(prng: Prng, theme: Theme): FaultWeights {
     etcdRestored: theme === "forgetful_etcd" ? 8 : 0,
     epochForced: theme === "forced_epochs" ? 4 : 0,
     wipe: theme === "wiped_disk" ? 4 : 0,
+    spoilDisk: theme === "spoilt_disk" ? 4 : 0,
     restoreDisk: theme === "restored_disk" ? 3 : 0,
   };
 }

@@ -3,6 +3,7 @@
 // "ack before flush", and "promise before flush", run the protocol on such a disk.
 
 import type { Epoch, LogSeq } from "../../src/base/brands.js";
+import { RecordCorrupt } from "../../src/base/record-corrupt.js";
 import type {
   DiskBatch,
   DiskDone,
@@ -48,6 +49,7 @@ export class SimulatedDisk {
   /** Writes called done and not flushed, oldest first. */
   #lies: DiskWrite[] = [];
   #underWay: WriteUnderWay | undefined;
+  #spoiltSeq: number | undefined;
 
   constructor(events: EventQueue, prng: Prng, watch: DiskWatch, lie: DiskLie) {
     this.#events = events;
@@ -71,6 +73,12 @@ export class SimulatedDisk {
       image.member = state;
       for (const row of rows) image.rows.change(row);
     }
+  }
+
+  /** One record of the log can be read no more, nor the state, as if a bit of each had flipped. */
+  spoil(): void {
+    const { appliedSeq, logEnd } = this.#flushed.member ?? { appliedSeq: 0, logEnd: { seq: 0 } };
+    this.#spoiltSeq = this.#prng.integer(Math.max(1, appliedSeq - 20), logEnd.seq + 5);
   }
 
   /** The process died. What was being written is there or it is not. */
@@ -110,8 +118,8 @@ export class SimulatedDisk {
     return {
       load: () => this.#visible.member,
       write: (batch: DiskBatch, done) => submit({ kind: "batch", batch }, done),
-      readLog: (from: LogSeq, bytesMax) => this.#visible.readLog(from, bytesMax),
-      readState: (afterKey, bytesMax) => this.#visible.rows.after(afterKey, bytesMax),
+      readLog: (from: LogSeq, bytesMax) => this.#readLog(from, bytesMax),
+      readState: (afterKey, bytesMax) => this.#readState(afterKey, bytesMax),
       beginCopy: (done) => submit({ kind: "begin_copy" }, done),
       addToCopy: (rows, done) => submit({ kind: "add_to_copy", rows }, done),
       finishCopy: (state, done) => submit({ kind: "finish_copy", state }, done),
@@ -120,6 +128,17 @@ export class SimulatedDisk {
       freeBytes: () => 2 ** 40,
       stateBytes: () => this.#visible.rows.bytes,
     };
+  }
+
+  #readLog(from: LogSeq, bytesMax: number): readonly LogEntry[] {
+    const entries = this.#visible.readLog(from, bytesMax);
+    if (entries.every(({ seq }) => seq !== this.#spoiltSeq)) return entries;
+    throw new RecordCorrupt("", `log record ${this.#spoiltSeq} is spoilt`);
+  }
+
+  #readState(afterKey: Buffer, bytesMax: number): ReturnType<ReplicaDisk["readState"]> {
+    if (this.#spoiltSeq === undefined) return this.#visible.rows.after(afterKey, bytesMax);
+    throw new RecordCorrupt("", "a row is spoilt");
   }
 
   #submit(write: DiskWrite, done: DiskDone): void {

@@ -1,5 +1,5 @@
 // The replication protocol through two thousand schedules, the same ones every time, so that a change that breaks it is blamed
-// and not the day; and a few that were wrong once. `npm run simulate` runs others, and as many as one likes.
+// and not the day. `npm run simulate` runs others, and as many as one likes.
 
 import { expect, test } from "vitest";
 import { noMutation } from "./mutations.js";
@@ -64,17 +64,3 @@ test(
   },
   timeoutMs,
 );
-
-/** Wrong once, each by another defect. */
-const once = [
-  { seed: 104, what: "a stream whose next record was trimmed was silent for ever" },
-  { seed: 273, what: "a member whose disk went back was sent the same records over and over" },
-  { seed: 1806, what: "an empty learner was promoted, and nobody could lead any more" },
-];
-
-for (const { seed, what } of once) {
-  test(`${what}: never again`, () => {
-    const result = runSchedule(seed, options);
-    if (result.kind === "violation") expect.fail(report(result, options));
-  });
-}

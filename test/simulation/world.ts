@@ -25,7 +25,7 @@ import { EventQueue } from "./event-queue.js";
 import { Judge } from "./judge.js";
 import { ClientJudge } from "./judge-clients.js";
 import { judgeMessage } from "./judge-wire.js";
-import type { Mutation } from "./mutations.js";
+import { type Mutation, noMutation } from "./mutations.js";
 import { SimulatedNode } from "./node.js";
 import type { NamedNode, NodeWorld, RestartableNode } from "./node-world.js";
 import type { Prng } from "./prng.js";
@@ -199,8 +199,7 @@ export class World implements NodeWorld {
 
   failed(node: RestartableNode, error: Error): void {
     this.trace.note(() => `${node.name} fails: ${error.message}`);
-    const isExpected =
-      error.message.includes("the simulated disk failed") || this.schedule.mayNeedOperator;
+    const isExpected = error.message.includes("the simulated disk failed") || this.#mayGiveUp();
     if (!isExpected) throw new Violation("failed", `${node.name}: ${stackOf(error)}`);
     this.events.after(0, () => {
       node.crash();
@@ -209,7 +208,7 @@ export class World implements NodeWorld {
   }
 
   quarantined(node: NamedNode, why: string): void {
-    if (this.schedule.mayNeedOperator) return;
+    if (this.#mayGiveUp()) return;
     throw new Violation("quarantined", `${node.name}: ${why}`);
   }
 
@@ -231,6 +230,12 @@ export class World implements NodeWorld {
         (latest, each) => (each.version > latest.version ? each : latest),
         this.etcd.configuration,
       );
+  }
+
+  /** With a rule broken, what a member notices itself is not held against it: the judge must notice. */
+  #mayGiveUp(): boolean {
+    const isBroken = this.mutation !== noMutation && this.mutation.mayMembersNotice !== true;
+    return this.schedule.mayNeedOperator || isBroken;
   }
 
   #wayReady(from: string, to: string): void {
