@@ -6,7 +6,7 @@ import { crc32 } from "node:zlib";
 import { type LogSeq, logSeq } from "../base/brands.js";
 import { RecordCorrupt } from "../base/record-corrupt.js";
 import { type CheckWalk, keyName, Slice } from "./check-walk.js";
-import { entryOf, isLogKey, seqAt } from "./log-rows.js";
+import { entryOf, isLogKey, logKeyBytes, seqAt } from "./log-rows.js";
 import type { LogEntry, LogPosition, MemberState } from "./replica-disk.js";
 import type { MemberRows, ScannedRow } from "./store.js";
 
@@ -97,6 +97,8 @@ class LogWalk {
 
   #visit(row: ScannedRow): void {
     const { key } = row;
+    // Trimmed records go a number of values at a time, chunks after their record; what is left of them is nobody's business.
+    if (key.length >= logKeyBytes && seqAt(key) <= (this.#member?.logBase.seq ?? 0)) return;
     if (isLogKey(key)) this.#visitRecord(row);
     else if (key.length === chunkKeyBytes) this.#visitChunk(row);
     else this.#walk.report(`log ${keyName(key)}`, "The key is neither a record's nor a chunk's.");
@@ -123,7 +125,7 @@ class LogWalk {
     // Of one that cannot be read the number of its chunks is not known: none of them is called superfluous.
     this.#chunkCount = row.kind === "row" ? row.chunkCount : Number.POSITIVE_INFINITY;
     const member = this.#member;
-    if (member !== undefined && (seq <= member.logBase.seq || seq > member.logEnd.seq)) {
+    if (member !== undefined && seq > member.logEnd.seq) {
       const { logBase, logEnd } = member;
       this.#walk.report(name, `It is stored, and the log is from ${logBase.seq} to ${logEnd.seq}.`);
       return;

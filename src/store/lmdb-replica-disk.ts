@@ -29,6 +29,12 @@ import { framedValue, lastOfEach } from "./replica-rows.js";
 import { RowWrites, type SealedRows, type Snapshot } from "./sealed-rows.js";
 import type { StoreOptions } from "./store.js";
 
+/**
+ * Values that one batch removes of records that were trimmed. A record of a mebibyte has 132 of them, so a thousand such records
+ * in one batch would stop everything for a second (measured); the others go with the batches to come.
+ */
+const trimmedValuesMax = 2_000;
+
 export class LmdbReplicaDisk implements ReplicaDisk {
   readonly #store: LmdbStore;
   readonly #directory: string;
@@ -37,6 +43,8 @@ export class LmdbReplicaDisk implements ReplicaDisk {
   /** What reads see while a write is under way. */
   #snapshot: Snapshot | undefined;
   #underWay: Promise<void> | undefined;
+  /** Whether values of records that were trimmed may be left; they are not read any more. */
+  #hasTrimmed = true;
 
   constructor(store: LmdbStore, options: StoreOptions) {
     this.#store = store;
@@ -69,13 +77,14 @@ export class LmdbReplicaDisk implements ReplicaDisk {
     const { environment, room } = this.#store;
     const log = new RowWrites(this.#log);
     const { state, truncateAbove, append = [], apply = [], trimThrough } = batch;
-    if (truncateAbove !== undefined) removeRecords(log, (truncateAbove + 1) as LogSeq, undefined);
+    if (truncateAbove !== undefined) removeAbove(log, truncateAbove);
     for (const entry of append) {
       // What this very batch trims again is not looked for in what is committed, below.
       if (trimThrough !== undefined && entry.seq <= trimThrough) continue;
       this.#log.prepare(keyBytes(logKey(entry.seq)), framedEntry(entry), false, log);
     }
-    if (trimThrough !== undefined) removeRecords(log, undefined, (trimThrough + 1) as LogSeq);
+    const hasTrimmed = this.#hasTrimmed || trimThrough !== undefined;
+    const leavesTrimmed = hasTrimmed && removeTrimmed(log, state.logBase.seq);
     const rows = new RowWrites(environment.state);
     for (const { key, value, mayReplaceChunks } of lastOfEach(apply)) {
       environment.state.prepare(key, framedValue(value), mayReplaceChunks, rows);
@@ -87,6 +96,7 @@ export class LmdbReplicaDisk implements ReplicaDisk {
     try {
       await environment.commit([log, rows, meta], room);
       this.#member = state;
+      this.#hasTrimmed = leavesTrimmed;
     } finally {
       this.#snapshot = undefined;
       snapshot.done();
@@ -128,6 +138,7 @@ export class LmdbReplicaDisk implements ReplicaDisk {
   }
 
   readLog(from: LogSeq, bytesMax: number): readonly LogEntry[] {
+    if (from <= (this.#member?.logBase.seq ?? 0)) return [];
     return this.#read((snapshot) => {
       const entries: LogEntry[] = [];
       let bytesLeft = bytesMax;
@@ -202,6 +213,7 @@ export class LmdbReplicaDisk implements ReplicaDisk {
     this.#run(async () => {
       await this.#copy.finish(state);
       this.#member = state;
+      this.#hasTrimmed = false;
     }, done);
   }
 
@@ -252,13 +264,21 @@ const rowBytes = (framed: Buffer): number =>
     ? framed.readUInt32BE(frameHeaderBytes + 2)
     : framed.length;
 
-/** Records from one seq to before another, with their chunks. */
-function removeRecords(log: RowWrites, from: LogSeq | undefined, to: LogSeq | undefined): void {
-  const range = {
-    ...(from !== undefined && { start: keyBytes(logKey(from)) }),
-    ...(to !== undefined && { end: keyBytes(logKey(to)) }),
-  };
-  for (const key of log.rows.database.getKeys(range)) log.removes.push(key);
+/** Records with their chunks. */
+function removeAbove(log: RowWrites, seq: LogSeq): void {
+  const start = keyBytes(logKey((seq + 1) as LogSeq));
+  for (const key of log.rows.database.getKeys({ start })) log.removes.push(key);
+}
+
+/** Some of the values of records up to one; says whether there may be more. */
+function removeTrimmed(log: RowWrites, through: LogSeq): boolean {
+  const range = { end: keyBytes(logKey((through + 1) as LogSeq)), limit: trimmedValuesMax };
+  let count = 0;
+  for (const key of log.rows.database.getKeys(range)) {
+    log.removes.push(key);
+    count += 1;
+  }
+  return count === trimmedValuesMax;
 }
 
 const isChunkKey = (key: string): boolean =>

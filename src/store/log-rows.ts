@@ -9,7 +9,7 @@ import type { LogEntry } from "./replica-disk.js";
 
 const chainBytes = 16;
 const headBytes = 8 + 4 + chainBytes;
-const logKeyBytes = 8;
+export const logKeyBytes = 8;
 
 export const logKey = (seq: LogSeq): string => u64Text(seq);
 export const isLogKey = (key: string): boolean => key.length === logKeyBytes;

@@ -218,9 +218,13 @@ const cases: readonly (readonly [
     ["log record 9: It is stored, and the log is from 2 to 8."],
   ],
   [
-    "a record that was trimmed",
-    (raw) => raw.putEntry(entryAfter(origin, "1")),
-    ["log record 1: It is stored, and the log is from 2 to 8."],
+    "nothing of what is left of records that were trimmed",
+    (raw) => {
+      raw.putEntry(entryAfter(origin, "1"));
+      raw.put(keyOf(2, 7), Buffer.alloc(frameHeaderBytes + 3));
+      raw.damage(keyOf(2, 7));
+    },
+    [],
   ],
   [
     "a state later than the log",

@@ -120,6 +120,35 @@ test("records that are taken back or trimmed go with all their chunks, and other
   expect(keys).toEqual(["0000000000000003", "0000000000000004", "0000000000000005"]);
 });
 
+test("many long records that are trimmed at once are gone at once for who reads, and go from the disk little by little", async () => {
+  const directory = temporaryDirectory();
+  const first = openTestReplica(directory);
+  const long = "x".repeat(400_000);
+  // Of 51 values each.
+  for (let round = 0; round < 10; round += 1) {
+    const { logEnd } = await appended(
+      first.disk,
+      Array.from({ length: 10 }, () => long),
+    );
+    await appended(first.disk, [], { appliedSeq: logEnd.seq });
+  }
+  const end = await appended(first.disk, ["last"]);
+  const [hundredth] = first.disk.readLog(logSeq(100), 0);
+  const logBase = positionOf(hundredth ?? (undefined as never));
+  await written(first.disk, { state: { ...end, logBase }, trimThrough: logSeq(100) });
+  expect(textsOf(first, 50)).toEqual([]);
+  expect(textsOf(first, 101)).toEqual(["last"]);
+  await first.store.close();
+  expect(await storedKeys(directory, "log")).toHaveLength(100 * 51 + 1 - 2_000);
+  // They go on going after a restart, with whatever is written.
+  const again = openTestReplica(directory);
+  expect(textsOf(again, 50)).toEqual([]);
+  for (let round = 0; round < 3; round += 1) await appended(again.disk, [`next ${round}`]);
+  expect(textsOf(again, 101)).toEqual(["last", "next 0", "next 1", "next 2"]);
+  await again.store.close();
+  expect(await storedKeys(directory, "log")).toHaveLength(4);
+});
+
 test("what records change is read from the state, of several changes of a row the last", async () => {
   const { store, disk } = temporaryReplica();
   await appended(disk, ["1", "2"], {
