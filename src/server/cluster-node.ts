@@ -22,18 +22,12 @@ import type { Address } from "../config/address.js";
 import type { Config } from "../config/settings.js";
 import type { CallRouter } from "../edge/call-router.js";
 import type { ClusterMetrics } from "../edge/cluster-metrics.js";
-import { Forwarders } from "../edge/forwarder.js";
+import { Forwarders, inTheClear } from "../edge/forwarder.js";
 import type { Readiness } from "../edge/health.js";
 import type { Metrics } from "../edge/metrics.js";
 import type { Engine } from "../engine/engine.js";
 import { createMember } from "../replication/member.js";
-import type {
-  CopyProgress,
-  MemberSettings,
-  ReplicationMember,
-  Role,
-} from "../replication/ports.js";
-import { defaultMemberSettings } from "../replication/settings.js";
+import type { CopyProgress, ReplicationMember, Role } from "../replication/ports.js";
 import { createPeerNetwork, type PeerNetwork } from "../replication/transport/peer-network.js";
 import type { ClusterPort } from "../rpc/cluster-handlers.js";
 import type { MemberState } from "../store/replica-disk.js";
@@ -46,7 +40,9 @@ import { GroupView } from "./group-view.js";
 import { joiningRouter } from "./joining-router.js";
 import { LeadershipTerms } from "./leadership-terms.js";
 import { hasGroup, holdsOwnData, joinGroup } from "./member-identity.js";
+import { memberSettings } from "./member-settings.js";
 import { MovedMembers } from "./moved-members.js";
+import { createPassedOnCalls } from "./passed-on-calls.js";
 
 export interface ClusterNodeParts {
   readonly config: Config;
@@ -90,6 +86,8 @@ export class ClusterNode {
   readonly #keys: ClusterKeys;
   readonly #registry: ClusterRegistry;
   readonly #forwarders: Forwarders;
+  /** What other nodes pass on to this one, where nodes have certificates. */
+  readonly #passedOn: ReturnType<typeof createPassedOnCalls>;
   readonly #metrics: ClusterMetrics;
   readonly #copies = new Map<string, CopyProgress>();
   #membership: Membership | undefined;
@@ -100,7 +98,11 @@ export class ClusterNode {
   constructor(parts: ClusterNodeParts) {
     const { config, metrics } = parts;
     this.#parts = parts;
-    this.#forwarders = new Forwarders(parts.clock);
+    this.#forwarders = new Forwarders(
+      parts.clock,
+      (leader) => this.#membership?.network.callsWayTo(leader) ?? inTheClear(leader),
+    );
+    this.#passedOn = createPassedOnCalls({ ...parts, router: this.router });
     this.#client = new EtcdClient(readEtcdSettings(config), randomFraction);
     this.#keys = new ClusterKeys(config.clusterName);
     this.#registry = new ClusterRegistry(this.#client, this.#keys);
@@ -250,7 +252,7 @@ export class ClusterNode {
         failed,
       },
     });
-    const router = new ClusterRouter(view, clock, (endpoint) => this.#forwarders.to(endpoint));
+    const router = new ClusterRouter(view, clock, (leader) => this.#forwarders.to(leader));
     const administration = new Administration({
       cluster: config.clusterName,
       node: config.nodeName,
@@ -309,6 +311,7 @@ export class ClusterNode {
       log,
       receive: (from, message) => member()?.receive(from, message),
       networkReady: (to) => member()?.networkReady(to),
+      takeCalls: (socket) => this.#passedOn.take(socket),
     });
   }
 
@@ -340,7 +343,7 @@ export class ClusterNode {
     if (role.kind === "leader") this.#metrics.elected();
     membership.view.roleChanged(role);
     membership.terms.roleChanged(role);
-    const leader = membership.view.leaderEndpoint();
+    const leader = membership.view.leader();
     if (leader !== undefined) this.#forwarders.leads(leader);
   }
 
@@ -379,6 +382,11 @@ export class ClusterNode {
     }
   }
 
+  /** As a listener's: of what other nodes pass on. */
+  async drain(graceMs: number): Promise<void> {
+    await this.#passedOn.drain(graceMs);
+  }
+
   /** Ends everything; `callsEnd` waits for the calls under way. The store can be closed afterwards. */
   async stop(callsEnd: () => Promise<void>): Promise<void> {
     const membership = this.#membership;
@@ -398,16 +406,4 @@ export class ClusterNode {
     await this.#joining;
     this.#client.close();
   }
-}
-
-function memberSettings(config: Config): MemberSettings {
-  const { logKeepMinutes, logKeepBytes, logBytesMax, leaseTtlSeconds } = config;
-  return {
-    ...defaultMemberSettings,
-    // A short lease has no whole second to spare: the deadline has a margin of its own already.
-    leaseMarginMs: Math.min(defaultMemberSettings.leaseMarginMs, leaseTtlSeconds * 100),
-    logKeepMs: logKeepMinutes * 60_000,
-    logKeepBytes,
-    ...(logBytesMax > 0 && { logBytesMax }),
-  };
 }

@@ -5,7 +5,7 @@ import type { Metadata } from "@grpc/grpc-js";
 import type { Clock } from "../base/clock.js";
 import type { ArrivedCall, CallRouter, Placement } from "../edge/call-router.js";
 import { forwardedKey } from "../edge/cluster-metadata.js";
-import type { Forwarder } from "../edge/forwarder.js";
+import type { Forwarder, LeadingNode } from "../edge/forwarder.js";
 import type { CallContext } from "../rpc/call.js";
 import { noLeader, notLeader, positionUnknown } from "../rpc/leader-faults.js";
 import { type Consistency, type Position, positionText } from "../rpc/parse-consistency.js";
@@ -19,6 +19,8 @@ export interface GroupFacts {
   reading(): ReplicaTenure | undefined;
   /** Where the leader takes calls: undefined when none is known. */
   leaderEndpoint(): string | undefined;
+  /** As `leaderEndpoint`, as nodes know it. */
+  leader(): LeadingNode | undefined;
   /** Whether the leader is this very node, perhaps not serving yet. */
   isLeaderHere(): boolean;
   /** Up to where this node's state is. */
@@ -39,9 +41,9 @@ const positionWaitMs = 200;
 export class ClusterRouter implements CallRouter {
   readonly #facts: GroupFacts;
   readonly #clock: Clock;
-  readonly #forwarderTo: (endpoint: string) => Forwarder;
+  readonly #forwarderTo: (leader: LeadingNode) => Forwarder;
 
-  constructor(facts: GroupFacts, clock: Clock, forwarderTo: (endpoint: string) => Forwarder) {
+  constructor(facts: GroupFacts, clock: Clock, forwarderTo: (leader: LeadingNode) => Forwarder) {
     this.#facts = facts;
     this.#clock = clock;
     this.#forwarderTo = forwarderTo;
@@ -140,8 +142,8 @@ export class ClusterRouter implements CallRouter {
     // Passed on once and no more, or two nodes that each take the other for the leader would pass it on for ever.
     if (context.metadata(forwardedKey) !== undefined)
       return { kind: "nowhere", fault: notLeader() };
-    const endpoint = this.#facts.isLeaderHere() ? undefined : this.#facts.leaderEndpoint();
-    if (endpoint === undefined) return { kind: "nowhere", fault: noLeader() };
-    return { kind: "elsewhere", forwarder: this.#forwarderTo(endpoint) };
+    const leader = this.#facts.isLeaderHere() ? undefined : this.#facts.leader();
+    if (leader === undefined) return { kind: "nowhere", fault: noLeader() };
+    return { kind: "elsewhere", forwarder: this.#forwarderTo(leader) };
   }
 }

@@ -90,6 +90,10 @@ export class ClusteredNode implements ServedNode {
     await this.#node.start();
   }
 
+  async drain(graceMs: number): Promise<void> {
+    await this.#node?.drain(graceMs);
+  }
+
   async leave(): Promise<void> {
     await this.#node?.handOver();
   }

@@ -7,7 +7,7 @@ import type { Config } from "../config/settings.js";
 import type { Coordinator, ReplicationMember, Role } from "../replication/ports.js";
 import { leadershipLost } from "../rpc/leader-faults.js";
 import type { Position } from "../rpc/parse-consistency.js";
-import type { Configuration } from "../store/replica-disk.js";
+import type { Configuration, GroupMember } from "../store/replica-disk.js";
 import type { ReplicaStore } from "../store/replica-store.js";
 import type { GroupFacts } from "./cluster-router.js";
 import { groupSecret } from "./group-secret.js";
@@ -108,12 +108,16 @@ export class GroupView implements GroupFacts {
   }
 
   leaderEndpoint(): string | undefined {
-    if (this.isLeaderHere()) return this.#parts.endpoint;
+    return this.isLeaderHere() ? this.#parts.endpoint : this.leader()?.dataEndpoint;
+  }
+
+  leader(): GroupMember | undefined {
     if (this.#role.kind === "quarantined" || this.#role.kind === "stopped") return undefined;
     const heard = this.#role.kind === "follower" ? this.#role.leader : undefined;
+    const { id: here, configuration } = this.#parts.member().status();
     // Before a new leader was heard of, etcd may know it.
-    const leader = heard ?? this.#parts.coordinator.view()?.leader;
-    return this.configuration.members.find(({ id }) => id === leader)?.dataEndpoint;
+    const leader = this.isLeaderHere() ? here : (heard ?? this.#parts.coordinator.view()?.leader);
+    return configuration.members.find(({ id }) => id === leader);
   }
 
   isLeaderHere(): boolean {

@@ -51,6 +51,11 @@ export class LoneNode implements ServedNode {
     this.#term.begin();
   }
 
+  /** Nobody passes anything on to it. */
+  async drain(): Promise<void> {
+    return;
+  }
+
   /** Nobody can take over. */
   async leave(): Promise<void> {
     return;

@@ -24,6 +24,8 @@ export interface ServedNode {
   readiness(): Readiness;
   /** Once the listeners are open. Throws an OperatorFault when it may not run. */
   begin(addresses: NodeAddresses): Promise<void>;
+  /** As `Listener.drain`, of the connections over which other nodes pass calls on. */
+  drain(graceMs: number): Promise<void>;
   /** Before it stops: whoever can take over does. Bounded. */
   leave(): Promise<void>;
   /** Ends in order; `callsEnd` waits for the calls under way. The store can be closed afterwards. */

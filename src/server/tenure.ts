@@ -12,13 +12,13 @@ import { type ServedHandlers, servedDefinitions } from "./term.js";
 type Handlers = ReadonlyMap<string, unknown>;
 
 /** The handlers of all services by the paths of their methods. */
-export function handlersByPath({ queues, schedules }: ServedHandlers): Handlers {
+function handlersByPath({ queues, schedules }: ServedHandlers): Handlers {
   const [queueService, scheduleService] = servedDefinitions;
   return new Map([...entriesOf(queueService, queues), ...entriesOf(scheduleService, schedules)]);
 }
 
 /** Of those, the ones that change nothing. */
-export function readersByPath(served: ServedHandlers): Handlers {
+function readersByPath(served: ServedHandlers): Handlers {
   const reads = servedDefinitions.flatMap(({ fullName, methods }) =>
     Object.values(methods)
       .filter((method) => isReadOnly(method))
