@@ -35,7 +35,7 @@ export class ClientJudge {
     this.#judge.claimed(claim);
     const record = this.#judge.committed.at(claim.seq);
     // Told by a leader in `async` mode who did not know that another one had begun: lost at once.
-    if (this.#judge.lostCount > 0 && (record?.epoch ?? 0) > claim.epoch) return;
+    if (this.#judge.lostCount > 0 && record?.epoch !== claim.epoch) return;
     if (record?.epoch !== claim.epoch || !holds(record, value)) {
       throw new Violation(
         "I1",

@@ -100,16 +100,16 @@ export class Judge {
 
   /** Somebody holds records up to `seq` for committed: it told a client, or another member, or applied them. */
   claimed(claim: Claim): void {
-    if (claim.seq > this.committed.endSeq) this.#commit(claim);
     const image = this.#world.flushedOf(claim.memberId);
-    const own = image?.chainAt(claim.seq);
-    const known = this.committed.chainAt(claim.seq);
-    if (own === undefined || known === undefined || own.equals(known)) return;
     if (image === undefined) return;
     if (this.#hasLost(image)) {
       this.#lostCount += 1;
       return;
     }
+    if (claim.seq > this.committed.endSeq) this.#commit(claim);
+    const own = image.chainAt(claim.seq);
+    const known = this.committed.chainAt(claim.seq);
+    if (own === undefined || known === undefined || own.equals(known)) return;
     this.#fork(claim.by, image);
     if (claim.seq > this.committed.endSeq) this.#commit(claim);
   }
@@ -256,8 +256,8 @@ export class Judge {
 
   /** A member that holds what `async` mode lost, and has not heard of it: what came later is what counts. */
   #hasLost(image: DiskImage): boolean {
+    if (this.committed.membershipAt(this.committed.endSeq).acks !== "async") return false;
     const seq = this.#commonWith(image) + 1;
-    if (this.committed.membershipAt(seq).acks !== "async") return false;
     const own = image.entryAt(seq)?.epoch ?? 0;
     return own < (this.committed.at(seq)?.epoch ?? 0);
   }
