@@ -35,7 +35,8 @@ export class Follower {
   #commitSeq = logSeq(0);
   #heardAtMs: number | undefined;
   #owed: OwedAnswer | undefined;
-  #owedPromise: { readonly to: MemberId; readonly epoch: Epoch } | undefined;
+  /** Who asked for the promise of that epoch and has no answer yet. */
+  #owedPromise: MemberId | undefined;
 
   constructor(inside: Inside) {
     this.#inside = inside;
@@ -78,8 +79,8 @@ export class Follower {
     this.#owedPromise = undefined;
   }
 
-  hello(from: MemberId, of: Epoch): void {
-    this.#owedPromise = { to: from, epoch: of };
+  hello(from: MemberId): void {
+    this.#owedPromise = from;
     this.stored();
   }
 
@@ -91,8 +92,9 @@ export class Follower {
     this.#owed = { kind: fits ? "ack" : "nack", sentAt: message.sentAt, round: message.round };
     if (fits) this.#learnCommit(message);
     this.#staleness.heard(message.memberSentAt, message.commitSeq);
-    // A heartbeat is answered at once: a slow disk is no silent member. Records are answered when they are stored.
-    if (message.entries.length === 0 || !fits) this.stored();
+    // A heartbeat is answered at once: a slow disk is no silent member. New records are answered when they are stored.
+    const hasNew = this.#agreedSeq > this.#inside.durable.durableSeq;
+    if (message.entries.length === 0 || !fits || !hasNew) this.stored();
   }
 
   /** The leader's copy is in place: the log begins where the copy began, and there it agrees. */
@@ -108,7 +110,8 @@ export class Follower {
   stored(): void {
     const { durable } = this.#inside;
     this.#staleness.applied(durable.stored.appliedSeq);
-    if (!this.#mayAnswer(this.#epoch)) return;
+    const { rules } = this.#inside.context;
+    if (!rules.mayAnswer(this.#epoch, durable.stored.promisedEpoch)) return;
     this.#answerHello();
     if (this.#leader === undefined) return;
     if (this.#owed?.kind === "nack") this.#nack(this.#leader, this.#owed);
@@ -116,18 +119,14 @@ export class Follower {
   }
 
   #answerHello(): void {
-    const promise = this.#owedPromise;
-    if (promise === undefined || !this.#mayAnswer(promise.epoch)) return;
+    const to = this.#owedPromise;
+    if (to === undefined) return;
     this.#owedPromise = undefined;
-    this.#inside.context.send(promise.to, {
+    this.#inside.context.send(to, {
       kind: "hello_ack",
-      epoch: promise.epoch,
+      epoch: this.#epoch,
       position: this.#inside.position(),
     });
-  }
-
-  #mayAnswer(of: Epoch): boolean {
-    return this.#inside.context.rules.mayAnswer(of, this.#inside.durable.stored.promisedEpoch);
   }
 
   #nack(to: MemberId, { round }: OwedAnswer): void {

@@ -296,7 +296,7 @@ class Member implements ReplicationMember, Inside {
         return;
       case "hello":
         if (!this.#listen(from, message.epoch)) return;
-        this.#follower.hello(from, message.epoch);
+        this.#follower.hello(from);
         return;
       case "append":
         if (!this.#listen(from, message.epoch)) return;
