@@ -113,6 +113,9 @@ async function startOver(
     managementAddress: () => managementAddress,
   });
   node.serveOn(data);
+  const drain = async (graceMs: number): Promise<void> => {
+    await Promise.all([data.drain(graceMs), node.drain(graceMs)]);
+  };
   if (config.noopService) data.add(noopServiceDefinition, noopHandlers);
   const management = createManagementListener({
     clock,
@@ -140,7 +143,7 @@ async function startOver(
     throw error;
   });
   await node.begin({ data: dataAddress, management: managementAddress }).catch(async (error) => {
-    await node.stop(() => data.drain(0));
+    await node.stop(() => drain(0));
     await management.close(0);
     throw error;
   });
@@ -165,7 +168,7 @@ async function startOver(
     await Promise.race([node.leave(), hurried.promise]);
     if (config.drainGraceMs > 0)
       await Promise.race([sleep(clock, config.drainGraceMs), hurried.promise]);
-    await node.stop(() => data.drain(config.drainTimeoutMs as DurationMs));
+    await node.stop(() => drain(config.drainTimeoutMs as DurationMs));
     // The last to go, so that whoever asks is told until the end.
     await management.close(0);
     await watch.stop();
@@ -183,7 +186,7 @@ async function startOver(
     },
     hurry: () => {
       hurried.resolve();
-      data.drain(0).catch((error: unknown) => log.error({ err: error }, "closing failed"));
+      drain(0).catch((error: unknown) => log.error({ err: error }, "closing failed"));
     },
   };
 }

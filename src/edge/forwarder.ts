@@ -2,9 +2,15 @@
 // field that only newer versions know survives, with the caller's deadline, its metadata and its cancellation; what comes back
 // are bytes, status and trailers as they are. A call is passed on once: it carries a mark, and a node that gets one with the
 // mark and does not lead refuses it.
+//
+// The mark makes nobody trusted: it only refuses. Between machines the connection has the certificates of both nodes, and is
+// made to the listener for members (src/replication/transport); on one machine without certificates it is made in the clear, to
+// the listener for applications.
 
 import type { Readable, Writable } from "node:stream";
 import {
+  type ChannelCredentials,
+  type ChannelOptions,
   Client,
   type ClientDuplexStream,
   credentials,
@@ -44,6 +50,29 @@ export interface Forwarder {
   bidi(call: ServerDuplexStream<Buffer, Buffer>, context: CallContext): Promise<StatusObject>;
 }
 
+/** A node that leads, as the others know it. */
+export interface LeadingNode {
+  readonly node: string;
+  /** Where it takes calls of applications. */
+  readonly dataEndpoint: string;
+  readonly replicationEndpoint: string;
+}
+
+/** How calls reach a node that leads. */
+export interface OnwardWay {
+  readonly endpoint: string;
+  /** For connections made from now on; another object once the certificates have changed. */
+  credentials(): ChannelCredentials;
+  /** What a connection is asked for by; undefined in the clear. */
+  readonly serverName: string | undefined;
+}
+
+/** To the listener for applications, on this machine. */
+export const inTheClear = ({ dataEndpoint }: LeadingNode): OnwardWay => {
+  const insecure = credentials.createInsecure();
+  return { endpoint: dataEndpoint, credentials: () => insecure, serverName: undefined };
+};
+
 /** A call that another node has. */
 interface UnderWay {
   /** A stream, or a wait for messages. */
@@ -52,22 +81,24 @@ interface UnderWay {
 }
 
 class ChannelForwarder implements Forwarder {
-  readonly #endpoint: string;
+  readonly #way: OnwardWay;
   /** For all unary calls; a stream has a connection of its own. */
-  readonly #client: Client;
+  #client: Client;
+  #credentials: ChannelCredentials;
   readonly #streamClients = new Set<Client>();
   readonly #underWay = new Set<UnderWay>();
 
-  constructor(endpoint: string) {
-    this.#endpoint = endpoint;
-    this.#client = clientOf(endpoint, unaryWindowBytes);
+  constructor(way: OnwardWay) {
+    this.#way = way;
+    this.#credentials = way.credentials();
+    this.#client = clientOf(way, this.#credentials, unaryWindowBytes);
   }
 
   unary(call: ServerUnaryCall<Buffer, Buffer>, context: CallContext): Promise<ForwardedReply> {
     return new Promise((resolve, reject) => {
       let bytes: Buffer | undefined;
       let headers: Metadata | undefined;
-      const onward = this.#client.makeUnaryRequest(
+      const onward = this.#currentClient().makeUnaryRequest(
         call.getPath(),
         asBytes,
         asBytes,
@@ -94,6 +125,17 @@ class ChannelForwarder implements Forwarder {
     });
   }
 
+  /** Made anew when the certificates have changed, since a channel that reconnects would go on with those it was made with. */
+  #currentClient(): Client {
+    const current = this.#way.credentials();
+    if (current === this.#credentials) return this.#client;
+    // Calls that it has go on: its connection ends after them.
+    this.#client.close();
+    this.#credentials = current;
+    this.#client = clientOf(this.#way, current, unaryWindowBytes);
+    return this.#client;
+  }
+
   #begin(isLong: boolean, onward: { cancel(): void }, fail: (fault: WireFault) => void): UnderWay {
     const underWay = {
       isLong,
@@ -107,7 +149,7 @@ class ChannelForwarder implements Forwarder {
   }
 
   bidi(call: ServerDuplexStream<Buffer, Buffer>, context: CallContext): Promise<StatusObject> {
-    const client = clientOf(this.#endpoint, streamWindowBytes);
+    const client = clientOf(this.#way, this.#way.credentials(), streamWindowBytes);
     this.#streamClients.add(client);
     const onward = client.makeBidiStreamRequest(
       call.getPath(),
@@ -149,10 +191,15 @@ class ChannelForwarder implements Forwarder {
   }
 }
 
-const clientOf = (endpoint: string, windowBytes: number): Client =>
-  new Client(endpoint, credentials.createInsecure(), {
+const clientOf = (
+  { endpoint, serverName }: OnwardWay,
+  current: ChannelCredentials,
+  windowBytes: number,
+): Client =>
+  new Client(endpoint, current, {
     ...channelOptions,
     "grpc-node.flow_control_window": windowBytes,
+    ...(serverName !== undefined && { "grpc.ssl_target_name_override": serverName }),
   });
 
 /** Everything from one stream to the other, no faster than that one takes it. */
@@ -261,12 +308,14 @@ const leaderLost = (details: string): WireFault =>
 const unaryWindowBytes = 16 * 1_048_576;
 const streamWindowBytes = 1_048_576;
 
-const channelOptions = {
+const channelOptions: ChannelOptions = {
   // The caller repeats, or its own channel does: it knows what is safe to repeat.
   "grpc.enable_retries": 0,
   "grpc.service_config_disable_resolution": 1,
   "grpc.use_local_subchannel_pool": 1,
   "grpc.enable_channelz": 0,
+  // Nodes reach each other as they are, whatever proxy the environment names for the way out.
+  "grpc.enable_http_proxy": 0,
   // The node that answers has the limits.
   "grpc.max_receive_message_length": -1,
   "grpc.max_send_message_length": -1,
@@ -279,27 +328,31 @@ const channelOptions = {
 /** How long calls that a former leader has may still be answered by it: one that hands over in order does so at once. */
 const formerLeaderMs = 1_000;
 
-/** One forwarder an endpoint, for as long as that one leads and a moment more. */
+/** One forwarder a node, for as long as that one leads and a moment more. */
 export class Forwarders {
   readonly #open = new Map<string, ChannelForwarder>();
   readonly #clock: Pick<Clock, "setTimer">;
+  readonly #wayTo: (leader: LeadingNode) => OnwardWay;
 
-  constructor(clock: Pick<Clock, "setTimer">) {
+  constructor(clock: Pick<Clock, "setTimer">, wayTo: (leader: LeadingNode) => OnwardWay) {
     this.#clock = clock;
+    this.#wayTo = wayTo;
   }
 
-  to(endpoint: string): Forwarder {
-    const known = this.#open.get(endpoint);
+  to(leader: LeadingNode): Forwarder {
+    const key = keyOf(leader);
+    const known = this.#open.get(key);
     if (known !== undefined) return known;
-    const forwarder = new ChannelForwarder(endpoint);
-    this.#open.set(endpoint, forwarder);
+    const forwarder = new ChannelForwarder(this.#wayTo(leader));
+    this.#open.set(key, forwarder);
     return forwarder;
   }
 
-  /** Another node leads, at this endpoint; calls that a former leader does not answer soon are given up. */
-  leads(endpoint: string): void {
+  /** Another node leads; calls that a former leader does not answer soon are given up. */
+  leads(leader: LeadingNode): void {
+    const key = keyOf(leader);
     for (const [former, forwarder] of [...this.#open]) {
-      if (former === endpoint) continue;
+      if (former === key) continue;
       this.#open.delete(former);
       this.#clock.setTimer(formerLeaderMs, () => forwarder.close());
     }
@@ -315,3 +368,6 @@ export class Forwarders {
     this.#open.clear();
   }
 }
+
+const keyOf = ({ node, dataEndpoint, replicationEndpoint }: LeadingNode): string =>
+  [node, dataEndpoint, replicationEndpoint].join(" ");

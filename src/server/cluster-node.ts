@@ -92,6 +92,8 @@ export class ClusterNode {
   readonly #copies = new Map<string, CopyProgress>();
   #membership: Membership | undefined;
   #waitsFor = "etcd";
+  /** It is about to stop: if it is elected once more, it lets another one lead at once. */
+  #isLeaving = false;
   #isStopped = false;
   #joining: Promise<void> = Promise.resolve();
 
@@ -342,6 +344,10 @@ export class ClusterNode {
     );
     if (role.kind === "leader") this.#metrics.elected();
     membership.view.roleChanged(role);
+    if (role.kind === "leader" && this.#isLeaving) {
+      membership.member.handOver(undefined, () => undefined);
+      return;
+    }
     membership.terms.roleChanged(role);
     const leader = membership.view.leader();
     if (leader !== undefined) this.#forwarders.leads(leader);

@@ -1,5 +1,5 @@
 // Calls that one node passes on to another, over real sockets: a listener whose router sends everything to a bare grpc-js server,
-// which sees the very bytes and headers that arrive.
+// which sees the very bytes and headers that arrive; in the clear, and through the listener for members with certificates.
 
 import {
   Client,
@@ -19,14 +19,19 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createSystemClock, wallMs } from "../../src/base/clock.js";
 import type { CallRouter, Placement, Tenure } from "../../src/edge/call-router.js";
 import { createDataListener } from "../../src/edge/data-listener.js";
-import { Forwarders } from "../../src/edge/forwarder.js";
+import { Forwarders, inTheClear, type LeadingNode } from "../../src/edge/forwarder.js";
 import { createMetrics } from "../../src/edge/metrics.js";
 import { QueueServiceDefinition } from "../../src/gen/forebay/queue/v1/queue_service.js";
 import { leadershipLost } from "../../src/rpc/leader-faults.js";
 import { failureOf, recordingLog } from "../support/edge.js";
+import { filesOf, newCa } from "../transport/certificates.js";
+import { startMember, type TestMember } from "../transport/harness.js";
 
 const sendPath = "/forebay.queue.v1.QueueService/SendMessage";
 const producePath = "/forebay.queue.v1.QueueService/Produce";
+type Way = "in the clear" | "with certificates";
+const ways: readonly Way[] = ["in the clear", "with certificates"];
+
 const asIs = (bytes: Buffer): Buffer => bytes;
 
 /** The node that leads: whatever a test makes of it. */
@@ -45,8 +50,18 @@ class Leader {
     call.on("end", () => call.end());
   };
   endpoint = "";
+  #member: TestMember | undefined;
 
-  async start(): Promise<void> {
+  get node(): LeadingNode {
+    const { endpoint } = this;
+    return {
+      node: "b",
+      dataEndpoint: endpoint,
+      replicationEndpoint: this.#member?.endpoint ?? "none:1",
+    };
+  }
+
+  async start(way: Way, ca: ReturnType<typeof newCa>): Promise<void> {
     this.#server.register(
       sendPath,
       (given: ServerUnaryCall<Buffer, Buffer>, respond: sendUnaryData<Buffer>) =>
@@ -62,6 +77,15 @@ class Leader {
       asIs,
       "bidi",
     );
+    if (way === "with certificates") {
+      const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+      this.#member = await startMember("b", {
+        tls: filesOf("b", ca).options,
+        takeCalls: (socket) => injector.injectConnection(socket),
+      });
+      this.endpoint = "unreachable.invalid:7400";
+      return;
+    }
     const port = await new Promise<number>((resolve, reject) => {
       this.#server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
         error === null ? resolve(bound) : reject(error),
@@ -72,6 +96,7 @@ class Leader {
 
   kill(): void {
     this.#server.forceShutdown();
+    void this.#member?.network.close();
   }
 }
 
@@ -87,11 +112,18 @@ const leaderIs = (endpoint: string): Metadata => {
   return metadata;
 };
 
-beforeEach(async () => {
+async function start(way: Way): Promise<void> {
+  const ca = newCa();
   leader = new Leader();
-  await leader.start();
-  forwarders = new Forwarders(createSystemClock());
-  placement = () => ({ kind: "elsewhere", forwarder: forwarders.to(leader.endpoint) });
+  await leader.start(way, ca);
+  const here = await startMember("a", {
+    tls: way === "with certificates" ? filesOf("a", ca).options : undefined,
+  });
+  forwarders = new Forwarders(
+    createSystemClock(),
+    (node) => here.network.callsWayTo(node) ?? inTheClear(node),
+  );
+  placement = () => ({ kind: "elsewhere", forwarder: forwarders.to(leader.node) });
   const router: CallRouter = {
     place: () => placement(),
     trailers: () => leaderIs(leader.endpoint),
@@ -115,9 +147,10 @@ beforeEach(async () => {
     forwarders.close();
     await listener.drain(0);
     leader.kill();
+    await here.network.close();
     metrics.close();
   };
-});
+}
 
 afterEach(async () => {
   await stop();
@@ -169,7 +202,9 @@ const statusOf = (stream: ClientDuplexStream<Buffer, Buffer>): Promise<StatusObj
     stream.on("error", () => undefined).on("status", resolve);
   });
 
-describe("a call passed on", () => {
+describe.each(ways)("a call passed on %s", (way) => {
+  beforeEach(() => start(way));
+
   test("arrives with the very bytes it was sent with, also those that no field of ours holds", async () => {
     // Field 1000 as a varint, which no version of the contract knows; then bytes that are no message at all.
     const unknown = Buffer.from([0xc0, 0x3e, 0x2a]);
@@ -251,7 +286,9 @@ describe("a call passed on", () => {
   });
 });
 
-describe("a stream passed on", () => {
+describe.each(ways)("a stream passed on %s", (way) => {
+  beforeEach(() => start(way));
+
   test("carries thousands of messages both ways, in order, and its half-close", async () => {
     const stream = openStream();
     const received: number[] = [];
@@ -348,7 +385,9 @@ describe("a stream passed on", () => {
   });
 });
 
-describe("a leader that hangs", () => {
+describe.each(ways)("a leader that hangs %s", (way) => {
+  beforeEach(() => start(way));
+
   test("is given a second for its answers once another leads, and no more", async () => {
     let respondLate = (): void => undefined;
     leader.unary = ({ request }, respond) => {
@@ -360,7 +399,7 @@ describe("a leader that hangs", () => {
     stream.write(Buffer.of(1));
     await new Promise((resolve) => stream.once("data", resolve));
     const ended = statusOf(stream);
-    forwarders.leads("another:1");
+    forwarders.leads({ ...leader.node, node: "another" });
     await new Promise((resolve) => setTimeout(resolve, 300));
     respondLate();
     expect((await answered).bytes).toEqual(Buffer.of(1));
@@ -369,7 +408,9 @@ describe("a leader that hangs", () => {
   });
 });
 
-describe("a node that stops", () => {
+describe.each(ways)("a node that stops %s", (way) => {
+  beforeEach(() => start(way));
+
   test("ends the streams it passes on, and leaves what takes no time alone", async () => {
     let respondLate = (): void => undefined;
     leader.unary = ({ request }, respond) => {
@@ -390,6 +431,8 @@ describe("a node that stops", () => {
 });
 
 describe("a call served here", () => {
+  beforeEach(() => start("in the clear"));
+
   const ends = new Set<(fault: ReturnType<typeof leadershipLost>) => void>();
   const tenure = (handler: unknown): Tenure => ({
     handlerOf: () => handler,

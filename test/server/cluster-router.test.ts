@@ -31,6 +31,10 @@ function node({
     leading: () => (leads ? leading : undefined),
     reading: () => (isWhole ? (reading as unknown as ReplicaTenure) : undefined),
     leaderEndpoint: () => (leader === "nobody" ? undefined : leader),
+    leader: () =>
+      leader === "nobody"
+        ? undefined
+        : { node: "a", dataEndpoint: leader, replicationEndpoint: "a:2" },
     isLeaderHere: () => leads || isLeaderHere,
     appliedSeq: () => appliedSeq,
     stalenessMs: () => (stalenessMs < 0 ? undefined : stalenessMs),
@@ -42,8 +46,8 @@ function node({
     confirmLeading: () => Promise.resolve(confirms),
   };
   const asked: string[] = [];
-  const router = new ClusterRouter(facts, clock, (endpoint) => {
-    asked.push(endpoint);
+  const router = new ClusterRouter(facts, clock, ({ dataEndpoint }) => {
+    asked.push(dataEndpoint);
     return {} as Forwarder;
   });
   const place = async (

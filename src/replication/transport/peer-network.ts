@@ -44,8 +44,8 @@ export interface PeerNetworkOptions extends Identity {
 /** How calls are passed on to a member's node, with the certificates of members. */
 export interface CallsWay {
   readonly endpoint: string;
-  /** Another object once the certificates have changed. */
-  readonly credentials: ChannelCredentials;
+  /** For connections made from now on; another object once the certificates have changed. */
+  credentials(): ChannelCredentials;
   /** What a connection must be asked for by, to be one for calls. */
   readonly serverName: string;
 }
@@ -170,8 +170,9 @@ class GrpcPeerNetwork implements PeerNetwork {
     node,
     replicationEndpoint: endpoint,
   }: Pick<GroupMember, "node" | "replicationEndpoint">): CallsWay | undefined {
-    const credentials = this.#tls?.credentialsFor(node);
-    return credentials && { endpoint, credentials, serverName: callsServerName };
+    const tls = this.#tls;
+    if (tls === undefined) return undefined;
+    return { endpoint, credentials: () => tls.credentialsFor(node), serverName: callsServerName };
   }
 
   async close(): Promise<void> {
