@@ -363,6 +363,26 @@ describe("a member that follows", () => {
 });
 
 describe("a disk", () => {
+  test("that went back to an older copy of itself is brought up to date, without a storm", () => {
+    const group = new FakeGroup();
+    const a = group.start();
+    const b = group.node("b");
+    a.append("first");
+    group.advance(500);
+    const { state, entries, rows } = b.disk;
+    const older = { state, entries: [...entries], rows: new Map(rows) };
+    a.append("second");
+    group.advance(500);
+    b.stop();
+    Object.assign(b.disk, older);
+    b.restart();
+    const before = group.sent.length;
+    group.advance(1_000);
+    expect(b.disk.content()).toEqual({ first: "first", second: "second" });
+    expect(group.sent.length - before).toBeLessThan(60);
+    expect(a.member.status().followers.map(({ durableSeq }) => durableSeq)).toEqual([3, 3]);
+  });
+
   test("that has no room is asked again until it has", () => {
     const group = new FakeGroup();
     const a = group.start();

@@ -119,6 +119,22 @@ describe("a takeover", () => {
     expect(group.node("b").disk.state.configuration).toMatchObject({ version: 2, acks: "all" });
   });
 
+  test("writes nothing before the coordinator has confirmed that no configuration is missed", () => {
+    const group = new FakeGroup();
+    group.delivers = ({ message }) => {
+      if (message.kind === "hello") group.etcd.isAway = true;
+      return true;
+    };
+    const a = group.start();
+    group.advance(500);
+    expect(group.sentOf("hello_ack", { to: "a" }).length).toBeGreaterThanOrEqual(2);
+    expect(group.sentOf("append")).toEqual([]);
+    group.delivers = () => true;
+    group.etcd.isAway = false;
+    group.advance(500);
+    expect(a.role.kind).toBe("leader");
+  });
+
   test("is told of only once the first record of the epoch is committed and applied", () => {
     const group = new FakeGroup();
     group.delivers = ({ message }) => message.kind !== "ack";
