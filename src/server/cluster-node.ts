@@ -12,7 +12,7 @@ import { fractionOf, systemRandom } from "../base/ids.js";
 import type { Log } from "../base/log.js";
 import { version } from "../base/version.js";
 import { Administration } from "../cluster/administration.js";
-import { coordinatorTimes, EtcdCoordinator } from "../cluster/coordinator.js";
+import type { EtcdCoordinator } from "../cluster/coordinator.js";
 import { EtcdClient } from "../cluster/etcd-client.js";
 import { readEtcdSettings } from "../cluster/etcd-settings.js";
 import { ClusterKeys } from "../cluster/keys.js";
@@ -39,6 +39,7 @@ import { FullDisk } from "./full-disk.js";
 import { GroupView } from "./group-view.js";
 import { joiningRouter } from "./joining-router.js";
 import { LeadershipTerms } from "./leadership-terms.js";
+import { coordinatorOf } from "./member-coordinator.js";
 import { hasGroup, holdsOwnData, joinGroup } from "./member-identity.js";
 import { memberSettings } from "./member-settings.js";
 import { MovedMembers } from "./moved-members.js";
@@ -211,7 +212,11 @@ export class ClusterNode {
       return this.#membership;
     };
     const network = this.#createNetwork(state, () => this.#membership?.member);
-    const coordinator = this.#createCoordinator(state, () => this.#membership?.member);
+    const coordinator = coordinatorOf(
+      { ...this.#parts, client: this.#client, keys: this.#keys },
+      state,
+      () => this.#membership?.member,
+    );
     const terms = new LeadershipTerms({
       replica,
       member: () => here().member,
@@ -317,24 +322,6 @@ export class ClusterNode {
     });
   }
 
-  #createCoordinator(
-    state: MemberState,
-    member: () => ReplicationMember | undefined,
-  ): EtcdCoordinator {
-    const { config, clock, log, node } = this.#parts;
-    return new EtcdCoordinator({
-      client: this.#client,
-      keys: this.#keys,
-      groupId: state.groupId,
-      self: { id: state.memberId, node: node.node, dataEndpoint: node.dataEndpoint },
-      clock: { monotonicMs: clock.monotonicMs, setTimer: clock.setTimer, wallMs },
-      random: systemRandom,
-      log,
-      times: coordinatorTimes(config.leaseTtlSeconds),
-      viewChanged: (view) => member()?.coordinatorChanged(view),
-    });
-  }
-
   #roleChanged(role: Role): void {
     const membership = this.#membership;
     if (membership === undefined || this.#isStopped) return;
@@ -377,6 +364,12 @@ export class ClusterNode {
       log.warn({ why: result.why }, "not handed over");
       membership.terms.closeToNew(false);
     }
+  }
+
+  /** As `handOver`, because this node stops. */
+  async leave(): Promise<void> {
+    this.#isLeaving = true;
+    await this.handOver();
   }
 
   /** What is decided is given a moment to be committed, so that few callers have to ask again. */

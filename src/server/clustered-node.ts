@@ -95,7 +95,7 @@ export class ClusteredNode implements ServedNode {
   }
 
   async leave(): Promise<void> {
-    await this.#node?.handOver();
+    await this.#node?.leave();
   }
 
   async stop(callsEnd: () => Promise<void>): Promise<void> {
