@@ -309,6 +309,20 @@ test("2.8: who leads has applied the first record of its epoch, and its state is
   group3.claim(a, { epoch: 1, seq: 1 });
   group3.minted.set(1, a);
   expect(() => group3.judge.becameLeader("01", a, 1)).toThrow(/^2\.8/);
+
+  const half = new Group();
+  const start = recordAfter(nothing, { purpose: { kind: "epoch_start", configuration } });
+  half.store([start], [a, b]);
+  const apply = [{ key: Buffer.from("k"), value: Buffer.from("v"), mayReplaceChunks: false }];
+  half.write(a, { state: { ...half.state(a, { applied: 1 }), wholeFrom: logSeq(2) }, apply });
+  half.minted.set(1, a);
+  expect(() => half.judge.becameLeader("01", a, 1)).toThrow(/^2\.8: .*half a copy/);
+});
+
+test("2.6: a member knows where the epochs of its log begin", () => {
+  const group3 = new Group();
+  const wrong = { ...group3.state(a, { end: first }), epochBegins: [] };
+  expect(() => group3.write(a, { state: wrong, append: [first] })).toThrow(/^2\.6/);
 });
 
 test("E2: a promise is told when it is on disk, and I5: so is what a member has", () => {
