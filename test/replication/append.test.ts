@@ -3,7 +3,8 @@
 import { describe, expect, test } from "vitest";
 import { epoch, epochMs, logSeq } from "../../src/base/brands.js";
 import type { AppendMessage } from "../../src/replication/message.js";
-import { cut, FakeGroup } from "./fake-group.js";
+import { makeRecord } from "../../src/replication/record.js";
+import { cut, FakeGroup, group as groupOfAll } from "./fake-group.js";
 
 const logOf = (group: FakeGroup, name: string) => group.node(name).disk.state.logEnd.seq;
 
@@ -336,6 +337,55 @@ describe("a member that follows", () => {
     expect(told).not.toContain("committed 2");
     expect(logOf(group, "b")).toBe(2);
     expect(group.sentOf("hello_ack", { from: "b" }).at(-1)?.position.lastSeq).toBe(2);
+  });
+
+  test("confirms no record where another one still stands on its disk", () => {
+    const group = new FakeGroup();
+    const a = group.start();
+    const b = group.node("b");
+    group.delivers = cut("c");
+    a.disk.isHeld = true;
+    a.append("of the old leader");
+    group.settle();
+    expect(b.disk.entries).toHaveLength(2);
+    const [first] = b.disk.entries;
+    if (first === undefined) throw new Error("There is no record.");
+    const { entry } = makeRecord(first, {
+      groupId: groupOfAll,
+      epoch: epoch(2),
+      leaderTime: epochMs(0),
+      configVersion: 1,
+      purpose: { kind: "epoch_start", configuration: group.etcd.configuration },
+      changes: [],
+    });
+    const append: AppendMessage = {
+      kind: "append",
+      epoch: epoch(2),
+      prevSeq: first.seq,
+      prevEpoch: first.epoch,
+      prevChain: first.chain,
+      entries: [entry],
+      commitSeq: logSeq(0),
+      leaderTime: epochMs(0),
+      sentAt: 0,
+      round: 1,
+      memberSentAt: 0,
+    };
+    b.hear("c", { kind: "hello", epoch: epoch(2) });
+    group.settle();
+    b.disk.isHeld = true;
+    b.hear("c", append);
+    // The same again, and a heartbeat: both have to be answered, and the disk has not cut anything yet.
+    b.hear("c", { ...append, round: 2 });
+    b.hear("c", { ...append, entries: [], round: 3 });
+    group.settle();
+    const acks = () => group.sentOf("ack", { from: "b", to: "c" });
+    expect(acks().length).toBeGreaterThan(0);
+    expect(acks().every(({ durableSeq }) => durableSeq === 1)).toBe(true);
+    b.disk.isHeld = false;
+    group.settle();
+    expect(acks().at(-1)?.durableSeq).toBe(2);
+    expect(b.disk.entries.map(({ epoch: each }) => each)).toEqual([1, 2]);
   });
 
   test("E2 promises one epoch to one member only", () => {

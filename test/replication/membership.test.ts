@@ -246,6 +246,21 @@ describe("a handover", () => {
     expect(a.role).toMatchObject({ kind: "follower" });
   });
 
+  test("does not begin while anything is not committed, though the other has all of it", () => {
+    const group = new FakeGroup({ acks: "all" });
+    const a = group.start();
+    group.delivers = cut("b");
+    a.append("k");
+    group.settle();
+    handOver(a, "c");
+    group.advance(group.settings.heartbeatMs * 2);
+    expect(group.node("c").disk.state.logEnd.seq).toBe(2);
+    expect(group.sentOf("transfer_now")).toEqual([]);
+    group.delivers = () => true;
+    group.advance(group.settings.heartbeatMs * 2);
+    expect(group.sentOf("transfer_now", { to: "c" }).length).toBeGreaterThan(0);
+  });
+
   test("ends what the old leader may answer before the other may begin", () => {
     const group = new FakeGroup();
     const a = group.start();
