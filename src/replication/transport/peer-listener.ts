@@ -69,6 +69,7 @@ interface Caller {
   link?: PeerLink;
   /** Who it is; undefined before it said so. */
   from?: MemberId;
+  isRefused?: boolean;
 }
 
 export class PeerListener {
@@ -196,7 +197,10 @@ export class PeerListener {
     const caller: Caller = { stream, socket, certificate, lane: laneOf(headers), timer };
     this.#callers.add(caller);
     stream.on("error", () => this.#drop(caller));
-    stream.on("close", () => this.#drop(caller));
+    // Who was refused gets time to read why: a stream with one request closes as soon as that is written.
+    stream.on("close", () => {
+      if (caller.isRefused !== true) this.#drop(caller);
+    });
     const why = this.#whyNot(headers, certificate);
     if (why !== undefined) {
       this.#refuse(caller, why);
@@ -268,6 +272,7 @@ export class PeerListener {
     if (!this.#isClosing) {
       this.#complaints.warn({ from: socket.remoteAddress, reason, why }, refusedLine);
     }
+    caller.isRefused = true;
     link?.stop();
     timer.cancel();
     const trailers = trailersOf(fault);
