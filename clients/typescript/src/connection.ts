@@ -80,6 +80,8 @@ export class Connection {
   #position: string | undefined;
   #wasReached = false;
   #isClosed = false;
+  /** The node that was named as the one that leads, while it is tried to reach it. */
+  #reaching: string | undefined;
 
   constructor(options: ConnectionOptions) {
     this.endpoint = options.endpoint;
@@ -248,7 +250,21 @@ export class Connection {
     const position = metadata.get("forebay-position")[0]?.toString();
     if (position !== undefined) this.#position = laterPosition(this.#position, position);
     const leader = metadata.get("forebay-leader")[0]?.toString();
-    if (leader !== undefined && leader !== endpoint) this.#routes.leads(leader);
+    if (leader !== undefined && leader !== endpoint) this.#reach(leader);
+  }
+
+  // A call is never made to wait for it: whoever named the leader passes calls on to it meanwhile, and for as long as it takes.
+  #reach(leader: string): void {
+    if (this.#isClosed || leader === this.#reaching) return;
+    this.#reaching = undefined;
+    if (!this.#routes.isWorthReaching(leader)) return;
+    this.#reaching = leader;
+    this.#channels.to(leader, false).waitForReady(nowMs() + reachingMsMax, (error) => {
+      if (this.#reaching !== leader) return;
+      this.#reaching = undefined;
+      if (error === undefined) this.#routes.leads(leader);
+      else this.#routes.cannotReach(leader);
+    });
   }
 
   /** Turns to another node after a failure that this one cannot help with. */
@@ -278,6 +294,9 @@ export class Connection {
 }
 
 const noMetadata = new Metadata();
+
+/** How long a connection to the node that leads may take to stand: some round trips, as far as they may be. */
+const reachingMsMax = 2_000;
 
 /** One call, however often it is made. */
 interface Attempt<Request, Response> {

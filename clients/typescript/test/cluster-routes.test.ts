@@ -1,5 +1,6 @@
 // A client of a cluster: it finds the node that leads, goes on at another one, and repeats only what is safe to repeat.
 
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import {
   Metadata,
   Server,
@@ -10,7 +11,7 @@ import {
   type sendUnaryData,
   status,
 } from "@grpc/grpc-js";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import type { ConsumeRequest, ConsumeResponse } from "../gen/forebay/queue/v1/queue_service.js";
 import { QueueServiceService } from "../gen/forebay/queue/v1/queue_service.js";
 import { ErrorInfo, RetryInfo } from "../gen/google/rpc/error_details.js";
@@ -143,14 +144,39 @@ const peek = async (client: ForebayClient, options = {}): Promise<void> => {
   for await (const _ of client.queue("orders").peek(options)) break;
 };
 
+/** Reads until the node that was named is asked directly; whoever was asked before forgets it. */
+async function directed(client: ForebayClient): Promise<void> {
+  await expect
+    .poll(async () => {
+      await peek(client);
+      return other.calls.length;
+    })
+    .toBe(1);
+  one.calls.length = other.calls.length = 0;
+}
+
+/** Where connections are taken and nothing is ever said, as where a firewall drops what is sent. */
+async function silentEndpoint(): Promise<string> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on("error", () => undefined));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
 describe("the node that leads", () => {
-  test("is asked directly once an answer has named it", async () => {
+  test("is asked directly once an answer has named it and a connection to it stands", async () => {
     one.leader = other.leader = other.endpoint;
     const client = connect({ endpoint: one.endpoint });
-    await peek(client);
+    await directed(client);
     await peek(client);
     await client.queue("orders").receive();
-    expect([one.calls.length, other.calls.length]).toEqual([1, 2]);
+    expect([one.calls.length, other.calls.length]).toEqual([0, 2]);
   });
 
   test("is asked directly for the next stream once a stream has named it", async () => {
@@ -164,7 +190,8 @@ describe("the node that leads", () => {
       details: "over",
       metadata: one.trailers(),
     });
-    await expect.poll(() => other.streams.length).toBe(1);
+    await expect.poll(() => other.streams.length, { timeout: 5_000 }).toBe(1);
+    expect(one.streams).toHaveLength(1);
     await consumer.close();
     await next;
   });
@@ -173,8 +200,26 @@ describe("the node that leads", () => {
     one.leader = "127.0.0.1:1";
     const client = connect({ endpoint: one.endpoint });
     for (let count = 0; count < 4; count += 1) await peek(client);
-    // The second call found nobody there, came back, and the later ones no longer try.
     expect(one.calls).toHaveLength(4);
+  });
+
+  test("that never answers holds up nobody, neither calls nor streams", async () => {
+    one.leader = await silentEndpoint();
+    const client = connect({ endpoint: one.endpoint });
+    const startedMs = performance.now();
+    for (let count = 0; count < 20; count += 1) await peek(client);
+    const consumer = client.queue("orders").consume();
+    const next = consumer.next();
+    await expect.poll(() => one.streams.length).toBe(1);
+    for (let count = 0; count < 20; count += 1) await client.queue("orders").receive();
+    expect(performance.now() - startedMs).toBeLessThan(1_500);
+    expect(one.calls).toHaveLength(40);
+    await consumer.close();
+    await next;
+    // It was given up meanwhile, and calls go on as before.
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    await peek(client);
+    expect(one.calls).toHaveLength(41);
   });
 });
 
@@ -247,11 +292,11 @@ describe("consistency and durability", () => {
   test("reads that any node may answer go to the nearest, the others to the leader", async () => {
     one.leader = other.leader = other.endpoint;
     const client = connect();
-    await peek(client);
+    await directed(client);
     await peek(client, { consistency: "any" });
     await peek(client, { consistency: { maxStalenessMs: 1_000 } });
     await peek(client, { consistency: "quorum" });
-    expect([one.calls.length, other.calls.length]).toEqual([3, 1]);
+    expect([one.calls.length, other.calls.length]).toEqual([2, 1]);
   });
 
   test("the latest position is known, and never an earlier one than before", async () => {
@@ -281,7 +326,18 @@ describe("routes", () => {
     routes.leads("x:1");
     expect([routes.leader, routes.nearest, routes.hasOthers]).toEqual(["x:1", "a:1", true]);
     routes.failed("x:1", "unreachable");
-    routes.leads("x:1");
     expect([routes.leader, routes.hasOthers]).toEqual(["a:1", false]);
+    expect(routes.isWorthReaching("x:1")).toBe(false);
+  });
+
+  test("only a node that is not asked already, and was not out of reach lately, is worth reaching", () => {
+    const routes = new Routes(["a:1", "b:1"]);
+    expect(routes.isWorthReaching("a:1")).toBe(false);
+    expect(routes.isWorthReaching("b:1")).toBe(true);
+    routes.leads("b:1");
+    expect(routes.isWorthReaching("b:1")).toBe(false);
+    routes.leads("a:1");
+    routes.cannotReach("b:1");
+    expect(routes.isWorthReaching("b:1")).toBe(false);
   });
 });
