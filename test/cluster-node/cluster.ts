@@ -43,6 +43,10 @@ interface LoggedLine {
 }
 
 let clusterCount = 0;
+const freshName = (): string => {
+  clusterCount += 1;
+  return `nodes-${process.pid}-${clusterCount}`;
+};
 
 export class TestNode {
   readonly name: string;
@@ -180,10 +184,13 @@ export class TestCluster {
   /** Nodes a, b, c in zones of their own, with a cluster that has begun. */
   static async start(
     etcd: Etcd,
-    { acks = "quorum" as AcksMode, count = 3, config = {} as Partial<Config> } = {},
+    {
+      acks = "quorum" as AcksMode,
+      count = 3,
+      cluster = freshName(),
+      config = (_node: string): Partial<Config> => ({}),
+    } = {},
   ): Promise<TestCluster> {
-    clusterCount += 1;
-    const cluster = `nodes-${process.pid}-${clusterCount}`;
     const root = mkdtempSync(join(tmpdir(), "forebay-cluster-node-"));
     const nodes = ["a", "b", "c", "d", "e"].slice(0, count).map((name) => {
       const { config: defaults } = loadConfig({ args: [], env: {}, workingDirectory: root });
@@ -199,7 +206,7 @@ export class TestCluster {
         managementListen: { host: "127.0.0.1", port: 0 },
         replicationListen: { host: "127.0.0.1", port: 0 },
         drainTimeoutMs: 1_000,
-        ...config,
+        ...config(name),
         dataDir: join(root, name),
       });
     });
