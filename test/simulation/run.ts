@@ -36,17 +36,20 @@ export interface RunOptions {
   readonly mutation?: Mutation;
   /** Instead of the one that the seed draws. */
   readonly theme?: Theme | undefined;
+  /** How many times as long as drawn the trouble lasts. */
+  readonly length?: number | undefined;
   readonly isTraced?: boolean;
 }
 
 export function runSchedule(seed: number, options: RunOptions): RunResult {
   const prng = new Prng(seed);
   const { createMember, mutation = noMutation } = options;
-  const schedule = scheduleOf(seed, prng.fork(1), options.theme ?? mutation.theme);
+  const drawn = scheduleOf(seed, prng.fork(1), options.theme ?? mutation.theme);
+  const schedule = { ...drawn, troubleMs: drawn.troubleMs * (options.length ?? 1) };
   const trace = new Trace(options.isTraced ?? false);
   const world = new World({ schedule, mutation, prng: prng.fork(2), trace, createMember });
   try {
-    const numbers = play(world, prng.fork(3));
+    const numbers = play(world, prng.fork(3), options.length ?? 1);
     return { kind: "clean", schedule, numbers };
   } catch (error) {
     const rule = error instanceof Violation ? error.rule : "thrown";
@@ -66,14 +69,15 @@ export function explain(result: RunResult, options: RunOptions): RunResult {
   return runSchedule(result.schedule.seed, { ...options, isTraced: true });
 }
 
-function play(world: World, prng: Prng): RunNumbers {
+function play(world: World, prng: Prng, length: number): RunNumbers {
   const { events, schedule, nodes, clients, judge } = world;
   let eventCount = 0;
   const runUntil = (untilMs: number): void => {
     while (events.step(untilMs)) {
       if (world.verdict !== undefined) throw world.verdict;
       eventCount += 1;
-      if (eventCount > eventCountMax) throw new Violation("liveness", "events without end");
+      if (eventCount > eventCountMax * length)
+        throw new Violation("liveness", "events without end");
     }
     if (world.verdict !== undefined) throw world.verdict;
   };

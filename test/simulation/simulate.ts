@@ -5,6 +5,7 @@
 //   npm run simulate -- --seed 4711 --schedules 1          one again, as it was
 //   npm run simulate -- --seed 4711 --schedules 1 --trace  with its last events, though it is clean
 //   npm run simulate -- --theme wiped_disk                 only such (test/simulation/schedule.ts has the names)
+//   npm run simulate -- --length 5                         five times as long in trouble
 //   npm run simulate -- --mutation lease-not-checked       with a rule broken: how long until somebody notices
 //   npm run simulate -- --mutation all                     the same with every rule, one after another
 
@@ -21,11 +22,12 @@ export const runOptions = (mutation: Mutation): RunOptions => ({
   createMember: (parts, { rules }) => createMember(parts, { ...protocolRules, ...rules }),
 });
 
-/** What repeats a run. A theme that was asked for is asked for again. */
-function commandFor(seed: number, mutation?: string, theme?: Theme): string {
+/** What repeats a run; what was asked for is asked for again. */
+function commandFor(seed: number, { theme, length }: RunOptions, mutation?: string): string {
   const broken = mutation === undefined ? "" : ` --mutation ${mutation}`;
   const themed = theme === undefined ? "" : ` --theme ${theme}`;
-  return `npm run simulate -- --seed ${seed} --schedules 1${broken}${themed}`;
+  const longer = length === undefined ? "" : ` --length ${length}`;
+  return `npm run simulate -- --seed ${seed} --schedules 1${broken}${themed}${longer}`;
 }
 
 /** What a failed run has to say, for people. */
@@ -35,7 +37,7 @@ export function report(result: RunResult, options: RunOptions, mutation?: string
   return [
     ...explained.trace,
     `VIOLATION in schedule ${explained.schedule.seed}: ${explained.what}`,
-    `Again: ${commandFor(explained.schedule.seed, mutation, options.theme)}`,
+    `Again: ${commandFor(explained.schedule.seed, options, mutation)}`,
   ].join("\n");
 }
 
@@ -57,10 +59,11 @@ interface Wanted {
   readonly failuresMax: number;
   readonly isTraced: boolean;
   readonly theme: Theme | undefined;
+  readonly length: number | undefined;
 }
 
-function simulate({ from, count, failuresMax, isTraced, theme }: Wanted): number {
-  const options: RunOptions = { ...runOptions(noMutation), isTraced, theme };
+function simulate({ from, count, failuresMax, isTraced, theme, length }: Wanted): number {
+  const options: RunOptions = { ...runOptions(noMutation), isTraced, theme, length };
   const totals: Totals = {
     events: 0,
     committed: 0,
@@ -126,6 +129,7 @@ export function main(args: readonly string[]): number {
       seed: { type: "string", default: "1" },
       mutation: { type: "string" },
       theme: { type: "string" },
+      length: { type: "string" },
       failures: { type: "string", default: "10" },
       trace: { type: "boolean", default: false },
     },
@@ -133,7 +137,13 @@ export function main(args: readonly string[]): number {
   const from = Number(values.seed);
   const count = Number(values.schedules);
   if (values.mutation === undefined) {
-    const wanted = { from, count, failuresMax: Number(values.failures), isTraced: values.trace };
+    const wanted = {
+      from,
+      count,
+      failuresMax: Number(values.failures),
+      isTraced: values.trace,
+      length: values.length === undefined ? undefined : Number(values.length),
+    };
     return simulate({ ...wanted, theme: themes.find((each) => each === values.theme) }) === 0
       ? 0
       : 1;
