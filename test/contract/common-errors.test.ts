@@ -25,7 +25,11 @@ describe("what every call may answer", () => {
       "INVALID_ARGUMENT INVALID_PARAMETER",
       "RESOURCE_EXHAUSTED COMMIT_BACKLOG",
       "UNAVAILABLE SHUTTING_DOWN",
+      // These, and a position that is unknown, are of a cluster: test/cluster-node and test/edge provoke them.
+      "UNAVAILABLE NOT_LEADER",
+      "UNAVAILABLE LEADERSHIP_LOST",
       "INTERNAL RECORD_CORRUPT",
+      "FAILED_PRECONDITION POSITION_UNKNOWN",
       "RESOURCE_EXHAUSTED STORAGE_FULL",
     ]);
   });
