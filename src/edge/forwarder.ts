@@ -21,6 +21,8 @@ import {
   status,
 } from "@grpc/grpc-js";
 import type { Clock } from "../base/clock.js";
+import { ErrorInfo } from "../gen/google/rpc/error_details.js";
+import { Status } from "../gen/google/rpc/status.js";
 import type { CallContext } from "../rpc/call.js";
 import { WireFault } from "../rpc/status-details.js";
 import { forwardedKey, leaderKey } from "./cluster-metadata.js";
@@ -251,11 +253,21 @@ const keysOfOneHop = ["user-agent", "host", "connection", "grpc-accept-encoding"
 /** What the caller is told: what the other node said, or that it could not be asked. */
 function failureOf(ended: StatusObject): ForwardedRefusal | WireFault {
   const { metadata } = ended;
+  // The certificates of nodes are no business of whoever called.
+  if (isAboutCertificates(ended)) return leaderUnreachable(ended.details);
   const isSigned = [detailsKey, leaderKey].some((key) => metadata.get(key).length > 0);
   const isAnswer = isSigned || !lostCodes.has(ended.code);
   if (isAnswer) return new ForwardedRefusal(ended);
   const { details } = ended;
   return neverReached.test(details) ? leaderUnreachable(details) : leaderLost(details);
+}
+
+function isAboutCertificates({ code, metadata }: StatusObject): boolean {
+  if (code !== status.UNAUTHENTICATED) return false;
+  const [packed] = metadata.get(detailsKey);
+  if (!(packed instanceof Buffer)) return false;
+  const [first] = Status.decode(packed).details;
+  return first !== undefined && ErrorInfo.decode(first.value).reason === "CERTIFICATE_REQUIRED";
 }
 
 const detailsKey = "grpc-status-details-bin";

@@ -24,8 +24,14 @@ import { createMetrics } from "../../src/edge/metrics.js";
 import { QueueServiceDefinition } from "../../src/gen/forebay/queue/v1/queue_service.js";
 import { leadershipLost } from "../../src/rpc/leader-faults.js";
 import { failureOf, recordingLog } from "../support/edge.js";
-import { filesOf, newCa } from "../transport/certificates.js";
-import { startMember, type TestMember } from "../transport/harness.js";
+import { filesOf, type NodeFiles, newCa, newNode } from "../transport/certificates.js";
+import {
+  configurationOf,
+  idOf,
+  memberOf,
+  startMember,
+  type TestMember,
+} from "../transport/harness.js";
 
 const sendPath = "/forebay.queue.v1.QueueService/SendMessage";
 const producePath = "/forebay.queue.v1.QueueService/Produce";
@@ -61,7 +67,7 @@ class Leader {
     };
   }
 
-  async start(way: Way, ca: ReturnType<typeof newCa>): Promise<void> {
+  async start(way: Way, files: NodeFiles): Promise<void> {
     this.#server.register(
       sendPath,
       (given: ServerUnaryCall<Buffer, Buffer>, respond: sendUnaryData<Buffer>) =>
@@ -80,7 +86,7 @@ class Leader {
     if (way === "with certificates") {
       const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
       this.#member = await startMember("b", {
-        tls: filesOf("b", ca).options,
+        tls: files.options,
         takeCalls: (socket) => injector.injectConnection(socket),
       });
       this.endpoint = "unreachable.invalid:7400";
@@ -100,6 +106,10 @@ class Leader {
   }
 }
 
+let ca: ReturnType<typeof newCa>;
+let hereFiles: NodeFiles;
+let leaderFiles: NodeFiles;
+let here: TestMember;
 let leader: Leader;
 let forwarders: Forwarders;
 let placement: () => Placement;
@@ -113,11 +123,13 @@ const leaderIs = (endpoint: string): Metadata => {
 };
 
 async function start(way: Way): Promise<void> {
-  const ca = newCa();
+  ca = newCa();
+  hereFiles = filesOf("a", ca);
+  leaderFiles = filesOf("b", ca);
   leader = new Leader();
-  await leader.start(way, ca);
-  const here = await startMember("a", {
-    tls: way === "with certificates" ? filesOf("a", ca).options : undefined,
+  await leader.start(way, leaderFiles);
+  here = await startMember("a", {
+    tls: way === "with certificates" ? hereFiles.options : undefined,
   });
   forwarders = new Forwarders(
     createSystemClock(),
@@ -405,6 +417,41 @@ describe.each(ways)("a leader that hangs %s", (way) => {
     expect((await answered).bytes).toEqual(Buffer.of(1));
     expect(failureOf(await unanswered).reason).toBe("LEADERSHIP_LOST");
     expect(failureOf(await ended).reason).toBe("LEADERSHIP_LOST");
+  });
+});
+
+describe("certificates", () => {
+  beforeEach(() => start("with certificates"));
+
+  test("that are new are used from then on, and calls under way go on", async () => {
+    let respondLate = (): void => undefined;
+    const connections = new Set<string>();
+    leader.unary = (given, respond) => {
+      connections.add(given.getPeer());
+      if (given.request[0] === 1) respondLate = () => respond(null, given.request);
+      else respond(null, given.request);
+    };
+    const slow = call(Buffer.of(1)).answer;
+    await expect.poll(() => connections.size).toBe(1);
+    const credentialsNow = () => here.network.callsWayTo(leader.node)?.credentials();
+    const before = credentialsNow();
+    hereFiles.put({ node: newNode(ca, "a") });
+    // It looks at its files when it dials a member.
+    const absent = memberOf({ id: idOf("c"), node: "c", endpoint: "127.0.0.1:1" });
+    here.network.setConfiguration(configurationOf([absent]));
+    await expect.poll(() => credentialsNow() === before).toBe(false);
+    expect((await call(Buffer.of(2)).answer).bytes).toEqual(Buffer.of(2));
+    expect(connections.size).toBe(2);
+    respondLate();
+    expect((await slow).bytes).toEqual(Buffer.of(1));
+    await call(Buffer.of(3)).answer;
+    expect(connections.size).toBe(2);
+  });
+
+  test("that the leader does not accept are no fault of whoever called", async () => {
+    leaderFiles.put({ ca: newCa().certificate });
+    const failure = failureOf(await failed(call(Buffer.of()).answer));
+    expect(failure).toMatchObject({ code: "UNAVAILABLE", reason: "NOT_LEADER" });
   });
 });
 
