@@ -33,7 +33,8 @@ export class NodeClock implements MemberClock {
   }
 
   setTimer(delayMs: number, fire: () => void): Timer {
-    return this.#events.after(Math.max(0, delayMs) / this.#rate, fire);
+    // Whole milliseconds, as timers of the system have them: a smaller step than a number can hold would never end.
+    return this.#events.after(Math.ceil(Math.max(0, delayMs)) / this.#rate, fire);
   }
 
   /** The process, or the machine, starts anew: its monotonic clock shows another number. */
