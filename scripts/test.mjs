@@ -2,7 +2,8 @@
 // and CI. With arguments (`npm test -- queue`) only what they select runs, and its report is kept apart,
 // because it says nothing about the rest.
 //
-//   node scripts/test.mjs --quick           without test/crash, which spends minutes on killed processes
+//   node scripts/test.mjs --quick           without those that spend minutes on killed processes, whole clusters and
+//                                           thousands of simulated ones
 //   node scripts/test.mjs --report=<file>   leave the report elsewhere
 
 import { join } from "node:path";
@@ -11,6 +12,7 @@ import { setup } from "./setup.mjs";
 import { partialTestResultsPath, root, run, testResultsPath } from "./support/repository.mjs";
 
 const reportOption = "--report=";
+const long = ["test/crash/**", "test/cluster/**", "test/cluster-node/**", "test/simulation/**"];
 
 /** Runs the tests and returns the exit status. */
 export function runTests(args, { quiet = false } = {}) {
@@ -18,7 +20,9 @@ export function runTests(args, { quiet = false } = {}) {
   const elsewhere = args.find((argument) => argument.startsWith(reportOption));
   const selection = args
     .filter((argument) => argument !== elsewhere)
-    .flatMap((argument) => (argument === "--quick" ? ["--exclude", "test/crash/**"] : [argument]));
+    .flatMap((argument) =>
+      argument === "--quick" ? long.flatMap((path) => ["--exclude", path]) : [argument],
+    );
   const report =
     elsewhere?.slice(reportOption.length) ??
     (selection.length > 0 ? partialTestResultsPath : testResultsPath);
