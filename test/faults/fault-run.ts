@@ -1,5 +1,5 @@
 // A run: a cluster under load, a fault, its mending, and the verdict. The clients are those of the crash test, on a standard and on
-// a FIFO queue; the probes write and read a third. In the end the queues are drained and everything is judged by the checkers,
+// a FIFO queue; the probes write and read others. In the end the queues are drained and everything is judged by the checkers,
 // and so are the stores of all members.
 
 import { type ChildProcess, spawn } from "node:child_process";
@@ -34,7 +34,8 @@ import { toolPath } from "./tools.js";
 
 const standard = "faults";
 const inOrder = "faults.fifo";
-const probed = "probed";
+/** One for each writer among the probes. */
+const probed = ["probed-0", "probed-1", "probed-2"];
 
 /** Longer than a client takes to get its last answers. */
 const clientsStopMs = 45_000;
@@ -114,7 +115,7 @@ export class FaultRun {
     await this.withClient(async (client) => {
       await client.createQueue(standard);
       await client.createQueue(inOrder, { attributes: { fifoQueue: true } });
-      await client.createQueue(probed);
+      for (const name of probed) await client.createQueue(name);
     });
     const { hasStreams, seed } = this.#options;
     const streams = hasStreams ? 1 : 0;
@@ -134,11 +135,11 @@ export class FaultRun {
     });
     const plan: ProbePlan = {
       nodes: this.cluster.nodes.map(({ name, endpoint }) => ({ name, endpoint })),
-      queue: probed,
+      queues: probed,
       seed,
       historyPath: this.#historyPath("probe"),
       readerCount: 3,
-      pauseMs: 25,
+      pauseMs: 50,
     };
     this.#beganMs = nowMs();
     this.#spawn("probe.worker.js", plan);
@@ -190,20 +191,23 @@ export class FaultRun {
 
   #judgeProbes(endedMs: number, expectation: Expectation): ClusterViolation[] {
     const events = readProbeHistory(this.#historyPath("probe"));
-    const writes = events.filter((event) => event.kind === "wrote");
-    const reads = events.filter((event) => event.kind === "read");
     const leaseMs = this.cluster.leaseSeconds * 1_000;
     const usualMs = leaseMs + beyondLeaseMs + probeMsMax;
-    const bounds = {
-      // The probe's process takes its time to start.
-      fromMs: writes[0]?.startedMs ?? this.#beganMs,
-      untilMs: endedMs,
-      outageMsMax: "outageMsMax" in expectation ? expectation.outageMsMax : usualMs,
-      healedMs: this.#mendedMs,
-      liveAgainMsMax: leaseMs + beyondLeaseMs,
-    };
-    console.log(`  ${outageText(events, bounds)}`);
-    return [...judgeAvailability(writes, bounds), ...judgeReads(writes, reads)];
+    return probed.flatMap((queue) => {
+      const ofQueue = events.filter((event) => event.queue === queue);
+      const writes = ofQueue.filter((event) => event.kind === "wrote");
+      const reads = ofQueue.filter((event) => event.kind === "read");
+      const bounds = {
+        // The probes' process takes its time to start.
+        fromMs: writes[0]?.startedMs ?? this.#beganMs,
+        untilMs: endedMs,
+        outageMsMax: "outageMsMax" in expectation ? expectation.outageMsMax : usualMs,
+        healedMs: this.#mendedMs,
+        liveAgainMsMax: leaseMs + beyondLeaseMs,
+      };
+      console.log(`  ${queue}: ${outageText(ofQueue, bounds)}`);
+      return [...judgeAvailability(writes, bounds), ...judgeReads(writes, reads)];
+    });
   }
 
   /** All members are killed at one moment, wherever they are. */

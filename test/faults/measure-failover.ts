@@ -97,7 +97,7 @@ async function whileProbing(
 ): Promise<void> {
   const plan: ProbePlan = {
     nodes: cluster.nodes.map(({ name, endpoint }) => ({ name, endpoint })),
-    queue,
+    queues: [queue],
     seed: 1,
     historyPath,
     readerCount: 0,

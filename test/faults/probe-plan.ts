@@ -3,8 +3,8 @@
 export interface ProbePlan {
   /** The nodes' names and where they take calls. */
   readonly nodes: readonly { readonly name: string; readonly endpoint: string }[];
-  /** Of the probes alone, so that its messages can be counted. */
-  readonly queue: string;
+  /** Of the probes alone, so that their messages can be counted; each has a writer of its own. */
+  readonly queues: readonly string[];
   readonly seed: number;
   readonly historyPath: string;
   readonly readerCount: number;

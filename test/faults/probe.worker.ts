@@ -1,6 +1,9 @@
-// The probes of a run: one that writes a small message after another and goes on to the next node when one does not serve it, and
-// some that ask any node how many there are, as fresh as chance has it. What they were told is judged by the checkers
-// availability.ts and replica-reads.ts. SIGTERM ends it.
+// The probes of a run: a writer for each queue, which sends a small message after another by one of two nodes, the other one when
+// one does not serve it, and readers that ask any node how many there are, as fresh as chance has it. Two of three nodes, because
+// a leader with an undecided write answers no read of that queue anyway: what a former leader tells of a queue that nobody
+// writes there is what would be stale.
+//
+// What they were told is judged by the checkers availability.ts and replica-reads.ts. SIGTERM ends it.
 //
 // They call by the generated stubs: the client library hides the trailers that say where an answer was read.
 
@@ -81,21 +84,22 @@ function called<Response>(
 
 const deadlineIn = (ms: number) => ({ deadline: Date.now() + ms });
 
-async function write(): Promise<void> {
-  let nodeNumber = 0;
+async function write(queue: string, number: number): Promise<void> {
+  let attempt = 0;
   for (let count = 1; !isStopping; count += 1) {
-    const node = nodes[nodeNumber % nodes.length] as Node;
+    const node = nodes[(number + (attempt % 2)) % nodes.length] as Node;
     const startedMs = nowMs();
     const request = SendMessageRequest.fromPartial({
-      queue: plan.queue,
+      queue,
       body: { $case: "text", value: `probe ${count}` },
     });
     const result = await called<SendMessageResponse>((done) =>
       node.client.sendMessage(request, new Metadata(), deadlineIn(writeMsMax), done),
     );
-    const common = { kind: "wrote", node: node.name, startedMs, endedMs: nowMs() } as const;
+    const span = { startedMs, endedMs: nowMs() };
+    const common = { kind: "wrote", queue, node: node.name, ...span } as const;
     if ("error" in result) {
-      nodeNumber += 1;
+      attempt += 1;
       history.add({ ...common, outcome: outcomeOf(result.error), why: reasonOf(result.error) });
     } else {
       const { position } = result;
@@ -110,10 +114,11 @@ async function read(number: number): Promise<void> {
   const random = new Random(plan.seed + number);
   while (!isStopping) {
     const node = nodes[random.between(0, nodes.length - 1)] as Node;
+    const queue = plan.queues[random.between(0, plan.queues.length - 1)] as string;
     const freshness = freshnessOf(random);
     const startedMs = nowMs();
     const request = GetQueueAttributesRequest.fromPartial({
-      queue: plan.queue,
+      queue,
       consistency: { kind: wireOf(freshness) },
     });
     const result = await called<GetQueueAttributesResponse>((done) =>
@@ -124,7 +129,7 @@ async function read(number: number): Promise<void> {
       note(position);
       const count = Number(response.counters?.sentCount ?? 0n);
       const span = { startedMs, endedMs: nowMs() };
-      history.add({ kind: "read", node: node.name, freshness, count, position, ...span });
+      history.add({ kind: "read", queue, node: node.name, freshness, count, position, ...span });
     }
     await sleep(plan.pauseMs);
   }
@@ -176,7 +181,7 @@ function reasonOf(error: ServiceError): string {
 }
 
 await Promise.all([
-  write(),
+  ...plan.queues.map(write),
   ...Array.from({ length: plan.readerCount }, (_, number) => read(number)),
 ]);
 for (const { client } of nodes) client.close();

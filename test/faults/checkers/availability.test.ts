@@ -11,6 +11,7 @@ import type { Wrote } from "./cluster-history.js";
 
 const wrote = (endedMs: number, outcome: Wrote["outcome"] = "ok"): Wrote => ({
   kind: "wrote",
+  queue: "q",
   node: "a",
   outcome,
   startedMs: endedMs - 5,

@@ -1,5 +1,5 @@
-// What the probes of a cluster did and were told: one that writes into a queue of its own, one message after another, and some
-// that read how many that queue holds, from any node and as fresh as they please. One line of JSON an event, beside the
+// What the probes of a cluster did and were told: some that each write into a queue of its own, one message after another, and some
+// that read how many such a queue holds, from any node and as fresh as they please. One line of JSON an event, beside the
 // histories of the clients (test/crash/history.ts), whose times these are: the monotonic clock of one machine.
 
 import { readFileSync } from "node:fs";
@@ -16,9 +16,10 @@ export interface Position {
   readonly seq: number;
 }
 
-/** One message more in the probe's queue, asked for once. */
+/** One message more in a probe's queue, asked for once. */
 export interface Wrote extends Span {
   readonly kind: "wrote";
+  readonly queue: string;
   /** The node that was asked; it may have passed the call on. */
   readonly node: string;
   readonly outcome: Outcome;
@@ -35,9 +36,10 @@ export type Freshness =
   | { readonly kind: "at_least"; readonly position: Position }
   | { readonly kind: "bounded"; readonly stalenessMsMax: number };
 
-/** How many messages were sent to the probe's queue, as somebody was told. Reads that failed are not written down. */
+/** How many messages were sent to a probe's queue, as somebody was told. Reads that failed are not written down. */
 export interface Read extends Span {
   readonly kind: "read";
+  readonly queue: string;
   readonly node: string;
   readonly freshness: Freshness;
   readonly count: number;

@@ -8,6 +8,7 @@ const at = (seq: number, epoch = 1): Position => ({ epoch, seq });
 
 const wrote = (change: Partial<Wrote> = {}): Wrote => ({
   kind: "wrote",
+  queue: "q",
   node: "a",
   outcome: "ok",
   startedMs: 0,
@@ -18,6 +19,7 @@ const wrote = (change: Partial<Wrote> = {}): Wrote => ({
 
 const read = (change: Partial<Read> = {}): Read => ({
   kind: "read",
+  queue: "q",
   node: "b",
   freshness: { kind: "leader_lease" },
   count: 1,

@@ -1,4 +1,4 @@
-// Judges reads that any node may answer. The queue they count only grows, so that every acknowledged write, and every answer,
+// Judges reads of one queue that any node may answer. The queue only grows, so that every acknowledged write, and every answer,
 // proves what later and fresher answers must show at least.
 //
 //   stale      an answer lacks what was acknowledged before the call (leader_*), before the age it promises (bounded), or at or
