@@ -47,7 +47,7 @@ export class GroupView implements GroupFacts {
       store: replica.store,
       clock,
       ids,
-      appliedSeq: () => this.#appliedSeq,
+      appliedInView: replica.appliedInView,
       corruptRowPassed: (corrupt) => log.error({ err: corrupt }, "stored value is corrupt"),
     });
   }
@@ -103,8 +103,10 @@ export class GroupView implements GroupFacts {
     );
   }
 
+  /** At or after what any answer has shown. */
   #position(): Position {
-    return { epoch: this.#epochAt(this.#appliedSeq) ?? 0, seq: this.#appliedSeq };
+    const seq = Math.max(this.#appliedSeq, this.#reader.seenSeq);
+    return { epoch: this.#epochAt(seq) ?? 0, seq };
   }
 
   leaderEndpoint(): string | undefined {

@@ -18,8 +18,8 @@ export interface ReplicaReaderParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly ids: Ids;
-  /** Grows with everything that is applied to the store. */
-  readonly appliedSeq: () => number;
+  /** Up to where the state is that the reads of this turn see. */
+  readonly appliedInView: () => number | undefined;
   readonly corruptRowPassed: (corrupt: RecordCorrupt) => void;
 }
 
@@ -28,7 +28,7 @@ export class ReplicaReader implements CommandRunner {
   readonly #parts: ReplicaReaderParts;
   readonly #view: StateView;
   readonly #transaction: QueueState;
-  #seenSeq: number | undefined;
+  #seenSeq = 0;
   #stateTime = 0 as EpochMs;
 
   constructor(parts: ReplicaReaderParts) {
@@ -40,6 +40,11 @@ export class ReplicaReader implements CommandRunner {
   /** Never before the last instant that the state knows of, whatever this node's clock says. */
   get now(): EpochMs {
     return Math.max(this.#parts.clock.now(), this.#stateTime) as EpochMs;
+  }
+
+  /** The last record whose effects an answer given here has shown. */
+  get seenSeq(): number {
+    return this.#seenSeq;
   }
 
   async execute<Outcome, Rejection>(
@@ -62,13 +67,17 @@ export class ReplicaReader implements CommandRunner {
     return { decision: Promise.reject(notLeader()), cancel: () => false };
   }
 
-  /** Rows that are kept decoded are of the state of before. */
+  /**
+   * Everything that a command reads is of one moment, and it is known of which record that is. Whoever applies records hears later
+   * that they are readable, so its word would be of an earlier one.
+   */
   #lookAnew(): void {
-    const seq = this.#parts.appliedSeq();
+    this.#parts.store.refresh();
+    const seq = this.#parts.appliedInView() ?? 0;
     if (seq === this.#seenSeq) return;
     this.#seenSeq = seq;
+    // Rows that are kept decoded are of the state of before.
     this.#view.discard();
-    this.#parts.store.refresh();
     this.#stateTime = Engine.lastInstant(this.#parts.store);
   }
 }
