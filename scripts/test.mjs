@@ -2,7 +2,8 @@
 // and CI. With arguments (`npm test -- queue`) only what they select runs, and its report is kept apart,
 // because it says nothing about the rest.
 //
-//   node scripts/test.mjs --quick           without those that spend minutes on killed processes, whole clusters and
+//   node scripts/test.mjs --quick           without test/crash as well, which kills processes for a minute
+//   node scripts/test.mjs --clusters        what `npm test` leaves to CI and patience: whole clusters over a real etcd, and
 //                                           thousands of simulated ones
 //   node scripts/test.mjs --report=<file>   leave the report elsewhere
 
@@ -12,7 +13,8 @@ import { setup } from "./setup.mjs";
 import { partialTestResultsPath, root, run, testResultsPath } from "./support/repository.mjs";
 
 const reportOption = "--report=";
-const long = ["test/crash/**", "test/cluster/**", "test/cluster-node/**", "test/simulation/**"];
+const clusters = ["test/cluster/", "test/cluster-node/", "test/simulation/"];
+const without = (paths) => paths.flatMap((path) => ["--exclude", `${path}**`]);
 
 /** Runs the tests and returns the exit status. */
 export function runTests(args, { quiet = false } = {}) {
@@ -20,9 +22,14 @@ export function runTests(args, { quiet = false } = {}) {
   const elsewhere = args.find((argument) => argument.startsWith(reportOption));
   const selection = args
     .filter((argument) => argument !== elsewhere)
-    .flatMap((argument) =>
-      argument === "--quick" ? long.flatMap((path) => ["--exclude", path]) : [argument],
-    );
+    .flatMap((argument) => {
+      if (argument === "--quick") return without(["test/crash/"]);
+      return argument === "--clusters" ? clusters : [argument];
+    });
+  // Whoever names a cluster's test wants it.
+  const isOfClusters = selection.some(
+    (one) => one.includes("cluster") || one.includes("simulation"),
+  );
   const report =
     elsewhere?.slice(reportOption.length) ??
     (selection.length > 0 ? partialTestResultsPath : testResultsPath);
@@ -30,7 +37,15 @@ export function runTests(args, { quiet = false } = {}) {
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
   const { status, stdout, stderr } = run(
     process.execPath,
-    [vitest, "run", "--config", "test/vitest.config.ts", ...reporters, ...selection],
+    [
+      vitest,
+      "run",
+      "--config",
+      "test/vitest.config.ts",
+      ...reporters,
+      ...selection,
+      ...(isOfClusters ? [] : without(clusters)),
+    ],
     { output: quiet ? "captured" : "shown" },
   );
   if (quiet && status !== 0) process.stderr.write(stdout + stderr);
