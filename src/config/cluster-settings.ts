@@ -36,7 +36,8 @@ export const clusterSettings = {
     example: "10.0.1.7:7402",
   }),
   data_advertise: endpoint({
-    effect: "Where applications and other nodes reach `listen`; empty: as it is.",
+    effect:
+      "Where applications, and without certificates other nodes, reach `listen`; empty: as it is.",
     example: "10.0.1.7:7400",
   }),
   management_advertise: endpoint({
