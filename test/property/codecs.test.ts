@@ -77,6 +77,9 @@ function expectVersionKnown<Row>(table: Table<Row>, key: string, row: Row): void
 /** Of every table. */
 const newestVersion = 1;
 
+/** What a group of nodes has in common; always 32 bytes. */
+const secret = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes));
+
 const rowCases: readonly (readonly [string, () => void])[] = [
   rowCase("message", tables.message, message, (row) => messageKey(prefix, row.sequence)),
   rowCase("delivery", tables.delivery, delivery, (row) => deliveryKey(prefix, row.sequence)),
@@ -103,6 +106,7 @@ const rowCases: readonly (readonly [string, () => void])[] = [
   rowCase("move order", tables.moveOrder, moveOrder, moveOrderKey),
   rowCase("request", tables.request, request, () => "\x82abc"),
   rowCase("node", tables.node, u64, () => "\x84time"),
+  rowCase("secret", tables.secret, secret, () => "\x84secret"),
   rowCase("deleted queue", tables.deletedQueue, u64, () => "\x85default\x00orders"),
 ];
 
