@@ -16,11 +16,14 @@ class StoreFailed extends Error {
   override readonly name = "StoreFailed";
 }
 
-/** LMDB reports one failed commit through up to three promises; the two nobody can hold carry one of these texts. */
+/**
+ * LMDB reports one failed commit through up to three promises; the two nobody can hold carry one of these texts. Reads made before
+ * the first of them arrives are told of a panic: the commit's own failure is on its way, and ends the process.
+ */
 export function isExpectedStoreRejection(reason: unknown): boolean {
   return (
     reason instanceof Error &&
-    (/^Commit failed/.test(reason.message) ||
+    (/^Commit failed|MDB_PANIC/.test(reason.message) ||
       (reason as { commitError?: unknown }).commitError !== undefined ||
       failedCommitCauses.has(reason))
   );
