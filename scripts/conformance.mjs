@@ -130,6 +130,7 @@ async function callEveryRpc(session, queue) {
   await setEverything(session, `${queue}-whole`);
   await sendForLater(session, `${queue}-later`);
   await keepSchedules(session, `${queue}-schedules`);
+  await chooseFreshness(session, `${queue}-fresh`);
 
   for (const attributes of notYet) {
     const request = { queue, attributes };
@@ -141,6 +142,35 @@ async function callEveryRpc(session, queue) {
   await session.ok("PurgeQueue", { queue }, { purgedCount: "1" });
   const counters = { storedMessageCount: "0", sentCount: "9", purgedCount: "4" };
   await session.ok("GetQueueAttributes", { queue, names: ["All"] }, { counters });
+  await session.ok("DeleteQueue", { queue });
+}
+
+/** Every read says how fresh it has to be, in every way there is. A node alone has the latest state. */
+async function chooseFreshness(session, queue) {
+  await session.ok("CreateQueue", { queue });
+  const { messageId } = await session.ok("SendMessage", { queue, text: "read" });
+  for (const consistency of [
+    { mode: "READ_MODE_ANY" },
+    { mode: "READ_MODE_LEADER_QUORUM" },
+    { maxStaleness: "1s" },
+    { atLeast: "1/1" },
+  ]) {
+    await session.ok("ListQueues", { prefix: queue, consistency }, { queues: [queue] });
+    await session.ok("ListSchedules", { queue, consistency });
+  }
+  const consistency = { mode: "READ_MODE_ANY" };
+  await session.ok("GetQueueUrl", { queue, consistency }, { queue });
+  await session.ok("GetQueueAttributes", { queue, consistency });
+  await session.ok("ListQueueTags", { queue, consistency });
+  await session.ok("ListDeadLetterSourceQueues", { queue, consistency });
+  await session.ok("ListMessageMoveTasks", { source: queue, consistency });
+  await session.ok("ListScheduledMessages", { queue, consistency });
+  await session.ok("PeekMessages", { queue, consistency });
+  for (const method of ["DescribeMessage", "ExplainMessage"]) {
+    await session.ok(method, { queue, messageId, consistency });
+  }
+  const none = { queue, name: "none", consistency };
+  await session.refused("GetSchedule", none, "NOT_FOUND", "SCHEDULE_NOT_FOUND");
   await session.ok("DeleteQueue", { queue });
 }
 
