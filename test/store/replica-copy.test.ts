@@ -1,17 +1,7 @@
 // A member that takes a copy of another's state: it grows beside the state, which serves on until the copy takes its place, and
 // whoever reads the store afterwards reads the copy.
 
-import { spawnSync } from "node:child_process";
-import {
-  appendFileSync,
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  rmSync,
-  statfsSync,
-  writeSync,
-} from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { epoch, logSeq } from "../../src/base/brands.js";
@@ -31,6 +21,7 @@ import {
   put,
 } from "../support/replica-log.js";
 import { expectOneMoment } from "../support/replica-moment.js";
+import { expectEndOnFullDisk, smallDisk } from "../support/small-disk.js";
 import { temporaryDirectory } from "../support/temporary-store.js";
 
 const durable = { kind: "durable" };
@@ -169,55 +160,26 @@ test("records that are lost are kept in a file of their epoch, behind what a cra
   expect(await readLost(path)).toEqual([...entries, ...more]);
 });
 
-const diskBytes = 24 * 1_048_576;
-
-/** A small disk of its own; undefined where none can be mounted, which is a failure where every test must count. */
-function smallDisk(): string | undefined {
-  const directory = temporaryDirectory();
-  const options = ["-t", "tmpfs", "-o", `size=${diskBytes}`, "tmpfs", directory];
-  if (spawnSync("mount", options).status !== 0) {
-    expect(process.env["CI"], "a tmpfs must be mounted to fill a disk").toBeUndefined();
-    console.warn("No tmpfs can be mounted here: full disks are not tested.");
-    return undefined;
-  }
-  onTestFinished(() => {
-    spawnSync("umount", ["-l", directory]);
-  });
-  mkdirSync(join(directory, "store"));
-  return directory;
-}
-
-/** Somebody else leaves no room at all. */
-function fill(disk: string): () => void {
-  const path = join(disk, "others");
-  const file = openSync(path, "w");
-  for (const size of [1_048_576, 4_096, 1]) {
-    const block = Buffer.alloc(size, "b");
-    try {
-      while (writeSync(file, block) === size);
-    } catch {
-      // Full for blocks of this size.
-    }
-  }
-  closeSync(file);
-  const { bavail, bsize } = statfsSync(disk);
-  expect(bavail * bsize).toBeLessThan(4_096);
-  return () => rmSync(path);
-}
-
 test("on a full disk records are refused and go on when there is room, with nothing lost or half stored", async () => {
   const disk = smallDisk();
   if (disk === undefined) return;
-  const directory = join(disk, "store");
-  const client = new ReplicaClient({ directory });
+  const { store: directory } = disk;
+  let client = new ReplicaClient({ directory });
   for (let time = 0; time < 4; time += 1) {
     const before = client.durableBatch;
     expect(await client.until(() => client.durableBatch > before + 20)).toBe(true);
     const fullCount = client.events.filter(({ event }) => event === "full").length;
-    const free = fill(disk);
+    const free = disk.fill();
     const isFull = () => client.events.filter(({ event }) => event === "full").length > fullCount;
-    expect(await client.until(isFull)).toBe(true);
+    const wasRefused = await client.until(isFull);
     free();
+    if (wasRefused) continue;
+    expectEndOnFullDisk(client);
+    const last = client.durableBatch;
+    client = new ReplicaClient({ directory });
+    expect(await client.until(() => client.durableBatch > 0)).toBe(true);
+    const next = client.events.flatMap((each) => (each.event === "durable" ? [each.batch] : []));
+    expect([last + 1, last + 2]).toContain(next[0]);
   }
   const before = client.durableBatch;
   expect(await client.until(() => client.durableBatch > before + 20)).toBe(true);
@@ -231,20 +193,20 @@ test("on a full disk records are refused and go on when there is room, with noth
 test("a copy that finds the disk full grows on when there is room", async () => {
   const disk = smallDisk();
   if (disk === undefined) return;
-  const directory = join(disk, "store");
+  const { store: directory } = disk;
   const replica = temporaryReplica(directory);
   await appended(replica.disk, ["1"]);
-  let free = fill(disk);
+  let free = disk.fill();
   expect(await outcomeOf((done) => replica.disk.beginCopy(done))).toEqual({ kind: "full" });
   free();
   expect(await outcomeOf((done) => replica.disk.beginCopy(done))).toEqual(durable);
-  free = fill(disk);
+  free = disk.fill();
   const rows = copiedRows();
   expect(await outcomeOf((done) => replica.disk.addToCopy(rows, done))).toEqual({ kind: "full" });
   free();
   expect(await outcomeOf((done) => replica.disk.addToCopy(rows, done))).toEqual(durable);
   const state = copiedState(replica.disk.load() ?? newMember());
-  free = fill(disk);
+  free = disk.fill();
   expect(await outcomeOf((done) => replica.disk.finishCopy(state, done))).toEqual({ kind: "full" });
   free();
   expect(await outcomeOf((done) => replica.disk.finishCopy(state, done))).toEqual(durable);

@@ -30,6 +30,7 @@ export class EngineClient {
   failure: string | undefined;
   openMs = 0;
   readonly ended: Promise<End>;
+  isOver = false;
 
   private constructor(child: ChildProcess, ready: () => void) {
     this.#child = child;
@@ -54,7 +55,10 @@ export class EngineClient {
       }
     });
     this.ended = new Promise((resolve) => {
-      child.once("exit", (code, signal) => resolve({ code, signal }));
+      child.once("exit", (code, signal) => {
+        this.isOver = true;
+        resolve({ code, signal });
+      });
     });
   }
 
