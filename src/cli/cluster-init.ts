@@ -96,6 +96,7 @@ async function initialise(
   if (decision.kind === "refused") {
     throw new CliFailure(decision.why, { exitCode: exitCodes.conflict.code });
   }
+  const { promoteLater } = decision;
   const { members } = decision.configuration;
   const voters = members.filter(({ isVoter }) => isVoter).map(({ node }) => node);
   await confirm(context, {
@@ -113,7 +114,12 @@ async function initialise(
     });
   }
   await context.output.many(options.output, initHeadings, members.map(initRow));
-  if (voters.length === 1) {
+  if (promoteLater.length > 0) {
+    context.output.note(
+      `${voters.join()} brings data, and votes alone until others have a copy of it. Then, for a majority that survives it: ` +
+        promoteLater.map((node) => `forebay cluster promote ${node}`).join("; "),
+    );
+  } else if (voters.length === 1) {
     context.output.note(
       "With one voter nobody takes over when it fails. For that, have nodes in three zones.",
     );

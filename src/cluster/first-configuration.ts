@@ -1,4 +1,7 @@
 // With whom a cluster begins: at most one voter per zone, and an odd number of them, so that a zone more or less decides nothing.
+//
+// A node that brings data begins as the only voter. Two others that have nothing yet would be a majority too, could lead without
+// it, and what it brought would be gone.
 
 import type { AcksMode, Configuration } from "../store/replica-disk.js";
 import type { RegisteredMember } from "./documents.js";
@@ -7,7 +10,12 @@ import type { RegisteredMember } from "./documents.js";
 const voterCounts = [5, 3, 1] as const;
 
 export type FirstConfiguration =
-  | { readonly kind: "made"; readonly configuration: Configuration }
+  | {
+      readonly kind: "made";
+      readonly configuration: Configuration;
+      /** The nodes that are to vote once they have a copy of the data that one brings. */
+      readonly promoteLater: readonly string[];
+    }
   | { readonly kind: "refused"; readonly why: string };
 
 export function decideFirstConfiguration(
@@ -37,7 +45,8 @@ export function decideFirstConfiguration(
       `${count} voters need nodes in ${count} zones, and those registered are in ${candidates.length}: ${zones}.`,
     );
   }
-  const voters = new Set(candidates.slice(0, count));
+  const chosen = candidates.slice(0, count);
+  const voters = new Set(withData.length > 0 ? withData : chosen);
   const members = [...registered].sort(byNode).map((member) => ({
     id: member.id,
     node: member.node,
@@ -46,10 +55,11 @@ export function decideFirstConfiguration(
     replicationEndpoint: member.replicationEndpoint,
     dataEndpoint: member.dataEndpoint,
   }));
-  return { kind: "made", configuration: { version: 1, members, acks } };
+  const later = chosen.filter((each) => !voters.has(each)).map(({ node }) => node);
+  return { kind: "made", configuration: { version: 1, members, acks }, promoteLater: later };
 }
 
-/** Of each zone the member that holds data, else the first by name; the one with data first, as nobody else could lead. */
+/** Of each zone the member that holds data, else the first by name; the one with data first. */
 function onePerZone(registered: readonly RegisteredMember[]): readonly RegisteredMember[] {
   const ordered = [...registered].sort(
     (one, other) => Number(other.hasOwnData) - Number(one.hasOwnData) || byNode(one, other),

@@ -54,7 +54,10 @@ describe("the first configuration", () => {
 
   test("begins with the one node that has data, and refuses two of them", () => {
     const registered = [node("a", "z1"), node("b", "z1", true), ...zones(3)];
-    expect(votersOf(registered)).toContain("b");
+    // Two without its data would be a majority of three, and could lead.
+    expect(votersOf(registered, 3)).toEqual(["b"]);
+    const decision = decideFirstConfiguration(registered, { acks: "quorum", voterCount: 3 });
+    expect(decision).toMatchObject({ promoteLater: ["n2", "n3"] });
     expect(votersOf([...zones(2), node("x", "z9", true)], 1)).toEqual(["x"]);
     expect(votersOf([node("a", "z1", true), node("b", "z2", true)])).toContain(
       "a, b each hold data",
@@ -65,6 +68,7 @@ describe("the first configuration", () => {
     const decision = decideFirstConfiguration(zones(1), { acks: "all", voterCount: undefined });
     expect(decision).toEqual({
       kind: "made",
+      promoteLater: [],
       configuration: {
         version: 1,
         acks: "all",

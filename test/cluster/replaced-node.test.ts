@@ -1,5 +1,6 @@
 // Disks that are gone, as their operator meets it. One: its node is refused with the commands to run, and these make it a member
-// again, with everything that was stored. Two of three: the one that is left goes on alone when it is told to, and not before.
+// again, with everything that was stored. Two of three: the one that is left goes on alone when it is told to, and not before. And
+// one that held queues before there was a cluster: it brings them along.
 // Real processes, a real etcd, the command line.
 
 import { type ChildProcess, spawn } from "node:child_process";
@@ -104,12 +105,47 @@ describeWithEtcd("a member whose fellow voters are gone for good", () => {
   }, 240_000);
 });
 
+describeWithEtcd("a node that ran alone before", () => {
+  test("brings its queues into the cluster, votes alone at first, and the others take them over", async () => {
+    const { endpoints } = await etcdForTest();
+    const folder = mkdtempSync(join(tmpdir(), "forebay-grown-"));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const nodes = await Promise.all(["a", "b", "c"].map((name) => nodeOf(name, folder, endpoints)));
+    const [a, b, c] = nodes;
+    if (a === undefined || b === undefined || c === undefined) throw new Error("There are three.");
+    b.start({ isAlone: true });
+    await run(`queue create orders --endpoint ${b.data}`);
+    await run(`send orders before --endpoint ${b.data}`);
+    const handle = (await run(`receive orders -o json --endpoint ${b.data}`)).stdout;
+    await b.end();
+
+    for (const node of nodes) node.start();
+    const begun = await run(
+      `cluster init --yes --voters 3 --cluster-name shop --cluster-etcd-endpoints ${endpoints.join()}`,
+    );
+    expect(begun.stderr).toContain("b brings data, and votes alone");
+    await run(`send orders after --endpoint ${a.data}`);
+    // Refused until they have caught up.
+    for (const name of ["a", "c"])
+      await run(`cluster promote ${name} --management ${a.management}`);
+    // The copies are whole: another leads, and the one that had the data is gone.
+    await run(`cluster handover c --management ${a.management}`);
+    await b.end();
+    // A handle from the time before still deletes.
+    const [{ receiptHandle }] = JSON.parse(handle) as [{ readonly receiptHandle: string }];
+    await run(`delete orders ${receiptHandle} --endpoint ${a.data}`);
+    const received = await run(`receive orders --max 10 -o raw --ack --endpoint ${a.data}`);
+    expect(received.stdout).toBe("after\n");
+  }, 240_000);
+});
+
 interface TestNode {
   readonly data: string;
   readonly management: string;
   readonly dataDir: string;
   readonly output: string;
-  start(): void;
+  /** Alone: without a cluster, over the same data. */
+  start(how?: { readonly isAlone: boolean }): void;
   /** Ends it without a warning. */
   end(): Promise<void>;
   /** The exit code with which it ends by itself. */
@@ -127,10 +163,13 @@ async function nodeOf(
     await freePort(),
   ].map((port) => `127.0.0.1:${port}`);
   const dataDir = join(folder, name);
-  const args = [
-    ...["serve", "--cluster-name", "shop", "--node-name", name, "--zone", `zone-${name}`],
-    ...["--data-dir", dataDir, "--listen", data ?? "", "--management-listen", management ?? ""],
-    ...["--replication-listen", replication ?? "", "--log-level", "warn", "--log-format", "json"],
+  const alone = [
+    ...["serve", "--data-dir", dataDir, "--listen", data ?? ""],
+    ...["--management-listen", management ?? "", "--log-level", "warn", "--log-format", "json"],
+  ];
+  const together = [
+    ...["--cluster-name", "shop", "--node-name", name, "--zone", `zone-${name}`],
+    ...["--replication-listen", replication ?? ""],
     ...["--cluster-etcd-endpoints", etcdEndpoints.join()],
   ];
   let child: ChildProcess | undefined;
@@ -148,8 +187,9 @@ async function nodeOf(
     get output() {
       return output;
     },
-    start: () => {
+    start: ({ isAlone } = { isAlone: false }) => {
       output = "";
+      const args = isAlone ? alone : [...alone, ...together];
       child = spawn(process.execPath, [builtPath("main.js"), ...args]);
       for (const stream of [child.stdout, child.stderr]) {
         stream?.setEncoding("utf8").on("data", (text: string) => {
