@@ -70,3 +70,14 @@ export function sleep(clock: Clock, delayMs: number): Promise<void> {
     clock.setTimer(delayMs, resolve);
   });
 }
+
+/** Calls `act` every `periodMs`, first one period from now, until it is cancelled. */
+export function repeat(clock: Pick<Clock, "setTimer">, periodMs: number, act: () => void): Timer {
+  const next = (): Timer =>
+    clock.setTimer(periodMs, () => {
+      timer = next();
+      act();
+    });
+  let timer = next();
+  return { cancel: () => timer.cancel() };
+}

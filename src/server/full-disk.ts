@@ -2,7 +2,7 @@
 // it goes on leading, as a node alone would: sends are refused, receives and deletes go on.
 
 import type { MemberId } from "../base/brands.js";
-import type { Clock, Timer } from "../base/clock.js";
+import { type Clock, repeat, type Timer } from "../base/clock.js";
 import type { ReplicationMember } from "../replication/ports.js";
 
 /** Between two looks; costs no call. */
@@ -30,10 +30,7 @@ export class FullDisk {
   }
 
   start(): void {
-    this.#timer = this.#parts.clock.setTimer(lookMs, () => {
-      this.#look();
-      this.start();
-    });
+    this.#timer = repeat(this.#parts.clock, lookMs, () => this.#look());
   }
 
   stop(): void {

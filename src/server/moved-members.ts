@@ -1,7 +1,7 @@
 // Members that came back at other addresses: a node registers where it is reached each time it starts, and the node that leads
 // makes that part of the configuration, so that everybody finds it there.
 
-import type { Clock, Timer } from "../base/clock.js";
+import { type Clock, repeat, type Timer } from "../base/clock.js";
 import type { ClusterFacts } from "../cluster/cluster-facts.js";
 import type { ReplicationMember } from "../replication/ports.js";
 import type { GroupMember } from "../store/replica-disk.js";
@@ -26,10 +26,7 @@ export class MovedMembers {
   }
 
   start(): void {
-    this.#timer = this.#parts.clock.setTimer(lookMs, () => {
-      this.#look();
-      this.start();
-    });
+    this.#timer = repeat(this.#parts.clock, lookMs, () => this.#look());
   }
 
   stop(): void {
