@@ -20,7 +20,8 @@ const mayImport = {
   delivery: ["base", "engine", "gen", ...services],
   queue: ["base", "policy"],
   cache: ["base"],
-  topic: ["base", "queue"],
+  // A delivery to a queue is a send by the rules of queues.
+  topic: ["base", "policy", "queue"],
   // The documents that say who may do what, the same for every service.
   policy: ["base"],
   // The services' views and stamps, and their clean-up decisions, which the sweeper runs.
