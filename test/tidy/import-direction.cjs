@@ -17,7 +17,8 @@ const mayImport = {
   edge: ["base", "config", "engine", "gen", "rpc"],
   security: ["base", "engine", "gen", "policy"],
   rpc: ["base", "engine", "gen", "policy", ...services],
-  delivery: ["base", "engine", "gen", ...services],
+  // Of policies how networks are written; of security the certificates of what signs messages.
+  delivery: ["base", "engine", "gen", "policy/ip-network", "security/certificates", ...services],
   queue: ["base", "policy"],
   cache: ["base"],
   // A delivery to a queue is a send by the rules of queues.
