@@ -2,8 +2,8 @@
 // a crash neither loses nor doubles a copy. What the queue does not take for good goes to the subscription's dead-letter queue.
 
 import { hash } from "node:crypto";
-import { between, type DurationMs, type EpochMs } from "../base/brands.js";
-import { uuidText } from "../base/ids.js";
+import { between, type DurationMs, type EpochMs, type Sequence } from "../base/brands.js";
+import { instantText } from "../base/dates.js";
 import { attributesSize } from "../queue/message-size.js";
 import type { MessageContent, Queue } from "../queue/model.js";
 import { OpenQueue } from "../queue/open-queue.js";
@@ -12,7 +12,7 @@ import { letJoin } from "../queue/scheduled-messages.js";
 import { refusalOf, type SendEntry, sendEntry } from "../queue/send-message.js";
 import type { Stamp } from "../queue/stamp.js";
 import { admit } from "../queue/stored-messages.js";
-import { envelopeOf, topicArn } from "./envelope.js";
+import { envelopeOf, subscriptionArn } from "./envelope.js";
 import { topicLimits } from "./limits.js";
 import { bodyFor } from "./message-for-target.js";
 import type { QueueTarget, Subscription, Topic, TopicMessage } from "./model.js";
@@ -28,7 +28,7 @@ interface Failure {
   readonly error: string;
 }
 
-/** What of a message is the same for every queue that gets it in one form. */
+/** The body of a copy. */
 interface Form {
   readonly isText: boolean;
   readonly body: Buffer;
@@ -44,7 +44,8 @@ export class QueueDeliveries {
   #first: OpenQueue | undefined;
   /** Queues to wake, and those whose scheduled messages have joined. */
   readonly #reached = new Map<number, OpenQueue>();
-  readonly #forms = new Map<string, Form>();
+  /** Of messages alone, which are the same for every queue; an envelope names its subscription. */
+  readonly #rawForms = new Map<Sequence, Form>();
 
   constructor(transaction: StateTransaction, topic: Topic, stamp: Stamp) {
     this.#transaction = transaction;
@@ -97,13 +98,13 @@ export class QueueDeliveries {
     return open;
   }
 
-  #entryFor({ settings }: Subscription, message: TopicMessage, queue: Queue): SendEntry {
+  #entryFor(subscription: Subscription, message: TopicMessage, queue: Queue): SendEntry {
     const { deliverAt, expiresAt, groupId, dedupId } = message;
     const { now } = this.#stamp;
     const startsAt = deliverAt !== undefined && deliverAt > now ? deliverAt : now;
     const hasGroup = queue.isFifo || !this.#topic.isFifo;
     const hasDedup = queue.isFifo || queue.settings.dedupWindowMs > 0;
-    const content = this.#contentOf(message, settings.isRaw, {
+    const content = this.#contentOf(subscription, message, {
       groupId: hasGroup ? groupId : undefined,
       dedupId: hasDedup ? dedupId : undefined,
     });
@@ -117,16 +118,16 @@ export class QueueDeliveries {
   }
 
   #contentOf(
+    subscription: Subscription,
     message: TopicMessage,
-    isRaw: boolean,
     ids: Pick<MessageContent, "groupId" | "dedupId">,
   ): MessageContent {
-    const { isText, body, bodyMd5 } = this.#formOf(message, isRaw);
+    const { isText, body, bodyMd5 } = this.#formOf(subscription, message);
     return {
       isText,
       body,
       bodyMd5,
-      attributes: isRaw ? message.attributes : [],
+      attributes: subscription.settings.isRaw ? message.attributes : [],
       senderId: `topic:${this.#topic.namespace}/${this.#topic.name}`,
       ...ids,
       traceHeader: message.traceParent,
@@ -134,32 +135,32 @@ export class QueueDeliveries {
     };
   }
 
-  #formOf(message: TopicMessage, isRaw: boolean): Form {
-    const key = `${message.sequence} ${isRaw}`;
-    const known = this.#forms.get(key);
+  #formOf({ id, settings }: Subscription, message: TopicMessage): Form {
+    if (!settings.isRaw) {
+      const envelope = envelopeOf(this.#topic, message, bodyFor(message, "queue"), id);
+      return formOf(Buffer.from(envelope, "utf8"), true);
+    }
+    const known = this.#rawForms.get(message.sequence);
     if (known !== undefined) return known;
-    const plain = bodyFor(message, "queue");
-    const body = isRaw ? plain : Buffer.from(envelopeOf(this.#topic, message, plain), "utf8");
-    const bodyMd5 = Buffer.from(hash("md5", body, "hex"), "hex");
-    const form = { isText: isRaw ? message.isText : true, body, bodyMd5 };
-    this.#forms.set(key, form);
+    const form = formOf(bodyFor(message, "queue"), message.isText);
+    this.#rawForms.set(message.sequence, form);
     return form;
   }
 
   /** To the dead-letter queue, which takes everything. Without one the message is dropped and counted (SNS drops it too). */
   #giveUp(
-    { id, settings }: Subscription,
+    subscription: Subscription,
     message: TopicMessage,
     { reason, error }: Failure,
   ): DeliveryOutcome {
-    const { deadLetterQueue: name, isRaw } = settings;
+    const { deadLetterQueue: name } = subscription.settings;
     const { namespace, isFifo } = this.#topic;
     const queue = name === undefined ? undefined : this.#find({ namespace, name });
     // A FIFO queue takes nothing without a group.
     if (queue === undefined || (queue.isFifo && message.groupId === undefined)) return "given_up";
     const { now } = this.#stamp;
     const open = this.#open(queue);
-    const content = this.#contentOf(message, isRaw, {
+    const content = this.#contentOf(subscription, message, {
       groupId: queue.isFifo || !isFifo ? message.groupId : undefined,
       dedupId: queue.isFifo ? message.dedupId : undefined,
     });
@@ -177,7 +178,7 @@ export class QueueDeliveries {
         firstReceivedAt: undefined,
         rejection: {
           reason,
-          error: `${error} (${topicArn(this.#topic)}, subscription ${uuidText(id)})`,
+          error: `${error} (${subscriptionArn(this.#topic, subscription.id)})`,
           at: now,
         },
         origin: { at: now, deadLetter: undefined },
@@ -189,6 +190,12 @@ export class QueueDeliveries {
   }
 }
 
+const formOf = (body: Buffer, isText: boolean): Form => ({
+  isText,
+  body,
+  bodyMd5: Buffer.from(hash("md5", body, "hex"), "hex"),
+});
+
 const sizeOf = ({ body, attributes }: MessageContent): number =>
   attributes.length === 0 ? body.length : body.length + attributesSize(attributes);
 
@@ -198,7 +205,7 @@ const timeLeft = (from: EpochMs, to: EpochMs): DurationMs =>
 
 const expired = (at: EpochMs): Failure => ({
   reason: "EXPIRED",
-  error: `Its time to live ended at ${new Date(at).toISOString()}`,
+  error: `Its time to live ended at ${instantText(at)}`,
 });
 
 const gone = ({ endpoint }: Subscription): Failure => ({

@@ -1,34 +1,29 @@
-// The envelope that a message is delivered in unless its subscription asks for the message alone: SNS's JSON object, with its
-// field names and their order (Amazon SNS developer guide, "Parsing Amazon SNS message formats").
+// A message in its envelope, as queues get it: the form is that of every target (`delivery/envelopes.ts`). This release has no
+// keys to sign with and no address of its own, so the envelope is unsigned and its link to unsubscribe has no host.
 
 import { uuidText } from "../base/ids.js";
+import { notificationEnvelope, unsubscribeUrl } from "../delivery/envelopes.js";
 import type { Topic, TopicMessage } from "./model.js";
 
 /** The name of a topic where an ARN is expected. */
 export const topicArn = ({ namespace, name }: Pick<Topic, "namespace" | "name">): string =>
   `arn:forebay:topic:${namespace}:${name}`;
 
-/** Of a message and what of it is for this kind of target. */
-export function envelopeOf(topic: Topic, message: TopicMessage, body: Buffer): string {
-  const { attributes } = message;
-  return JSON.stringify({
-    Type: "Notification",
-    MessageId: uuidText(message.messageId),
-    SequenceNumber: topic.isFifo ? sequenceText(message.sequence) : undefined,
-    TopicArn: topicArn(topic),
-    Subject: message.subject,
-    Message: body.toString(message.isText ? "utf8" : "base64"),
-    Timestamp: new Date(message.publishedAt).toISOString(),
-    MessageAttributes:
-      attributes.length === 0
-        ? undefined
-        : Object.fromEntries(
-            attributes.map(({ name, dataType, isText, value }) => [
-              name,
-              { Type: dataType, Value: value.toString(isText ? "utf8" : "base64") },
-            ]),
-          ),
-  });
-}
+export const subscriptionArn = (topic: Topic, id: Buffer): string =>
+  `${topicArn(topic)}:${uuidText(id)}`;
 
-const sequenceText = (sequence: number): string => String(sequence).padStart(20, "0");
+/** Of a message and what of it is for this kind of target, to the subscription of this id. */
+export function envelopeOf(topic: Topic, message: TopicMessage, body: Buffer, id: Buffer): string {
+  const content = {
+    type: "Notification",
+    messageId: uuidText(message.messageId),
+    sequenceNumber: topic.isFifo ? String(message.sequence).padStart(20, "0") : undefined,
+    topicArn: topicArn(topic),
+    subject: message.subject,
+    message: body.toString(message.isText ? "utf8" : "base64"),
+    publishedAt: message.publishedAt,
+    attributes: message.attributes,
+    isReplayed: false,
+  } as const;
+  return notificationEnvelope(content, unsubscribeUrl("", subscriptionArn(topic, id)), undefined);
+}
