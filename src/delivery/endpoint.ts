@@ -24,7 +24,8 @@ export type ReadEndpoint =
   | { readonly kind: "endpoint"; readonly endpoint: Endpoint }
   | { readonly kind: "invalid"; readonly why: string };
 
-const schemePattern = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//;
+// URL would skip further slashes and take for the host what was not meant as one.
+const schemePattern = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/(?!\/)/;
 const secureSchemes: ReadonlySet<string> = new Set(["https", "grpcs"]);
 const defaultPorts = { secure: 443, plain: 80 } as const;
 
