@@ -4,6 +4,7 @@
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import type { Clock } from "../base/clock.js";
+import { Deadline } from "./deadline.js";
 import { deliveryLimits } from "./limits.js";
 import type { RetryableReason } from "./outcome.js";
 import { checkedAddresses, type Destination, type Gate, judgeTarget } from "./target-gate.js";
@@ -53,10 +54,11 @@ async function connectedSocket(
   deadline: Deadline,
 ): Promise<Socket> {
   const { host, port } = destination;
-  const late = new DialFault(
-    "connect_timeout",
-    `${host}:${port} took longer than ${deliveryLimits.connectMsMax / 1_000} s to be connected.`,
-  );
+  const late = () =>
+    new DialFault(
+      "connect_timeout",
+      `${host}:${port} took longer than ${deliveryLimits.connectMsMax / 1_000} s to be connected.`,
+    );
   const checked = await deadline.race(checkedAddresses(destination, dialling), late);
   switch (checked.kind) {
     case "blocked":
@@ -66,6 +68,8 @@ async function connectedSocket(
     case "addresses":
   }
   const socket = connectTcp({ host, port, lookup: answering(checked.addresses), noDelay: true });
+  // Whoever waits for something is told of errors; one that comes while nobody waits must not end the process.
+  socket.on("error", () => undefined);
   try {
     await deadline.race(whenEmitted(socket, "connect"), late);
   } catch (error) {
@@ -99,10 +103,11 @@ async function secured(
   { clock }: Dialling,
 ): Promise<Socket> {
   const deadline = new Deadline(clock, deliveryLimits.tlsMsMax);
-  const late = new DialFault(
-    "tls_failed",
-    `${host}:${port} took longer than ${deliveryLimits.tlsMsMax / 1_000} s for the TLS handshake.`,
-  );
+  const late = () =>
+    new DialFault(
+      "tls_failed",
+      `${host}:${port} took longer than ${deliveryLimits.tlsMsMax / 1_000} s for the TLS handshake.`,
+    );
   let secure: TLSSocket | undefined;
   try {
     secure = connectTls({
@@ -117,6 +122,7 @@ async function secured(
       minVersion: "TLSv1.2",
       rejectUnauthorized: true,
     });
+    secure.on("error", () => undefined);
     await deadline.race(whenEmitted(secure, "secureConnect"), late);
     return secure;
   } catch (error) {
@@ -145,31 +151,4 @@ function asFault(error: unknown, reason: RetryableReason, what: string): DialFau
   if (error instanceof DialFault) return error;
   const { code, message } = error as NodeJS.ErrnoException;
   return new DialFault(reason, `${what}: ${code ?? message}.`, error);
-}
-
-/** One span of time that several waits share. */
-class Deadline {
-  readonly #passed: Promise<"passed">;
-  readonly end: () => void;
-
-  constructor(clock: Pick<Clock, "setTimer">, spanMs: number) {
-    let cancel = (): void => undefined;
-    this.#passed = new Promise((resolve) => {
-      const timer = clock.setTimer(spanMs, () => resolve("passed"));
-      cancel = () => timer.cancel();
-    });
-    this.end = () => cancel();
-  }
-
-  /** Throws `late` when the time has passed first; what was waited for may still come, to nobody. */
-  async race<T>(awaited: Promise<T>, late: Error): Promise<T> {
-    const settled = awaited.then(
-      (value) => ({ kind: "value", value }) as const,
-      (error: unknown) => ({ kind: "error", error }) as const,
-    );
-    const first = await Promise.race([settled, this.#passed]);
-    if (first === "passed") throw late;
-    if (first.kind === "error") throw first.error;
-    return first.value;
-  }
 }

@@ -43,6 +43,8 @@ export class WebhookClient {
   readonly #rules: TargetRules;
   readonly #plain: HttpAgent;
   readonly #secure: HttpsAgent;
+  /** Requests without a response, by what ends them. */
+  readonly #underWay = new Set<(why: AttemptOutcome) => void>();
   #isClosed = false;
 
   constructor(parts: WebhookClientParts) {
@@ -66,8 +68,12 @@ export class WebhookClient {
   /** Ends what is under way as retryable, and every connection. */
   close(): void {
     this.#isClosed = true;
-    this.#plain.destroy();
-    this.#secure.destroy();
+    for (const abandon of [...this.#underWay]) abandon(shutDown());
+    for (const agent of [this.#plain, this.#secure]) {
+      // A connection that is still being made is let go when it is there.
+      agent.maxFreeSockets = 0;
+      agent.destroy();
+    }
   }
 
   #exchange(
@@ -91,39 +97,57 @@ export class WebhookClient {
       ...(tls.key === undefined ? {} : { key: tls.key }),
     };
     if (isFresh) this.#dropIdle(options);
+    try {
+      const sent = (endpoint.isSecure ? httpsRequest : httpRequest)(options);
+      const result = this.#answerOf(sent, startMs);
+      sent.end(body);
+      return result;
+    } catch (error) {
+      // A header that no header can be: of the message, so it will never be another.
+      return Promise.resolve(outcome(permanent("request_invalid", messageOf(error))));
+    }
+  }
+
+  #answerOf(sent: ClientRequest, startMs: number): Promise<Exchanged> {
     return new Promise((resolve) => {
-      let sent: ClientRequest;
-      try {
-        sent = (endpoint.isSecure ? httpsRequest : httpRequest)(options);
-      } catch (error) {
-        // A header that no header can be: of the message, so it will never be another.
-        resolve(outcome(permanent("request_invalid", messageOf(error))));
-        return;
-      }
       const spentMs = this.#clock.monotonicMs() - startMs;
+      let isAnswered = false;
+      const settle = (exchanged: Exchanged): void => {
+        timer.cancel();
+        this.#underWay.delete(abandon);
+        resolve(exchanged);
+      };
+      // Settles by itself: a request that has no connection yet would tell of its end only when it has one.
+      const abandon = (why: AttemptOutcome): void => {
+        settle(outcome(why));
+        sent.destroy();
+      };
       const timer = this.#clock.setTimer(deliveryLimits.headMsMax - spentMs, () =>
-        sent.destroy(new HeadTimeout()),
+        abandon(retryable("response_timeout", noResponse)),
       );
+      this.#underWay.add(abandon);
       sent.once("response", (response) => {
         timer.cancel();
-        const retryAfter = response.headers["retry-after"];
-        const head = { statusCode: response.statusCode ?? 0, retryAfter };
-        const result = outcome(outcomeOfResponse(head, this.#clock.now()));
+        // From here on the outcome stands, however the rest goes.
+        isAnswered = true;
+        this.#underWay.delete(abandon);
+        const result = outcome(this.#judge(response));
         this.#discard(response, () => resolve(result));
       });
       sent.once("upgrade", (response, socket: Duplex) => {
-        timer.cancel();
         socket.destroy();
-        const head = { statusCode: response.statusCode ?? 0, retryAfter: undefined };
-        resolve(outcome(outcomeOfResponse(head, this.#clock.now())));
+        settle(outcome(this.#judge(response)));
       });
       // Stays: an error may come after the response too, and then tells nothing new.
       sent.on("error", (error) => {
-        timer.cancel();
-        resolve(this.#failed(error, sent.reusedSocket));
+        if (!isAnswered) settle(this.#failed(error, sent.reusedSocket));
       });
-      sent.end(body);
     });
+  }
+
+  #judge({ statusCode = 0, headers }: IncomingMessage): AttemptOutcome {
+    const head = { statusCode, retryAfter: headers["retry-after"] };
+    return outcomeOfResponse(head, this.#clock.now());
   }
 
   /** Reads a short body to its end, so that the connection can be used again; ends the connection of any other. */
@@ -143,14 +167,12 @@ export class WebhookClient {
   }
 
   #failed(error: Error, isReused: boolean): Exchanged {
-    if (this.#isClosed) return outcome(shutDown());
     if (error instanceof DialFault) {
       const { reason, message } = error;
       return outcome(
         reason === "address_blocked" ? permanent(reason, message) : retryable(reason, message),
       );
     }
-    if (error instanceof HeadTimeout) return outcome(retryable("response_timeout", error.message));
     const { code = "" } = error as NodeJS.ErrnoException;
     if (code.startsWith("HPE_")) {
       return outcome(retryable("response_malformed", `The response cannot be read: ${code}.`));
@@ -172,11 +194,7 @@ export class WebhookClient {
   }
 }
 
-class HeadTimeout extends Error {
-  constructor() {
-    super(`No response came within ${deliveryLimits.headMsMax / 1_000} s.`);
-  }
-}
+const noResponse = `No response came within ${deliveryLimits.headMsMax / 1_000} s.`;
 
 const staleCodes: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
 

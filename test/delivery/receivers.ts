@@ -87,6 +87,8 @@ export interface Receiver {
   readonly received: readonly ReceivedRequest[];
   /** Connections that were made to it. */
   readonly connections: () => number;
+  /** Of them, those that have ended. */
+  readonly closed: () => number;
   endpoint(path?: string): Endpoint;
 }
 
@@ -110,8 +112,12 @@ export async function receiver(
       ? createHttpServer(listener)
       : createHttpsServer({ cert: certificate.certificate, key: certificate.key }, listener);
   let connections = 0;
-  server.on("connection", () => {
+  let closed = 0;
+  server.on("connection", (socket: Socket) => {
     connections += 1;
+    socket.on("close", () => {
+      closed += 1;
+    });
   });
   const port = await listening(server);
   onTestFinished(() => {
@@ -123,6 +129,7 @@ export async function receiver(
     port,
     received,
     connections: () => connections,
+    closed: () => closed,
     endpoint: (path = "/hook") => endpointOf(`${scheme}://hooks.example:${port}${path}`),
   };
 }

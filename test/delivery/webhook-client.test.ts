@@ -156,6 +156,24 @@ describe("connections", () => {
   });
 });
 
+test("a client that is closed while it connects sends nothing any more", async () => {
+  const target = await receiver((_, response) => response.end());
+  let answer = (_addresses: readonly string[]): void => {
+    throw new Error("Nobody asked.");
+  };
+  const resolve = () =>
+    new Promise<readonly string[]>((done) => {
+      answer = done;
+    });
+  const client = webhookClient({ resolve });
+  const outcome = client.post({ endpoint: target.endpoint() }, hello);
+  client.close();
+  expect(await outcome).toMatchObject({ kind: "retryable", reason: "shut_down" });
+  answer(["127.0.0.1"]);
+  await until(() => target.closed() === 1);
+  expect(target.received).toEqual([]);
+});
+
 describe("a receiver that does not answer well", () => {
   test("stalls: after 15 s in all it may be tried again", async () => {
     const target = await receiver(() => undefined);
