@@ -10,6 +10,7 @@ import { setup } from "./setup.mjs";
 import { ContractFields } from "./support/contract-fields.mjs";
 import { bufCurl, findGrpcurl } from "./support/rpc-tools.mjs";
 import { startServer } from "./support/server.mjs";
+import { callTopicRpcs } from "./support/topic-conformance.mjs";
 
 setup();
 const { descriptorSetBase64 } = await import("../dist/gen/descriptor.js");
@@ -17,7 +18,10 @@ const descriptorSet = Buffer.from(descriptorSetBase64, "base64");
 
 const queueService = "forebay.queue.v1.QueueService";
 const scheduleService = "forebay.queue.v1.ScheduleService";
-const ownServices = [queueService, scheduleService];
+const topicService = "forebay.topic.v1.TopicService";
+const ownServices = [queueService, scheduleService, topicService];
+/** Those of which every field has to be tried. */
+const wholeServices = [queueService, scheduleService];
 const healthService = "grpc.health.v1.Health";
 
 /** Attributes that this release answers with UNIMPLEMENTED; a later one takes them out of this list and tries them. */
@@ -929,13 +933,16 @@ async function askAboutServer(tool, { address, managementAddress }) {
     requireEqual(own, ownServices, "list of services");
   }
   const services = new Map();
+  const topicMethods = new Map();
   for (const service of ownServices) {
     const call = tool.open(managementAddress, healthService, "Check");
     call.send({ service });
     requirePart(await call.end(), { status: "OK", responses: [{ status: "SERVING" }] }, "health");
-    for (const method of tool.list(address, service)) services.set(method, service);
+    // Some RPCs of topics are called as RPCs of queues are.
+    const methods = service === topicService ? topicMethods : services;
+    for (const method of tool.list(address, service)) methods.set(method, service);
   }
-  return services;
+  return { services, topicMethods };
 }
 
 /** `describe` shows the contract with its comments: each RPC has one, and so has a field. */
@@ -978,24 +985,39 @@ function text(value) {
 }
 
 async function tryTool(tool, server) {
-  const services = await askAboutServer(tool, server);
+  const { services, topicMethods } = await askAboutServer(tool, server);
   const methods = [...services.keys()];
   if (tool.describe !== undefined) requireComments(tool, server.address);
   const session = new Session(tool, server.address, services);
   const queue = `conformance-${tool.name.replace(" ", "-")}`;
   await callEveryRpc(session, queue);
   await beRefused(session, `${queue}-refused`);
+  const topicCallCount = await tryTopics(tool, server, { session, topicMethods, queue });
   const untried = methods.filter((method) => !session.called.has(method));
   requireEqual(untried, [], "RPCs that this script does not try");
-  const missing = ownServices.flatMap((service) =>
+  const missing = wholeServices.flatMap((service) =>
     session.fields.missing(
       service,
       methods.filter((method) => services.get(method) === service),
     ),
   );
   requireEqual(missing, [], "fields that this script does not try");
-  const summary = `${session.callCount} calls ok, all ${methods.length} RPCs and their fields tried`;
+  const callCount = session.callCount + topicCallCount;
+  const summary = `${callCount} calls ok, all ${methods.length} RPCs and their fields tried, and all ${topicMethods.size} RPCs of topics`;
   console.log(`${tool.name}: ${summary}`);
+}
+
+/** Calls the RPCs of topics, in a session of their own; says how many calls that took. */
+async function tryTopics(tool, server, { session: queues, topicMethods, queue }) {
+  const session = new Session(tool, server.address, topicMethods);
+  await callTopicRpcs(session, `${queue}-told`, {
+    createQueue: (name) => queues.ok("CreateQueue", { queue: name }),
+    receive: (name, messages) =>
+      queues.ok("ReceiveMessage", { queue: name, maxMessages: 10 }, { messages }),
+  });
+  const untried = [...topicMethods.keys()].filter((method) => !session.called.has(method));
+  requireEqual(untried, [], "RPCs of topics that this script does not try");
+  return session.callCount;
 }
 
 function fail(tool, error) {
