@@ -272,7 +272,7 @@ function optionsOf({ endpoint }: FunctionTarget): ChannelOptions {
     // Nothing but the address is dialled: no proxy from the environment, no settings from a name server.
     "grpc.enable_http_proxy": 0,
     "grpc.service_config_disable_resolution": 1,
-    // The delivery policy decides about another attempt.
+    // The delivery policy decides about another attempt. (Without a service config grpc-js would repeat only what was never sent.)
     "grpc.enable_retries": 0,
     "grpc.max_receive_message_length": deliveryLimits.functionResponseBytesMax,
     "grpc.max_send_message_length": -1,

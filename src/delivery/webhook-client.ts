@@ -11,18 +11,21 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "../base/clock.js";
+import type { Random } from "../base/ids.js";
 import { agentOptions, diallingThrough } from "./connection-pool.js";
 import { DialFault, type TargetTls } from "./dial.js";
+import { digestAuthorization } from "./digest-auth.js";
 import type { Endpoint } from "./endpoint.js";
 import { outcomeOfResponse } from "./http-outcome.js";
 import { deliveryLimits } from "./limits.js";
 import { type AttemptOutcome, permanent, retryable } from "./outcome.js";
 import type { Resolve } from "./resolver.js";
-import { refusalBeforeLookup, type TargetRules } from "./target-gate.js";
+import type { TargetRules } from "./target-gate.js";
 import type { WebhookRequest } from "./webhook-request.js";
 
 export interface WebhookClientParts {
   readonly clock: Clock;
+  readonly random: Random;
   readonly rules: TargetRules;
   readonly resolve: Resolve;
 }
@@ -36,11 +39,21 @@ export interface WebhookTarget {
 type Exchanged =
   | { readonly kind: "outcome"; readonly outcome: AttemptOutcome }
   /** A kept connection had ended before the request could be answered, which says nothing about the target. */
-  | { readonly kind: "stale_connection"; readonly outcome: AttemptOutcome };
+  | { readonly kind: "stale_connection"; readonly outcome: AttemptOutcome }
+  /** 401, and it says how one could prove to be somebody. */
+  | { readonly kind: "challenged"; readonly outcome: AttemptOutcome; readonly challenge: string };
+
+/** How one request differs from others of the same attempt. */
+interface Exchange {
+  readonly startMs: number;
+  /** On a new connection. */
+  readonly isFresh: boolean;
+  readonly authorization: string | undefined;
+}
 
 export class WebhookClient {
   readonly #clock: Clock;
-  readonly #rules: TargetRules;
+  readonly #random: Random;
   readonly #plain: HttpAgent;
   readonly #secure: HttpsAgent;
   /** Requests without a response, by what ends them. */
@@ -49,20 +62,39 @@ export class WebhookClient {
 
   constructor(parts: WebhookClientParts) {
     this.#clock = parts.clock;
-    this.#rules = parts.rules;
+    this.#random = parts.random;
     this.#plain = diallingThrough(new HttpAgent(agentOptions), parts, false);
     this.#secure = diallingThrough(new HttpsAgent(agentOptions), parts, true);
   }
 
   /** Never rejects. */
   async post(target: WebhookTarget, request: WebhookRequest): Promise<AttemptOutcome> {
-    const refusal = refusalBeforeLookup(target.endpoint, this.#rules);
-    if (refusal !== undefined) return permanent("address_blocked", refusal);
-    const startMs = this.#clock.monotonicMs();
-    const first = await this.#exchange(target, request, startMs);
-    if (first.kind !== "stale_connection") return first.outcome;
-    // Once, and on a connection of its own: all kept ones may have ended alike.
-    return (await this.#exchange(target, request, startMs, { isFresh: true })).outcome;
+    const { credentials } = target.endpoint;
+    let exchange: Exchange = {
+      startMs: this.#clock.monotonicMs(),
+      isFresh: false,
+      authorization: credentials && basicAuthorization(credentials),
+    };
+    // A stale connection and a challenge cost one more request each, and neither twice.
+    let result = await this.#exchange(target, request, exchange);
+    if (result.kind === "stale_connection") {
+      exchange = { ...exchange, isFresh: true };
+      result = await this.#exchange(target, request, exchange);
+    }
+    if (result.kind === "challenged") {
+      const authorization = this.#answerTo(result.challenge, target.endpoint);
+      if (authorization === undefined) return result.outcome;
+      result = await this.#exchange(target, request, { ...exchange, authorization });
+    }
+    return result.outcome;
+  }
+
+  #answerTo(challenge: string, { credentials, path }: Endpoint): string | undefined {
+    if (credentials === undefined) return undefined;
+    const nonce = Buffer.alloc(clientNonceBytes);
+    this.#random.fill(nonce);
+    const clientNonce = nonce.toString("hex");
+    return digestAuthorization({ ...credentials, challenge, method: "POST", path, clientNonce });
   }
 
   /** Ends what is under way as retryable, and every connection. */
@@ -79,8 +111,7 @@ export class WebhookClient {
   #exchange(
     { endpoint, tls = {} }: WebhookTarget,
     { headers, body }: WebhookRequest,
-    startMs: number,
-    { isFresh } = { isFresh: false },
+    { startMs, isFresh, authorization }: Exchange,
   ): Promise<Exchanged> {
     if (this.#isClosed) return Promise.resolve(outcome(shutDown()));
     const options = {
@@ -88,7 +119,11 @@ export class WebhookClient {
       host: endpoint.host,
       port: endpoint.port,
       path: endpoint.path,
-      headers: { ...headers, host: endpoint.authority, ...authorization(endpoint) },
+      headers: {
+        ...headers,
+        host: endpoint.authority,
+        ...(authorization === undefined ? {} : { authorization }),
+      },
       agent: endpoint.isSecure ? this.#secure : this.#plain,
       maxHeaderSize: deliveryLimits.headBytesMax,
       // The pool is by these, as well as by host and port.
@@ -131,12 +166,12 @@ export class WebhookClient {
         // From here on the outcome stands, however the rest goes.
         isAnswered = true;
         this.#underWay.delete(abandon);
-        const result = outcome(this.#judge(response));
+        const result = this.#judge(response);
         this.#discard(response, () => resolve(result));
       });
       sent.once("upgrade", (response, socket: Duplex) => {
         socket.destroy();
-        settle(outcome(this.#judge(response)));
+        settle(this.#judge(response));
       });
       // Stays: an error may come after the response too, and then tells nothing new.
       sent.on("error", (error) => {
@@ -145,9 +180,13 @@ export class WebhookClient {
     });
   }
 
-  #judge({ statusCode = 0, headers }: IncomingMessage): AttemptOutcome {
+  #judge({ statusCode = 0, headers }: IncomingMessage): Exchanged {
     const head = { statusCode, retryAfter: headers["retry-after"] };
-    return outcomeOfResponse(head, this.#clock.now());
+    const judged = outcomeOfResponse(head, this.#clock.now());
+    const challenge = headers["www-authenticate"];
+    return statusCode === 401 && challenge !== undefined
+      ? { kind: "challenged", outcome: judged, challenge }
+      : outcome(judged);
   }
 
   /** Reads a short body to its end, so that the connection can be used again; ends the connection of any other. */
@@ -202,11 +241,11 @@ const outcome = (outcome: AttemptOutcome): Exchanged => ({ kind: "outcome", outc
 
 const shutDown = (): AttemptOutcome => retryable("shut_down", "The server is being stopped.");
 
+const clientNonceBytes = 16;
+
 /** Sent without being asked for, over TLS alone (see endpoint.ts). */
-function authorization({ credentials }: Endpoint): Readonly<Record<string, string>> {
-  if (credentials === undefined) return {};
-  const text = Buffer.from(`${credentials.user}:${credentials.password}`, "utf8");
-  return { authorization: `Basic ${text.toString("base64")}` };
+function basicAuthorization({ user, password }: NonNullable<Endpoint["credentials"]>): string {
+  return `Basic ${Buffer.from(`${user}:${password}`, "utf8").toString("base64")}`;
 }
 
 const messageOf = (error: unknown): string =>

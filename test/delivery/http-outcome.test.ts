@@ -66,10 +66,15 @@ describe("names", () => {
     }
     expect(await Promise.all(looked)).toHaveLength(66);
     expect(begun).toHaveLength(66);
-    // The places are free again.
-    const again = resolve("later");
-    running.shift()?.();
-    expect(await again).toEqual(["later"]);
+    // The places are free again, and no more of them than before.
+    const again = [resolve("x"), resolve("y"), resolve("z")];
+    await turns();
+    expect(begun.slice(66)).toEqual(["x", "y"]);
+    while (running.length > 0) {
+      running.shift()?.();
+      await turns();
+    }
+    expect(await Promise.all(again)).toEqual([["x"], ["y"], ["z"]]);
   });
 
   test("a look-up that fails leaves its place to the next", async () => {

@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { createSystemClock } from "../../src/base/clock.js";
+import { systemRandom } from "../../src/base/ids.js";
 import { type Endpoint, readWebhookEndpoint } from "../../src/delivery/endpoint.js";
 import type { TargetRules } from "../../src/delivery/target-gate.js";
 import { WebhookClient, type WebhookClientParts } from "../../src/delivery/webhook-client.js";
@@ -66,6 +67,7 @@ export const loopbackOpened: TargetRules = { ...closedRules, allowed: networksOf
 export function webhookClient(parts: Partial<WebhookClientParts> = {}): WebhookClient {
   const client = new WebhookClient({
     clock: createSystemClock(),
+    random: systemRandom,
     rules: loopbackOpened,
     resolve: () => Promise.resolve(["127.0.0.1"]),
     ...parts,

@@ -350,6 +350,32 @@ describe("TLS", () => {
     expect(target.received[0]?.headers.host).toBe(`hooks.example:${target.port}`);
   });
 
+  test("with a user answers a digest's challenge once, and a second one is the outcome", async () => {
+    const challenge = 'Digest realm="r", nonce="n1", qop="auth", algorithm=SHA-256';
+    let isEver = false;
+    const target = await receiver((request, response) => {
+      const isProven = request.headers.authorization?.startsWith("Digest ") === true && !isEver;
+      if (isProven) response.end();
+      else response.writeHead(401, { "www-authenticate": challenge }).end();
+    }, good);
+    const endpoint = endpointOf(`https://user:secret@hooks.example:${target.port}/a?b`);
+    const tls = { caCertificates: good.certificate };
+    const client = webhookClient();
+    expect((await client.post({ endpoint, tls }, hello)).kind).toBe("delivered");
+    expect(target.received).toHaveLength(2);
+    expect(target.received[1]?.body).toBe("hello ☕");
+    expect(target.received[1]?.headers.authorization).toContain('uri="/a?b"');
+    expect(target.received[1]?.headers.authorization).not.toContain("secret");
+    isEver = true;
+    const refused = await client.post({ endpoint, tls }, hello);
+    expect(refused).toMatchObject({ kind: "permanent", answer: { statusCode: 401 } });
+    expect(target.received).toHaveLength(4);
+    // Without a user there is nothing to prove.
+    const nobody = target.endpoint();
+    expect((await client.post({ endpoint: nobody, tls }, hello)).kind).toBe("permanent");
+    expect(target.received).toHaveLength(5);
+  });
+
   test("that never shakes hands has its 5 s", async () => {
     let connected = 0;
     const { port } = await rawReceiver(() => {
@@ -404,6 +430,23 @@ describe("the guard", () => {
     expect(kinds).toEqual(["delivered", "permanent", "delivered"]);
     expect(asked).toBe(3);
     expect(target.connections()).toBe(2);
+  });
+
+  test("judges the address that a socket turns out to have, before a byte", async () => {
+    const target = await receiver((_, response) => response.end());
+    let asked = 0;
+    const rules = {
+      ...closedRules,
+      // Good when the name is looked up, and no more when the connection stands: as if it went elsewhere.
+      get allowed() {
+        asked += 1;
+        return asked === 1 ? loopbackOpened.allowed : [];
+      },
+    };
+    const outcome = await webhookClient({ rules }).post({ endpoint: target.endpoint() }, hello);
+    expect(outcome).toMatchObject({ kind: "permanent", reason: "address_blocked" });
+    await until(() => target.closed() === 1);
+    expect(target.received).toEqual([]);
   });
 
   test.each([
