@@ -54,7 +54,7 @@ export const internalRetryPolicy: RetryPolicy = {
 
 export const contentTypeDefault = "text/plain; charset=UTF-8";
 
-export const isWebhook = (kind: TargetKind): kind is "http" | "https" =>
+const isWebhook = (kind: TargetKind): kind is "http" | "https" =>
   kind === "http" || kind === "https";
 
 export interface PolicySources {

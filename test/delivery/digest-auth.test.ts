@@ -51,6 +51,11 @@ test.each([
   expect(digestAuthorization({ ...mufasa, challenge })).toBeUndefined();
 });
 
+test("what belongs to a scheme that follows is not taken for the challenge's", () => {
+  const challenge = 'Digest realm="r", nonce="n", Basic realm="b"';
+  expect(digestAuthorization({ ...mufasa, challenge })).toContain('realm="r"');
+});
+
 test("quotes in a name or a realm do not end them", () => {
   const challenge = 'Digest realm="a \\"b\\"", nonce="n"';
   const answer = digestAuthorization({ ...mufasa, user: 'x", realm="y', challenge });

@@ -25,6 +25,7 @@ import {
   type LocalCertificate,
   localCertificate,
   loopbackOpened,
+  networksOf,
   rawReceiver,
   until,
 } from "./receivers.js";
@@ -302,6 +303,16 @@ describe("the guard", () => {
     addresses = ["127.0.0.1"];
     expect(await kind()).toBe("delivered");
     expect(asked).toBe(3);
+  });
+
+  test("dials the addresses of one family, that of the first", async () => {
+    const server = await good();
+    const rules = { ...loopbackOpened, allowed: networksOf("127.0.0.0/8", "::1") };
+    const resolve = () => Promise.resolve(["127.0.0.1", "::1"]);
+    const target = targetAt(`grpc://f.example:${server.port}`);
+    const outcomes = await client({ rules, resolve }).deliver(target, call);
+    expect(outcomes).toMatchObject([{ kind: "delivered" }]);
+    expect(server.calls).toHaveLength(1);
   });
 
   test("lets nothing but the address be dialled, whatever the authority", async () => {

@@ -16,7 +16,7 @@ import { onTestFinished } from "vitest";
 import { createSystemClock } from "../../src/base/clock.js";
 import { systemRandom } from "../../src/base/ids.js";
 import { type Endpoint, readWebhookEndpoint } from "../../src/delivery/endpoint.js";
-import type { TargetRules } from "../../src/delivery/target-gate.js";
+import { type TargetRules, webhookPortsDefault } from "../../src/delivery/target-gate.js";
 import { WebhookClient, type WebhookClientParts } from "../../src/delivery/webhook-client.js";
 import type { WebhookRequest } from "../../src/delivery/webhook-request.js";
 import { type IpNetwork, parseIpNetwork } from "../../src/policy/ip-network.js";
@@ -59,7 +59,7 @@ export const closedRules: TargetRules = {
   allowed: [],
   ownListeners: [],
   isPlaintextAllowed: false,
-  ports: [443, 8443],
+  ports: webhookPortsDefault,
 };
 
 export const loopbackOpened: TargetRules = { ...closedRules, allowed: networksOf("127.0.0.0/8") };

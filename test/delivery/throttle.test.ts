@@ -86,3 +86,14 @@ test("fifty attempts a second at one destination, also after it was forgotten wh
   limits.forget(epochMs(start + 10));
   expect(limits.enter("a.example", epochMs(start + 10)).kind).toBe("too_fast");
 });
+
+test("a destination with an attempt in flight is not forgotten, and an idle one is after a second", () => {
+  const limits = new DestinationLimits();
+  const entries = Array.from({ length: 10 }, () => limits.enter("a.example", epochMs(start)));
+  const later = epochMs(start + 60_000);
+  limits.forget(later);
+  expect(limits.enter("a.example", later).kind).toBe("full");
+  for (const entry of entries) if (entry.kind === "entered") entry.leave();
+  limits.forget(later);
+  expect(limits.enter("a.example", later).kind).toBe("entered");
+});

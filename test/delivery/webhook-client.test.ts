@@ -272,6 +272,18 @@ describe("a receiver that does not answer well", () => {
     expect(bytes).toBeLessThan(32 * 1_048_576);
   });
 
+  test("answers early and breaks off while the message is still sent: what its head said counts", async () => {
+    const { endpoint } = await rawReceiver((socket) => {
+      socket.once("data", () => {
+        socket.pause();
+        socket.write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc");
+        setTimeout(() => socket.resetAndDestroy(), 50);
+      });
+    });
+    const outcome = await webhookClient().post({ endpoint }, postOf("x".repeat(20_000_000)));
+    expect(outcome.kind).toBe("delivered");
+  });
+
   test("trickles its body for ever: after 5 s what its head said counts", async () => {
     let sent = 0;
     let isEnded = false;
