@@ -87,7 +87,7 @@ export function createTopicAdminHandlers(
       const command = { address: target, isFifo, settings, tags: request.tags, owner: senderId };
       const { outcome, isReplayed, topic } = await execute({
         name: "CreateTopic",
-        bytes: topicPolicyRules.quotas.bytes,
+        bytes: Buffer.byteLength(settings.policy ?? ""),
         isGrowing: true,
         decide: (transaction, stamp) => {
           const once = decideOnce(transaction, stamp, identity, jsonCodec<TopicCreated>(), () =>
@@ -128,7 +128,7 @@ export function createTopicAdminHandlers(
       if (exceeded !== undefined) throw exceeded;
       const { topic } = await execute({
         name: "UpdateTopic",
-        bytes: topicPolicyRules.quotas.bytes,
+        bytes: Buffer.byteLength(settings.policy ?? ""),
         isGrowing: true,
         decide: (transaction, stamp) =>
           decideUpdateTopic(transaction, { address: target, settings, etag: request.etag }, stamp),

@@ -13,7 +13,7 @@ import { topicLimits } from "../topic/limits.js";
 import { decidePublish, type PublishEntry, type PublishResult } from "../topic/publish.js";
 import { checkBatch, failedEntry } from "./batches.js";
 import type { CallContext } from "./call.js";
-import { localCaller } from "./handler-context.js";
+import { entryBytes, localCaller } from "./handler-context.js";
 import { sequenceText } from "./render.js";
 import { inKeyOrder } from "./request-ids.js";
 import { WireFault } from "./status-details.js";
@@ -221,9 +221,12 @@ function checkBatchBytes(entries: readonly PublishEntry[]): void {
   violations.throwIfAny();
 }
 
-/** Of the messages themselves; the copies that a publish makes at once have a bound of their own. */
-const bytesOf = (entries: readonly PublishEntry[]): number =>
-  entries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) + topicLimits.inlineBytesMax;
+/** The messages, and the copies that are made of them at once if few are subscribed. */
+function bytesOf(entries: readonly PublishEntry[]): number {
+  const { inlineSubscriptionsMax, inlineBytesMax } = topicLimits;
+  const bytes = entries.reduce((sum, { sizeBytes }) => sum + sizeBytes + entryBytes, 0);
+  return bytes + Math.min(inlineBytesMax, inlineSubscriptionsMax * bytes);
+}
 
 const renderPublished = (
   id: string,

@@ -68,7 +68,7 @@ export function createSubscriptionHandlers(
       const command = { address: target, queue, settings, owner: senderId };
       const { once, report } = await execute({
         name: "Subscribe",
-        bytes: topicLimits.filterPolicyBytesMax,
+        bytes: Buffer.byteLength(settings.filterPolicy ?? ""),
         isGrowing: true,
         decide: (transaction, stamp) => {
           const decided = decideOnce(transaction, stamp, identity, subscribedCodec, () =>
@@ -126,7 +126,7 @@ export function createSubscriptionHandlers(
       violations.throwIfAny();
       const report = await execute({
         name: "UpdateSubscription",
-        bytes: topicLimits.filterPolicyBytesMax,
+        bytes: Buffer.byteLength(settings.filterPolicy ?? ""),
         isGrowing: true,
         decide: (transaction, stamp) =>
           decideUpdateSubscription(transaction, { id, settings, etag: request.etag }, stamp),
