@@ -131,7 +131,7 @@ export class FanOut {
     const isNewRound = lane.from === lane.to;
     const { messages, to: read } = this.#read(lane.from, isNewRound ? nextSequence : lane.to);
     const to = isNewRound ? read : lane.to;
-    const { shares, last } = this.#share(isNewRound ? noId : lane.after, messages);
+    const { shares, last } = this.#share(lane.after, messages);
     for (const { subscription, messages: own } of shares) this.#handOn(subscription, own);
     this.#setLane(last === undefined ? laneAt(to) : { from: lane.from, to, after: last });
   }
@@ -249,8 +249,6 @@ export class FanOut {
     this.#counters = { ...this.#counters, firstSequence };
   }
 }
-
-const noId = Buffer.alloc(0);
 
 function count(deliveries: Deliveries, outcome: DeliveryOutcome): Deliveries {
   const { delivered, failedAttempts, deadLettered, givenUp, expired } = deliveries;
