@@ -16,6 +16,8 @@ import type { Engine } from "./engine.js";
 const retryMs = 200;
 /** Until the next try after a fault, which is logged each time. */
 const faultRetryMs = 10_000;
+/** Between two looks for messages that have waited too long. */
+const lookAgainMs = 3_600_000;
 
 type TopicNames = Pick<Topic, "namespace" | "name">;
 
@@ -46,6 +48,7 @@ export class Distributor {
   #work: Promise<void> = Promise.resolve();
   #pauseEnd: (() => void) | undefined;
   #pauseTimer: Timer | undefined;
+  #lookTimer: Timer | undefined;
 
   constructor(parts: DistributorParts) {
     this.#parts = parts;
@@ -53,8 +56,13 @@ export class Distributor {
 
   /** Goes on with what was to be done when the server stopped. */
   start(): void {
-    this.#add({ kind: "find", after: undefined });
     this.#add({ kind: "reap" });
+    this.#look();
+  }
+
+  #look(): void {
+    this.#add({ kind: "find", after: undefined });
+    this.#lookTimer = this.#parts.clock.setTimer(lookAgainMs, () => this.#look());
   }
 
   /** A topic has something to hand on, or may have. */
@@ -71,6 +79,7 @@ export class Distributor {
   async stop(): Promise<void> {
     this.#isStopped = true;
     for (const timer of this.#faults) timer.cancel();
+    this.#lookTimer?.cancel();
     this.#pauseTimer?.cancel();
     this.#pauseEnd?.();
     await this.#work;
@@ -165,7 +174,7 @@ export class Distributor {
       name: "FindFanOuts",
       bytes: 0,
       isGrowing: false,
-      decide: (transaction) => decideFindFanOuts(transaction, after),
+      decide: (transaction, stamp) => decideFindFanOuts(transaction, after, stamp),
     });
     if (decision?.kind !== "accepted") return "later";
     const { found, last } = decision.outcome;

@@ -35,7 +35,7 @@ export interface TopicHandlerParts {
 
 export type TopicDecision<Outcome> = Decision<Outcome, TopicRejection | QueueRejection>;
 
-export function topicOutcomeOf<Outcome>(decision: TopicDecision<Outcome>): Outcome {
+function topicOutcomeOf<Outcome>(decision: TopicDecision<Outcome>): Outcome {
   if (decision.kind === "rejected") throw topicFaultOf(decision.rejection);
   return decision.outcome;
 }

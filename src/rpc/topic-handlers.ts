@@ -26,7 +26,6 @@ export function createTopicHandlers(parts: TopicHandlerParts): TopicHandlers {
     createSnapshot: later("Replays are"),
     deleteSnapshot: later("Replays are"),
     listSnapshots: later("Replays are"),
-    purgeBacklog: later("Purging is"),
     listUndeliverable: later("Undeliverable messages are"),
     redriveUndeliverable: later("Undeliverable messages are"),
     listDeliveryAttempts: later("Delivery attempts are"),

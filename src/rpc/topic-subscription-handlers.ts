@@ -2,7 +2,7 @@
 
 import { uuidBytes, uuidText } from "../base/ids.js";
 import { TargetKind } from "../gen/forebay/topic/v1/topic.js";
-import { SubscribeRequest } from "../gen/forebay/topic/v1/topic_service.js";
+import { PurgeBacklogRequest, SubscribeRequest } from "../gen/forebay/topic/v1/topic_service.js";
 import { decideOnce, type OutcomeCodec } from "../queue/once.js";
 import {
   decideListSubscriptions,
@@ -11,9 +11,11 @@ import {
   decideUpdateSubscription,
 } from "../topic/administer-subscription.js";
 import { topicLimits } from "../topic/limits.js";
+import { type BacklogPurged, decidePurgeBacklog } from "../topic/purge-backlog.js";
 import { decideSubscribe, type Subscribed } from "../topic/subscribe.js";
 import { localCaller, parsePageToken } from "./handler-context.js";
 import { parseAddress } from "./parse-queue.js";
+import { jsonCodec } from "./request-ids.js";
 import {
   createTopicTools,
   type TopicHandlerParts,
@@ -26,7 +28,7 @@ import {
   findLaterSubscriptionSetting,
   parseSubscriptionSettings,
 } from "./topic-settings.js";
-import { parseCount, parseEnum, Violations } from "./violations.js";
+import { parseCount, parseEnum, parseInstant, Violations } from "./violations.js";
 import { notYet } from "./wire-errors.js";
 
 const subscribedCodec: OutcomeCodec<Subscribed> = {
@@ -38,7 +40,12 @@ export function createSubscriptionHandlers(
   parts: TopicHandlerParts,
 ): Pick<
   TopicHandlers,
-  "subscribe" | "unsubscribe" | "getSubscription" | "updateSubscription" | "listSubscriptions"
+  | "subscribe"
+  | "unsubscribe"
+  | "getSubscription"
+  | "updateSubscription"
+  | "listSubscriptions"
+  | "purgeBacklog"
 > {
   const { pageTokens, distributor } = parts;
   const { namespace, senderId } = localCaller;
@@ -134,6 +141,26 @@ export function createSubscriptionHandlers(
       // One that was resumed has to catch up.
       distributor.begin(report.topic);
       return { subscription: renderSubscription(report, { hasCounters: false }) };
+    },
+
+    purgeBacklog: async (request) => {
+      const violations = new Violations();
+      const id = parseSubscriptionId(violations, request.subscription);
+      const before = parseInstant(violations, "before_time", request.beforeTime);
+      const identity = identify(violations, request.requestId, "PurgeBacklog", () =>
+        PurgeBacklogRequest.encode({ ...request, requestId: "" }).finish(),
+      );
+      violations.throwIfAny();
+      const { outcome, isReplayed } = await execute({
+        name: "PurgeBacklog",
+        isGrowing: false,
+        decide: (transaction, stamp) =>
+          decideOnce(transaction, stamp, identity, jsonCodec<BacklogPurged>(), () =>
+            decidePurgeBacklog(transaction, { id, before }),
+          ),
+      });
+      distributor.begin(outcome.topic);
+      return { purged: BigInt(outcome.count), replayed: isReplayed };
     },
 
     listSubscriptions: async (request) => {

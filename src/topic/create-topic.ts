@@ -84,7 +84,7 @@ function differenceOf(existing: Topic, command: CreateTopic): TopicRejection | u
 }
 
 /** The name on the wire of each setting, in the order they are compared. */
-export const topicSettingNames = {
+const topicSettingNames = {
   displayName: "display_name",
   messageBytesMax: "maximum_message_bytes",
   policy: "policy",

@@ -6,7 +6,7 @@ import { notificationEnvelope, unsubscribeUrl } from "../delivery/envelopes.js";
 import type { Topic, TopicMessage } from "./model.js";
 
 /** The name of a topic where an ARN is expected. */
-export const topicArn = ({ namespace, name }: Pick<Topic, "namespace" | "name">): string =>
+const topicArn = ({ namespace, name }: Pick<Topic, "namespace" | "name">): string =>
   `arn:forebay:topic:${namespace}:${name}`;
 
 export const subscriptionArn = (topic: Topic, id: Buffer): string =>

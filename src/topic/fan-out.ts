@@ -5,7 +5,7 @@
 // them. Whoever has a place of its own is served until it is where the lane is and then goes with it. A message that everybody
 // has is removed.
 
-import { type Sequence, sequence } from "../base/brands.js";
+import { after, type EpochMs, type Sequence, sequence } from "../base/brands.js";
 import { orUnreadable } from "../queue/readable.js";
 import { accept } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
@@ -14,6 +14,7 @@ import { type DeliveryOutcome, QueueDeliveries } from "./deliver-to-queue.js";
 import { isFor } from "./filters.js";
 import { topicLimits } from "./limits.js";
 import type { Deliveries, Subscription, Topic, TopicCounters, TopicMessage } from "./model.js";
+import { expireBacklog } from "./purge-backlog.js";
 import type { TopicDecided } from "./rejections.js";
 import { findTopic, type TopicAddress } from "./topic-name.js";
 import type { StateTransaction } from "./view.js";
@@ -32,24 +33,31 @@ export function decideFanOut(
 ): TopicDecided<FanOutStep> {
   const topic = findTopic(transaction.topics, { ...address, given: address.name });
   if (topic === undefined) return accept({ copies: 0, hasMore: false });
+  const hasExpired = expireBacklog(transaction.topics, topic, stamp);
   const fanOut = new FanOut(transaction, topic, stamp);
   fanOut.step();
-  return accept({ copies: fanOut.copies, hasMore: fanOut.close() });
+  return accept({ copies: fanOut.copies, hasMore: fanOut.close() || hasExpired });
 }
 
-/** Topics with something to hand on, a page of them. For finding them when the server starts. */
+/** Topics with something to hand on or to drop, a page of them. */
 export function decideFindFanOuts(
   { topics }: StateTransaction,
-  after: Pick<TopicAddress, "namespace" | "name"> | undefined,
+  last: Pick<TopicAddress, "namespace" | "name"> | undefined,
+  { now }: Stamp,
 ): TopicDecided<FoundFanOuts> {
   const found: Topic[] = [];
-  let last: Topic | undefined;
+  let reached: Topic | undefined;
   let examined = 0;
-  for (const topic of topics.topicsAfter(after?.namespace ?? "", after?.name ?? "")) {
-    if (examined === topicsPerPage) return accept({ found, last });
+  for (const topic of topics.topicsAfter(last?.namespace ?? "", last?.name ?? "")) {
+    if (examined === topicsPerPage) return accept({ found, last: reached });
     examined += 1;
-    last = topic;
-    if (isBehind(topics.counters(topic)) || hasAny(topics.catchingUp(topic))) found.push(topic);
+    reached = topic;
+    const counters = topics.counters(topic);
+    const isDue =
+      isBehind(counters) ||
+      hasAny(topics.catchingUp(topic)) ||
+      isTooOld(topics.message(topic, counters.firstSequence), now);
+    if (isDue) found.push(topic);
   }
   return accept({ found, last: undefined });
 }
@@ -64,6 +72,9 @@ const topicsPerPage = 1_000;
 
 /** Whether the lane has messages to hand on. */
 const isBehind = ({ lane, nextSequence }: TopicCounters): boolean => lane.from < nextSequence;
+
+const isTooOld = (message: TopicMessage | undefined, now: EpochMs): boolean =>
+  message !== undefined && after(message.publishedAt, topicLimits.backlogMsMax) < now;
 
 function hasAny(ids: Iterable<unknown>): boolean {
   for (const _id of ids) return true;

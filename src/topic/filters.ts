@@ -3,7 +3,7 @@
 import type { FilterVersion, Subscription, TopicMessage } from "./model.js";
 
 /** The filter that judges a message: the last one that was set before it was published. */
-export function filterFor(
+function filterFor(
   { filters }: Pick<Subscription, "filters">,
   { sequence }: Pick<TopicMessage, "sequence">,
 ): FilterVersion | undefined {

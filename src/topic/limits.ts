@@ -39,6 +39,9 @@ export const topicLimits = {
   standardSubscriptionsMax: 12_500_000,
   fifoSubscriptionsMax: 100,
 
+  /** How long a message waits for a subscription that is paused; ours, as long as queues keep messages at most. */
+  backlogMsMax: days(14),
+
   /** Attributes that a queue message can have. */
   queueAttributesMax: 10,
 

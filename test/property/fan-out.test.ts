@@ -15,6 +15,7 @@ import { decideReportTopic } from "../../src/topic/administer-topic.js";
 import { decideCreateTopic } from "../../src/topic/create-topic.js";
 import { decideFanOut } from "../../src/topic/fan-out.js";
 import { decidePublish, type PublishEntry } from "../../src/topic/publish.js";
+import { decidePurgeBacklog } from "../../src/topic/purge-backlog.js";
 import type { TopicDecided } from "../../src/topic/rejections.js";
 import { decideSubscribe } from "../../src/topic/subscribe.js";
 import type { StateTransaction } from "../../src/topic/view.js";
@@ -28,7 +29,10 @@ const queueCount = 14;
 
 type Step =
   | { readonly kind: "publish"; readonly count: number; readonly sizeBytes: number }
-  | { readonly kind: "subscribe" | "unsubscribe" | "pause" | "resume"; readonly queue: number }
+  | {
+      readonly kind: "subscribe" | "unsubscribe" | "pause" | "resume" | "purge";
+      readonly queue: number;
+    }
   | { readonly kind: "hand_on"; readonly steps: number }
   | { readonly kind: "restart" };
 
@@ -46,7 +50,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
-      kind: fc.constantFrom("subscribe", "subscribe", "unsubscribe", "pause", "resume"),
+      kind: fc.constantFrom(
+        ...(["subscribe", "subscribe", "unsubscribe", "pause", "resume", "purge"] as const),
+      ),
       queue: anyQueue,
     }),
   },
@@ -115,6 +121,8 @@ class Run {
         return await this.#setPaused(step.queue, true);
       case "resume":
         return await this.#setPaused(step.queue, false);
+      case "purge":
+        return await this.#purge(step.queue);
       case "hand_on": {
         for (let left = step.steps; left > 0; left -= 1) await this.#handOn();
         return;
@@ -161,6 +169,18 @@ class Run {
     // What it had not got is dropped: it has a beginning of what was for it.
     const got = await this.#bodiesIn(queue);
     expect(got).toEqual(expected.bodies.slice(0, got.length));
+    expected.bodies = got;
+  }
+
+  async #purge(queue: number): Promise<void> {
+    const expected = this.#of(queue);
+    const { id } = expected;
+    if (id === undefined) return;
+    const { count } = await this.#decide((transaction) =>
+      decidePurgeBacklog(transaction, { id, before: undefined }),
+    );
+    const got = await this.#bodiesIn(queue);
+    expect(got.length + count).toBe(expected.bodies.length);
     expected.bodies = got;
   }
 

@@ -300,6 +300,45 @@ test("a message whose time to live ended while its subscription was paused is dr
   expect(await numbersOf(t, keeping)).toMatchObject({ delivered: 1n, deadLettered: 1n });
 });
 
+test("what waits for a subscription can be dropped, all of it or what was published before a time", async () => {
+  const t = await topicAndQueue();
+  const subscription = await subscribe(t, "news", t.queue, { isRaw: true, isPaused: true });
+  await publish(t, "news", "first");
+  await t.advance(1_000);
+  const beforeTime = { seconds: BigInt(Math.floor(t.now / 1_000)), nanos: (t.now % 1_000) * 1e6 };
+  await publish(t, "news", "second");
+  const purge = async (request = {}) =>
+    (await topicCall(t, "purgeBacklog", { subscription, ...request })).purged;
+  expect(await purge({ beforeTime })).toBe(1n);
+  expect(await purge({ beforeTime })).toBe(0n);
+  expect(await numbersOf(t, subscription)).toMatchObject({ backlog: 1n, filtered: 0n });
+  await publish(t, "news", "third");
+  expect(await purge({ requestId: "r" })).toBe(2n);
+  await publish(t, "news", "fourth");
+  expect(await purge({ requestId: "r" })).toBe(2n);
+  await topicCall(t, "updateSubscription", { subscription, updateMask: ["paused"] });
+  await t.settle();
+  expect((await t.receive({ max: 10 })).map(({ body }) => body)).toEqual(["fourth"]);
+  expect(await numbersOf(t, subscription)).toMatchObject({ delivered: 1n, filtered: 0n });
+});
+
+test("what has waited for a paused subscription for 14 days is dropped", async () => {
+  const t = await topicAndQueue();
+  const day = 86_400_000;
+  const subscription = await subscribe(t, "news", t.queue, { isRaw: true, isPaused: true });
+  await publish(t, "news", "old");
+  await t.skip(day);
+  await publish(t, "news", "young");
+  await t.skip(13 * day - 3_600_000);
+  expect(await numbersOf(t, subscription)).toMatchObject({ backlog: 2n });
+  await t.skip(2 * 3_600_000);
+  await t.settle();
+  expect(await numbersOf(t, subscription)).toMatchObject({ backlog: 1n, filtered: 0n });
+  await topicCall(t, "updateSubscription", { subscription, updateMask: ["paused"] });
+  await t.settle();
+  expect((await t.receive({ max: 10 })).map(({ body }) => body)).toEqual(["young"]);
+});
+
 test("subscriptions are listed oldest first, of a topic or of all, page by page", async () => {
   const t = await topicAndQueue();
   await createTopic(t, "more");
