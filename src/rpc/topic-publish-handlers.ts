@@ -9,6 +9,7 @@ import {
   PublishRequest,
 } from "../gen/forebay/topic/v1/topic_service.js";
 import { decideOnce, type OutcomeCodec } from "../queue/once.js";
+import { hasToHandOn } from "../topic/fan-out.js";
 import { topicLimits } from "../topic/limits.js";
 import { decidePublish, type PublishEntry, type PublishResult } from "../topic/publish.js";
 import { checkBatch, failedEntry } from "./batches.js";
@@ -89,20 +90,24 @@ export function createPublishHandlers(
       const entries = entry === undefined ? [] : [entry];
       const isCounted = request.wantCounts;
       const command = { address: target, entries, isWhole: false, isCounted };
+      let isLeft = true;
       try {
         const { outcome, isReplayed } = await execute({
           name: "Publish",
           bytes: bytesOf(entries),
           isGrowing: true,
-          decide: (transaction, stamp) =>
-            decideOnce(transaction, stamp, identity, publishCodec, () => {
+          decide: (transaction, stamp) => {
+            const once = decideOnce(transaction, stamp, identity, publishCodec, () => {
               const decided = decidePublish(transaction, command, stamp);
               const [only] = decided.kind === "accepted" ? decided.outcome : [];
               // Refused, it leaves no trace, so that its request id may be used again.
               return only?.kind === "refused"
                 ? { kind: "rejected", rejection: only.rejection }
                 : decided;
-            }),
+            });
+            isLeft = hasToHandOn(transaction, target);
+            return once;
+          },
         });
         const [result] = outcome;
         if (result?.kind !== "published") {
@@ -118,8 +123,8 @@ export function createPublishHandlers(
           replayed: isReplayed,
         };
       } finally {
-        // Also when nobody knows what became of it: there may be something to hand on.
-        distributor.begin(target);
+        // Also when nobody knows what became of it.
+        if (isLeft) distributor.begin(target);
       }
     },
 
@@ -144,15 +149,19 @@ export function createPublishHandlers(
       checkBatchBytes(entries);
       const isWhole = request.allOrNothing;
       const command = { address: target, entries, isWhole, isCounted: false };
+      let isLeft = true;
       try {
         const { outcome, isReplayed } = await execute({
           name: "PublishBatch",
           bytes: bytesOf(entries),
           isGrowing: true,
-          decide: (transaction, stamp) =>
-            decideOnce(transaction, stamp, identity, publishCodec, () =>
+          decide: (transaction, stamp) => {
+            const once = decideOnce(transaction, stamp, identity, publishCodec, () =>
               decidePublish(transaction, command, stamp),
-            ),
+            );
+            isLeft = hasToHandOn(transaction, target);
+            return once;
+          },
         });
         const successful: PublishBatchResultEntry[] = [];
         parsed.forEach(({ index }, place) => {
@@ -169,7 +178,7 @@ export function createPublishHandlers(
           replayed: isReplayed,
         };
       } finally {
-        distributor.begin(target);
+        if (isLeft) distributor.begin(target);
       }
     },
   };

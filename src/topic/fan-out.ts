@@ -39,6 +39,17 @@ export function decideFanOut(
   return accept({ copies: fanOut.copies, hasMore: fanOut.close() || hasExpired });
 }
 
+/** Whether a topic has something to hand on or to remove. */
+export function hasToHandOn(
+  { topics }: StateTransaction,
+  address: Pick<TopicAddress, "namespace" | "name">,
+): boolean {
+  const topic = topics.findTopic(address.namespace, address.name);
+  return (
+    topic !== undefined && (isBehind(topics.counters(topic)) || hasAny(topics.catchingUp(topic)))
+  );
+}
+
 /** Topics with something to hand on or to drop, a page of them. */
 export function decideFindFanOuts(
   { topics }: StateTransaction,
@@ -93,18 +104,22 @@ export class FanOut {
   readonly #transaction: StateTransaction;
   readonly #topic: Topic;
   readonly #deliveries: QueueDeliveries;
+  /** As they are written. */
+  readonly #stored: TopicCounters;
   #counters: TopicCounters;
 
   constructor(
     transaction: StateTransaction,
     topic: Topic,
     stamp: Stamp,
-    counters: TopicCounters = transaction.topics.counters(topic),
+    /** Given if they are not written yet. */
+    counters?: TopicCounters,
   ) {
     this.#transaction = transaction;
     this.#topic = topic;
     this.#deliveries = new QueueDeliveries(transaction, topic, stamp);
-    this.#counters = counters;
+    this.#stored = transaction.topics.counters(topic);
+    this.#counters = counters ?? this.#stored;
   }
 
   /** Those who catch up come first: while the lane has work they would never come near it. */
@@ -123,7 +138,7 @@ export class FanOut {
   close(): boolean {
     const { topics } = this.#transaction;
     this.#deliveries.close();
-    topics.putCounters(this.#topic, this.#counters);
+    if (this.#counters !== this.#stored) topics.putCounters(this.#topic, this.#counters);
     return (
       isBehind(this.#counters) ||
       this.#firstBehind() !== undefined ||
@@ -253,6 +268,7 @@ export class FanOut {
   #trim(): void {
     const keptFrom = this.#keptFrom();
     let { firstSequence } = this.#counters;
+    if (firstSequence >= keptFrom) return;
     for (let left = topicLimits.trimMax; left > 0 && firstSequence < keptFrom; left -= 1) {
       this.#transaction.topics.removeMessage(this.#topic, firstSequence);
       firstSequence = sequence(firstSequence + 1);
