@@ -1,7 +1,7 @@
 // `forebay topic …`, `forebay subscribe`, `forebay unsubscribe`, `forebay publish`: topics, and the queues that get what is
 // published to them.
 
-import type { FifoThroughputScope } from "@forebay/client";
+import type { FifoThroughputScope, FilterPolicyScope } from "@forebay/client";
 import type { Command } from "commander";
 import { confirm } from "./confirm.js";
 import {
@@ -151,6 +151,8 @@ interface SubscribeOptions extends CommonOptions {
   readonly raw?: boolean;
   readonly deadLetterQueue?: string;
   readonly paused?: boolean;
+  readonly filter?: string;
+  readonly filterScope?: FilterPolicyScope;
 }
 
 function addSubscribe(program: Command, context: CliContext): void {
@@ -159,13 +161,21 @@ function addSubscribe(program: Command, context: CliContext): void {
     .description("give a queue what is published to a topic from now on")
     .option("--raw", "deliver the message alone, without the envelope")
     .option("--dead-letter-queue <queue>", "where messages go that the queue cannot take")
-    .option("--paused", "keep the messages until the subscription is resumed");
+    .option("--paused", "keep the messages until the subscription is resumed")
+    .option("--filter <json>", 'which messages are for it, as {"kind":["weather"]}')
+    .option(
+      "--filter-scope <scope>",
+      "what the filter looks at: message-attributes, message-body (default: message-attributes)",
+      oneOf(["MESSAGE_ATTRIBUTES", "MESSAGE_BODY"]),
+    );
   withCommonOptions(subscribe).action(
     async (name: string, queue: string, options: SubscribeOptions) => {
       const settings = {
         rawMessageDelivery: options.raw,
         deadLetterQueue: options.deadLetterQueue,
         paused: options.paused,
+        filterPolicy: options.filter,
+        filterPolicyScope: options.filterScope,
       };
       await context.withClient(options, async (client) => {
         const { subscription, created } = await client.topic(name).subscribe(queue, { settings });

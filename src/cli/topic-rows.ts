@@ -67,6 +67,7 @@ export function subscriptionRow(description: SubscriptionDescription): Row {
     raw: settings?.rawMessageDelivery,
     "dead-letter queue": settings?.deadLetterQueue === "" ? undefined : settings?.deadLetterQueue,
     paused: settings?.paused,
+    filter: settings?.filterPolicy === "" ? undefined : settings?.filterPolicy,
     backlog: counters?.backlogCount,
     "oldest pending": age === undefined ? undefined : formatDuration(age),
     delivered: counters?.deliveredCount,

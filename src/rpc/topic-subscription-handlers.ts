@@ -68,7 +68,7 @@ export function createSubscriptionHandlers(
         SubscribeRequest.encode({ ...request, requestId: "" }).finish(),
       );
       violations.throwIfAny();
-      refuseLater(request.settings, settings.filterPolicy);
+      refuseLater(request.settings);
       if (queue.namespace !== target.namespace) {
         throw notYet("Subscriptions of queues of another namespace are", "endpoint");
       }
@@ -128,7 +128,7 @@ export function createSubscriptionHandlers(
       const violations = new Violations();
       const id = parseSubscriptionId(violations, request.subscription);
       const given = parseSubscriptionSettings(violations, request.settings);
-      refuseLater(request.settings, given.filterPolicy);
+      refuseLater(request.settings);
       const settings = applySubscriptionMask(violations, request.updateMask, given);
       violations.throwIfAny();
       const report = await execute({
@@ -189,11 +189,7 @@ export function createSubscriptionHandlers(
   };
 }
 
-function refuseLater(
-  settings: Parameters<typeof findLaterSubscriptionSetting>[0],
-  filterPolicy: string | undefined,
-): void {
+function refuseLater(settings: Parameters<typeof findLaterSubscriptionSetting>[0]): void {
   const later = findLaterSubscriptionSetting(settings);
   if (later !== undefined) throw later;
-  if (filterPolicy !== undefined) throw notYet("Filters are", "settings.filter_policy");
 }

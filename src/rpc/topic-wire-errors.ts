@@ -3,6 +3,7 @@
 
 import { status } from "@grpc/grpc-js";
 import type { QueueRejection } from "../queue/rejections.js";
+import type { FilterProblem } from "../topic/filter/problems.js";
 import type { TopicRejection } from "../topic/rejections.js";
 import { WireFault, type WireFaultFields } from "./status-details.js";
 import { faultOf } from "./wire-errors.js";
@@ -25,6 +26,8 @@ const topicKinds = {
   fifo_queue_on_standard_topic: true,
   subscription_dead_letter_queue_not_found: true,
   subscription_dead_letter_type: true,
+  filter_versions_limit: true,
+  filter_invalid: true,
   published_too_long: true,
   group_id_required: true,
   dedup_id_required: true,
@@ -216,6 +219,17 @@ function fieldsOf(rejection: TopicRejection): WireFaultFields {
         message: `"${rejection.deadLetterQueue}" is not of the type that these dead letters need: a FIFO queue on a FIFO topic needs a FIFO queue, and what comes from a standard topic has no order for one.`,
         metadata: { dead_letter_queue: rejection.deadLetterQueue },
       };
+    case "filter_versions_limit":
+      return {
+        code: status.RESOURCE_EXHAUSTED,
+        reason: "FILTER_POLICY_LIMIT",
+        message: `Messages wait for this subscription that were published under ${rejection.count - 1} filters, and the limit is ${rejection.limit}. Resume it or purge its backlog first.`,
+        metadata: { count: String(rejection.count), limit: String(rejection.limit) },
+        quota: [{ subject: "subscription", description: `at most ${rejection.limit} filters` }],
+        retryAfterMs: "never",
+      };
+    case "filter_invalid":
+      return filterFields(rejection.problems);
     case "published_too_long":
       return {
         code: status.INVALID_ARGUMENT,
@@ -274,3 +288,30 @@ function fieldsOf(rejection: TopicRejection): WireFaultFields {
     }
   }
 }
+
+/** Every problem with its place in the text; the first one gives the reason. */
+function filterFields(problems: readonly FilterProblem[]): WireFaultFields {
+  const told = problems.map(({ path, line, column, description }) => ({
+    field: path === "" ? filterField : `${filterField}.${path}`,
+    description: `line ${line}, column ${column}: ${description}`,
+  }));
+  const [first] = problems;
+  const { bound } = first ?? {};
+  return {
+    code: status.INVALID_ARGUMENT,
+    reason: first?.reason ?? "FILTER_INVALID",
+    message: `The filter cannot be set. ${told
+      .slice(0, 5)
+      .map(({ field, description }) => `${field}: ${description}`)
+      .join("; ")}.`,
+    metadata: {
+      field: told[0]?.field ?? filterField,
+      line: String(first?.line ?? 0),
+      column: String(first?.column ?? 0),
+      ...(bound !== undefined && { limit: String(bound.limit), actual: String(bound.actual) }),
+    },
+    violations: told,
+  };
+}
+
+const filterField = "settings.filter_policy";

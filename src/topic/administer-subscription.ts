@@ -5,8 +5,8 @@ import { orUnreadable } from "../queue/readable.js";
 import { accept } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import { lanePlaceOf, placeOf } from "./counters.js";
-import { filtersFrom } from "./filters.js";
-import type { SubscriptionSettings } from "./limits.js";
+import { filterProblems, filtersFrom } from "./filters.js";
+import { type SubscriptionSettings, topicLimits } from "./limits.js";
 import type {
   Deliveries,
   FilterVersion,
@@ -121,10 +121,18 @@ export function decideUpdateSubscription(
   if (refusal !== undefined) return refuse(refusal);
   const counters = topics.counters(topic);
   const settings = { ...subscription.settings, ...given };
+  // Policy and scope together, so that both can be changed in one call and neither to what the other does not fit.
+  const problems = filterProblems({ policy: settings.filterPolicy, scope: settings.filterScope });
+  if (problems.length > 0) return refuse({ kind: "filter_invalid", problems });
+  const filters = filtersAfter(counters, subscription, settings);
+  if (filters.length > topicLimits.filterVersionsMax) {
+    const { filterVersionsMax: limit } = topicLimits;
+    return refuse({ kind: "filter_versions_limit", count: filters.length, limit });
+  }
   const changed: Subscription = {
     ...subscription,
     settings,
-    filters: filtersAfter(counters, subscription, settings),
+    filters,
     standing: standingAfter(counters, subscription, settings),
     updatedAt: stamp.now,
     revision: subscription.revision + 1,

@@ -1,25 +1,71 @@
 // Which messages are for a subscription: those that the filter takes which was in force when they were published.
 
-import type { FilterVersion, Subscription, TopicMessage } from "./model.js";
+import type { Sequence } from "../base/brands.js";
+import { type CompiledFilter, compileFilter } from "./filter/compiled-filter.js";
+import { MessageFacts } from "./filter/message-facts.js";
+import { parseFilterPolicy } from "./filter/parse-policy.js";
+import type { FilterProblem } from "./filter/problems.js";
+import { bodyFor } from "./message-for-target.js";
+import type { FilterVersion, Subscription, TargetKind, TopicMessage } from "./model.js";
 
-/** The filter that judges a message: the last one that was set before it was published. */
-function filterFor(
-  { filters }: Pick<Subscription, "filters">,
-  { sequence }: Pick<TopicMessage, "sequence">,
-): FilterVersion | undefined {
-  return filters.findLast(({ from }) => from <= sequence);
+/** What is wrong with a filter; nothing if it is good, or takes everything. */
+export function filterProblems({
+  policy,
+  scope,
+}: Pick<FilterVersion, "policy" | "scope">): readonly FilterProblem[] {
+  if (policy === undefined) return [];
+  const parsed = parseFilterPolicy(policy, scope);
+  return parsed.kind === "invalid" ? parsed.problems : [];
 }
 
 /** Filters that still judge a message at or after this place. */
 export function filtersFrom(
   filters: readonly FilterVersion[],
-  place: TopicMessage["sequence"],
+  place: Sequence,
 ): readonly FilterVersion[] {
   const current = filters.findLastIndex(({ from }) => from <= place);
   return current <= 0 ? filters : filters.slice(current);
 }
 
-/** Whether a message is for a subscription. This release refuses filters, so every one is. */
-export function isFor(subscription: Subscription, message: TopicMessage): boolean {
-  return filterFor(subscription, message)?.policy === undefined;
+/** Whether a message is for a subscription, by the last filter that was set before it was published. */
+export function isFor({ filters, kind }: Subscription, message: TopicMessage): boolean {
+  const version = filters.findLast(({ from }) => from <= message.sequence);
+  if (version?.policy === undefined) return true;
+  const filter = compiledOf(version.policy, version.scope);
+  return filter?.matches(factsOf(message, kind)) ?? false;
+}
+
+// Both are kept because a round looks at some messages for many subscriptions, and the next round at others for the same ones.
+
+/** Filters kept ready, some 10 KB each; the one that was used first goes first. */
+const compiledMax = 2_000;
+const compiled = new Map<string, CompiledFilter>();
+const facts = new WeakMap<TopicMessage, Map<TargetKind, MessageFacts>>();
+
+/** Undefined: it cannot be read, though it could when it was set. Then it takes nothing. */
+function compiledOf(policy: string, scope: FilterVersion["scope"]): CompiledFilter | undefined {
+  const key = `${scope} ${policy}`;
+  const known = compiled.get(key);
+  if (known !== undefined) return known;
+  const parsed = parseFilterPolicy(policy, scope);
+  if (parsed.kind === "invalid") return undefined;
+  const filter = compileFilter(parsed.policy);
+  const [oldest] = compiled.keys();
+  if (oldest !== undefined && compiled.size >= compiledMax) compiled.delete(oldest);
+  compiled.set(key, filter);
+  return filter;
+}
+
+function factsOf(message: TopicMessage, kind: TargetKind): MessageFacts {
+  const known = facts.get(message) ?? new Map<TargetKind, MessageFacts>();
+  facts.set(message, known);
+  const before = known.get(kind);
+  if (before !== undefined) return before;
+  const { attributes, isText, contentType } = message;
+  // Of bytes only those that are said to be JSON can be looked into.
+  const isReadable = isText || /^application\/(.+\+)?json\b/i.test(contentType);
+  const body = isReadable ? bodyFor(message, kind) : undefined;
+  const made = new MessageFacts({ attributes, body });
+  known.set(kind, made);
+  return made;
 }

@@ -25,7 +25,8 @@ export const topicLimits = {
   tagsMax: 50,
   pageMax: 100,
   streamNameCharactersMax: 80,
-  filterPolicyBytesMax: 262_144,
+  /** Filters of a subscription that judge messages which wait for it; ours. */
+  filterVersionsMax: 100,
   policyBytesMax: 30_720,
 
   /** How long a publish with a deduplication id stands for its repeats, counted from the first one. */

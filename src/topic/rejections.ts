@@ -1,6 +1,7 @@
 // Why a topic rule says no: data, not exceptions. One table in `rpc/topic-wire-errors.ts` gives each its status and reason.
 
 import type { Decided } from "../queue/rejections.js";
+import type { FilterProblem } from "./filter/problems.js";
 
 export type TopicRejection =
   | { readonly kind: "topic_not_found"; readonly topic: string }
@@ -57,6 +58,17 @@ export type TopicRejection =
   | {
       readonly kind: "subscription_dead_letter_queue_not_found" | "subscription_dead_letter_type";
       readonly deadLetterQueue: string;
+    }
+  | {
+      /** Messages wait that so many filters of the subscription are to judge. */
+      readonly kind: "filter_versions_limit";
+      readonly count: number;
+      readonly limit: number;
+    }
+  | {
+      readonly kind: "filter_invalid";
+      /** Never empty. */
+      readonly problems: readonly FilterProblem[];
     }
   | {
       readonly kind: "published_too_long";

@@ -1,12 +1,14 @@
 // Subscribe. Subscribing a target again is OK when every setting given equals the current one (Amazon SNS API reference,
 // Subscribe, and recorded behaviour). It is also how a subscription whose queue was deleted gets the new one of that name.
 
+import { isDeepStrictEqual } from "node:util";
 import type { QueueName } from "../base/brands.js";
 import type { Queue } from "../queue/model.js";
 import { findQueue, type QueueAddress } from "../queue/queue-name.js";
 import { accept } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import { differing } from "./differences.js";
+import { filterProblems } from "./filters.js";
 import { type SubscriptionSettings, subscriptionDefaults, topicLimits } from "./limits.js";
 import type { QueueTarget, Subscription, Topic, TopicCounters } from "./model.js";
 import { refuse, type TopicDecided, type TopicRejection } from "./rejections.js";
@@ -45,6 +47,9 @@ export function decideSubscribe(
   }
   const refusal = deadLetterRefusal(transaction, topic, queue, settings.deadLetterQueue);
   if (refusal !== undefined) return refuse(refusal);
+  const whole = { ...subscriptionDefaults, ...settings };
+  const problems = filterProblems({ policy: whole.filterPolicy, scope: whole.filterScope });
+  if (problems.length > 0) return refuse({ kind: "filter_invalid", problems });
   const id = topics.subscriptionTo(topic, "queue", endpointOf(queue));
   const existing = id && topics.subscription(topic, id);
   if (existing !== undefined) return again(transaction, topic, existing, queue, settings, stamp);
@@ -100,7 +105,8 @@ function again(
   settings: Partial<SubscriptionSettings>,
   { now }: Stamp,
 ): TopicDecided<Subscribed> {
-  const names = differing(existing.settings, settings, subscriptionSettingNames);
+  const given = withFilterAsKept(existing.settings, settings);
+  const names = differing(existing.settings, given, subscriptionSettingNames);
   if (names.length > 0) {
     const { endpoint } = existing;
     return refuse({
@@ -115,6 +121,17 @@ function again(
     topics.putSubscription(topic, bound, existing);
   }
   return accept({ id: existing.id, isNew: false });
+}
+
+/** Filters are the same that say the same, however they are spaced. */
+function withFilterAsKept(
+  kept: SubscriptionSettings,
+  given: Partial<SubscriptionSettings>,
+): Partial<SubscriptionSettings> {
+  const { filterPolicy } = kept;
+  if (filterPolicy === undefined || given.filterPolicy === undefined) return given;
+  const isSame = isDeepStrictEqual(JSON.parse(filterPolicy), JSON.parse(given.filterPolicy));
+  return isSame ? { ...given, filterPolicy } : given;
 }
 
 /** The name on the wire of each setting, in the order they are compared. */

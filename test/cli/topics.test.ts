@@ -53,5 +53,9 @@ describe("subscribe and publish", () => {
     await run(["publish", "news", "unheard"]);
     expect(await t.receive()).toEqual([]);
     expect((await run("publish news")).exitCode).toBe(2);
+    const filter = ["--filter", '{"kind":["weather"]}', "--filter-scope", "message-body"];
+    expect((await run(["subscribe", "news", "orders", ...filter])).stdout).toMatch(
+      /^filter +\{"kind":\["weather"\]\}$/m,
+    );
   });
 });

@@ -104,6 +104,7 @@ export {
   type BatchPublish,
   type CreateTopicOptions,
   type FifoThroughputScope,
+  type FilterPolicyScope,
   type PublishBatchResult,
   type PublishOptions,
   type PublishResult,

@@ -2,7 +2,7 @@
 
 import { MessageStructure, type PublishFailure } from "../gen/forebay/topic/v1/message.js";
 import {
-  FilterPolicyScope,
+  FilterPolicyScope as FilterScopes,
   TargetKind as Kinds,
   FifoThroughputScope as Scopes,
   SignatureVersion,
@@ -120,6 +120,9 @@ export interface PublishBatchResult {
   readonly failed: readonly PublishFailure[];
 }
 
+/** What a filter looks at: the MESSAGE_ATTRIBUTES, or the MESSAGE_BODY, a JSON object. */
+export type FilterPolicyScope = Choice<typeof FilterScopes>;
+
 /** The settings of a subscription. What is left out gets its default, or stays as it is. */
 export interface SubscriptionSettings {
   /** Whether the message alone is delivered, without the envelope. Default: false. */
@@ -128,6 +131,10 @@ export interface SubscriptionSettings {
   readonly deadLetterQueue?: string | undefined;
   /** Whether deliveries wait. Default: false. */
   readonly paused?: boolean | undefined;
+  /** Which messages are for it, a JSON document as Amazon SNS's; empty text: all, the default. Acts on the next publish. */
+  readonly filterPolicy?: string | undefined;
+  /** Default: MESSAGE_ATTRIBUTES. */
+  readonly filterPolicyScope?: FilterPolicyScope | undefined;
 }
 
 /** The life of a subscription. */
@@ -243,7 +250,8 @@ export class Topic {
    * subscription, `created` being false.
    *
    * @throws ForebayError TOPIC_NOT_FOUND, QUEUE_NOT_FOUND, SUBSCRIPTION_EXISTS_DIFFERENT_ATTRIBUTES,
-   * FIFO_QUEUE_ON_STANDARD_TOPIC, DLQ_NOT_FOUND, DLQ_TYPE_MISMATCH, SUBSCRIPTION_LIMIT.
+   * FIFO_QUEUE_ON_STANDARD_TOPIC, FILTER_INVALID, FILTER_TOO_COMPLEX, FILTER_TOO_MANY_KEYS, FILTER_NUMBER_RANGE, DLQ_NOT_FOUND,
+   * DLQ_TYPE_MISMATCH, SUBSCRIPTION_LIMIT.
    */
   async subscribe(
     queue: string,
@@ -346,7 +354,12 @@ export class Subscription {
     return subscriptionOf(response.subscription);
   }
 
-  /** Changes exactly the settings given. @throws ForebayError SUBSCRIPTION_NOT_FOUND, DLQ_NOT_FOUND, DLQ_TYPE_MISMATCH. */
+  /**
+   * Changes exactly the settings given.
+   *
+   * @throws ForebayError SUBSCRIPTION_NOT_FOUND, ETAG_MISMATCH, FILTER_INVALID, FILTER_TOO_COMPLEX, FILTER_TOO_MANY_KEYS,
+   * FILTER_NUMBER_RANGE, DLQ_NOT_FOUND, DLQ_TYPE_MISMATCH.
+   */
   async set(
     settings: SubscriptionSettings,
     options: CallOptions & { readonly etag?: string | undefined } = {},
@@ -372,6 +385,8 @@ const settingPaths = {
   rawMessageDelivery: "raw_message_delivery",
   deadLetterQueue: "dead_letter_queue",
   paused: "paused",
+  filterPolicy: "filter_policy",
+  filterPolicyScope: "filter_policy_scope",
 } as const satisfies Record<keyof SubscriptionSettings, string>;
 
 const maskOf = (settings: SubscriptionSettings): string[] =>
@@ -379,11 +394,12 @@ const maskOf = (settings: SubscriptionSettings): string[] =>
     .filter((name) => settings[name] !== undefined)
     .map((name) => settingPaths[name]);
 
-const settingsToWire = ({ rawMessageDelivery, deadLetterQueue, paused }: SubscriptionSettings) => ({
-  rawMessageDelivery,
-  deadLetterQueue,
-  paused,
-  filterPolicyScope: FilterPolicyScope.UNSPECIFIED,
+const settingsToWire = (settings: SubscriptionSettings) => ({
+  rawMessageDelivery: settings.rawMessageDelivery,
+  deadLetterQueue: settings.deadLetterQueue,
+  paused: settings.paused,
+  filterPolicy: settings.filterPolicy,
+  filterPolicyScope: FilterScopes[settings.filterPolicyScope ?? "UNSPECIFIED"],
 });
 
 function published(body: Body, options: PublishOptions) {
@@ -444,6 +460,8 @@ function subscriptionOf(wire: WireSubscription | undefined): SubscriptionDescrip
       rawMessageDelivery: settings.rawMessageDelivery,
       deadLetterQueue: settings.deadLetterQueue,
       paused: settings.paused,
+      filterPolicy: settings.filterPolicy,
+      filterPolicyScope: choiceOf(FilterScopes, settings.filterPolicyScope),
     },
     counters: counters && {
       backlogCount: Number(counters.backlog),

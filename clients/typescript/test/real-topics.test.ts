@@ -37,6 +37,8 @@ test("a queue that is subscribed gets what is published, alone or in an envelope
     rawMessageDelivery: false,
     deadLetterQueue: "",
     paused: false,
+    filterPolicy: "",
+    filterPolicyScope: "MESSAGE_ATTRIBUTES",
   });
   const second = await topic.publish("wrapped", { subject: "Hi" });
   const [wrapped] = await client.queue("orders").receive();
@@ -47,6 +49,23 @@ test("a queue that is subscribed gets what is published, alone or in an envelope
     Message: "wrapped",
   });
   expect(second.messageId).not.toBe(messageId);
+});
+
+test("a filter keeps back what is not for its queue", async () => {
+  const client = await start();
+  const topic = client.topic("news");
+  await topic.subscribe("orders", {
+    settings: { filterPolicy: '{"kind":["weather"]}', filterPolicyScope: "MESSAGE_BODY" },
+  });
+  await topic.publish('{"kind":"sports"}');
+  await topic.publish('{"kind":"weather"}');
+  const messages = await client.queue("orders").receive({ maxMessages: 10 });
+  expect(messages.map((message) => message.json())).toMatchObject([
+    { Message: '{"kind":"weather"}' },
+  ]);
+  await expect(
+    topic.subscribe("orders", { settings: { filterPolicy: "{" } }),
+  ).rejects.toMatchObject({ reason: "FILTER_INVALID" });
 });
 
 test("a batch says of each message what became of it", async () => {
