@@ -36,6 +36,11 @@ export async function callTopicRpcs(session, name, { createQueue, receive }) {
   await session.ok("AddPermission", permission);
   await session.ok("RemovePermission", { topic, label: "billing" });
   await deliver(session, { topic, queue: name, createQueue, receive });
+  await session.ok(
+    "TestFilterPolicy",
+    { filterPolicy: '{"kind":["weather"]}', attributes: { kind: attribute("sports") } },
+    { matched: null, keys: [{ path: "kind", values: ['"sports"'] }] },
+  );
   await sayWhatIsNotThere(session, topic);
   await session.refused("GetTopic", { topic: "nowhere" }, "NOT_FOUND", "TOPIC_NOT_FOUND", {
     ResourceInfo: { resourceType: "topic", resourceName: "nowhere" },
@@ -44,6 +49,8 @@ export async function callTopicRpcs(session, name, { createQueue, receive }) {
     await session.ok("DeleteTopic", { topic: each }, { existed: true });
   }
 }
+
+const attribute = (stringValue) => ({ dataType: "String", stringValue });
 
 /** Subscribes a queue, publishes to it, and ends the subscription. */
 async function deliver(session, { topic, queue, createQueue, receive }) {
@@ -54,7 +61,7 @@ async function deliver(session, { topic, queue, createQueue, receive }) {
     { created: true, subscription: { endpoint: queue, state: "SUBSCRIPTION_STATE_CONFIRMED" } },
   );
   const { subscription } = made;
-  const attributes = { kind: { dataType: "String", stringValue: "weather" } };
+  const attributes = { kind: attribute("weather") };
   await session.ok(
     "Publish",
     { topic, text: "it rains", attributes, subject: "Today", wantCounts: true },
@@ -90,7 +97,6 @@ const notYet = [
   "GetPendingToken",
   "PutDataProtectionPolicy",
   "GetDataProtectionPolicy",
-  "TestFilterPolicy",
   "Tail",
   "Consume",
   "StartReplay",

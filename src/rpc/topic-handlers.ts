@@ -2,6 +2,7 @@
 
 import type { MessageStream, ResponseStream } from "./call.js";
 import { createTopicAdminHandlers } from "./topic-admin-handlers.js";
+import { createFilterHandlers } from "./topic-filter-handlers.js";
 import type { TopicHandlerParts, TopicHandlers } from "./topic-handler-context.js";
 import { createPublishHandlers } from "./topic-publish-handlers.js";
 import { createSubscriptionHandlers } from "./topic-subscription-handlers.js";
@@ -12,11 +13,11 @@ export function createTopicHandlers(parts: TopicHandlerParts): TopicHandlers {
     ...createTopicAdminHandlers(parts),
     ...createSubscriptionHandlers(parts),
     ...createPublishHandlers(parts),
+    ...createFilterHandlers(),
     confirmSubscription: later("Confirming is"),
     getPendingToken: later("Confirming is"),
     putDataProtectionPolicy: later("Data protection policies are"),
     getDataProtectionPolicy: later("Data protection policies are"),
-    testFilterPolicy: later("Filters are"),
     tail: laterAnswers("Tail is"),
     consume: laterStream("Streams of subscriptions are"),
     startReplay: later("Replays are"),

@@ -192,7 +192,7 @@ const attributeName = /^[A-Za-z0-9_.-]+$/;
 const reservedPrefix = /^(aws|amazon|forebay)\./i;
 const attributeType = /^(String\.Array|String|Number|Binary)(\..+)?$/s;
 
-function parseAttributes(
+export function parseAttributes(
   violations: Violations,
   prefix: string,
   attributes: ReadonlyMap<string, MessageAttributeValue>,

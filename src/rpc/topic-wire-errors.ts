@@ -229,7 +229,7 @@ function fieldsOf(rejection: TopicRejection): WireFaultFields {
         retryAfterMs: "never",
       };
     case "filter_invalid":
-      return filterFields(rejection.problems);
+      return filterFields(rejection.problems, "settings.filter_policy");
     case "published_too_long":
       return {
         code: status.INVALID_ARGUMENT,
@@ -289,8 +289,12 @@ function fieldsOf(rejection: TopicRejection): WireFaultFields {
   }
 }
 
+/** For a filter that is only tried. */
+export const filterFault = (problems: readonly FilterProblem[]): WireFault =>
+  new WireFault(filterFields(problems, "filter_policy"));
+
 /** Every problem with its place in the text; the first one gives the reason. */
-function filterFields(problems: readonly FilterProblem[]): WireFaultFields {
+function filterFields(problems: readonly FilterProblem[], filterField: string): WireFaultFields {
   const told = problems.map(({ path, line, column, description }) => ({
     field: path === "" ? filterField : `${filterField}.${path}`,
     description: `line ${line}, column ${column}: ${description}`,
@@ -300,7 +304,7 @@ function filterFields(problems: readonly FilterProblem[]): WireFaultFields {
   return {
     code: status.INVALID_ARGUMENT,
     reason: first?.reason ?? "FILTER_INVALID",
-    message: `The filter cannot be set. ${told
+    message: `The filter cannot be used. ${told
       .slice(0, 5)
       .map(({ field, description }) => `${field}: ${description}`)
       .join("; ")}.`,
@@ -313,5 +317,3 @@ function filterFields(problems: readonly FilterProblem[]): WireFaultFields {
     violations: told,
   };
 }
-
-const filterField = "settings.filter_policy";

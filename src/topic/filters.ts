@@ -1,8 +1,10 @@
 // Which messages are for a subscription: those that the filter takes which was in force when they were published.
 
 import type { Sequence } from "../base/brands.js";
+import { isSameFilter } from "./filter/canonical.js";
 import { type CompiledFilter, compileFilter } from "./filter/compiled-filter.js";
-import { MessageFacts } from "./filter/message-facts.js";
+import { explainFilter, type FilterExplanation } from "./filter/explain.js";
+import { type FilteredMessage, MessageFacts } from "./filter/message-facts.js";
 import { parseFilterPolicy } from "./filter/parse-policy.js";
 import type { FilterProblem } from "./filter/problems.js";
 import { bodyFor } from "./message-for-target.js";
@@ -16,6 +18,29 @@ export function filterProblems({
   if (policy === undefined) return [];
   const parsed = parseFilterPolicy(policy, scope);
   return parsed.kind === "invalid" ? parsed.problems : [];
+}
+
+/** Whether two filters that are good mean the same, however they are written. */
+export function isSamePolicy(left: string, right: string, scope: FilterVersion["scope"]): boolean {
+  const [one, other] = [parseFilterPolicy(left, scope), parseFilterPolicy(right, scope)];
+  if (one.kind === "invalid" || other.kind === "invalid") return left === right;
+  return isSameFilter(one.policy, other.policy);
+}
+
+export type FilterTried =
+  | { readonly kind: "tried"; readonly explanation: FilterExplanation }
+  | { readonly kind: "invalid"; readonly problems: readonly FilterProblem[] };
+
+/** Says whether a filter takes a message, and why. */
+export function tryFilter(
+  policy: string,
+  scope: FilterVersion["scope"],
+  message: FilteredMessage,
+): FilterTried {
+  const parsed = parseFilterPolicy(policy, scope);
+  if (parsed.kind === "invalid") return parsed;
+  const filter = compileFilter(parsed.policy);
+  return { kind: "tried", explanation: explainFilter(filter, new MessageFacts(message)) };
 }
 
 /** Filters that still judge a message at or after this place. */

@@ -1,14 +1,13 @@
 // Subscribe. Subscribing a target again is OK when every setting given equals the current one (Amazon SNS API reference,
 // Subscribe, and recorded behaviour). It is also how a subscription whose queue was deleted gets the new one of that name.
 
-import { isDeepStrictEqual } from "node:util";
 import type { QueueName } from "../base/brands.js";
 import type { Queue } from "../queue/model.js";
 import { findQueue, type QueueAddress } from "../queue/queue-name.js";
 import { accept } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import { differing } from "./differences.js";
-import { filterProblems } from "./filters.js";
+import { filterProblems, isSamePolicy } from "./filters.js";
 import { type SubscriptionSettings, subscriptionDefaults, topicLimits } from "./limits.js";
 import type { QueueTarget, Subscription, Topic, TopicCounters } from "./model.js";
 import { refuse, type TopicDecided, type TopicRejection } from "./rejections.js";
@@ -123,14 +122,13 @@ function again(
   return accept({ id: existing.id, isNew: false });
 }
 
-/** Filters are the same that say the same, however they are spaced. */
+/** Filters are the same that mean the same, however they are written. */
 function withFilterAsKept(
-  kept: SubscriptionSettings,
+  { filterPolicy, filterScope }: SubscriptionSettings,
   given: Partial<SubscriptionSettings>,
 ): Partial<SubscriptionSettings> {
-  const { filterPolicy } = kept;
   if (filterPolicy === undefined || given.filterPolicy === undefined) return given;
-  const isSame = isDeepStrictEqual(JSON.parse(filterPolicy), JSON.parse(given.filterPolicy));
+  const isSame = isSamePolicy(filterPolicy, given.filterPolicy, filterScope);
   return isSame ? { ...given, filterPolicy } : given;
 }
 

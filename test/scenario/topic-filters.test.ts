@@ -120,7 +120,7 @@ test("T48 a filter that cannot be read is refused with the place of each problem
 test("a filter that says the same is the same, and an empty one is none", async () => {
   const t = await topicAndQueue();
   const id = await filtered(t, '{"a":["x"]}');
-  expect(await filtered(t, '{ "a": [ "x" ] }')).toBe(id);
+  expect(await filtered(t, '{ "a": [ "x", "x" ] }')).toBe(id);
   await expect(filtered(t, '{"a":["y"]}')).rejects.toMatchObject({
     reason: "SUBSCRIPTION_EXISTS_DIFFERENT_ATTRIBUTES",
     metadata: { differing: "filter_policy" },
@@ -131,6 +131,32 @@ test("a filter that says the same is the same, and an empty one is none", async 
   }
   await publish(t, "news", "all");
   expect(await bodies(t)).toEqual(["all"]);
+});
+
+test("a filter can be tried on a message, and says of each key why", async () => {
+  const t = await topicAndQueue();
+  const attempt = (filterPolicy: string, message = "", filterPolicyScope = body) =>
+    topicCall(t, "testFilterPolicy", { filterPolicy, filterPolicyScope, message });
+  const policy = '{"a":["x"],"b":[{"exists":false}]}';
+  expect(await attempt(policy, '{"a":"x"}')).toMatchObject({
+    matched: true,
+    keys: [
+      { path: "a", matched: true, values: ['"x"'] },
+      { path: "b", matched: true, values: [] },
+    ],
+  });
+  expect(await attempt(policy, '{"a":"y","b":1}')).toMatchObject({
+    matched: false,
+    keys: [{ matched: false, values: ['"y"'] }, { matched: false }],
+  });
+  await expect(attempt('{"a":"x"}')).rejects.toMatchObject({
+    reason: "FILTER_INVALID",
+    violations: ["filter_policy.a"],
+  });
+  await expect(attempt("")).rejects.toMatchObject({ reason: "MISSING_PARAMETER" });
+  await expect(attempt(policy, "", 9 as typeof body)).rejects.toMatchObject({
+    reason: "INVALID_SCOPE",
+  });
 });
 
 const changeCount = 1_000;
