@@ -38,6 +38,9 @@ interface PolicyReader extends ConditionReader {
 const emptyGroup: WrittenGroup = { keys: [], alternatives: [] };
 const beginning: Place = { at: 0, path: "" };
 
+/** Deeper than the 150 combinations of SNS allow (depth is a factor), with lists and operators inside. */
+const jsonDepthMax = 200;
+
 function readText(reader: PolicyReader, text: string): WrittenGroup {
   const { problems, limits } = reader;
   const actual = Buffer.byteLength(text);
@@ -46,7 +49,7 @@ function readText(reader: PolicyReader, text: string): WrittenGroup {
     problems.exceeds("FILTER_TOO_COMPLEX", beginning, bound);
     return emptyGroup;
   }
-  const read = readJson(text);
+  const read = readJson(text, jsonDepthMax);
   if (read.kind === "broken") {
     problems.invalid({ at: read.at, path: "" }, `failed to parse: ${read.description}`);
     return emptyGroup;
