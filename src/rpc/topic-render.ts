@@ -56,6 +56,7 @@ const renderCounters = (counters: KeptCounters): TopicCounters => ({
 });
 
 const states = {
+  pending: SubscriptionState.PENDING,
   confirmed: SubscriptionState.CONFIRMED,
   paused: SubscriptionState.PAUSED,
   target_gone: SubscriptionState.TARGET_GONE,
@@ -103,7 +104,7 @@ export function renderSubscription(
 
 const renderSubscriptionCounters = (report: SubscriptionReport): SubscriptionCounters => ({
   backlog: BigInt(report.backlog),
-  inFlight: 0n,
+  inFlight: BigInt(report.inFlight),
   oldestPendingAge: report.oldestAgeMs === undefined ? undefined : duration(report.oldestAgeMs),
   delivered: BigInt(report.deliveries.delivered),
   failedAttempts: BigInt(report.deliveries.failedAttempts),

@@ -156,7 +156,7 @@ export function createSubscriptionHandlers(
         isGrowing: false,
         decide: (transaction, stamp) =>
           decideOnce(transaction, stamp, identity, jsonCodec<BacklogPurged>(), () =>
-            decidePurgeBacklog(transaction, { id, before }),
+            decidePurgeBacklog(transaction, { id, before }, stamp),
           ),
       });
       distributor.begin(outcome.topic);

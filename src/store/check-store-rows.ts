@@ -3,6 +3,7 @@
 
 import type { Namespace, QueueName } from "../base/brands.js";
 import type { MoveOrder, MoveTaskId } from "../queue/move-task.js";
+import { checkConfirmationDue, checkSigningIdentity } from "./check-pushes.js";
 import { checkSchedule, checkScheduleDue } from "./check-schedules.js";
 import {
   checkEndedTopic,
@@ -52,6 +53,8 @@ const tablesByByte: Readonly<Record<string, CheckRow>> = {
   "\x8d": checkSubscriptionId,
   "\x8e": checkNamespaceSubscription,
   "\x8f": checkEndedTopic,
+  "\x90": checkConfirmationDue,
+  "\x91": checkSigningIdentity,
 };
 
 export async function checkStoreRows(context: StoreRowsContext): Promise<void> {

@@ -2,6 +2,7 @@
 
 import { uuidText } from "../base/ids.js";
 import type { Subscription, Topic, TopicCounters } from "../topic/model.js";
+import { checkHasPlace, checkPushFloor, checkPushRow } from "./check-pushes.js";
 import { type CheckWalk, isPlace, keyName, prefixAfter } from "./check-walk.js";
 import { segmentPrefix, segmentPrefixLength, tableLetters, u64At } from "./keys.js";
 import type { ScannedRow } from "./store.js";
@@ -96,6 +97,7 @@ class TopicSegmentCheck {
         break;
       }
       default:
+        if (checkPushRow(this.#context, scanned)) break;
         walk.report(`${name}, ${keyName(key)}`, "No table of topics has this letter.");
     }
   }
@@ -179,6 +181,10 @@ class TopicSegmentCheck {
     const subscription = this.#find(id);
     if (subscription === "unreadable") return;
     const standing = subscription?.standing;
+    if (standing?.kind === "apart") {
+      checkPushFloor(this.#context, id, u64At(key, at));
+      return;
+    }
     if (standing?.kind !== "own" || standing.cursor !== u64At(key, at)) {
       walk.report(name, `A row says that it is at place ${u64At(key, at)}, and it is not.`);
     }
@@ -227,6 +233,7 @@ class TopicSegmentCheck {
     if (walk.find(tables.endpoint, endpointKey(prefix, row.kind, row.endpoint)) === undefined) {
       walk.report(name, "It is not found by its target.");
     }
+    if (row.standing.kind === "apart") checkHasPlace(this.#context, id);
     if (row.standing.kind === "own") this.#checkPlaces(row, row.standing.cursor, name);
   }
 

@@ -28,8 +28,15 @@
 //   slot segment 'K' sequence subscription
 //                                        subscriptions with a place of their own, by that place
 //   slot segment 'M' sequence            message
+//   slot segment 'N' subscription        confirmation: what an endpoint was asked (`push-keys.ts`)
+//   slot segment 'O' hash                the subscription of a token
+//   slot segment 'P' subscription        how far a pushed subscription is
+//   slot segment 'Q' subscription sequence
+//                                        pending push: a message in delivery, or one that waits for an attempt
 //   slot segment 'R' subscription        of those with a place of their own the ones that catch up
 //   slot segment 'S' subscription        subscription
+//   slot segment 'T' subscription time sequence
+//                                        pending pushes in the order they are due
 //   slot segment 'U' id                  remembered deduplication id; of one group: space group space id
 //   slot segment 'V' time id             remembered deduplication ids, oldest first
 // About the whole store:
@@ -50,6 +57,8 @@
 //   0x8d subscription                    where a subscription is
 //   0x8e namespace 00 subscription       subscriptions of a namespace
 //   0x8f slot segment                    ended topic: its subscriptions are still to be removed
+//   0x90 time slot segment subscription  confirmations by the time something is to be done about them
+//   0x91 time                            keys that messages are signed with
 //   0xff <key> u16                       further chunks of a row above
 
 import type { EpochMs, QueueNumber, Sequence } from "../base/brands.js";

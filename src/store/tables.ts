@@ -38,6 +38,18 @@ import { ByteReader, ByteWriter, frameHeaderBytes } from "./bytes.js";
 import { segmentPrefixLength, u64At } from "./keys.js";
 import { decodeMoveOrder, decodeMoveTask, encodeMoveOrder, encodeMoveTask } from "./move-rows.js";
 import {
+  decodeConfirmation,
+  decodeConfirmationDue,
+  decodePendingPush,
+  decodePushPlace,
+  decodeSigningIdentity,
+  encodeConfirmation,
+  encodeConfirmationDue,
+  encodePendingPush,
+  encodePushPlace,
+  encodeSigningIdentity,
+} from "./push-rows.js";
+import {
   decodeDeliveries,
   decodeEnded,
   decodeId,
@@ -955,6 +967,35 @@ export const tables = {
     encode: encodeEnded,
     decode: decodeEnded,
     isOrdered: true,
+  }),
+  pushPlace: table("push place", {
+    encode: encodePushPlace,
+    decode: decodePushPlace,
+    isOrdered: true,
+  }),
+  pendingPush: table("pending push", {
+    encode: encodePendingPush,
+    decode: decodePendingPush,
+    isOrdered: true,
+    isChunked: true,
+  }),
+  pushDue: presence("push due"),
+  confirmation: table("confirmation", {
+    encode: encodeConfirmation,
+    decode: decodeConfirmation,
+    isChunked: true,
+  }),
+  token: table("token", { encode: encodeId, decode: decodeId }),
+  confirmationDue: table("confirmation due", {
+    encode: encodeConfirmationDue,
+    decode: decodeConfirmationDue,
+    isOrdered: true,
+  }),
+  signingIdentity: table("signing identity", {
+    encode: encodeSigningIdentity,
+    decode: decodeSigningIdentity,
+    isOrdered: true,
+    isChunked: true,
   }),
   /** Rows whose meaning does not matter to whoever removes them: the reaper's view of a dead segment. */
   raw: table<true>("raw", {

@@ -251,9 +251,29 @@ export function decodeTopicMessage(key: string, bytes: Buffer): TopicMessage {
 }
 
 const kinds = ["queue", "http", "https", "function", "stream"] as const satisfies TargetKind[];
-const standings = ["lane", "own"] as const satisfies SubscriptionStanding["kind"][];
+const standings = [
+  "lane",
+  "own",
+  "apart",
+  "pending",
+] as const satisfies SubscriptionStanding["kind"][];
 const scopes = ["attributes", "body"] as const satisfies FilterVersion["scope"][];
 const subscriptionFlags = { target: 1 } as const;
+
+/** Those that have their place elsewhere have none here. */
+const placeIn = (standing: SubscriptionStanding): number =>
+  standing.kind === "lane" ? standing.since : standing.kind === "own" ? standing.cursor : 0;
+
+function standingAt(kind: SubscriptionStanding["kind"], place: Sequence): SubscriptionStanding {
+  switch (kind) {
+    case "lane":
+      return { kind, since: place };
+    case "own":
+      return { kind, cursor: place };
+    default:
+      return { kind };
+  }
+}
 
 export function encodeSubscription(row: Subscription): Buffer {
   const { standing, target } = row;
@@ -263,7 +283,7 @@ export function encodeSubscription(row: Subscription): Buffer {
     .u8(target === undefined ? 0 : subscriptionFlags.target)
     .u8(kinds.indexOf(row.kind))
     .u8(standings.indexOf(standing.kind))
-    .u64(standing.kind === "lane" ? standing.since : standing.cursor)
+    .u64(placeIn(standing))
     .u64(row.since)
     .u64(row.createdAt)
     .u64(row.updatedAt)
@@ -316,8 +336,7 @@ export function decodeSubscription(key: string, bytes: Buffer): Subscription {
     target,
     settings,
     filters,
-    standing:
-      standing === "lane" ? { kind: standing, since: place } : { kind: standing, cursor: place },
+    standing: standingAt(standing, place),
     since,
     owner,
     createdAt,

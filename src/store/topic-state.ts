@@ -19,6 +19,7 @@ import type {
   TopicTransaction,
 } from "../topic/view.js";
 import { endOfPrefix, segmentPrefix, u64At } from "./keys.js";
+import { PushRows } from "./push-state.js";
 import type { RowAccess } from "./row-access.js";
 import { tables } from "./tables.js";
 import {
@@ -47,10 +48,12 @@ const idAt = (key: string): Buffer => Buffer.from(key.slice(-idBytes), "latin1")
 const noId = Buffer.alloc(0);
 
 export class TopicState implements TopicTransaction {
+  readonly pushes: PushRows;
   readonly #rows: RowAccess;
 
   constructor(rows: RowAccess) {
     this.#rows = rows;
+    this.pushes = new PushRows(rows);
   }
 
   findTopic(namespace: Namespace, name: TopicName): Topic | undefined {
@@ -217,6 +220,7 @@ export class TopicState implements TopicTransaction {
     const prefix = prefixOf(topic);
     const { id, kind, endpoint } = subscription;
     this.#removePlaces(prefix, subscription);
+    this.pushes.removeSubscription(topic, subscription);
     this.#rows.remove(tables.subscription, subscriptionKey(prefix, id), true);
     this.#rows.remove(tables.deliveries, deliveriesKey(prefix, id), false);
     this.#rows.remove(tables.endpoint, endpointKey(prefix, kind, endpoint), false);

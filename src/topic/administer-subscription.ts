@@ -1,6 +1,12 @@
 // A subscription as a resource: described, changed, paused and resumed, ended, listed.
 
-import { between, type DurationMs, type Namespace } from "../base/brands.js";
+import {
+  between,
+  type DurationMs,
+  type Namespace,
+  type Sequence,
+  sequence,
+} from "../base/brands.js";
 import { orUnreadable } from "../queue/readable.js";
 import { accept } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
@@ -14,6 +20,7 @@ import type {
   SubscriptionStanding,
   Topic,
   TopicCounters,
+  TopicMessage,
 } from "./model.js";
 import { refuse, type TopicDecided } from "./rejections.js";
 import { deadLetterRefusal } from "./subscribe.js";
@@ -27,7 +34,7 @@ import {
 } from "./topic-name.js";
 import type { StateTransaction } from "./view.js";
 
-export type SubscriptionState = "confirmed" | "paused" | "target_gone";
+export type SubscriptionState = "pending" | "confirmed" | "paused" | "target_gone";
 
 /** A subscription without its numbers. */
 export interface SubscriptionSummary {
@@ -39,10 +46,14 @@ export interface SubscriptionSummary {
 export interface SubscriptionReport extends SubscriptionSummary {
   /** Messages that it has not looked at; its filter may keep some of them back. */
   readonly backlog: number;
+  /** Of these, in delivery. */
+  readonly inFlight: number;
   /** Since the first of them was published. */
   readonly oldestAgeMs: DurationMs | undefined;
   readonly deliveries: Deliveries;
   readonly filtered: number;
+  /** Whether anybody may end it who knows its id. */
+  readonly isEndOpen: boolean;
 }
 
 export function decideReportSubscription(
@@ -63,19 +74,34 @@ function reportOf(
 ): SubscriptionReport {
   const { topics } = transaction;
   const counters = topics.counters(topic);
-  const place = placeOf(counters, subscription);
-  const backlog = counters.nextSequence - place;
-  const oldest = backlog === 0 ? undefined : topics.message(topic, place);
+  const place = placeOf(topics, topic, counters, subscription);
+  const push = topics.pushes.place(topic, subscription.id);
+  const pending = push === undefined ? 0 : push.leased + push.waiting;
+  const backlog = counters.nextSequence - place + pending;
+  const oldest = backlog === 0 ? undefined : oldestOf(topics, topic, subscription, place);
   const deliveries = topics.deliveries(topic, subscription.id);
   const { delivered, deadLettered, givenUp, expired } = deliveries;
   return {
     ...summaryOf(transaction, topic, subscription),
     backlog,
+    inFlight: push?.leased ?? 0,
     oldestAgeMs: oldest && between(oldest.publishedAt, now),
     deliveries,
+    isEndOpen: push?.isEndOpen ?? false,
     // What it has passed and nothing became of.
-    filtered: place - subscription.since - delivered - deadLettered - givenUp - expired,
+    filtered: place - subscription.since - pending - delivered - deadLettered - givenUp - expired,
   };
+}
+
+/** What is pending was published before what it has not looked at. */
+function oldestOf(
+  topics: StateTransaction["topics"],
+  topic: Topic,
+  { id }: Subscription,
+  place: Sequence,
+): TopicMessage | undefined {
+  const [pending] = topics.pushes.pendingFrom(topic, id, sequence(0));
+  return pending?.message ?? topics.message(topic, pending?.sequence ?? place);
 }
 
 const summaryOf = (
@@ -86,8 +112,10 @@ const summaryOf = (
 
 function stateOf(
   transaction: StateTransaction,
-  { target, settings }: Subscription,
+  { kind, target, settings, standing }: Subscription,
 ): SubscriptionState {
+  if (standing.kind === "pending") return "pending";
+  if (kind !== "queue") return settings.isPaused ? "paused" : "confirmed";
   const queue = target && orUnreadable(() => transaction.findQueue(target.namespace, target.name));
   const isThere = queue === "unreadable" || queue?.number === target?.number;
   if (!isThere) return "target_gone";
@@ -124,7 +152,8 @@ export function decideUpdateSubscription(
   // Policy and scope together, so that both can be changed in one call and neither to what the other does not fit.
   const problems = filterProblems({ policy: settings.filterPolicy, scope: settings.filterScope });
   if (problems.length > 0) return refuse({ kind: "filter_invalid", problems });
-  const filters = filtersAfter(counters, subscription, settings);
+  const place = placeOf(topics, topic, counters, subscription);
+  const filters = filtersAfter(counters, place, subscription, settings);
   if (filters.length > topicLimits.filterVersionsMax) {
     const { filterVersionsMax: limit } = topicLimits;
     return refuse({ kind: "filter_versions_limit", count: filters.length, limit });
@@ -133,7 +162,7 @@ export function decideUpdateSubscription(
     ...subscription,
     settings,
     filters,
-    standing: standingAfter(counters, subscription, settings),
+    standing: standingAfter(counters, place, subscription, settings),
     updatedAt: stamp.now,
     revision: subscription.revision + 1,
   };
@@ -144,10 +173,11 @@ export function decideUpdateSubscription(
 /** A new filter judges what is published from now on. */
 function filtersAfter(
   counters: TopicCounters,
+  place: Sequence,
   subscription: Subscription,
   { filterPolicy: policy, filterScope: scope }: SubscriptionSettings,
 ): readonly FilterVersion[] {
-  const needed = filtersFrom(subscription.filters, placeOf(counters, subscription));
+  const needed = filtersFrom(subscription.filters, place);
   const last = needed.at(-1);
   if (last?.policy === policy && last?.scope === scope) return needed;
   const next: FilterVersion = { from: counters.nextSequence, policy, scope };
@@ -158,15 +188,13 @@ function filtersAfter(
 /** Who is paused leaves the lane at the place where it is; who is resumed goes with it again as soon as it is there. */
 function standingAfter(
   counters: TopicCounters,
+  place: Sequence,
   subscription: Subscription,
   { isPaused }: SubscriptionSettings,
 ): SubscriptionStanding {
   const { id, standing } = subscription;
-  if (isPaused) {
-    return standing.kind === "own"
-      ? standing
-      : { kind: "own", cursor: placeOf(counters, subscription) };
-  }
+  if (standing.kind === "apart" || standing.kind === "pending") return standing;
+  if (isPaused) return standing.kind === "own" ? standing : { kind: "own", cursor: place };
   const isThere = standing.kind === "own" && standing.cursor >= lanePlaceOf(counters.lane, id);
   return isThere ? { kind: "lane", since: standing.cursor } : standing;
 }
@@ -181,8 +209,9 @@ export function decideUnsubscribe(
   const { topic, subscription } = found;
   topics.removeSubscription(topic, subscription);
   const counters = topics.counters(topic);
-  const { confirmed, ended } = counters;
-  topics.putCounters(topic, { ...counters, confirmed: confirmed - 1, ended: ended + 1 });
+  const { ended } = counters;
+  const waited = subscription.standing.kind === "pending" ? "pending" : "confirmed";
+  topics.putCounters(topic, { ...counters, [waited]: counters[waited] - 1, ended: ended + 1 });
   return accept({ ended: topic });
 }
 

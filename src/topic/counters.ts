@@ -2,6 +2,7 @@
 
 import { type Sequence, sequence } from "../base/brands.js";
 import type { Lane, Subscription, TopicCounters } from "./model.js";
+import type { TopicSegment, TopicTransaction } from "./view.js";
 
 const first: Sequence = sequence(1);
 const nobody = Buffer.alloc(0);
@@ -25,7 +26,20 @@ export const lanePlaceOf = ({ from, to, after }: Lane, id: Buffer): Sequence =>
   from !== to && Buffer.compare(id, after) <= 0 ? to : from;
 
 /** The first message that a subscription has not looked at. */
-export function placeOf(counters: TopicCounters, { id, standing }: Subscription): Sequence {
-  if (standing.kind === "own") return standing.cursor;
-  return sequence(Math.max(standing.since, lanePlaceOf(counters.lane, id)));
+export function placeOf(
+  { pushes }: Pick<TopicTransaction, "pushes">,
+  topic: TopicSegment,
+  counters: TopicCounters,
+  { id, standing }: Subscription,
+): Sequence {
+  switch (standing.kind) {
+    case "own":
+      return standing.cursor;
+    case "lane":
+      return sequence(Math.max(standing.since, lanePlaceOf(counters.lane, id)));
+    case "apart":
+      return pushes.place(topic, id)?.next ?? counters.nextSequence;
+    case "pending":
+      return counters.nextSequence;
+  }
 }

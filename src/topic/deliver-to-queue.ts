@@ -21,12 +21,20 @@ import type { StateTransaction } from "./view.js";
 /** What became of a message for one subscription. */
 export type DeliveryOutcome = "delivered" | "dead_lettered" | "given_up" | "expired";
 
-/** Why a queue did not take a message, and never will. */
-interface Failure {
-  /** As a dead letter tells it. */
-  readonly reason: "TARGET_GONE" | "TOO_MANY_ATTRIBUTES" | "MESSAGE_TOO_LONG" | "EXPIRED";
+/** Why a target did not take a message, and never will. */
+export interface Failure {
+  /** As a dead letter tells it: of queues `TARGET_GONE`, `TOO_MANY_ATTRIBUTES`, `MESSAGE_TOO_LONG`, `EXPIRED`. */
+  readonly reason: string;
   readonly error: string;
 }
+
+/** The attempts before a message was given up. */
+export interface DeliveryHistory {
+  readonly failures: number;
+  readonly firstAttemptAt: EpochMs | undefined;
+}
+
+const noHistory: DeliveryHistory = { failures: 0, firstAttemptAt: undefined };
 
 /** The body of a copy. */
 interface Form {
@@ -57,13 +65,13 @@ export class QueueDeliveries {
     const { expiresAt } = message;
     if (expiresAt !== undefined && expiresAt <= this.#stamp.now) {
       if (!subscription.settings.isExpiredToDeadLetters) return "expired";
-      return this.#giveUp(subscription, message, expired(expiresAt));
+      return this.giveUp(subscription, message, expired(expiresAt));
     }
     const queue = this.#findTarget(subscription.target);
-    if (queue === undefined) return this.#giveUp(subscription, message, gone(subscription));
+    if (queue === undefined) return this.giveUp(subscription, message, gone(subscription));
     const entry = this.#entryFor(subscription, message, queue);
     const failure = failureOf(subscription, message, queue, entry);
-    if (failure !== undefined) return this.#giveUp(subscription, message, failure);
+    if (failure !== undefined) return this.giveUp(subscription, message, failure);
     sendEntry(this.#open(queue), entry);
     return "delivered";
   }
@@ -135,24 +143,26 @@ export class QueueDeliveries {
     };
   }
 
-  #formOf({ id, settings }: Subscription, message: TopicMessage): Form {
+  #formOf({ id, kind, settings }: Subscription, message: TopicMessage): Form {
     if (!settings.isRaw) {
-      const envelope = envelopeOf(this.#topic, message, bodyFor(message, "queue"), id);
+      const envelope = envelopeOf(this.#topic, message, bodyFor(message, kind), id);
       return formOf(Buffer.from(envelope, "utf8"), true);
     }
+    if (kind !== "queue") return formOf(bodyFor(message, kind), message.isText);
     const known = this.#rawForms.get(message.sequence);
     if (known !== undefined) return known;
-    const form = formOf(bodyFor(message, "queue"), message.isText);
+    const form = formOf(bodyFor(message, kind), message.isText);
     this.#rawForms.set(message.sequence, form);
     return form;
   }
 
   /** To the dead-letter queue, which takes everything. Without one the message is dropped and counted (SNS drops it too). */
-  #giveUp(
+  giveUp(
     subscription: Subscription,
     message: TopicMessage,
     { reason, error }: Failure,
-  ): DeliveryOutcome {
+    { failures, firstAttemptAt }: DeliveryHistory = noHistory,
+  ): "dead_lettered" | "given_up" {
     const { deadLetterQueue: name } = subscription.settings;
     const { namespace, isFifo } = this.#topic;
     const queue = name === undefined ? undefined : this.#find({ namespace, name });
@@ -174,8 +184,8 @@ export class QueueDeliveries {
       dueAt: undefined,
       hasOldId: false,
       past: {
-        earlierReceives: 0,
-        firstReceivedAt: undefined,
+        earlierReceives: failures,
+        firstReceivedAt: firstAttemptAt,
         rejection: {
           reason,
           error: `${error} (${subscriptionArn(this.#topic, subscription.id)})`,

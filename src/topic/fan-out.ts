@@ -33,7 +33,7 @@ export function decideFanOut(
 ): TopicDecided<FanOutStep> {
   const topic = findTopic(transaction.topics, { ...address, given: address.name });
   if (topic === undefined) return accept({ copies: 0, hasMore: false });
-  const hasExpired = expireBacklog(transaction.topics, topic, stamp);
+  const hasExpired = expireBacklog(transaction, topic, stamp);
   const fanOut = new FanOut(transaction, topic, stamp);
   fanOut.step();
   return accept({ copies: fanOut.copies, hasMore: fanOut.close() || hasExpired });

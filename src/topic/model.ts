@@ -107,7 +107,11 @@ export type SubscriptionStanding =
   /** Goes with the topic's lane; what was published before `since` is not for it. */
   | { readonly kind: "lane"; readonly since: Sequence }
   /** Has a place of its own: paused, or not caught up yet. */
-  | { readonly kind: "own"; readonly cursor: Sequence };
+  | { readonly kind: "own"; readonly cursor: Sequence }
+  /** Its messages are leased out of its own backlog; how far it is stands in rows of its own, which change often. */
+  | { readonly kind: "apart" }
+  /** Waits to be confirmed, and nothing is for it. */
+  | { readonly kind: "pending" };
 
 export interface Subscription {
   /** 16 bytes, a UUID of version 7: those made later sort later. */

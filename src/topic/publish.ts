@@ -167,6 +167,7 @@ class Appender {
     let matched = 0;
     let filtered = 0;
     for (const each of this.#transaction.topics.subscriptionsAfter(this.#topic, Buffer.alloc(0))) {
+      if (each.standing.kind === "pending") continue;
       if (isFor(each, message)) matched += 1;
       else filtered += 1;
     }

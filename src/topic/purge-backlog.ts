@@ -8,6 +8,7 @@ import type { Stamp } from "../queue/stamp.js";
 import { lanePlaceOf, placeOf } from "./counters.js";
 import { topicLimits } from "./limits.js";
 import type { Subscription, Topic, TopicCounters } from "./model.js";
+import { OpenPushes } from "./open-pushes.js";
 import type { TopicDecided } from "./rejections.js";
 import { findSubscription, subscriptionNotFound } from "./topic-name.js";
 import type { StateTransaction, TopicTransaction } from "./view.js";
@@ -24,9 +25,11 @@ export interface BacklogPurged {
 }
 
 export function decidePurgeBacklog(
-  { topics }: StateTransaction,
+  transaction: StateTransaction,
   { id, before }: PurgeBacklog,
+  stamp: Stamp,
 ): TopicDecided<BacklogPurged> {
+  const { topics } = transaction;
   const found = findSubscription(topics, id);
   if (found === undefined) return subscriptionNotFound(id);
   const { topic, subscription } = found;
@@ -36,12 +39,14 @@ export function decidePurgeBacklog(
   const to = before === undefined ? nextSequence : firstSince(topics, topic, counters, before);
   return accept({
     topic: { namespace, name },
-    count: dropTo(topics, topic, counters, subscription, to),
+    count: dropTo(transaction, topic, counters, subscription, to, stamp),
   });
 }
 
 /** Lets the one that is furthest behind lose what is too old; says whether there was something. */
-export function expireBacklog(topics: TopicTransaction, topic: Topic, { now }: Stamp): boolean {
+export function expireBacklog(transaction: StateTransaction, topic: Topic, stamp: Stamp): boolean {
+  const { topics } = transaction;
+  const { now } = stamp;
   const counters = topics.counters(topic);
   const before = epochMs(now - topicLimits.backlogMsMax);
   for (const { cursor, id } of topics.ownPlaces(topic)) {
@@ -50,7 +55,7 @@ export function expireBacklog(topics: TopicTransaction, topic: Topic, { now }: S
     const subscription = orUnreadable(() => topics.subscription(topic, id));
     if (subscription === undefined || subscription === "unreadable") return false;
     const to = firstSince(topics, topic, counters, before);
-    return dropTo(topics, topic, counters, subscription, to) > 0;
+    return dropTo(transaction, topic, counters, subscription, to, stamp) > 0;
   }
   return false;
 }
@@ -76,13 +81,24 @@ function firstSince(
 
 /** Makes a subscription go on at a place; says how many messages that passes over. */
 function dropTo(
-  topics: TopicTransaction,
+  transaction: StateTransaction,
   topic: Topic,
   counters: TopicCounters,
   subscription: Subscription,
   to: Sequence,
+  stamp: Stamp,
 ): number {
-  const place = placeOf(counters, subscription);
+  const { topics } = transaction;
+  const push = topics.pushes.place(topic, subscription.id);
+  if (push !== undefined) {
+    const open = new OpenPushes(transaction, { topic, subscription }, push, stamp);
+    const count = open.dropTo(to);
+    open.close();
+    const since = sequence(subscription.since + count);
+    if (count > 0) topics.putSubscription(topic, { ...subscription, since }, subscription);
+    return count;
+  }
+  const place = placeOf(topics, topic, counters, subscription);
   const count = Math.max(0, to - place);
   if (count === 0) return 0;
   const { id, standing, settings } = subscription;

@@ -13,6 +13,7 @@ import type {
   TopicCounters,
   TopicMessage,
 } from "./model.js";
+import type { PushTransaction } from "./push-view.js";
 
 /** What the rows of a topic are found by. */
 export type TopicSegment = Pick<Topic, "slot" | "segment">;
@@ -86,7 +87,9 @@ export interface TopicChanges {
   removeEndedTopic(ended: EndedTopic): void;
 }
 
-export interface TopicTransaction extends TopicView, TopicChanges {}
+export interface TopicTransaction extends TopicView, TopicChanges {
+  readonly pushes: PushTransaction;
+}
 
 /** The state of everything, under one command. */
 export interface StateTransaction extends QueueTransaction {

@@ -176,8 +176,8 @@ class Run {
     const expected = this.#of(queue);
     const { id } = expected;
     if (id === undefined) return;
-    const { count } = await this.#decide((transaction) =>
-      decidePurgeBacklog(transaction, { id, before: undefined }),
+    const { count } = await this.#decide((transaction, stamp) =>
+      decidePurgeBacklog(transaction, { id, before: undefined }, stamp),
     );
     const got = await this.#bodiesIn(queue);
     expect(got.length + count).toBe(expected.bodies.length);

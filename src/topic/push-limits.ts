@@ -1,0 +1,25 @@
+// Bounds of pushed subscriptions. Those without a source are ours.
+
+import { hours, minutes, seconds } from "../base/brands.js";
+
+export const pushLimits = {
+  /** Messages of one subscription in delivery and waiting for another attempt; more of its backlog waits untouched. */
+  pendingMax: 1_000,
+  /** Messages that one step leases at most, and their bytes, save that one always is. */
+  leaseMax: 1_000,
+  leaseBytesMax: 4_194_304,
+  /** Messages that one step looks at; most may be kept back by the filter. */
+  examinedMax: 500,
+  /** How long a lease goes on behind the time an attempt may take: whoever leads next waits as long. */
+  leaseSlackMs: seconds(30),
+  /** Subscriptions looked at in one step, and topics. */
+  pageMax: 500,
+  errorCharactersMax: 1_024,
+
+  /** SNS: a token is good for 48 hours; ours for taking an unsubscribe back too, where SNS has 72. */
+  tokenMs: hours(48),
+  tokenBytes: 32,
+  /** Confirmations that one step hands out. */
+  confirmationsMax: 100,
+  confirmationLeaseMs: minutes(1),
+} as const;

@@ -1,0 +1,94 @@
+// What came of attempts to deliver: a message is done, or tried again later, or given up. A result that comes after its lease has
+// ended counts only if it is a success: the message may be with somebody else by then.
+
+import { after, type DurationMs, type EpochMs, type Sequence } from "../base/brands.js";
+import { accept } from "../queue/rejections.js";
+import type { Stamp } from "../queue/stamp.js";
+import { OpenPushes } from "./open-pushes.js";
+import { pushLimits } from "./push-limits.js";
+import type { PendingPush } from "./push-model.js";
+import type { TopicDecided } from "./rejections.js";
+import { findSubscription } from "./topic-name.js";
+import type { StateTransaction } from "./view.js";
+
+export type PushResult =
+  | { readonly kind: "delivered" }
+  | { readonly kind: "retry"; readonly delayMs: DurationMs; readonly error: string }
+  /** For good. */
+  | { readonly kind: "failed"; readonly reason: string; readonly error: string }
+  /** The attempt was broken off by us, and is none. */
+  | { readonly kind: "released" };
+
+export interface PushSettlement {
+  readonly sequence: Sequence;
+  /** Of the lease. */
+  readonly until: EpochMs;
+  readonly result: PushResult;
+}
+
+export interface SettlePushes {
+  readonly id: Buffer;
+  readonly settlements: readonly PushSettlement[];
+}
+
+export interface PushesSettled {
+  /** Whether the topic may have messages that nobody needs any more. */
+  readonly hasMoved: boolean;
+  /** When a message is due; undefined: none waits. */
+  readonly nextDueAt: EpochMs | undefined;
+}
+
+/** A subscription that has ended has nothing to settle. */
+export function decideSettlePushes(
+  transaction: StateTransaction,
+  { id, settlements }: SettlePushes,
+  stamp: Stamp,
+): TopicDecided<PushesSettled> {
+  const { topics } = transaction;
+  const found = findSubscription(topics, id);
+  const place = found && topics.pushes.place(found.topic, id);
+  if (found === undefined || place === undefined) {
+    return accept({ hasMoved: false, nextDueAt: undefined });
+  }
+  const open = new OpenPushes(transaction, found, place, stamp);
+  for (const settlement of settlements) {
+    const row = open.pending(settlement.sequence);
+    if (row !== undefined) settle(open, row, settlement, stamp);
+  }
+  open.close();
+  const [next] = topics.pushes.due(found.topic, id);
+  return accept({ hasMoved: open.place.floor !== place.floor, nextDueAt: next?.at });
+}
+
+function settle(
+  open: OpenPushes,
+  row: PendingPush,
+  { until, result }: PushSettlement,
+  { now }: Stamp,
+): void {
+  if (result.kind === "delivered") {
+    open.remove(row);
+    open.count({ delivered: 1 });
+    return;
+  }
+  if (!row.isLeased || row.dueAt !== until) return;
+  const message = open.messageOf(row);
+  if (message === undefined) {
+    open.remove(row);
+    return;
+  }
+  if (result.kind === "released") {
+    open.put({ ...row, isLeased: false, dueAt: now, message }, row);
+    return;
+  }
+  const failures = row.failures + 1;
+  const lastError = result.error.slice(0, pushLimits.errorCharactersMax);
+  open.count({ failedAttempts: 1 });
+  if (result.kind === "retry") {
+    const dueAt = after(now, result.delayMs);
+    open.put({ ...row, isLeased: false, dueAt, failures, lastError, message }, row);
+    return;
+  }
+  open.remove(row);
+  open.giveUp(message, { reason: result.reason, error: lastError }, { ...row, failures });
+}
