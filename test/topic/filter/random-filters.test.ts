@@ -241,6 +241,32 @@ test("filters on attributes take what plain ones take", { timeout: propertyTimeo
   expect(Math.min(seen.taken, seen.refused)).toBeGreaterThan(200);
 });
 
+test("long pieces between stars are found wherever they are", {
+  timeout: propertyTimeoutMs,
+}, () => {
+  // Of few blocks, so that what has been compared must often be used again.
+  const blocks = fc.array(fc.constantFrom("a", "ab", "aab", "aabaa"), {
+    minLength: 70,
+    maxLength: 90,
+  });
+  const joined = (parts: readonly string[]) => parts.join("");
+  let found = 0;
+  fc.assert(
+    fc.property(blocks, fc.nat({ max: 60 }), fc.boolean(), (parts, cut, isThere) => {
+      const piece = joined(parts);
+      // A beginning of the piece, and then the piece itself or all but its end.
+      const text = `${piece.slice(0, -1 - cut)}${isThere ? piece : piece.slice(0, -1)}`;
+      const isTaken = compiled({ t: [{ wildcard: `*${piece}*` }] }, "body")?.matches(
+        withBody({ t: text }),
+      );
+      expect(isTaken).toBe(text.includes(piece));
+      if (isTaken === true) found += 1;
+    }),
+    runs(1_000),
+  );
+  expect(found).toBeGreaterThan(200);
+});
+
 test("an index finds the filters that take a message, and no others", {
   timeout: propertyTimeoutMs,
 }, () => {
