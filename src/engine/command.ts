@@ -32,6 +32,11 @@ interface CommandBase {
 
 export interface Command<Outcome, Rejection> extends CommandBase {
   decide(transaction: StateTransaction, stamp: Stamp): Decision<Outcome, Rejection>;
+  /**
+   * Told the outcome of an accepted command right before its caller is. Of all commands in the order in which they were decided,
+   * so that who keeps up with the state in memory misses nothing. Must not throw.
+   */
+  committed?(outcome: Outcome): void;
 }
 
 /** Where and how long a command waits. */

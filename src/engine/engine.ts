@@ -159,7 +159,10 @@ export class Engine {
         this.#records.makeRoomFor(command.bytes);
         const decision = this.#decide((stamp) => command.decide(this.#transaction, stamp), reject);
         if (decision === undefined) return;
-        pending.reply = () => resolve(decision);
+        pending.reply = () => {
+          if (decision.kind === "accepted") command.committed?.(decision.outcome);
+          resolve(decision);
+        };
         this.#settle(pending, decision.kind === "accepted");
       };
       const pending: Pending = {

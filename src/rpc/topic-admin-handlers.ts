@@ -57,7 +57,7 @@ export function createTopicAdminHandlers(
   | "addPermission"
   | "removePermission"
 > {
-  const { pageTokens, distributor } = parts;
+  const { pageTokens, distributor, tails } = parts;
   const { namespace, senderId } = localCaller;
   const { execute, identify, address, addressOnly } = createTopicTools(parts);
   return {
@@ -139,14 +139,17 @@ export function createTopicAdminHandlers(
     deleteTopic: async (request) => {
       const target = addressOnly(request.topic);
       if (request.drain) throw notYet("Draining is", "drain");
-      const { existed } = await execute({
+      const { ended } = await execute({
         name: "DeleteTopic",
         isGrowing: false,
         decide: (transaction) =>
           decideDeleteTopic(transaction, { address: target, etag: request.etag }),
+        committed: (deleted) => {
+          if (deleted.ended !== undefined) tails.ended(deleted.ended.segment);
+        },
       });
-      if (existed) distributor.reap();
-      return { existed };
+      if (ended !== undefined) distributor.reap();
+      return { existed: ended !== undefined };
     },
 
     listTopics: async (request) => {

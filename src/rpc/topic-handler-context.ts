@@ -1,6 +1,7 @@
 // What every handler of the topic service shares.
 
 import type { DurationMs } from "../base/brands.js";
+import type { Clock } from "../base/clock.js";
 import type { Decision } from "../engine/command.js";
 import type { TopicServiceDefinition } from "../gen/forebay/topic/v1/topic_service.js";
 import type { RequestIdentity } from "../queue/once.js";
@@ -16,6 +17,7 @@ import { commandBytes, localCaller } from "./handler-context.js";
 import type { PageTokens } from "./page-token.js";
 import { parseRequestId } from "./request-ids.js";
 import { parseTopicAddress } from "./topic-names.js";
+import type { TopicTails } from "./topic-tails.js";
 import { topicFaultOf } from "./topic-wire-errors.js";
 import { Violations } from "./violations.js";
 
@@ -23,7 +25,11 @@ export type TopicHandlers = ServiceHandlers<typeof TopicServiceDefinition>;
 
 export interface TopicHandlerParts {
   readonly engine: CommandRunner;
+  readonly clock: Clock;
   readonly pageTokens: PageTokens;
+  readonly tails: TopicTails;
+  /** Aborted when the server drains: streams end. */
+  readonly draining: AbortSignal;
   /** How long results of request ids are kept. */
   readonly requestKeepMs: DurationMs;
   /** Is told of what there is to do by and by. */
@@ -46,14 +52,16 @@ export interface TopicCommand<Outcome> {
   readonly bytes?: number;
   readonly isGrowing: boolean;
   decide(transaction: StateTransaction, stamp: Stamp): TopicDecision<Outcome>;
+  /** As that of the engine's commands. */
+  committed?(outcome: Outcome): void;
 }
 
 export function createTopicTools({ engine, requestKeepMs }: TopicHandlerParts) {
   const { namespace } = localCaller;
 
   const execute = async <Outcome>(command: TopicCommand<Outcome>): Promise<Outcome> => {
-    const { name, bytes = 0, isGrowing, decide } = command;
-    const sized = { name, bytes: commandBytes + bytes, isGrowing, decide };
+    const { bytes = 0 } = command;
+    const sized = { ...command, bytes: commandBytes + bytes };
     return topicOutcomeOf(await engine.execute(sized));
   };
 

@@ -1,11 +1,12 @@
 // The topic service at the wire: request to command, outcome to response. What this release does not have yet says so.
 
-import type { MessageStream, ResponseStream } from "./call.js";
+import type { MessageStream } from "./call.js";
 import { createTopicAdminHandlers } from "./topic-admin-handlers.js";
 import { createFilterHandlers } from "./topic-filter-handlers.js";
 import type { TopicHandlerParts, TopicHandlers } from "./topic-handler-context.js";
 import { createPublishHandlers } from "./topic-publish-handlers.js";
 import { createSubscriptionHandlers } from "./topic-subscription-handlers.js";
+import { createTailHandler } from "./topic-tail.js";
 import { notYet } from "./wire-errors.js";
 
 export function createTopicHandlers(parts: TopicHandlerParts): TopicHandlers {
@@ -18,7 +19,7 @@ export function createTopicHandlers(parts: TopicHandlerParts): TopicHandlers {
     getPendingToken: later("Confirming is"),
     putDataProtectionPolicy: later("Data protection policies are"),
     getDataProtectionPolicy: later("Data protection policies are"),
-    tail: laterAnswers("Tail is"),
+    tail: createTailHandler(parts),
     consume: laterStream("Streams of subscriptions are"),
     startReplay: later("Replays are"),
     stopReplay: later("Replays are"),
@@ -37,11 +38,6 @@ export function createTopicHandlers(parts: TopicHandlerParts): TopicHandlers {
 const later = (what: string) => (): never => {
   throw notYet(what);
 };
-
-const laterAnswers =
-  (what: string) =>
-  (_request: unknown, stream: ResponseStream<unknown>): void =>
-    stream.fail(notYet(what));
 
 const laterStream =
   (what: string) =>

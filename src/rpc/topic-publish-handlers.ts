@@ -11,7 +11,12 @@ import {
 import { decideOnce, type OutcomeCodec } from "../queue/once.js";
 import { hasToHandOn } from "../topic/fan-out.js";
 import { topicLimits } from "../topic/limits.js";
-import { decidePublish, type PublishEntry, type PublishResult } from "../topic/publish.js";
+import {
+  decidePublish,
+  type PublishEntry,
+  type PublishResult,
+  type StoredMessage,
+} from "../topic/publish.js";
 import { checkBatch, failedEntry } from "./batches.js";
 import type { CallContext } from "./call.js";
 import { entryBytes, localCaller } from "./handler-context.js";
@@ -68,7 +73,7 @@ const keptOf = (result: PublishResult): KeptResult =>
 export function createPublishHandlers(
   parts: TopicHandlerParts,
 ): Pick<TopicHandlers, "publish" | "publishBatch"> {
-  const { distributor } = parts;
+  const { distributor, tails } = parts;
   const { execute, identify, address } = createTopicTools(parts);
   const publisher = (context: CallContext) => ({
     senderId: localCaller.senderId,
@@ -108,6 +113,7 @@ export function createPublishHandlers(
             isLeft = hasToHandOn(transaction, target);
             return once;
           },
+          committed: ({ outcome: results }) => tails.published(storedOf(results)),
         });
         const [result] = outcome;
         if (result?.kind !== "published") {
@@ -162,6 +168,7 @@ export function createPublishHandlers(
             isLeft = hasToHandOn(transaction, target);
             return once;
           },
+          committed: ({ outcome: results }) => tails.published(storedOf(results)),
         });
         const successful: PublishBatchResultEntry[] = [];
         parsed.forEach(({ index }, place) => {
@@ -183,6 +190,11 @@ export function createPublishHandlers(
     },
   };
 }
+
+const storedOf = (results: readonly PublishResult[]): readonly StoredMessage[] =>
+  results.flatMap((result) =>
+    result.kind === "published" && result.stored !== undefined ? [result.stored] : [],
+  );
 
 /** The entries that are well formed; with `all_or_nothing` the first that is not refuses them all. */
 function parseEntries(

@@ -10,6 +10,7 @@ import { PageTokens } from "../rpc/page-token.js";
 import { createQueueHandlers } from "../rpc/queue-handlers.js";
 import { createScheduleHandlers } from "../rpc/schedule-handlers.js";
 import { createTopicHandlers } from "../rpc/topic-handlers.js";
+import { TopicTails } from "../rpc/topic-tails.js";
 import type { ReplicaReader } from "./replica-reader.js";
 import type { ServedHandlers } from "./term.js";
 
@@ -45,6 +46,9 @@ export function replicaHandlers(parts: ReplicaHandlerParts): ServedHandlers {
     }),
     topics: createTopicHandlers({
       engine: reader,
+      clock,
+      tails: new TopicTails(clock),
+      draining: neverDraining,
       pageTokens,
       requestKeepMs,
       distributor: { begin: () => undefined, reap: () => undefined },

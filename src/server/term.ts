@@ -27,6 +27,7 @@ import { createQueueHandlers } from "../rpc/queue-handlers.js";
 import { createScheduleHandlers } from "../rpc/schedule-handlers.js";
 import type { TopicHandlers } from "../rpc/topic-handler-context.js";
 import { createTopicHandlers } from "../rpc/topic-handlers.js";
+import { TopicTails } from "../rpc/topic-tails.js";
 import type { Store } from "../store/store.js";
 import { observeEngine } from "./observe-engine.js";
 
@@ -65,6 +66,7 @@ export class Term {
   readonly #scheduler: Scheduler;
   readonly #sweeper: Sweeper;
   readonly #distributor: Distributor;
+  readonly #tails: TopicTails;
   readonly #draining = new AbortController();
 
   private constructor(engine: Engine, parts: TermParts) {
@@ -93,6 +95,7 @@ export class Term {
       failed: (error) =>
         log.error({ err: error }, "messages of a topic were not handed on; it is tried again"),
     });
+    this.#tails = new TopicTails(clock);
     // Every open stream listens.
     setMaxListeners(0, this.#draining.signal);
     const pageTokens = new PageTokens(secret);
@@ -117,6 +120,9 @@ export class Term {
       }),
       topics: createTopicHandlers({
         engine,
+        clock,
+        tails: this.#tails,
+        draining: this.#draining.signal,
         pageTokens,
         requestKeepMs,
         distributor: this.#distributor,
@@ -168,6 +174,7 @@ export class Term {
    */
   async stop(callsEnd: () => Promise<void>): Promise<void> {
     this.#draining.abort();
+    this.#tails.stop();
     await this.#stopWorkers();
     this.engine.refuseWaits();
     await callsEnd();
@@ -181,6 +188,7 @@ export class Term {
   async abandon(): Promise<void> {
     this.engine.abandon();
     this.#draining.abort();
+    this.#tails.stop();
     await this.#stopWorkers();
     await this.engine.stop();
   }

@@ -7,7 +7,7 @@ import { accept } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import { fifoOnly } from "./create-topic.js";
 import { type TopicSettings, topicLimits } from "./limits.js";
-import type { Subscription, Topic, TopicCounters } from "./model.js";
+import type { EndedTopic, Subscription, Topic, TopicCounters } from "./model.js";
 import { refuse, type TopicDecided } from "./rejections.js";
 import { findTopic, type TopicAddress, topicEtag, topicNotFound } from "./topic-name.js";
 import type { StateTransaction } from "./view.js";
@@ -68,9 +68,9 @@ export interface DeleteTopic {
 export function decideDeleteTopic(
   { topics }: StateTransaction,
   { address, etag }: DeleteTopic,
-): TopicDecided<{ readonly existed: boolean }> {
+): TopicDecided<{ readonly ended: EndedTopic | undefined }> {
   const topic = findTopic(topics, address);
-  if (topic === undefined) return accept({ existed: false });
+  if (topic === undefined) return accept({ ended: undefined });
   if (etag !== "" && etag !== topicEtag(topic)) return etagMismatch(address, topic);
   const { namespace, slot, segment, isFifo } = topic;
   topics.removeTopic(topic);
@@ -79,8 +79,9 @@ export function decideDeleteTopic(
     namespace,
     isFifo ? { ...count, fifo: count.fifo - 1 } : { ...count, standard: count.standard - 1 },
   );
-  topics.addEndedTopic({ namespace, slot, segment });
-  return accept({ existed: true });
+  const ended = { namespace, slot, segment };
+  topics.addEndedTopic(ended);
+  return accept({ ended });
 }
 
 /** Removes subscriptions of topics that were deleted, up to a bound; says whether there are more. */

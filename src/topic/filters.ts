@@ -53,7 +53,10 @@ export function filtersFrom(
 }
 
 /** Whether a message is for a subscription, by the last filter that was set before it was published. */
-export function isFor({ filters, kind }: Subscription, message: TopicMessage): boolean {
+export function isFor(
+  { filters, kind }: Pick<Subscription, "filters" | "kind">,
+  message: TopicMessage,
+): boolean {
   const version = filters.findLast(({ from }) => from <= message.sequence);
   if (version?.policy === undefined) return true;
   const filter = compiledOf(version.policy, version.scope);

@@ -39,8 +39,16 @@ export type PublishResult =
       readonly sequence: Sequence;
       readonly isDuplicate: boolean;
       readonly counts: PublishCounts | undefined;
+      /** For those who look on; absent for a repeat. */
+      readonly stored?: StoredMessage;
     }
   | { readonly kind: "refused"; readonly rejection: TopicRejection };
+
+/** A message that is new, and the topic it is in. */
+export interface StoredMessage {
+  readonly segment: Topic["segment"];
+  readonly message: TopicMessage;
+}
 
 export interface PublishCounts {
   readonly matched: number;
@@ -145,7 +153,8 @@ class Appender {
       rememberPublished(topics, topic, ids.dedupId, once);
     }
     const counts = isCounted ? this.#count(message) : undefined;
-    return { kind: "published", messageId, sequence: place, isDuplicate: false, counts };
+    const stored = { segment: topic.segment, message };
+    return { kind: "published", messageId, sequence: place, isDuplicate: false, counts, stored };
   }
 
   #messageOf(entry: PublishEntry, dedupId: string | undefined): TopicMessage {
