@@ -5,6 +5,7 @@
 // the lock goes. Nothing here decides anything about queues.
 
 import { mkdirSync } from "node:fs";
+import { networkInterfaces } from "node:os";
 import { after, type DurationMs, milliseconds } from "./base/brands.js";
 import { type Clock, createSystemClock, sleep, wallMs } from "./base/clock.js";
 import { type DirectoryLock, lockDirectory } from "./base/directory-lock.js";
@@ -13,6 +14,7 @@ import type { Log } from "./base/log.js";
 import { version } from "./base/version.js";
 import { type Address, addressText } from "./config/address.js";
 import type { Config } from "./config/settings.js";
+import { ownListenersOf } from "./delivery/target-gate.js";
 import { createDataListener } from "./edge/data-listener.js";
 import type { Readiness } from "./edge/health.js";
 import { createManagementListener } from "./edge/management-listener.js";
@@ -22,6 +24,8 @@ import { Engine } from "./engine/engine.js";
 import { translateFault } from "./rpc/wire-errors.js";
 import { ClusteredNode } from "./server/clustered-node.js";
 import { LoneNode } from "./server/lone-node.js";
+import { PageListener } from "./server/page-listener.js";
+import { pushRulesOf } from "./server/push-service.js";
 import type { ServedNode } from "./server/served-node.js";
 import { StoreWatch } from "./server/store-watch.js";
 import { servedDefinitions } from "./server/term.js";
@@ -32,6 +36,8 @@ import type { Store } from "./store/store.js";
 export interface RunningServer {
   readonly dataAddress: Address;
   readonly managementAddress: Address;
+  /** Undefined: there are no pages. */
+  readonly pageAddress: Address | undefined;
   /** Drains and closes everything; resolves when the store is closed. A second call waits for the first. */
   stop(): Promise<void>;
   /** Ends the draining now: calls under way are cut off, what is decided is flushed, the store is closed. */
@@ -86,9 +92,11 @@ async function startOver(
   const { store } = opened;
   const lastInstant = Engine.lastInstant(store);
   const metrics = createMetrics(version);
+  const pushRules = pushRulesOf(config);
   const common = {
     config,
     metrics,
+    pushRules,
     log,
     ids: parts.ids ?? createIds(systemRandom),
     failed: parts.failed,
@@ -142,7 +150,23 @@ async function startOver(
     await management.close(0);
     throw error;
   });
+  const pages =
+    config.publicBaseUrl === ""
+      ? undefined
+      : new PageListener({ listen: config.publicListen, ports: () => node.pages, log });
+  const pageAddress = await pages?.listen().catch(async (error: unknown) => {
+    await node.stop(() => drain(0));
+    await management.close(0);
+    throw error;
+  });
+  pushRules.ownListeners = ownListenersOf(
+    [dataAddress, managementAddress, ...(pageAddress === undefined ? [] : [pageAddress])].map(
+      ({ host, port }) => ({ address: host, port }),
+    ),
+    networkInterfaces(),
+  );
   await node.begin({ data: dataAddress, management: managementAddress }).catch(async (error) => {
+    await pages?.close();
     await node.stop(() => drain(0));
     await management.close(0);
     throw error;
@@ -169,6 +193,7 @@ async function startOver(
     if (config.drainGraceMs > 0)
       await Promise.race([sleep(clock, config.drainGraceMs), hurried.promise]);
     await node.stop(() => drain(config.drainTimeoutMs as DurationMs));
+    await pages?.close();
     // The last to go, so that whoever asks is told until the end.
     await management.close(0);
     await watch.stop();
@@ -180,6 +205,7 @@ async function startOver(
   return {
     dataAddress,
     managementAddress,
+    pageAddress,
     stop: () => {
       stopped ??= stop();
       return stopped;

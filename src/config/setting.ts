@@ -1,5 +1,6 @@
 // The kinds of settings: how a value of each is written, checked and explained. The table of all settings is made of these.
 
+import { isIP } from "node:net";
 import { z } from "zod";
 import { clusterNamePattern } from "../base/cluster-names.js";
 import { type Address, addressText, isLoopback, parseAddress } from "./address.js";
@@ -180,6 +181,55 @@ export function endpoints(row: {
   };
 }
 
+/** Ranges of addresses; a list in a file, with commas between them elsewhere. */
+export function networks(row: {
+  readonly effect: string;
+  readonly example: string;
+}): Setting<readonly string[]> {
+  const split = (written: string): string[] =>
+    written
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== "");
+  return {
+    ...plain,
+    schema: z.preprocess(
+      (written) => (typeof written === "string" ? split(written) : written),
+      z.array(z.string().refine(isNetwork)).max(networkCountMax),
+    ) as unknown as z.ZodType<readonly string[]>,
+    default: [],
+    range: `at most ${networkCountMax} ranges as 10.0.0.0/8 or fd00::/8, with commas between them`,
+    effect: row.effect,
+    example: row.example,
+    fromText: (written) => written,
+    toText: (value) => value.join(","),
+  };
+}
+
+function isNetwork(text: string): boolean {
+  const [, address = "", bits = ""] = /^([0-9a-fA-F.:]+)\/(\d{1,3})$/.exec(text) ?? [];
+  const family = isIP(address);
+  return family !== 0 && Number(bits) <= (family === 4 ? 32 : 128);
+}
+
+/** Where others reach this server by HTTP, without a slash at the end; empty when it is left out. */
+export function baseUrl(row: {
+  readonly effect: string;
+  readonly example: string;
+}): Setting<string> {
+  return {
+    ...text(row),
+    schema: z.literal("").or(
+      z
+        .string()
+        .max(textCharactersMax)
+        .regex(/^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*[^\s?#/])?$/),
+    ),
+    range: "an http or https URL without user, query, fragment and a slash at its end",
+  };
+}
+
+const networkCountMax = 64;
 const pathCharactersMax = 4_096;
 // A NUL would end the name early in the operating system's eyes.
 const pathPattern = /^[^\0]+$/;

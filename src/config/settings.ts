@@ -2,7 +2,16 @@
 // variables, the flags, the checks, the type of the configuration and the table in the README all come from here.
 
 import { clusterSettings } from "./cluster-settings.js";
-import { address, choice, flag, integer, path, type Setting } from "./setting.js";
+import {
+  address,
+  baseUrl,
+  choice,
+  flag,
+  integer,
+  networks,
+  path,
+  type Setting,
+} from "./setting.js";
 
 export type { Setting } from "./setting.js";
 export { notLoopback } from "./setting.js";
@@ -23,6 +32,33 @@ export const settings = {
   management_listen: address({
     default: "127.0.0.1:7401",
     effect: "Health, metrics and readiness, over HTTP and gRPC.",
+  }),
+  public_base_url: baseUrl({
+    effect:
+      "Where webhooks reach `public_listen`, as by a proxy of yours; empty: nobody can subscribe one.",
+    example: "https://messages.example.com",
+  }),
+  public_listen: address({
+    default: "127.0.0.1:7403",
+    effect:
+      "Pages to confirm and to end subscriptions, and certificates (HTTP). Only with `public_base_url`.",
+  }),
+  webhook_allowed_cidrs: networks({
+    effect:
+      "Ranges beyond the public internet that messages may be sent to, also without TLS and to any port.",
+    example: "10.0.0.0/8",
+  }),
+  webhook_plaintext: flag({
+    default: false,
+    effect: "Let messages travel without TLS to the public internet.",
+  }),
+  webhook_any_port: flag({
+    default: false,
+    effect: "Let messages go to other ports of the public internet than 443 and 8443.",
+  }),
+  retry_jitter: flag({
+    default: true,
+    effect: "Spread retries of deliveries by a tenth, so that they do not come back together.",
   }),
   log_level: choice({
     choices: ["trace", "debug", "info", "warn", "error", "fatal"],

@@ -8,6 +8,7 @@ import type { RequestIdentity } from "../queue/once.js";
 import type { QueueRejection } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import type { Topic } from "../topic/model.js";
+import type { PushKind } from "../topic/push-subscribe.js";
 import type { TopicRejection } from "../topic/rejections.js";
 import type { TopicAddress } from "../topic/topic-name.js";
 import type { StateTransaction } from "../topic/view.js";
@@ -37,6 +38,27 @@ export interface TopicHandlerParts {
     begin(topic: Pick<Topic, "namespace" | "name">): void;
     reap(): void;
   };
+  /** Delivers to webhooks and functions. */
+  readonly pushes: PushPort;
+}
+
+/** What subscriptions of webhooks and functions need beside the rules. */
+export interface PushPort {
+  /** A topic has something to deliver, or may have. */
+  begin(topic: Pick<Topic, "namespace" | "name">): void;
+  /** An endpoint is to be asked for its consent. */
+  ask(): void;
+  /** Where endpoints find confirmation and certificate; empty: nowhere. */
+  readonly publicBaseUrl: string;
+  /** Why nothing may be sent to an endpoint. */
+  problemOf(kind: PushKind, endpoint: string): EndpointProblem | undefined;
+  /** Unpredictable. */
+  randomBytes(count: number): Buffer;
+}
+
+export interface EndpointProblem {
+  readonly kind: "malformed" | "not_allowed";
+  readonly description: string;
 }
 
 export type TopicDecision<Outcome> = Decision<Outcome, TopicRejection | QueueRejection>;

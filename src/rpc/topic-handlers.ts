@@ -5,6 +5,7 @@ import { createTopicAdminHandlers } from "./topic-admin-handlers.js";
 import { createFilterHandlers } from "./topic-filter-handlers.js";
 import type { TopicHandlerParts, TopicHandlers } from "./topic-handler-context.js";
 import { createPublishHandlers } from "./topic-publish-handlers.js";
+import { createConfirmHandlers } from "./topic-push-handlers.js";
 import { createSubscriptionHandlers } from "./topic-subscription-handlers.js";
 import { createTailHandler } from "./topic-tail.js";
 import { notYet } from "./wire-errors.js";
@@ -14,9 +15,8 @@ export function createTopicHandlers(parts: TopicHandlerParts): TopicHandlers {
     ...createTopicAdminHandlers(parts),
     ...createSubscriptionHandlers(parts),
     ...createPublishHandlers(parts),
+    ...createConfirmHandlers(parts),
     ...createFilterHandlers(),
-    confirmSubscription: later("Confirming is"),
-    getPendingToken: later("Confirming is"),
     putDataProtectionPolicy: later("Data protection policies are"),
     getDataProtectionPolicy: later("Data protection policies are"),
     tail: createTailHandler(parts),

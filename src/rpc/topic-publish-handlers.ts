@@ -17,6 +17,7 @@ import {
   type PublishResult,
   type StoredMessage,
 } from "../topic/publish.js";
+import { hasPushes } from "../topic/push-find.js";
 import { checkBatch, failedEntry } from "./batches.js";
 import type { CallContext } from "./call.js";
 import { entryBytes, localCaller } from "./handler-context.js";
@@ -73,7 +74,7 @@ const keptOf = (result: PublishResult): KeptResult =>
 export function createPublishHandlers(
   parts: TopicHandlerParts,
 ): Pick<TopicHandlers, "publish" | "publishBatch"> {
-  const { distributor, tails } = parts;
+  const { distributor, pushes, tails } = parts;
   const { execute, identify, address } = createTopicTools(parts);
   const publisher = (context: CallContext) => ({
     senderId: localCaller.senderId,
@@ -96,6 +97,7 @@ export function createPublishHandlers(
       const isCounted = request.wantCounts;
       const command = { address: target, entries, isWhole: false, isCounted };
       let isLeft = true;
+      let isPushed = true;
       try {
         const { outcome, isReplayed } = await execute({
           name: "Publish",
@@ -111,6 +113,7 @@ export function createPublishHandlers(
                 : decided;
             });
             isLeft = hasToHandOn(transaction, target);
+            isPushed = hasPushes(transaction, target);
             return once;
           },
           committed: ({ outcome: results }) => tails.published(storedOf(results)),
@@ -131,6 +134,7 @@ export function createPublishHandlers(
       } finally {
         // Also when nobody knows what became of it.
         if (isLeft) distributor.begin(target);
+        if (isPushed) pushes.begin(target);
       }
     },
 
@@ -156,6 +160,7 @@ export function createPublishHandlers(
       const isWhole = request.allOrNothing;
       const command = { address: target, entries, isWhole, isCounted: false };
       let isLeft = true;
+      let isPushed = true;
       try {
         const { outcome, isReplayed } = await execute({
           name: "PublishBatch",
@@ -166,6 +171,7 @@ export function createPublishHandlers(
               decidePublish(transaction, command, stamp),
             );
             isLeft = hasToHandOn(transaction, target);
+            isPushed = hasPushes(transaction, target);
             return once;
           },
           committed: ({ outcome: results }) => tails.published(storedOf(results)),
@@ -186,6 +192,7 @@ export function createPublishHandlers(
         };
       } finally {
         if (isLeft) distributor.begin(target);
+        if (isPushed) pushes.begin(target);
       }
     },
   };

@@ -15,12 +15,8 @@ import type { TopicCounters as KeptCounters, Topic as KeptTopic } from "../topic
 import { subscriptionEtag, topicEtag } from "../topic/topic-name.js";
 import { localCaller } from "./handler-context.js";
 import { duration, timestamp } from "./render.js";
-import {
-  renderEffectivePolicy,
-  renderSubscriptionSettings,
-  renderTopicSettings,
-  targetKinds,
-} from "./topic-settings.js";
+import { renderEffectivePolicy } from "./topic-delivery-policy.js";
+import { renderSubscriptionSettings, renderTopicSettings, targetKinds } from "./topic-settings.js";
 
 /** With the namespace in front when it is not the caller's. */
 const nameFor = (namespace: string, name: string): string =>
@@ -74,7 +70,7 @@ export function renderSummary({ topic, subscription, state }: SubscriptionSummar
     effectiveDeliveryPolicy: undefined,
     owner: subscription.owner,
     state: states[state],
-    confirmationWasAuthenticated: true,
+    confirmationWasAuthenticated: subscription.standing.kind !== "pending",
     createTime: timestamp(subscription.createdAt),
     etag: subscriptionEtag(subscription),
     replay: undefined,
@@ -90,6 +86,7 @@ export function renderSubscription(
   const { topic, subscription } = report;
   return {
     ...renderSummary(report),
+    confirmationWasAuthenticated: report.state !== "pending" && !report.isEndOpen,
     settings: renderSubscriptionSettings(subscription.settings),
     effectiveDeliveryPolicy: renderEffectivePolicy(
       effectiveDeliveryPolicy({

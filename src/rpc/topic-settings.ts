@@ -2,14 +2,6 @@
 
 import type { QueueName } from "../base/brands.js";
 import {
-  type DeliveryPolicyProblem,
-  deliveryPolicyProblems,
-  type EffectiveDeliveryPolicy,
-  type PolicyPlace,
-} from "../delivery/delivery-policy.js";
-import {
-  BackoffFunction,
-  type DeliveryPolicy,
   FifoThroughputScope,
   FilterPolicyScope,
   SignatureVersion,
@@ -21,24 +13,22 @@ import {
 import { parsePolicy } from "../policy/policy-document.js";
 import { topicPolicyRules } from "../policy/topic-policy-rules.js";
 import {
-  type DeliveryPolicy as KeptPolicy,
   type SubscriptionSettings as KeptSubscription,
   type TopicSettings as KeptTopic,
-  type RetryPhases,
   subscriptionDefaults,
   topicDefaults,
   topicLimits,
 } from "../topic/limits.js";
 import type { TargetKind as KeptKind } from "../topic/model.js";
 import type { TopicAddress } from "../topic/topic-name.js";
-import { duration } from "./render.js";
 import type { WireFault } from "./status-details.js";
+import { parseDeliveryPolicy, renderDeliveryPolicy } from "./topic-delivery-policy.js";
+import { parsePushSettings, renderPushSettings } from "./topic-push-settings.js";
 import { topicFaultOf } from "./topic-wire-errors.js";
 import {
   checkListLength,
   listedMax,
   parseCount,
-  parseDuration,
   parseEnum,
   type Violations,
 } from "./violations.js";
@@ -59,10 +49,7 @@ export function findLaterSubscriptionSetting(
   settings: SubscriptionSettings | undefined,
 ): WireFault | undefined {
   if (settings === undefined) return undefined;
-  if (settings.deliveryPolicy !== undefined) return laterSetting("delivery_policy");
   if (settings.stream !== undefined) return laterSetting("stream");
-  if (settings.function !== undefined) return laterSetting("function");
-  if (settings.webhook !== undefined) return laterSetting("webhook");
   return settings.autoDisableAfter === undefined ? undefined : laterSetting("auto_disable_after");
 }
 
@@ -138,62 +125,6 @@ export function checkTopicPolicy(
   return undefined;
 }
 
-const backoffs = {
-  LINEAR: "linear",
-  ARITHMETIC: "arithmetic",
-  GEOMETRIC: "geometric",
-  EXPONENTIAL: "exponential",
-} as const;
-
-/** Longer than any delay that is allowed, so that the rules of policies say what is. */
-const delayRange = { minMs: 0, maxMs: 86_400_000 };
-
-/** A delivery policy; an empty message removes it. */
-function parseDeliveryPolicy(
-  violations: Violations,
-  given: DeliveryPolicy,
-  place: PolicyPlace,
-): KeptPolicy | undefined {
-  const field = "settings.delivery_policy";
-  const policy: Mutable<KeptPolicy> = {};
-  const { retry, maxReceivesPerSecond, headerContentType, disableSubscriptionOverrides } = given;
-  if (retry !== undefined) policy.retry = parseRetry(violations, `${field}.retry`, retry);
-  if (maxReceivesPerSecond !== undefined) policy.receivesPerSecondMax = maxReceivesPerSecond;
-  if (headerContentType !== undefined) policy.headerContentType = headerContentType;
-  if (disableSubscriptionOverrides !== undefined) {
-    policy.isOverridingSubscriptions = disableSubscriptionOverrides;
-  }
-  if (Object.keys(policy).length === 0) return undefined;
-  for (const problem of deliveryPolicyProblems(policy, place)) {
-    violations.add(reasons[problem.kind], `${field}.${problem.path}`, problem.description);
-  }
-  return policy;
-}
-
-const reasons = {
-  invalid: "INVALID_PARAMETER",
-  retry_window_too_long: "RETRY_WINDOW_TOO_LONG",
-} as const satisfies Record<DeliveryPolicyProblem["kind"], string>;
-
-function parseRetry(
-  violations: Violations,
-  field: string,
-  given: NonNullable<DeliveryPolicy["retry"]>,
-): RetryPhases {
-  const retry: Mutable<RetryPhases> = {};
-  const least = parseDuration(violations, `${field}.min_delay`, given.minDelay, delayRange);
-  if (least !== undefined) retry.minDelayMs = least;
-  const greatest = parseDuration(violations, `${field}.max_delay`, given.maxDelay, delayRange);
-  if (greatest !== undefined) retry.maxDelayMs = greatest;
-  if (given.retries !== undefined) retry.retries = given.retries;
-  if (given.noDelayRetries !== undefined) retry.noDelayRetries = given.noDelayRetries;
-  if (given.minDelayRetries !== undefined) retry.minDelayRetries = given.minDelayRetries;
-  if (given.maxDelayRetries !== undefined) retry.maxDelayRetries = given.maxDelayRetries;
-  const backoff = parseEnum(violations, `${field}.backoff`, given.backoff, BackoffFunction);
-  if (backoff !== undefined) retry.backoff = backoffs[backoff];
-  return retry;
-}
-
 /** What each path of an update mask of TopicSettings changes. */
 const topicPaths: Readonly<Record<string, keyof KeptTopic>> = {
   display_name: "displayName",
@@ -213,6 +144,8 @@ const subscriptionPaths: Readonly<Record<string, keyof KeptSubscription>> = {
   dead_letter_queue: "deadLetterQueue",
   paused: "isPaused",
   ttl_to_dlq: "isExpiredToDeadLetters",
+  function: "function",
+  webhook: "webhook",
 };
 
 /** Exactly the fields named change, and those without a value go back to their defaults. */
@@ -275,6 +208,8 @@ const queueNamePattern = /^(?=.{1,80}$)[A-Za-z0-9_-]+(\.fifo)?$/;
 export function parseSubscriptionSettings(
   violations: Violations,
   settings: SubscriptionSettings | undefined,
+  /** Undefined: of whatever kind the subscription is. */
+  kind?: KeptKind,
 ): Partial<KeptSubscription> {
   if (settings === undefined) return {};
   const parsed: Partial<Mutable<KeptSubscription>> = {};
@@ -300,7 +235,7 @@ export function parseSubscriptionSettings(
   }
   if (paused !== undefined) parsed.isPaused = paused;
   if (ttlToDlq !== undefined) parsed.isExpiredToDeadLetters = ttlToDlq;
-  return parsed;
+  return { ...parsed, ...parsePushSettings(violations, settings, kind) };
 }
 
 /** Empty text and an empty object take everything, as no filter does. */
@@ -328,38 +263,6 @@ export const renderTopicSettings = (settings: KeptTopic, isFifo: boolean): Topic
 const scopeOf = ({ dedupScope }: KeptTopic): FifoThroughputScope =>
   dedupScope === "group" ? FifoThroughputScope.MESSAGE_GROUP : FifoThroughputScope.TOPIC;
 
-const backoffNumbers = {
-  linear: BackoffFunction.LINEAR,
-  arithmetic: BackoffFunction.ARITHMETIC,
-  geometric: BackoffFunction.GEOMETRIC,
-  exponential: BackoffFunction.EXPONENTIAL,
-} as const;
-
-const renderRetry = (retry: RetryPhases): NonNullable<DeliveryPolicy["retry"]> => ({
-  minDelay: retry.minDelayMs === undefined ? undefined : duration(retry.minDelayMs),
-  maxDelay: retry.maxDelayMs === undefined ? undefined : duration(retry.maxDelayMs),
-  retries: retry.retries,
-  noDelayRetries: retry.noDelayRetries,
-  minDelayRetries: retry.minDelayRetries,
-  maxDelayRetries: retry.maxDelayRetries,
-  backoff:
-    retry.backoff === undefined ? BackoffFunction.UNSPECIFIED : backoffNumbers[retry.backoff],
-});
-
-const renderDeliveryPolicy = (policy: KeptPolicy): DeliveryPolicy => ({
-  retry: policy.retry && renderRetry(policy.retry),
-  maxReceivesPerSecond: policy.receivesPerSecondMax,
-  headerContentType: policy.headerContentType,
-  disableSubscriptionOverrides: policy.isOverridingSubscriptions,
-});
-
-export const renderEffectivePolicy = (policy: EffectiveDeliveryPolicy): DeliveryPolicy => ({
-  retry: renderRetry(policy.retry),
-  maxReceivesPerSecond: policy.receivesPerSecondMax,
-  headerContentType: policy.contentType,
-  disableSubscriptionOverrides: undefined,
-});
-
 export const renderSubscriptionSettings = (settings: KeptSubscription): SubscriptionSettings => ({
   rawMessageDelivery: settings.isRaw,
   filterPolicy: settings.filterPolicy ?? "",
@@ -371,8 +274,7 @@ export const renderSubscriptionSettings = (settings: KeptSubscription): Subscrip
   deadLetterQueue: settings.deadLetterQueue ?? "",
   paused: settings.isPaused,
   stream: undefined,
-  function: undefined,
-  webhook: undefined,
+  ...renderPushSettings(settings),
   ttlToDlq: settings.isExpiredToDeadLetters,
   autoDisableAfter: undefined,
 });

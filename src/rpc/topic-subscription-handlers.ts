@@ -1,4 +1,4 @@
-// Subscriptions at the wire. This release delivers to queues of the topic's own namespace.
+// Subscriptions at the wire. This release delivers to queues of the topic's own namespace, to webhooks and to functions.
 
 import { uuidBytes, uuidText } from "../base/ids.js";
 import { TargetKind } from "../gen/forebay/topic/v1/topic.js";
@@ -12,6 +12,7 @@ import {
 } from "../topic/administer-subscription.js";
 import { topicLimits } from "../topic/limits.js";
 import { type BacklogPurged, decidePurgeBacklog } from "../topic/purge-backlog.js";
+import { decideSubscribePush } from "../topic/push-subscribe.js";
 import { decideSubscribe, type Subscribed } from "../topic/subscribe.js";
 import { localCaller, parsePageToken } from "./handler-context.js";
 import { parseAddress } from "./parse-queue.js";
@@ -22,6 +23,7 @@ import {
   type TopicHandlers,
 } from "./topic-handler-context.js";
 import { parseSubscriptionId } from "./topic-names.js";
+import { checkEndpoint, secretsOf } from "./topic-push-handlers.js";
 import { renderSubscription, renderSummary } from "./topic-render.js";
 import {
   applySubscriptionMask,
@@ -58,28 +60,42 @@ export function createSubscriptionHandlers(
       if (request.kind === TargetKind.UNSPECIFIED) {
         violations.add("MISSING_PARAMETER", "kind", "the kind of the target is needed");
       }
-      const settings = parseSubscriptionSettings(violations, request.settings);
-      if (kind !== undefined && kind !== "QUEUE") {
+      const keptKind = kind && kindNames[kind];
+      const settings = parseSubscriptionSettings(violations, request.settings, keptKind);
+      if (keptKind === "stream") {
         violations.throwIfAny();
         throw notYet(`Subscriptions of kind ${kind} are`, "kind");
       }
-      const queue = parseAddress(violations, request.endpoint, namespace, "endpoint");
+      const pushKind = keptKind === "queue" ? undefined : keptKind;
+      const { endpoint } = request;
+      if (pushKind !== undefined) checkEndpoint(violations, parts.pushes, pushKind, endpoint);
+      const queue =
+        pushKind === undefined
+          ? parseAddress(violations, endpoint, namespace, "endpoint")
+          : undefined;
       const identity = identify(violations, request.requestId, "Subscribe", () =>
         SubscribeRequest.encode({ ...request, requestId: "" }).finish(),
       );
       violations.throwIfAny();
       refuseLater(request.settings);
-      if (queue.namespace !== target.namespace) {
+      if (queue !== undefined && queue.namespace !== target.namespace) {
         throw notYet("Subscriptions of queues of another namespace are", "endpoint");
       }
-      const command = { address: target, queue, settings, owner: senderId };
+      const common = { address: target, settings, owner: senderId };
+      const secrets = secretsOf(parts.pushes);
       const { once, report } = await execute({
         name: "Subscribe",
         bytes: Buffer.byteLength(settings.filterPolicy ?? ""),
         isGrowing: true,
         decide: (transaction, stamp) => {
           const decided = decideOnce(transaction, stamp, identity, subscribedCodec, () =>
-            decideSubscribe(transaction, command, stamp),
+            queue === undefined
+              ? decideSubscribePush(
+                  transaction,
+                  { ...common, ...secrets, kind: pushKind ?? "https", endpoint },
+                  stamp,
+                )
+              : decideSubscribe(transaction, { ...common, queue }, stamp),
           );
           if (decided.kind === "rejected") return decided;
           const { outcome } = decided;
@@ -91,6 +107,7 @@ export function createSubscriptionHandlers(
           } as const;
         },
       });
+      if (report.state === "pending") parts.pushes.ask();
       return {
         subscription: renderSubscription(report, { hasCounters: false }),
         created: once.outcome.isNew,
@@ -140,6 +157,7 @@ export function createSubscriptionHandlers(
       });
       // One that was resumed has to catch up.
       distributor.begin(report.topic);
+      parts.pushes.begin(report.topic);
       return { subscription: renderSubscription(report, { hasCounters: false }) };
     },
 
@@ -188,6 +206,14 @@ export function createSubscriptionHandlers(
     },
   };
 }
+
+const kindNames = {
+  QUEUE: "queue",
+  HTTP: "http",
+  HTTPS: "https",
+  FUNCTION: "function",
+  STREAM: "stream",
+} as const;
 
 function refuseLater(settings: Parameters<typeof findLaterSubscriptionSetting>[0]): void {
   const later = findLaterSubscriptionSetting(settings);

@@ -28,6 +28,9 @@ const topicKinds = {
   subscription_dead_letter_type: true,
   filter_versions_limit: true,
   filter_invalid: true,
+  invalid_token: true,
+  subscription_not_pending: true,
+  target_not_allowed_on_fifo: true,
   published_too_long: true,
   group_id_required: true,
   dedup_id_required: true,
@@ -228,6 +231,27 @@ function fieldsOf(rejection: TopicRejection): WireFaultFields {
         quota: [{ subject: "subscription", description: `at most ${rejection.limit} filters` }],
         retryAfterMs: "never",
       };
+    case "invalid_token":
+      return invalid(
+        "INVALID_TOKEN",
+        `The token is none of topic "${rejection.topic}", or older than 48 hours. Subscribe again to have a new one sent.`,
+        "token",
+        { topic: rejection.topic },
+      );
+    case "subscription_not_pending":
+      return {
+        code: status.FAILED_PRECONDITION,
+        reason: "SUBSCRIPTION_NOT_PENDING",
+        message: `Subscription "${rejection.subscription}" does not wait to be confirmed, so it has no token.`,
+        metadata: { subscription: rejection.subscription },
+      };
+    case "target_not_allowed_on_fifo":
+      return invalid(
+        "TARGET_NOT_ALLOWED_ON_FIFO",
+        `Topic "${rejection.topic}" is a FIFO topic, and its order cannot be kept by a target of kind ${rejection.target}. Subscribe a queue, or use a standard topic.`,
+        "kind",
+        { topic: rejection.topic, target: rejection.target },
+      );
     case "filter_invalid":
       return filterFields(rejection.problems, "settings.filter_policy");
     case "published_too_long":

@@ -32,6 +32,7 @@ export type ViolationReason =
   | "IMMUTABLE_FIELD"
   | "INVALID_SCOPE"
   | "UNSUPPORTED_TARGET"
+  | "ENDPOINT_NOT_ALLOWED"
   | "RETRY_WINDOW_TOO_LONG";
 
 /** Violations that are reported; a request may hold a million. */

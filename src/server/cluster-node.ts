@@ -20,6 +20,7 @@ import { ClusterRegistry } from "../cluster/registry.js";
 import type { NodeDescription } from "../cluster/start-rules.js";
 import type { Address } from "../config/address.js";
 import type { Config } from "../config/settings.js";
+import type { PagePorts } from "../delivery/pages.js";
 import type { CallRouter } from "../edge/call-router.js";
 import type { ClusterMetrics } from "../edge/cluster-metrics.js";
 import { Forwarders, inTheClear } from "../edge/forwarder.js";
@@ -44,6 +45,7 @@ import { hasGroup, holdsOwnData, joinGroup } from "./member-identity.js";
 import { memberSettings } from "./member-settings.js";
 import { MovedMembers } from "./moved-members.js";
 import { createPassedOnCalls } from "./passed-on-calls.js";
+import type { PushRules } from "./push-service.js";
 
 export interface ClusterNodeParts {
   readonly config: Config;
@@ -56,6 +58,7 @@ export interface ClusterNodeParts {
   readonly termClock: ((notBefore: EpochMs) => Clock) | undefined;
   readonly ids: Ids;
   readonly metrics: Metrics;
+  readonly pushRules: PushRules;
   readonly log: Log;
   /** The process must end. */
   readonly failed: (error: Error) => void;
@@ -144,6 +147,10 @@ export class ClusterNode {
     return this.#membership?.terms.term?.engine;
   }
 
+  get pages(): PagePorts | undefined {
+    return this.#membership?.terms.term?.pushes;
+  }
+
   get movesRunning(): number {
     return this.#membership?.terms.term?.movesRunning ?? 0;
   }
@@ -225,6 +232,7 @@ export class ClusterNode {
       config,
       metrics,
       clusterMetrics: this.#metrics,
+      pushRules: this.#parts.pushRules,
       log,
       endpoint: node.dataEndpoint,
       clock: this.#parts.termClock,

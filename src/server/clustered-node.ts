@@ -9,6 +9,7 @@ import { systemRandom } from "../base/ids.js";
 import type { Log } from "../base/log.js";
 import { type Address, addressText } from "../config/address.js";
 import type { Config } from "../config/settings.js";
+import type { PagePorts } from "../delivery/pages.js";
 import type { CallRouter } from "../edge/call-router.js";
 import type { Readiness } from "../edge/health.js";
 import type { Listener } from "../edge/listener.js";
@@ -20,6 +21,7 @@ import { ClusterNode } from "./cluster-node.js";
 import { clusterReadiness } from "./cluster-status.js";
 import { joiningRouter } from "./joining-router.js";
 import { memberStateOf } from "./member-identity.js";
+import type { PushRules } from "./push-service.js";
 import type { NodeAddresses, ServedNode } from "./served-node.js";
 import { servedDefinitions } from "./term.js";
 
@@ -31,6 +33,7 @@ export interface ClusteredNodeParts {
   readonly termClock: ((notBefore: EpochMs) => Clock) | undefined;
   readonly ids: Ids;
   readonly metrics: Metrics;
+  readonly pushRules: PushRules;
   readonly log: Log;
   readonly failed: (error: Error) => void;
 }
@@ -59,6 +62,10 @@ export class ClusteredNode implements ServedNode {
 
   get engine(): Engine | undefined {
     return this.#node?.engine;
+  }
+
+  get pages(): PagePorts | undefined {
+    return this.#node?.pages;
   }
 
   get movesRunning(): number {

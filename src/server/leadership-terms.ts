@@ -17,6 +17,7 @@ import type { Configuration } from "../store/replica-disk.js";
 import type { ReplicaStore } from "../store/replica-store.js";
 import { settleGroupSecret } from "./group-secret.js";
 import { LeaderLog } from "./leader-log.js";
+import type { PushRules } from "./push-service.js";
 import { type LeaderRecords, LeaderTenure } from "./tenure.js";
 import { Term } from "./term.js";
 
@@ -27,6 +28,7 @@ export interface LeadershipTermsParts {
   readonly ids: Ids;
   readonly config: Config;
   readonly metrics: Metrics;
+  readonly pushRules: PushRules;
   readonly clusterMetrics: ClusterMetrics;
   readonly log: Log;
   /** Where this node takes calls, as others are told. */
@@ -108,6 +110,7 @@ export class LeadershipTerms {
       ids,
       config,
       metrics,
+      pushRules: this.#parts.pushRules,
       log,
       failed,
     });

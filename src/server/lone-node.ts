@@ -1,5 +1,6 @@
 // A node alone: one term from start to stop, over its own store.
 
+import type { PagePorts } from "../delivery/pages.js";
 import type { Readiness } from "../edge/health.js";
 import type { Listener } from "../edge/listener.js";
 import type { ServedNode } from "./served-node.js";
@@ -27,6 +28,10 @@ export class LoneNode implements ServedNode {
 
   get engine(): Term["engine"] {
     return this.#term.engine;
+  }
+
+  get pages(): PagePorts {
+    return this.#term.pushes;
   }
 
   get movesRunning(): number {

@@ -9,6 +9,7 @@ import { MoveHandles } from "../rpc/move-handle.js";
 import { PageTokens } from "../rpc/page-token.js";
 import { createQueueHandlers } from "../rpc/queue-handlers.js";
 import { createScheduleHandlers } from "../rpc/schedule-handlers.js";
+import type { PushPort } from "../rpc/topic-handler-context.js";
 import { createTopicHandlers } from "../rpc/topic-handlers.js";
 import { TopicTails } from "../rpc/topic-tails.js";
 import type { ReplicaReader } from "./replica-reader.js";
@@ -52,9 +53,19 @@ export function replicaHandlers(parts: ReplicaHandlerParts): ServedHandlers {
       pageTokens,
       requestKeepMs,
       distributor: { begin: () => undefined, reap: () => undefined },
+      pushes: noPushes,
     }),
   };
 }
+
+/** Nothing is subscribed where reads alone are answered. */
+const noPushes: PushPort = {
+  begin: () => undefined,
+  ask: () => undefined,
+  publicBaseUrl: "",
+  problemOf: () => undefined,
+  randomBytes: (count) => Buffer.alloc(count),
+};
 
 /** Only streams drain, and none is served here. */
 const neverDraining = new AbortController().signal;

@@ -30,6 +30,7 @@ import { createTopicHandlers } from "../rpc/topic-handlers.js";
 import { TopicTails } from "../rpc/topic-tails.js";
 import type { Store } from "../store/store.js";
 import { observeEngine } from "./observe-engine.js";
+import { type PushRules, PushService } from "./push-service.js";
 
 export interface TermParts {
   readonly store: Store;
@@ -41,6 +42,8 @@ export interface TermParts {
   readonly ids: Ids;
   readonly config: Config;
   readonly metrics: Metrics;
+  /** Where messages may be sent. */
+  readonly pushRules: PushRules;
   readonly log: Log;
   /** The store failed or an invariant broke: the process must end. */
   readonly failed: (error: Error) => void;
@@ -66,6 +69,8 @@ export class Term {
   readonly #scheduler: Scheduler;
   readonly #sweeper: Sweeper;
   readonly #distributor: Distributor;
+  /** Webhooks and functions, and the pages about them. */
+  readonly pushes: PushService;
   readonly #tails: TopicTails;
   readonly #draining = new AbortController();
 
@@ -94,6 +99,14 @@ export class Term {
       clock,
       failed: (error) =>
         log.error({ err: error }, "messages of a topic were not handed on; it is tried again"),
+    });
+    this.pushes = new PushService({
+      engine,
+      clock,
+      config,
+      rules: parts.pushRules,
+      moved: (topic) => this.#distributor.begin(topic),
+      log,
     });
     this.#tails = new TopicTails(clock);
     // Every open stream listens.
@@ -126,6 +139,7 @@ export class Term {
         pageTokens,
         requestKeepMs,
         distributor: this.#distributor,
+        pushes: this.pushes,
       }),
     };
   }
@@ -156,7 +170,7 @@ export class Term {
   }
 
   async #stopWorkers(): Promise<void> {
-    const workers = [this.#sweeper, this.#mover, this.#scheduler, this.#distributor];
+    const workers = [this.#sweeper, this.#mover, this.#scheduler, this.#distributor, this.pushes];
     await Promise.all(workers.map((worker) => worker.stop()));
   }
 
@@ -166,6 +180,7 @@ export class Term {
     this.#mover.start();
     this.#scheduler.start();
     this.#distributor.start();
+    this.pushes.start();
   }
 
   /**

@@ -148,7 +148,7 @@ export function decideUpdateSubscription(
   const refusal = deadLetterRefusal(transaction, topic, { isFifo }, given.deadLetterQueue);
   if (refusal !== undefined) return refuse(refusal);
   const counters = topics.counters(topic);
-  const settings = { ...subscription.settings, ...given };
+  const settings = withSecret(subscription.settings, given);
   // Policy and scope together, so that both can be changed in one call and neither to what the other does not fit.
   const problems = filterProblems({ policy: settings.filterPolicy, scope: settings.filterScope });
   if (problems.length > 0) return refuse({ kind: "filter_invalid", problems });
@@ -168,6 +168,18 @@ export function decideUpdateSubscription(
   };
   topics.putSubscription(topic, changed, subscription);
   return accept(reportOf(transaction, topic, changed, stamp));
+}
+
+/** A secret stays unless another is given: nobody who changes the rest can repeat it. */
+function withSecret(
+  current: SubscriptionSettings,
+  given: Partial<SubscriptionSettings>,
+): SubscriptionSettings {
+  const settings = { ...current, ...given };
+  const hmacSecret = given.webhook?.hmacSecret ?? current.webhook?.hmacSecret;
+  return hmacSecret === undefined
+    ? settings
+    : { ...settings, webhook: { ...settings.webhook, hmacSecret } };
 }
 
 /** A new filter judges what is published from now on. */

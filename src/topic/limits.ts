@@ -109,6 +109,37 @@ export const topicDefaults: TopicSettings = {
   dedupScope: "topic",
 };
 
+/** How functions are called; what is unset has its default. */
+export interface FunctionSettings extends ClientTls {
+  readonly batchMax?: number;
+  readonly timeoutMs?: DurationMs;
+  readonly concurrencyMax?: number;
+  /** Whether each message also comes as the event that a Lambda function gets. */
+  readonly isLambdaEvent?: boolean;
+  readonly bearerToken?: string;
+}
+
+/** How webhooks are called. */
+export interface WebhookSettings extends ClientTls {
+  /** Base64. */
+  readonly hmacSecret?: string;
+  /** Whether attributes of messages alone go as headers. */
+  readonly hasAttributeHeaders?: boolean;
+}
+
+/** PEM. */
+export interface ClientTls {
+  readonly caCertificates?: string;
+  readonly clientCertificate?: string;
+  readonly clientKey?: string;
+}
+
+export const functionDefaults = {
+  batchMax: 1,
+  timeoutMs: seconds(30),
+  concurrencyMax: 10,
+} as const;
+
 export interface SubscriptionSettings {
   /** Whether the message alone is delivered, without the envelope. */
   readonly isRaw: boolean;
@@ -121,6 +152,10 @@ export interface SubscriptionSettings {
   readonly isPaused: boolean;
   /** Whether a message whose time to live ended before it was delivered goes to the dead-letter queue. */
   readonly isExpiredToDeadLetters: boolean;
+  /** Of functions. */
+  readonly function: FunctionSettings | undefined;
+  /** Of webhooks. */
+  readonly webhook: WebhookSettings | undefined;
 }
 
 export type FilterScope = "attributes" | "body";
@@ -133,4 +168,6 @@ export const subscriptionDefaults: SubscriptionSettings = {
   deadLetterQueue: undefined,
   isPaused: false,
   isExpiredToDeadLetters: false,
+  function: undefined,
+  webhook: undefined,
 };

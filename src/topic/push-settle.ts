@@ -17,7 +17,7 @@ export type PushResult =
   /** For good. */
   | { readonly kind: "failed"; readonly reason: string; readonly error: string }
   /** The attempt was broken off by us, and is none. */
-  | { readonly kind: "released" };
+  | { readonly kind: "released"; readonly delayMs: DurationMs };
 
 export interface PushSettlement {
   readonly sequence: Sequence;
@@ -78,7 +78,8 @@ function settle(
     return;
   }
   if (result.kind === "released") {
-    open.put({ ...row, isLeased: false, dueAt: now, message }, row);
+    const dueAt = after(now, result.delayMs);
+    open.put({ ...row, isLeased: false, dueAt, message }, row);
     return;
   }
   const failures = row.failures + 1;

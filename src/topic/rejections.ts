@@ -49,6 +49,14 @@ export type TopicRejection =
       readonly count: number;
       readonly limit: number;
     }
+  /** A token that is not of this topic, or too old. */
+  | { readonly kind: "invalid_token"; readonly topic: string }
+  | { readonly kind: "subscription_not_pending"; readonly subscription: string }
+  | {
+      readonly kind: "target_not_allowed_on_fifo";
+      readonly topic: string;
+      readonly target: "HTTP" | "HTTPS" | "FUNCTION";
+    }
   | { readonly kind: "target_queue_not_found"; readonly queue: string }
   | {
       readonly kind: "fifo_queue_on_standard_topic";

@@ -133,7 +133,7 @@ function withFilterAsKept(
 }
 
 /** The name on the wire of each setting, in the order they are compared. */
-const subscriptionSettingNames = {
+export const subscriptionSettingNames = {
   isRaw: "raw_message_delivery",
   filterPolicy: "filter_policy",
   filterScope: "filter_policy_scope",
@@ -141,6 +141,8 @@ const subscriptionSettingNames = {
   deadLetterQueue: "dead_letter_queue",
   isPaused: "paused",
   isExpiredToDeadLetters: "ttl_to_dlq",
+  function: "function",
+  webhook: "webhook",
 } as const satisfies Record<keyof SubscriptionSettings, string>;
 
 /**

@@ -22,6 +22,14 @@ import {
   scheduleStateKey,
   segmentPrefix,
 } from "../../src/store/keys.js";
+import {
+  confirmationDueKey,
+  confirmationKey,
+  pendingPushKey,
+  pushPlaceKey,
+  signingIdentityKey,
+  tokenKey,
+} from "../../src/store/push-keys.js";
 import { type Table, tables } from "../../src/store/tables.js";
 import {
   deliveriesKey,
@@ -36,6 +44,13 @@ import {
   topicMessageKey,
 } from "../../src/store/topic-keys.js";
 import { propertyTimeoutMs, runs } from "../support/property.js";
+import {
+  confirmationDue,
+  confirmationOf,
+  pendingPush,
+  pushPlace,
+  signingIdentity,
+} from "../support/push-rows.js";
 import {
   counters,
   dedupEntry,
@@ -142,6 +157,20 @@ const rowCases: readonly (readonly [string, () => void])[] = [
   ),
   rowCase("endpoint", tables.endpoint, id16, () => endpointKey(prefix, "queue", "a/b")),
   rowCase("deliveries", tables.deliveries, deliveries, () => deliveriesKey(prefix, subscriptionId)),
+  rowCase("push place", tables.pushPlace, pushPlace, () => pushPlaceKey(prefix, subscriptionId)),
+  rowCase("pending push", tables.pendingPush, pendingPush, (row) =>
+    pendingPushKey(prefix, subscriptionId, row.sequence),
+  ),
+  rowCase("confirmation", tables.confirmation, confirmationOf(subscriptionId), () =>
+    confirmationKey(prefix, subscriptionId),
+  ),
+  rowCase("token", tables.token, id16, () => tokenKey(prefix, "a")),
+  rowCase("confirmation due", tables.confirmationDue, confirmationDue, () =>
+    confirmationDueKey(1 as EpochMs, 1, 2, subscriptionId),
+  ),
+  rowCase("signing identity", tables.signingIdentity, signingIdentity, (row) =>
+    signingIdentityKey(row.madeAt),
+  ),
   rowCase("published once", tables.published, publishedOnce, () => publishedKey(prefix, "a")),
   rowCase("subscription id", tables.subscriptionId, locator, () =>
     subscriptionIdKey(subscriptionId),
@@ -307,6 +336,7 @@ const presences = [
   "request due",
   "own place",
   "catching up",
+  "push due",
   "published time",
   "namespace subscription",
   "raw",

@@ -138,7 +138,7 @@ test("T23 a queue is subscribed by its name, which must be there", async () => {
   ).rejects.toMatchObject({ reason: "UNSUPPORTED_TARGET" });
   await expect(
     topicCall(t, "subscribe", { ...unset, kind: TargetKind.HTTPS }),
-  ).rejects.toMatchObject({ code: "UNIMPLEMENTED", metadata: { field: "kind" } });
+  ).rejects.toMatchObject({ code: "INVALID_ARGUMENT", metadata: { field: "endpoint" } });
   await t.createQueue("in-order.fifo", { type: "fifo" });
   await expect(subscribe(t, "news", "in-order.fifo")).rejects.toMatchObject({
     code: "INVALID_ARGUMENT",

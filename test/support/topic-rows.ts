@@ -130,6 +130,12 @@ export const subscription: fc.Arbitrary<Subscription> = fc.record({
     deadLetterQueue: maybe(queueName),
     isPaused: fc.boolean(),
     isExpiredToDeadLetters: fc.boolean(),
+    function: maybe(
+      fc.record({ batchMax: fc.nat(100), bearerToken: text(20) }, { requiredKeys: [] }),
+    ),
+    webhook: maybe(
+      fc.record({ hmacSecret: text(40), hasAttributeHeaders: fc.boolean() }, { requiredKeys: [] }),
+    ),
   }),
   filters: fc.array(fc.record({ from: place, policy: maybe(text(200)), scope: filterScope }), {
     minLength: 1,
@@ -138,6 +144,7 @@ export const subscription: fc.Arbitrary<Subscription> = fc.record({
   standing: fc.oneof(
     fc.record({ kind: fc.constant("lane" as const), since: place }),
     fc.record({ kind: fc.constant("own" as const), cursor: place }),
+    fc.record({ kind: fc.constantFrom("apart" as const, "pending" as const) }),
   ),
   since: place,
   owner: text(60),

@@ -1,0 +1,191 @@
+// One attempt to deliver leased messages: makes the requests, sends them, and says what is to become of each message by the policy in
+// force. Every attempt that fails is logged, and of those that succeed as many as the topic wants.
+
+import { milliseconds, seconds } from "../base/brands.js";
+import type { Clock } from "../base/clock.js";
+import { uuidText } from "../base/ids.js";
+import type { Log } from "../base/log.js";
+import { functionDefaults } from "../topic/limits.js";
+import type { LeasedConfirmation, SettleConfirmation } from "../topic/push-confirmations.js";
+import type { LeasedPush } from "../topic/push-lease.js";
+import type { PushResult } from "../topic/push-settle.js";
+import type { FunctionClient } from "./function-client.js";
+import { type AttemptOutcome, permanent, retryable } from "./outcome.js";
+import {
+  confirmationRequest,
+  endpointOf,
+  functionNotification,
+  isSigned,
+  notificationRequest,
+  type PushTarget,
+  policyOf,
+  type RequestContext,
+  tlsOf,
+  topicArn,
+} from "./push-requests.js";
+import { nextAttemptDelay } from "./retry-delays.js";
+import type { SigningKeys } from "./signing-keys.js";
+import type { WebhookClient } from "./webhook-client.js";
+
+export interface PushSenderParts {
+  readonly webhooks: Pick<WebhookClient, "post">;
+  readonly functions: Pick<FunctionClient, "deliver">;
+  readonly signingKeys: SigningKeys;
+  readonly publicBaseUrl: string;
+  readonly clock: Clock;
+  /** From 0 to 1, by chance; undefined: delays have no jitter. */
+  readonly chance: (() => number) | undefined;
+  readonly log: Log;
+}
+
+const notBegunMs = seconds(1);
+
+export class PushSender {
+  readonly #parts: PushSenderParts;
+
+  constructor(parts: PushSenderParts) {
+    this.#parts = parts;
+  }
+
+  /** What is to become of each message, in their order. Never rejects. */
+  async deliver(target: PushTarget, leased: readonly LeasedPush[]): Promise<readonly PushResult[]> {
+    const startMs = this.#parts.clock.monotonicMs();
+    let outcomes: readonly AttemptOutcome[];
+    try {
+      outcomes = await this.#attempt(target, leased);
+    } catch (error) {
+      // Nothing that a target does comes here: it is the engine that refuses a key, or a mistake of ours.
+      this.#parts.log.warn({ err: error }, "an attempt to deliver could not begin");
+      return leased.map(() => ({ kind: "released", delayMs: notBegunMs }));
+    }
+    const elapsedMs = this.#parts.clock.monotonicMs() - startMs;
+    return leased.map((push, index) => {
+      const outcome = outcomes[index] ?? retryable("not_answered", "There was no outcome.");
+      this.#logAttempt(target, push, outcome, elapsedMs);
+      return this.#resultOf(target, push, outcome);
+    });
+  }
+
+  async #attempt(
+    target: PushTarget,
+    leased: readonly LeasedPush[],
+  ): Promise<readonly AttemptOutcome[]> {
+    const { subscription } = target;
+    const read = endpointOf(subscription);
+    if (read.kind === "invalid") {
+      return leased.map(() => permanent("endpoint_invalid", `The endpoint is none: ${read.why}.`));
+    }
+    const context = await this.#context(isSigned(target));
+    const tls = tlsOf(subscription);
+    const { endpoint } = read;
+    if (subscription.kind !== "function") {
+      return await Promise.all(
+        leased.map((push) =>
+          this.#parts.webhooks.post({ endpoint, tls }, notificationRequest(target, push, context)),
+        ),
+      );
+    }
+    const { bearerToken, timeoutMs = functionDefaults.timeoutMs } =
+      subscription.settings.function ?? {};
+    return await this.#parts.functions.deliver(
+      { endpoint, tls, bearerToken, timeoutMs },
+      {
+        subscription: uuidText(subscription.id),
+        notifications: leased.map((push) => functionNotification(target, push, context)),
+      },
+    );
+  }
+
+  async #context(isSigning: boolean): Promise<RequestContext> {
+    const { signingKeys, publicBaseUrl, clock } = this.#parts;
+    const signer = isSigning ? await signingKeys.signer() : undefined;
+    return { publicBaseUrl, signer, now: clock.now() };
+  }
+
+  #resultOf(target: PushTarget, { attempt }: LeasedPush, outcome: AttemptOutcome): PushResult {
+    switch (outcome.kind) {
+      case "delivered":
+        return { kind: "delivered" };
+      case "permanent":
+        return { kind: "failed", reason: outcome.reason.toUpperCase(), error: outcome.error };
+      case "retryable": {
+        // Broken off by us, which says nothing about the target.
+        if (outcome.reason === "shut_down") return { kind: "released", delayMs: milliseconds(0) };
+        const delayMs = this.#delayOf(target, attempt, outcome.hint);
+        const { error } = outcome;
+        return delayMs === undefined
+          ? { kind: "failed", reason: "RETRIES_EXHAUSTED", error }
+          : { kind: "retry", delayMs, error };
+      }
+    }
+  }
+
+  #delayOf(
+    target: PushTarget,
+    attempt: number,
+    hint: Extract<AttemptOutcome, { kind: "retryable" }>["hint"],
+  ) {
+    const chance = this.#parts.chance?.();
+    return nextAttemptDelay(policyOf(target).retry, { attempt: attempt + 1, hint, chance });
+  }
+
+  /** Asks an endpoint for its consent. Never rejects. */
+  async ask(leased: LeasedConfirmation): Promise<SettleConfirmation["result"] | undefined> {
+    const { subscription, confirmation } = leased;
+    const read = endpointOf(subscription);
+    if (read.kind === "invalid") return { kind: "failed" };
+    const { signingKeys, webhooks } = this.#parts;
+    try {
+      const signer = await signingKeys.signer();
+      const context = await this.#context(false);
+      const target = { endpoint: read.endpoint, tls: tlsOf(subscription) };
+      const outcome = await webhooks.post(target, confirmationRequest(leased, context, signer));
+      if (outcome.kind === "delivered") return { kind: "sent" };
+      const { log } = this.#parts;
+      const { error } = outcome;
+      log.info({ subscription: uuidText(subscription.id), error }, "confirmation not delivered");
+      if (outcome.kind === "permanent") return { kind: "failed" };
+      if (outcome.reason === "shut_down") return undefined;
+      const delayMs = this.#delayOf(leased, confirmation.failures + 1, outcome.hint);
+      return delayMs === undefined ? { kind: "failed" } : { kind: "retry", delayMs };
+    } catch {
+      // The engine refused; its lease ends, and then it is asked again.
+      return undefined;
+    }
+  }
+
+  /** In the form of SNS's delivery status logs. */
+  #logAttempt(
+    { topic, subscription }: PushTarget,
+    { message, attempt, firstAttemptAt }: LeasedPush,
+    outcome: AttemptOutcome,
+    elapsedMs: number,
+  ): void {
+    const isSuccess = outcome.kind === "delivered";
+    if (isSuccess || (outcome.kind === "retryable" && outcome.reason === "shut_down")) return;
+    const { answer } = outcome;
+    this.#parts.log.info(
+      {
+        notification: {
+          messageId: uuidText(message.messageId),
+          topicArn: topicArn(topic),
+          timestamp: message.publishedAt,
+        },
+        delivery: {
+          subscription: uuidText(subscription.id),
+          destination: masked(subscription.endpoint),
+          providerResponse: answer?.text ?? outcome.error,
+          statusCode: answer?.statusCode ?? 0,
+          attempts: attempt,
+          dwellTimeMs: Math.round(elapsedMs),
+          sinceFirstAttemptMs: this.#parts.clock.now() - firstAttemptAt,
+        },
+        status: "FAILURE",
+      },
+      "delivery",
+    );
+  }
+}
+
+/** Passwords stay out of logs. */
+const masked = (endpoint: string): string => endpoint.replace(/\/\/[^/?#]*@/, "//***@");
