@@ -11,7 +11,7 @@ export const pushLimits = {
   /** Messages that one step looks at; most may be kept back by the filter. */
   examinedMax: 500,
   /** How long a lease goes on behind the time an attempt may take: whoever leads next waits as long. */
-  leaseSlackMs: seconds(30),
+  leaseSlackMs: seconds(10),
   /** Subscriptions looked at in one step, and topics. */
   pageMax: 500,
   errorCharactersMax: 1_024,

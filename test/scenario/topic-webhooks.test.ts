@@ -165,7 +165,7 @@ test("T30 one webhook that has too much to do holds up no other", async () => {
 test("T31 retries come after the delays of the policy", async () => {
   const t = await webhookScenario({ create: "none" });
   await createTopic(t, "news");
-  const target = await hook([500], () => t.now);
+  const target = await hook([500], { now: () => t.now });
   const id = await subscribed(t, "news", target, {
     deliveryPolicy: {
       retry: {
@@ -206,7 +206,7 @@ test("T31 retries come after the delays of the policy", async () => {
 test("T32 a throttled webhook gets as many a second as it said, and no retry is used", async () => {
   const t = await webhookScenario({ create: "none" });
   await createTopic(t, "news");
-  const target = await hook([200], () => t.now);
+  const target = await hook([200], { now: () => t.now });
   const id = await subscribed(t, "news", target, {
     deliveryPolicy: {
       retry: undefined,

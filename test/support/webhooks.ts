@@ -44,15 +44,25 @@ export interface Hook {
   readonly posted: readonly Posted[];
   readonly notifications: readonly Posted[];
   readonly confirmations: readonly Posted[];
+  /** Notifications that wait for their answer. */
+  unanswered(): number;
+}
+
+export interface HookOptions {
+  /** What posts are dated with. */
+  readonly now?: () => number;
+  /** In real time, before a notification is answered. */
+  readonly delayMs?: number;
 }
 
 /** A receiver that answers each notification with what comes next, the last answer again and again; confirmations with 200. */
 export async function hook(
   answers: readonly Answer[] = [200],
-  now: () => number = () => 0,
+  { now = () => 0, delayMs = 0 }: HookOptions = {},
 ): Promise<Hook> {
   const posted: Posted[] = [];
   let count = 0;
+  let unanswered = 0;
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -62,7 +72,11 @@ export async function hook(
       if (post.type !== "Notification") return answer(response, 200);
       const next = answers[Math.min(count, answers.length - 1)] ?? 200;
       count += 1;
-      answer(response, next);
+      unanswered += 1;
+      setTimeout(() => {
+        unanswered -= 1;
+        answer(response, next);
+      }, delayMs);
     });
   });
   await new Promise<void>((resolve) => {
@@ -83,6 +97,7 @@ export async function hook(
     get confirmations() {
       return ofType("SubscriptionConfirmation");
     },
+    unanswered: () => unanswered,
   };
 }
 
@@ -120,7 +135,7 @@ export async function until(
 }
 
 export async function subscribeHook(
-  t: Scenario,
+  t: Pick<Scenario, "client">,
   topic: string,
   url: string,
   settings: Partial<SubscriptionSettings> = {},
@@ -133,7 +148,7 @@ export async function subscribeHook(
 
 /** Subscribes a receiver, and confirms with the token it got. */
 export async function subscribed(
-  t: Scenario,
+  t: Pick<Scenario, "client">,
   topic: string,
   { url }: Hook,
   settings: Partial<SubscriptionSettings> = {},
@@ -146,7 +161,7 @@ export async function subscribed(
 
 /** What GetSubscription counts. */
 export async function countersOf(
-  t: Scenario,
+  t: Pick<Scenario, "client">,
   subscription: string,
 ): Promise<Readonly<Record<string, number>>> {
   const { subscription: found } = await topicCall(t, "getSubscription", { subscription });
