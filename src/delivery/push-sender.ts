@@ -35,6 +35,8 @@ export interface PushSenderParts {
   readonly clock: Clock;
   /** From 0 to 1, by chance; undefined: delays have no jitter. */
   readonly chance: (() => number) | undefined;
+  /** As that, for which successes are logged. */
+  readonly sample: () => number;
   readonly log: Log;
 }
 
@@ -161,8 +163,13 @@ export class PushSender {
     outcome: AttemptOutcome,
     elapsedMs: number,
   ): void {
+    if (outcome.kind === "retryable" && outcome.reason === "shut_down") return;
     const isSuccess = outcome.kind === "delivered";
-    if (isSuccess || (outcome.kind === "retryable" && outcome.reason === "shut_down")) return;
+    const wanted = topic.settings.deliveryLogging.find(({ kind }) => kind === subscription.kind);
+    const isWanted = isSuccess
+      ? this.#parts.sample() * 100 < (wanted?.successSamplePercent ?? 0)
+      : (wanted?.areFailuresLogged ?? true);
+    if (!isWanted) return;
     const { answer } = outcome;
     this.#parts.log.info(
       {
@@ -174,13 +181,13 @@ export class PushSender {
         delivery: {
           subscription: uuidText(subscription.id),
           destination: masked(subscription.endpoint),
-          providerResponse: answer?.text ?? outcome.error,
+          providerResponse: answer?.text ?? (isSuccess ? "" : outcome.error),
           statusCode: answer?.statusCode ?? 0,
           attempts: attempt,
           dwellTimeMs: Math.round(elapsedMs),
           sinceFirstAttemptMs: this.#parts.clock.now() - firstAttemptAt,
         },
-        status: "FAILURE",
+        status: isSuccess ? "SUCCESS" : "FAILURE",
       },
       "delivery",
     );

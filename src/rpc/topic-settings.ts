@@ -22,6 +22,7 @@ import {
 import type { TargetKind as KeptKind } from "../topic/model.js";
 import type { TopicAddress } from "../topic/topic-name.js";
 import type { WireFault } from "./status-details.js";
+import { parseDeliveryLogging, renderDeliveryLogging } from "./topic-delivery-logging.js";
 import { parseDeliveryPolicy, renderDeliveryPolicy } from "./topic-delivery-policy.js";
 import { parsePushSettings, renderPushSettings } from "./topic-push-settings.js";
 import { topicFaultOf } from "./topic-wire-errors.js";
@@ -41,7 +42,6 @@ export function findLaterTopicSetting(settings: TopicSettings | undefined): Wire
   if (settings === undefined) return undefined;
   if (settings.encryptionKey !== undefined) return laterSetting("encryption_key");
   if (settings.tracing === TracingMode.ACTIVE) return laterSetting("tracing");
-  if (settings.deliveryLogging.length > 0) return laterSetting("delivery_logging");
   return settings.archiveRetention === undefined ? undefined : laterSetting("archive_retention");
 }
 
@@ -79,6 +79,9 @@ export function parseTopicSettings(
   if (policy !== undefined) parsed.policy = policy === "" ? undefined : policy;
   if (deliveryPolicy !== undefined) {
     parsed.deliveryPolicy = parseDeliveryPolicy(violations, deliveryPolicy, { of: "topic" });
+  }
+  if (settings.deliveryLogging.length > 0) {
+    parsed.deliveryLogging = parseDeliveryLogging(violations, settings.deliveryLogging);
   }
   const version = parseEnum(
     violations,
@@ -134,6 +137,7 @@ const topicPaths: Readonly<Record<string, keyof KeptTopic>> = {
   signature_version: "signatureVersion",
   content_based_deduplication: "isContentDeduplicated",
   fifo_throughput_scope: "dedupScope",
+  delivery_logging: "deliveryLogging",
 };
 
 const subscriptionPaths: Readonly<Record<string, keyof KeptSubscription>> = {
@@ -254,7 +258,7 @@ export const renderTopicSettings = (settings: KeptTopic, isFifo: boolean): Topic
   signatureVersion: signatureVersions[settings.signatureVersion],
   encryptionKey: undefined,
   tracing: TracingMode.PASS_THROUGH,
-  deliveryLogging: [],
+  deliveryLogging: renderDeliveryLogging(settings.deliveryLogging),
   contentBasedDeduplication: isFifo ? settings.isContentDeduplicated : undefined,
   fifoThroughputScope: isFifo ? scopeOf(settings) : FifoThroughputScope.UNSPECIFIED,
   archiveRetention: undefined,

@@ -84,6 +84,7 @@ export class PushService implements PushPort, PagePorts {
         publicBaseUrl,
         clock,
         chance,
+        sample: fractionOf(random),
         log,
       }),
       closeClients: () => {

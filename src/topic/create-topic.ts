@@ -92,6 +92,7 @@ const topicSettingNames = {
   signatureVersion: "signature_version",
   isContentDeduplicated: "content_based_deduplication",
   dedupScope: "fifo_throughput_scope",
+  deliveryLogging: "delivery_logging",
 } as const satisfies Record<keyof TopicSettings, string>;
 
 /** Names of the settings given that only FIFO topics have. */

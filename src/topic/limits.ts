@@ -97,6 +97,16 @@ export interface TopicSettings {
   readonly isContentDeduplicated: boolean;
   /** FIFO: where a deduplication id is looked up. */
   readonly dedupScope: "topic" | "group";
+  /** Of kinds of targets that are not listed, failures are logged. */
+  readonly deliveryLogging: readonly DeliveryLogging[];
+}
+
+/** Which deliveries to one kind of target are logged. */
+export interface DeliveryLogging {
+  readonly kind: "queue" | "http" | "https" | "function" | "stream";
+  /** Of a hundred. */
+  readonly successSamplePercent: number;
+  readonly areFailuresLogged: boolean;
 }
 
 export const topicDefaults: TopicSettings = {
@@ -107,6 +117,7 @@ export const topicDefaults: TopicSettings = {
   signatureVersion: 2,
   isContentDeduplicated: false,
   dedupScope: "topic",
+  deliveryLogging: [],
 };
 
 /** How functions are called; what is unset has its default. */

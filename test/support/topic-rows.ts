@@ -71,6 +71,14 @@ export const topic: fc.Arbitrary<Topic> = fc.record({
     signatureVersion: fc.constantFrom(1 as const, 2 as const),
     isContentDeduplicated: fc.boolean(),
     dedupScope: fc.constantFrom("topic" as const, "group" as const),
+    deliveryLogging: fc.array(
+      fc.record({
+        kind: fc.constantFrom("http" as const, "function" as const),
+        successSamplePercent: fc.nat(100),
+        areFailuresLogged: fc.boolean(),
+      }),
+      { maxLength: 3 },
+    ),
   }),
   tags: fc
     .dictionary(text(20), text(20), { maxKeys: 50 })
