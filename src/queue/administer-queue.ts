@@ -17,7 +17,7 @@ import { limits, type QueueSettings } from "./limits.js";
 import type { Counters, Queue } from "./model.js";
 import { removeMoves } from "./move-tasks.js";
 import { OpenQueue } from "./open-queue.js";
-import { etagOf, findQueue, notFound, type QueueAddress } from "./queue-name.js";
+import { etagOf, findQueue, hiddenPrefix, notFound, type QueueAddress } from "./queue-name.js";
 import { linkDeadLetters, redriveRefusal, unlinkDeadLetters } from "./redrive.js";
 import { accept, type Decided, reject } from "./rejections.js";
 import { removeSchedules } from "./schedules.js";
@@ -251,7 +251,7 @@ export function decideListQueues(
   let from = prefix;
   if (afterName > prefix) from = afterName;
   for (const { name } of transaction.queuesFrom(namespace, from)) {
-    if (!name.startsWith(prefix)) break;
+    if (!name.startsWith(prefix) || name.startsWith(hiddenPrefix)) break;
     if (name === afterName) continue;
     if (names.length === countMax) return accept({ names, hasMore: true });
     names.push(name);

@@ -5,6 +5,9 @@ import type { Queue } from "./model.js";
 import { type Decided, reject } from "./rejections.js";
 import type { QueueView } from "./view.js";
 
+/** How names of queues begin that nobody can name: those behind the streams of topics. It sorts behind all that names may hold. */
+export const hiddenPrefix = "~";
+
 export interface QueueAddress {
   readonly namespace: Namespace;
   readonly name: QueueName;

@@ -5,6 +5,7 @@ import type { Clock } from "../base/clock.js";
 import type { Decision } from "../engine/command.js";
 import type { TopicServiceDefinition } from "../gen/forebay/topic/v1/topic_service.js";
 import type { RequestIdentity } from "../queue/once.js";
+import type { ReceiptCodec } from "../queue/receipt.js";
 import type { QueueRejection } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import type { Topic } from "../topic/model.js";
@@ -27,6 +28,7 @@ export type TopicHandlers = ServiceHandlers<typeof TopicServiceDefinition>;
 export interface TopicHandlerParts {
   readonly engine: CommandRunner;
   readonly clock: Clock;
+  readonly receipts: ReceiptCodec;
   readonly pageTokens: PageTokens;
   readonly tails: TopicTails;
   /** Aborted when the server drains: streams end. */

@@ -1,7 +1,7 @@
 // The topic service at the wire: request to command, outcome to response. What this release does not have yet says so.
 
-import type { MessageStream } from "./call.js";
 import { createTopicAdminHandlers } from "./topic-admin-handlers.js";
+import { createTopicConsumeHandler } from "./topic-consume.js";
 import { createFilterHandlers } from "./topic-filter-handlers.js";
 import type { TopicHandlerParts, TopicHandlers } from "./topic-handler-context.js";
 import { createPublishHandlers } from "./topic-publish-handlers.js";
@@ -20,7 +20,7 @@ export function createTopicHandlers(parts: TopicHandlerParts): TopicHandlers {
     putDataProtectionPolicy: later("Data protection policies are"),
     getDataProtectionPolicy: later("Data protection policies are"),
     tail: createTailHandler(parts),
-    consume: laterStream("Streams of subscriptions are"),
+    consume: createTopicConsumeHandler(parts),
     startReplay: later("Replays are"),
     stopReplay: later("Replays are"),
     getReplay: later("Replays are"),
@@ -38,8 +38,3 @@ export function createTopicHandlers(parts: TopicHandlerParts): TopicHandlers {
 const later = (what: string) => (): never => {
   throw notYet(what);
 };
-
-const laterStream =
-  (what: string) =>
-  (stream: MessageStream<unknown, unknown>): void =>
-    stream.fail(notYet(what));

@@ -17,6 +17,7 @@ import { localCaller } from "./handler-context.js";
 import { duration, timestamp } from "./render.js";
 import { renderEffectivePolicy } from "./topic-delivery-policy.js";
 import { renderSubscriptionSettings, renderTopicSettings, targetKinds } from "./topic-settings.js";
+import { renderStreamSettings } from "./topic-stream-settings.js";
 
 /** With the namespace in front when it is not the caller's. */
 const nameFor = (namespace: string, name: string): string =>
@@ -60,11 +61,13 @@ const states = {
 
 /** As a list shows it. */
 export function renderSummary({ topic, subscription, state }: SubscriptionSummary): Subscription {
-  const { target, endpoint } = subscription;
+  const { kind, endpoint } = subscription;
+  // That of a stream is nobody's to know.
+  const target = kind === "queue" ? subscription.target : undefined;
   return {
     subscription: uuidText(subscription.id),
     topic: nameFor(topic.namespace, topic.name),
-    kind: targetKinds[subscription.kind],
+    kind: targetKinds[kind],
     endpoint: target === undefined ? endpoint : nameFor(target.namespace, target.name),
     settings: undefined,
     effectiveDeliveryPolicy: undefined,
@@ -87,7 +90,10 @@ export function renderSubscription(
   return {
     ...renderSummary(report),
     confirmationWasAuthenticated: report.state !== "pending" && !report.isEndOpen,
-    settings: renderSubscriptionSettings(subscription.settings),
+    settings: {
+      ...renderSubscriptionSettings(subscription.settings),
+      stream: renderStreamSettings(subscription),
+    },
     effectiveDeliveryPolicy: renderEffectivePolicy(
       effectiveDeliveryPolicy({
         kind: subscription.kind,

@@ -25,6 +25,7 @@ import type { WireFault } from "./status-details.js";
 import { parseDeliveryLogging, renderDeliveryLogging } from "./topic-delivery-logging.js";
 import { parseDeliveryPolicy, renderDeliveryPolicy } from "./topic-delivery-policy.js";
 import { parsePushSettings, renderPushSettings } from "./topic-push-settings.js";
+import { parseStreamSettings } from "./topic-stream-settings.js";
 import { topicFaultOf } from "./topic-wire-errors.js";
 import {
   checkListLength,
@@ -49,7 +50,6 @@ export function findLaterSubscriptionSetting(
   settings: SubscriptionSettings | undefined,
 ): WireFault | undefined {
   if (settings === undefined) return undefined;
-  if (settings.stream !== undefined) return laterSetting("stream");
   return settings.autoDisableAfter === undefined ? undefined : laterSetting("auto_disable_after");
 }
 
@@ -150,6 +150,7 @@ const subscriptionPaths: Readonly<Record<string, keyof KeptSubscription>> = {
   ttl_to_dlq: "isExpiredToDeadLetters",
   function: "function",
   webhook: "webhook",
+  stream: "stream",
 };
 
 /** Exactly the fields named change, and those without a value go back to their defaults. */
@@ -239,6 +240,9 @@ export function parseSubscriptionSettings(
   }
   if (paused !== undefined) parsed.isPaused = paused;
   if (ttlToDlq !== undefined) parsed.isExpiredToDeadLetters = ttlToDlq;
+  if (settings.stream !== undefined) {
+    parsed.stream = parseStreamSettings(violations, settings.stream);
+  }
   return { ...parsed, ...parsePushSettings(violations, settings, kind) };
 }
 

@@ -1,4 +1,4 @@
-// Subscriptions at the wire. This release delivers to queues of the topic's own namespace, to webhooks and to functions.
+// Subscriptions at the wire. This release delivers to queues of the topic's own namespace, to webhooks, to functions and to streams.
 
 import { uuidBytes, uuidText } from "../base/ids.js";
 import { TargetKind } from "../gen/forebay/topic/v1/topic.js";
@@ -13,6 +13,7 @@ import {
 import { topicLimits } from "../topic/limits.js";
 import { type BacklogPurged, decidePurgeBacklog } from "../topic/purge-backlog.js";
 import { decideSubscribePush } from "../topic/push-subscribe.js";
+import { decideSubscribeStream } from "../topic/stream-subscribe.js";
 import { decideSubscribe, type Subscribed } from "../topic/subscribe.js";
 import { localCaller, parsePageToken } from "./handler-context.js";
 import { parseAddress } from "./parse-queue.js";
@@ -30,6 +31,7 @@ import {
   findLaterSubscriptionSetting,
   parseSubscriptionSettings,
 } from "./topic-settings.js";
+import { checkStream } from "./topic-stream-settings.js";
 import { parseCount, parseEnum, parseInstant, Violations } from "./violations.js";
 import { notYet } from "./wire-errors.js";
 
@@ -62,15 +64,12 @@ export function createSubscriptionHandlers(
       }
       const keptKind = kind && kindNames[kind];
       const settings = parseSubscriptionSettings(violations, request.settings, keptKind);
-      if (keptKind === "stream") {
-        violations.throwIfAny();
-        throw notYet(`Subscriptions of kind ${kind} are`, "kind");
-      }
-      const pushKind = keptKind === "queue" ? undefined : keptKind;
       const { endpoint } = request;
+      const pushKind = keptKind === "queue" || keptKind === "stream" ? undefined : keptKind;
       if (pushKind !== undefined) checkEndpoint(violations, parts.pushes, pushKind, endpoint);
+      checkStream(violations, keptKind, request);
       const queue =
-        pushKind === undefined
+        keptKind === "queue" || keptKind === undefined
           ? parseAddress(violations, endpoint, namespace, "endpoint")
           : undefined;
       const identity = identify(violations, request.requestId, "Subscribe", () =>
@@ -88,15 +87,16 @@ export function createSubscriptionHandlers(
         bytes: Buffer.byteLength(settings.filterPolicy ?? ""),
         isGrowing: true,
         decide: (transaction, stamp) => {
-          const decided = decideOnce(transaction, stamp, identity, subscribedCodec, () =>
-            queue === undefined
-              ? decideSubscribePush(
-                  transaction,
-                  { ...common, ...secrets, kind: pushKind ?? "https", endpoint },
-                  stamp,
-                )
-              : decideSubscribe(transaction, { ...common, queue }, stamp),
-          );
+          const decided = decideOnce(transaction, stamp, identity, subscribedCodec, () => {
+            if (queue !== undefined) {
+              return decideSubscribe(transaction, { ...common, queue }, stamp);
+            }
+            if (pushKind === undefined) {
+              return decideSubscribeStream(transaction, { ...common, endpoint }, stamp);
+            }
+            const command = { ...common, ...secrets, kind: pushKind, endpoint };
+            return decideSubscribePush(transaction, command, stamp);
+          });
           if (decided.kind === "rejected") return decided;
           const { outcome } = decided;
           const reported = decideReportSubscription(transaction, outcome.outcome.id, stamp);

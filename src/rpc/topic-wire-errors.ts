@@ -26,6 +26,7 @@ const topicKinds = {
   fifo_queue_on_standard_topic: true,
   subscription_dead_letter_queue_not_found: true,
   subscription_dead_letter_type: true,
+  not_a_stream: true,
   filter_versions_limit: true,
   filter_invalid: true,
   invalid_token: true,
@@ -221,6 +222,16 @@ function fieldsOf(rejection: TopicRejection): WireFaultFields {
         reason: "DLQ_TYPE_MISMATCH",
         message: `"${rejection.deadLetterQueue}" is not of the type that these dead letters need: a FIFO queue on a FIFO topic needs a FIFO queue, and what comes from a standard topic has no order for one.`,
         metadata: { dead_letter_queue: rejection.deadLetterQueue },
+      };
+    case "not_a_stream":
+      return {
+        code: status.FAILED_PRECONDITION,
+        reason: "NOT_A_STREAM",
+        message: `The subscription to "${rejection.subscription}" is no stream: its messages go to where it says. Subscribe with kind STREAM to consume them.`,
+        metadata: { endpoint: rejection.subscription },
+        preconditions: [
+          { type: "KIND", subject: rejection.subscription, description: "not of kind STREAM" },
+        ],
       };
     case "filter_versions_limit":
       return {

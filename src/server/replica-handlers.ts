@@ -48,6 +48,7 @@ export function replicaHandlers(parts: ReplicaHandlerParts): ServedHandlers {
     topics: createTopicHandlers({
       engine: reader,
       clock,
+      receipts: new ReceiptCodec(secret),
       tails: new TopicTails(clock),
       draining: neverDraining,
       pageTokens,

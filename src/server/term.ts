@@ -134,6 +134,7 @@ export class Term {
       topics: createTopicHandlers({
         engine,
         clock,
+        receipts: new ReceiptCodec(secret),
         tails: this.#tails,
         draining: this.#draining.signal,
         pageTokens,

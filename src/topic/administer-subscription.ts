@@ -7,6 +7,7 @@ import {
   type Sequence,
   sequence,
 } from "../base/brands.js";
+import type { QueueReport } from "../queue/administer-queue.js";
 import { orUnreadable } from "../queue/readable.js";
 import { accept } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
@@ -23,6 +24,7 @@ import type {
   TopicMessage,
 } from "./model.js";
 import { refuse, type TopicDecided } from "./rejections.js";
+import { adjustStreamQueue, endStreamQueue, reportStreamQueue } from "./stream-queue.js";
 import { deadLetterRefusal } from "./subscribe.js";
 import {
   findSubscription,
@@ -67,6 +69,32 @@ export function decideReportSubscription(
 }
 
 function reportOf(
+  transaction: StateTransaction,
+  topic: Topic,
+  subscription: Subscription,
+  stamp: Stamp,
+): SubscriptionReport {
+  const report = reportTopicOf(transaction, topic, subscription, stamp);
+  const stream = reportStreamQueue(transaction, subscription, stamp);
+  return stream === undefined ? report : withStream(report, stream);
+}
+
+/** Fan-out counts as delivered what it has handed to the stream's queue; the queue knows what became of that. */
+function withStream(report: SubscriptionReport, { counters, oldestAgeMs }: QueueReport) {
+  const { stored, scheduled, inFlight, deleted, expired, deadLettered } = counters;
+  const { deliveries } = report;
+  return {
+    ...report,
+    backlog: report.backlog + stored + scheduled,
+    inFlight,
+    oldestAgeMs: oldestAgeMs ?? report.oldestAgeMs,
+    deliveries: { ...deliveries, delivered: deleted, expired: deliveries.expired + expired },
+    // Given up by consumers were messages that count as handed on, too.
+    filtered: report.filtered + deadLettered,
+  };
+}
+
+function reportTopicOf(
   transaction: StateTransaction,
   topic: Topic,
   subscription: Subscription,
@@ -167,6 +195,7 @@ export function decideUpdateSubscription(
     revision: subscription.revision + 1,
   };
   topics.putSubscription(topic, changed, subscription);
+  adjustStreamQueue(transaction, changed, stamp);
   return accept(reportOf(transaction, topic, changed, stamp));
 }
 
@@ -213,13 +242,15 @@ function standingAfter(
 
 /** One that is not there has ended already; what waits for it is dropped. */
 export function decideUnsubscribe(
-  { topics }: StateTransaction,
+  transaction: StateTransaction,
   id: Buffer,
 ): TopicDecided<{ readonly ended: Topic | undefined }> {
+  const { topics } = transaction;
   const found = findSubscription(topics, id);
   if (found === undefined) return accept({ ended: undefined });
   const { topic, subscription } = found;
   topics.removeSubscription(topic, subscription);
+  endStreamQueue(transaction, subscription);
   const counters = topics.counters(topic);
   const { ended } = counters;
   const waited = subscription.standing.kind === "pending" ? "pending" : "confirmed";

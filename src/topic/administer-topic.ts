@@ -9,6 +9,7 @@ import { fifoOnly } from "./create-topic.js";
 import { type TopicSettings, topicLimits } from "./limits.js";
 import type { EndedTopic, Subscription, Topic, TopicCounters } from "./model.js";
 import { refuse, type TopicDecided } from "./rejections.js";
+import { endStreamQueue } from "./stream-queue.js";
 import { findTopic, type TopicAddress, topicEtag, topicNotFound } from "./topic-name.js";
 import type { StateTransaction } from "./view.js";
 
@@ -96,7 +97,10 @@ export function decideReapTopics(
     page.push(subscription);
     if (page.length === topicLimits.reapMax) break;
   }
-  for (const subscription of page) topics.removeSubscription(ended, subscription);
+  for (const subscription of page) {
+    topics.removeSubscription(ended, subscription);
+    endStreamQueue(transaction, subscription);
+  }
   if (page.length < topicLimits.reapMax) {
     topics.removeEndedTopic(ended);
     transaction.addGarbage(ended);

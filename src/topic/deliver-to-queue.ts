@@ -16,6 +16,7 @@ import { envelopeOf, subscriptionArn } from "./envelope.js";
 import { topicLimits } from "./limits.js";
 import { bodyFor } from "./message-for-target.js";
 import type { QueueTarget, Subscription, Topic, TopicMessage } from "./model.js";
+import { carriedContent } from "./stream-content.js";
 import type { StateTransaction } from "./view.js";
 
 /** What became of a message for one subscription. */
@@ -70,7 +71,9 @@ export class QueueDeliveries {
     const queue = this.#findTarget(subscription.target);
     if (queue === undefined) return this.giveUp(subscription, message, gone(subscription));
     const entry = this.#entryFor(subscription, message, queue);
-    const failure = failureOf(subscription, message, queue, entry);
+    // The queue behind a stream was made to take everything.
+    const failure =
+      subscription.kind === "stream" ? undefined : failureOf(subscription, message, queue, entry);
     if (failure !== undefined) return this.giveUp(subscription, message, failure);
     sendEntry(this.#open(queue), entry);
     return "delivered";
@@ -112,16 +115,23 @@ export class QueueDeliveries {
     const startsAt = deliverAt !== undefined && deliverAt > now ? deliverAt : now;
     const hasGroup = queue.isFifo || !this.#topic.isFifo;
     const hasDedup = queue.isFifo || queue.settings.dedupWindowMs > 0;
-    const content = this.#contentOf(subscription, message, {
+    const ids = {
       groupId: hasGroup ? groupId : undefined,
       dedupId: hasDedup ? dedupId : undefined,
-    });
+    };
+    const { kind, settings } = subscription;
+    const isStream = kind === "stream";
+    const keepsExpiry = isStream && settings.isExpiredToDeadLetters;
+    const content = isStream
+      ? carriedContent(message, { ...ids, senderId: this.#senderId, keepsExpiry })
+      : this.#contentOf(subscription, message, ids);
     return {
       content,
       sizeBytes: sizeOf(content),
       delayMs: undefined,
       deliverAt,
-      timeToLiveMs: expiresAt === undefined ? undefined : timeLeft(startsAt, expiresAt),
+      timeToLiveMs:
+        expiresAt === undefined || keepsExpiry ? undefined : timeLeft(startsAt, expiresAt),
     };
   }
 
@@ -136,11 +146,15 @@ export class QueueDeliveries {
       body,
       bodyMd5,
       attributes: subscription.settings.isRaw ? message.attributes : [],
-      senderId: `topic:${this.#topic.namespace}/${this.#topic.name}`,
+      senderId: this.#senderId,
       ...ids,
       traceHeader: message.traceParent,
       originalMessageId: undefined,
     };
+  }
+
+  get #senderId(): string {
+    return `topic:${this.#topic.namespace}/${this.#topic.name}`;
   }
 
   #formOf({ id, kind, settings }: Subscription, message: TopicMessage): Form {

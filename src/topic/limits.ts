@@ -2,6 +2,7 @@
 // (developer guide and API model of 2026); the others say where they come from.
 
 import { type DurationMs, days, hours, minutes, type QueueName, seconds } from "../base/brands.js";
+import type { StreamSettings } from "./stream-limits.js";
 
 export const topicLimits = {
   /** Without the suffix of a FIFO topic. */
@@ -167,6 +168,8 @@ export interface SubscriptionSettings {
   readonly function: FunctionSettings | undefined;
   /** Of webhooks. */
   readonly webhook: WebhookSettings | undefined;
+  /** Of streams. */
+  readonly stream: StreamSettings | undefined;
 }
 
 export type FilterScope = "attributes" | "body";
@@ -181,4 +184,5 @@ export const subscriptionDefaults: SubscriptionSettings = {
   isExpiredToDeadLetters: false,
   function: undefined,
   webhook: undefined,
+  stream: undefined,
 };

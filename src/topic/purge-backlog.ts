@@ -10,6 +10,7 @@ import { topicLimits } from "./limits.js";
 import type { Subscription, Topic, TopicCounters } from "./model.js";
 import { OpenPushes } from "./open-pushes.js";
 import type { TopicDecided } from "./rejections.js";
+import { purgeStreamQueue } from "./stream-queue.js";
 import { findSubscription, subscriptionNotFound } from "./topic-name.js";
 import type { StateTransaction, TopicTransaction } from "./view.js";
 
@@ -37,9 +38,10 @@ export function decidePurgeBacklog(
   const counters = topics.counters(topic);
   const { nextSequence } = counters;
   const to = before === undefined ? nextSequence : firstSince(topics, topic, counters, before);
+  const waiting = before === undefined ? purgeStreamQueue(transaction, subscription, stamp) : 0;
   return accept({
     topic: { namespace, name },
-    count: dropTo(transaction, topic, counters, subscription, to, stamp),
+    count: waiting + dropTo(transaction, topic, counters, subscription, to, stamp),
   });
 }
 

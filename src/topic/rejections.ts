@@ -57,6 +57,7 @@ export type TopicRejection =
       readonly topic: string;
       readonly target: "HTTP" | "HTTPS" | "FUNCTION";
     }
+  | { readonly kind: "not_a_stream"; readonly subscription: string }
   | { readonly kind: "target_queue_not_found"; readonly queue: string }
   | {
       readonly kind: "fifo_queue_on_standard_topic";

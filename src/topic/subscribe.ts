@@ -143,6 +143,7 @@ export const subscriptionSettingNames = {
   isExpiredToDeadLetters: "ttl_to_dlq",
   function: "function",
   webhook: "webhook",
+  stream: "stream",
 } as const satisfies Record<keyof SubscriptionSettings, string>;
 
 /**

@@ -138,6 +138,7 @@ export const subscription: fc.Arbitrary<Subscription> = fc.record({
     deadLetterQueue: maybe(queueName),
     isPaused: fc.boolean(),
     isExpiredToDeadLetters: fc.boolean(),
+    stream: maybe(fc.record({ ackDeadlineMs: duration, inFlightMax: u32 }, { requiredKeys: [] })),
     function: maybe(
       fc.record({ batchMax: fc.nat(100), bearerToken: text(20) }, { requiredKeys: [] }),
     ),
