@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { verifyEnvelope } from "../../src/delivery/signature.js";
 import { SubscriptionState, TargetKind } from "../../src/gen/forebay/topic/v1/topic.js";
-import { createTopic, envelopeIn, publish, topicCall } from "../support/topics.js";
+import { createTopic, envelopeIn, publish, subscribe, topicCall } from "../support/topics.js";
 import {
   callError,
   countersOf,
@@ -20,8 +20,10 @@ import {
 const seconds = (count: number) => ({ seconds: BigInt(count), nanos: 0 });
 
 test("T25 a webhook is asked first, gets nothing before it confirms, and everything from then on", async () => {
-  const t = await webhookScenario({ create: "none" });
+  const t = await webhookScenario();
   await createTopic(t, "news");
+  // For whom the topic keeps what is published.
+  await subscribe(t, "news", t.queue, { isPaused: true });
   const target = await hook();
   const id = await subscribeHook(t, "news", target.url);
   await until("it is asked", () => target.confirmations.length === 1);

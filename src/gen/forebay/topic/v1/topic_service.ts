@@ -11655,7 +11655,10 @@ export const TopicServiceDefinition = {
       responseStream: false,
       options: { idempotencyLevel: "IDEMPOTENT" },
     },
-    /** Returns the token that a pending subscription's target was sent, to its owner: for tests. */
+    /**
+     * Returns the token that a pending subscription's target was sent, to its owner: for tests. Errors:
+     *   FAILED_PRECONDITION / SUBSCRIPTION_NOT_PENDING: it was confirmed, or needs no confirmation.
+     */
     getPendingToken: {
       name: "GetPendingToken",
       requestType: GetPendingTokenRequest as typeof GetPendingTokenRequest,
@@ -12145,7 +12148,10 @@ export const TopicServiceService = {
       Buffer.from(ConfirmSubscriptionResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ConfirmSubscriptionResponse => ConfirmSubscriptionResponse.decode(value),
   },
-  /** Returns the token that a pending subscription's target was sent, to its owner: for tests. */
+  /**
+   * Returns the token that a pending subscription's target was sent, to its owner: for tests. Errors:
+   *   FAILED_PRECONDITION / SUBSCRIPTION_NOT_PENDING: it was confirmed, or needs no confirmation.
+   */
   getPendingToken: {
     path: "/forebay.topic.v1.TopicService/GetPendingToken" as const,
     requestStream: false as const,
@@ -12555,7 +12561,10 @@ export interface TopicServiceServer extends UntypedServiceImplementation {
    *   INVALID_ARGUMENT / INVALID_TOKEN: not a token of this topic, or older than 48 hours.
    */
   confirmSubscription: handleUnaryCall<ConfirmSubscriptionRequest, ConfirmSubscriptionResponse>;
-  /** Returns the token that a pending subscription's target was sent, to its owner: for tests. */
+  /**
+   * Returns the token that a pending subscription's target was sent, to its owner: for tests. Errors:
+   *   FAILED_PRECONDITION / SUBSCRIPTION_NOT_PENDING: it was confirmed, or needs no confirmation.
+   */
   getPendingToken: handleUnaryCall<GetPendingTokenRequest, GetPendingTokenResponse>;
   /** Ends a subscription; what waits for it is dropped. An id that is not there is OK. Durable on return. */
   unsubscribe: handleUnaryCall<UnsubscribeRequest, UnsubscribeResponse>;
@@ -12960,7 +12969,10 @@ export interface TopicServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ConfirmSubscriptionResponse) => void,
   ): ClientUnaryCall;
-  /** Returns the token that a pending subscription's target was sent, to its owner: for tests. */
+  /**
+   * Returns the token that a pending subscription's target was sent, to its owner: for tests. Errors:
+   *   FAILED_PRECONDITION / SUBSCRIPTION_NOT_PENDING: it was confirmed, or needs no confirmation.
+   */
   getPendingToken(
     request: GetPendingTokenRequest,
     callback: (error: ServiceError | null, response: GetPendingTokenResponse) => void,
