@@ -4,10 +4,10 @@
 // at another's key, is found when it is read. With 16 KiB pages LMDB keeps key and value up to 8,170 bytes in a leaf page
 // (measured); larger ones would need overflow pages, which stall the writer, so no value is longer than 8,000 bytes.
 
-import { crc32 } from "node:zlib";
 import { assert } from "../base/assert.js";
 import { RecordCorrupt } from "../base/record-corrupt.js";
 import { frameHeaderBytes } from "./bytes.js";
+import { checksumOf } from "./checksum.js";
 import type { StoredHead } from "./store.js";
 
 export const valueBytesMax = 8_000;
@@ -30,14 +30,14 @@ export function keyRange(
 /** Writes kind and checksum into the free bytes in front. */
 export function seal(key: Buffer, framed: Buffer, kind: number): void {
   framed[0] = kind;
-  framed.writeUInt32BE(crc32(framed.subarray(frameHeaderBytes), crc32(key, kind)), 1);
+  framed.writeUInt32BE(checksumOf(key, framed, kind), 1);
 }
 
 export function unseal(key: string, framed: Buffer): number {
   const kind = framed[0] ?? 255;
   if (
     framed.length < frameHeaderBytes ||
-    framed.readUInt32BE(1) !== crc32(framed.subarray(frameHeaderBytes), crc32(keyBytes(key), kind))
+    framed.readUInt32BE(1) !== checksumOf(key, framed, kind)
   ) {
     throw new RecordCorrupt(key, "its checksum does not match");
   }
