@@ -151,6 +151,12 @@ class Member implements ReplicationMember, Inside {
     this.context.guarded(() => this.#handover.begin(target, done));
   }
 
+  spoilt(why: string): void {
+    this.context.guarded(() => {
+      if (this.#office.kind !== "quarantined") this.quarantine(why);
+    });
+  }
+
   stop(): void {
     this.#office = { kind: "stopped" };
     this.context.end();

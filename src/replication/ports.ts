@@ -212,6 +212,8 @@ export interface ReplicationMember {
   changeConfiguration(change: ConfigurationChange, done: (result: ChangeResult) => void): void;
   /** Leader: takes no more records, waits for what it has and lets a voter take over, the most advanced if none is named. */
   handOver(target: MemberId | undefined, done: (result: ChangeResult) => void): void;
+  /** What this member has is not what it stored: it takes part in nothing until it is rebuilt. */
+  spoilt(why: string): void;
   /** Ends at once; nothing is called back after it. */
   stop(): void;
 }

@@ -288,6 +288,8 @@ export class ClusterNode {
       moved,
       fullDisk,
     };
+    // Whoever found it is in the middle of a decision.
+    replica.onSpoiltRow((corrupt) => queueMicrotask(() => member.spoilt(corrupt.message)));
     await network.listen(this.#parts.replicationAddress);
     network.setConfiguration(state.configuration);
     coordinator.start();
@@ -329,6 +331,11 @@ export class ClusterNode {
       { role: role.kind, ...("epoch" in role && { epoch: role.epoch }) },
       "role",
     );
+    if (role.kind === "quarantined") {
+      const message =
+        "what this member has stored is spoilt; it takes part in nothing until it is replaced";
+      this.#parts.log.error({ why: role.why }, message);
+    }
     if (role.kind === "leader") this.#metrics.elected();
     membership.view.roleChanged(role);
     if (role.kind === "leader" && this.#isLeaving) {
