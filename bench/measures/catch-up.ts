@@ -25,6 +25,8 @@ const megabyte = 1_000_000;
 const longBodyBytes = 200_000;
 const longBodiesPerCall = 5;
 const fillInFlight = 4;
+const fillStepBytes = 20 * megabyte;
+const fillFailuresMax = 20;
 /** Slow enough not to be what the machine is busy with. */
 const paceMs = 10;
 const newNode = "d";
@@ -125,8 +127,8 @@ async function measureLag(context: BenchContext, cluster: ForebayCluster): Promi
 
 async function measureCopy(context: BenchContext, cluster: ForebayCluster): Promise<Row[]> {
   const { copiedBytes, calmMs, busyMs } = sizesOf(context);
+  await fillPatiently(cluster, copiedBytes);
   await using load = await connectedLoad(cluster);
-  await fill(load, copiedBytes);
   const node = await cluster.startNode(newNode);
   // Its start is no part of what is measured, nor what is left to do of the messages before.
   await sleep(calmMs / 3);
@@ -170,8 +172,8 @@ async function measureCopy(context: BenchContext, cluster: ForebayCluster): Prom
 }
 
 async function connectedLoad(cluster: ForebayCluster): Promise<WireLoad> {
-  const load = startLoad<WireHandlers>("wire");
   const { address } = await cluster.leader();
+  const load = startLoad<WireHandlers>("wire");
   await load.order("connect", { address });
   await load.order("createQueue", { queue });
   return load;
@@ -186,6 +188,24 @@ const fill = (load: WireLoad, bytes: number) =>
     inFlight: fillInFlight,
     until: { kind: "count", count: Math.ceil(bytes / (longBodyBytes * longBodiesPerCall)) },
   });
+
+/** As `fill`, by whoever leads: where a machine is too busy another node takes over in the middle of so much. */
+async function fillPatiently(cluster: ForebayCluster, bytes: number): Promise<void> {
+  let load = await connectedLoad(cluster);
+  let failureCount = 0;
+  for (let leftBytes = bytes; leftBytes > 0; ) {
+    try {
+      await fill(load, Math.min(leftBytes, fillStepBytes));
+      leftBytes -= fillStepBytes;
+    } catch (error) {
+      failureCount += 1;
+      if (failureCount > fillFailuresMax) throw error;
+      await load[Symbol.asyncDispose]();
+      load = await connectedLoad(cluster);
+    }
+  }
+  await load[Symbol.asyncDispose]();
+}
 
 async function pacedSends(load: WireLoad, forMs: number): Promise<readonly number[]> {
   const { latenciesMs } = await load.order("sendPaced", {

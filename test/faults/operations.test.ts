@@ -2,16 +2,14 @@
 // whose disk is gone.
 
 import { rmSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import type { ClusterNode } from "./cluster-node.js";
 import { FaultRun } from "./fault-run.js";
 import { leaseSeconds, timeout } from "./one-fault.js";
+import { replaceMember } from "./replace-member.js";
 import { seed } from "./seed.js";
 
 /** Promised is less than a second; a machine that runs all of the cluster and its clients may be late. */
 const pauseMsMax = 2_500;
-const registeredMsMax = 30_000;
 const options = { seed, leaseSeconds, hasStreams: true };
 
 test("leadership is handed over under load without a failure to be seen", { timeout }, () =>
@@ -60,12 +58,7 @@ test(
       expect(await node.program.exited).not.toBe(0);
       expect(node.program.output).toContain(`forebay cluster remove ${node.name}`);
 
-      await cluster.administer((admin) => admin.removeMember(node.name));
-      node.start();
-      await registered(node);
-      await cluster.administer((admin) => admin.addMember(node.name));
-      await cluster.caughtUp(node);
-      await cluster.administer((admin) => admin.promoteMember(node.name));
+      await replaceMember(cluster, node);
       const status = await cluster.status();
       expect(status?.members.filter(({ isVoter }) => isVoter)).toHaveLength(3);
       run.mended();
@@ -73,11 +66,3 @@ test(
       await run.finish({ outageMsMax: pauseMsMax });
     }),
 );
-
-async function registered(node: ClusterNode): Promise<void> {
-  const giveUpMs = performance.now() + registeredMsMax;
-  while (!node.program.output.includes('"registered"')) {
-    if (performance.now() > giveUpMs) throw new Error(`${node.name} does not register.`);
-    await sleep(100);
-  }
-}
