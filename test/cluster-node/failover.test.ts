@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ConsumedMessage, ForebayClient, ForebayError } from "@forebay/client";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { freePort } from "../../scripts/support/server.mjs";
+import { freePort } from "../../scripts/support/free-port.mjs";
 import { groupId } from "../../src/base/brands.js";
 import { decideFirstConfiguration } from "../../src/cluster/first-configuration.js";
 import { ClusterKeys } from "../../src/cluster/keys.js";

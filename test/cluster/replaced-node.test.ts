@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFailed, onTestFinished, test } from "vitest";
-import { freePort } from "../../scripts/support/server.mjs";
+import { freePort } from "../../scripts/support/free-port.mjs";
 import { type CliResult, forebay } from "../cli/harness.js";
 import { builtPath } from "../support/built.js";
 import { describeWithEtcd, etcdForTest, wait } from "./etcd.js";
