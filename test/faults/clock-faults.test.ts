@@ -1,0 +1,89 @@
+// Wall clocks that are set by an hour, forward and back, while the cluster serves: leases, delays and deadlines run by elapsed time,
+// the group's time goes on from leader to leader as if nothing had happened, and a node whose clock is alone with its time does not
+// lead. Everything received is judged by the clients' own clock.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { FaultRun } from "./fault-run.js";
+import { cutLeaderFromEtcd } from "./faults.js";
+import { leaseSeconds, timeout } from "./one-fault.js";
+import { seed } from "./seed.js";
+import { WallClocks } from "./wall-clock.js";
+
+const hourMs = 3_600_000;
+
+function steppable() {
+  const folder = mkdtempSync(join(tmpdir(), "forebay-clocks-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const clocks = new WallClocks(folder);
+  const options = { seed, leaseSeconds, hasStreams: false };
+  return { clocks, options: { ...options, startOf: (name: string) => clocks.startOf(name) } };
+}
+
+test.each([
+  ["forward", hourMs],
+  ["back", -hourMs],
+])(
+  "a leader whose clock is set %s by an hour goes on leading, in the time of before",
+  {
+    timeout,
+  },
+  async (_, offsetMs) => {
+    const { clocks, options } = steppable();
+    await FaultRun.use(options, async (run) => {
+      const { cluster } = run;
+      await run.work(3_000);
+      const leader = await cluster.leader();
+      await clocks.step(leader, offsetMs);
+      await run.work(2 * leaseSeconds * 1_000);
+      expect(await cluster.leader()).toBe(leader);
+
+      // Whoever follows it has the right time, and takes over from the group's.
+      await leader.kill();
+      const successor = await cluster.leader();
+      expect(successor).not.toBe(leader);
+      leader.start();
+      run.mended();
+      await run.work(3_000);
+      await clocks.step(leader, 0);
+      await run.work(3_000);
+      expect(await cluster.leader()).toBe(successor);
+      await run.finish();
+    });
+  },
+);
+
+test.each([
+  ["forward", hourMs],
+  ["back", -hourMs],
+])(
+  "a follower whose clock is set %s by an hour follows and does not lead",
+  {
+    timeout,
+  },
+  async (_, offsetMs) => {
+    const { clocks, options } = steppable();
+    await FaultRun.use(options, async (run) => {
+      const { cluster } = run;
+      await run.work(3_000);
+      const [off, right] = await cluster.followers();
+      if (off === undefined || right === undefined) throw new Error("There are two followers.");
+      await clocks.step(off, offsetMs);
+      await run.work(3_000);
+      await cluster.caughtUp(off);
+
+      // All three are there and say what time it is, and one of them has to give way.
+      const mend = await cutLeaderFromEtcd(cluster);
+      expect(await cluster.leader()).toBe(right);
+      await mend();
+      run.mended();
+      await run.work(6_000);
+      expect(await cluster.leader()).not.toBe(off);
+      await clocks.step(off, 0);
+      await run.work(3_000);
+      await run.finish();
+    });
+  },
+);
