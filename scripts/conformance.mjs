@@ -331,6 +331,7 @@ async function stream(session, queue) {
       visibilityTimeout: "30s",
       systemAttributeNames: [named("ALL")],
       messageAttributeNames: ["All"],
+      keepLeases: true,
     },
   });
   const messages = [];
@@ -350,11 +351,24 @@ async function stream(session, queue) {
   });
   requirePart((await call.next()).results.results, [{ receiptHandle: three }], "Consume: reject");
   call.send({ credit: { messages: 1, bytes: "1000" } });
-  requirePart((await call.next()).messages.messages, [{ text: "four" }], "Consume: credit");
-  const { status } = await call.end();
-  if (status !== "OK") throw new Error(`Consume ended with ${status}.`);
+  const credited = (await call.next()).messages.messages;
+  requirePart(credited, [{ text: "four" }], "Consume: credit");
+  const [{ receiptHandle: four }] = credited;
 
-  // The stream has ended, so what it held is visible again at once.
+  // Another stream goes on with it.
+  const next = session.open("Consume");
+  next.send({ start: { queue } });
+  next.send({ hold: { receiptHandles: [four] } });
+  const [held] = (await next.next()).results.results;
+  requirePart(held, { receiptHandle: four }, "Consume: hold");
+  if (!held.leaseEndTime) throw new Error("Consume: hold says nothing of the lease's end.");
+  requirePart(await call.next(), { lost: { receiptHandles: [four] } }, "Consume: lost");
+  for (const ended of [call, next]) {
+    const { status } = await ended.end();
+    if (status !== "OK") throw new Error(`Consume ended with ${status}.`);
+  }
+
+  // Both have ended, so what they held is visible again at once.
   const { messages: rest } = await session.ok(
     "ReceiveMessage",
     { queue, maxMessages: 10 },
