@@ -78,11 +78,11 @@ class Member implements ReplicationMember, Inside {
       this.#copyEpoch = offer.epoch;
       this.#follower.copied(offer.startSeq);
     });
-    this.#election = new Election(
-      this,
-      () => this.#isLeaderless(),
-      (won) => this.#campaignWon(won),
-    );
+    this.#election = new Election(this, {
+      isLeaderless: () => this.#isLeaderless(),
+      leaderClockOffset: () => this.#follower.leaderClockOffset(),
+      won: (of) => this.#campaignWon(of),
+    });
     this.#retention = new LogRetention(this, () => this.#leader()?.neededFrom());
     this.#membership = new Membership(this, () => this.#leader());
     this.#handover = new Handover(this, () => this.#leader());
