@@ -5,9 +5,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ForebayError } from "@forebay/client";
 import { expect, onTestFinished, test } from "vitest";
+import type { Cluster } from "./cluster.js";
+import type { ClusterNode } from "./cluster-node.js";
 import { FaultRun } from "./fault-run.js";
-import { cutLeaderFromEtcd } from "./faults.js";
+import { cutLeaderFromEtcd, pauseLeader } from "./faults.js";
 import { leaseSeconds, timeout } from "./one-fault.js";
 import { seed } from "./seed.js";
 import { WallClocks } from "./wall-clock.js";
@@ -55,27 +58,30 @@ test.each([
   },
 );
 
+/** Of three clocks two agree; where the leader is gone, the third is what time it was for that one. */
+const departures = { cutLeaderFromEtcd, pauseLeader } as const;
+
 test.each([
-  ["forward", hourMs],
-  ["back", -hourMs],
-])(
-  "a follower whose clock is set %s by an hour follows and does not lead",
+  ["forward", hourMs, "cutLeaderFromEtcd"],
+  ["back", -hourMs, "cutLeaderFromEtcd"],
+  ["forward", hourMs, "pauseLeader"],
+  ["back", -hourMs, "pauseLeader"],
+] as const)(
+  "a follower whose clock is set %s by an hour does not lead (%s ms, %s)",
   {
     timeout,
   },
-  async (_, offsetMs) => {
+  async (_, offsetMs, departure) => {
     const { clocks, options } = steppable();
     await FaultRun.use(options, async (run) => {
       const { cluster } = run;
       await run.work(3_000);
-      const [off, right] = await cluster.followers();
-      if (off === undefined || right === undefined) throw new Error("There are two followers.");
+      const [off, right] = await twoFollowers(cluster);
       await clocks.step(off, offsetMs);
       await run.work(3_000);
       await cluster.caughtUp(off);
 
-      // All three are there and say what time it is, and one of them has to give way.
-      const mend = await cutLeaderFromEtcd(cluster);
+      const mend = await departures[departure](cluster);
       expect(await cluster.leader()).toBe(right);
       await mend();
       run.mended();
@@ -87,3 +93,30 @@ test.each([
     });
   },
 );
+
+test("leadership is not handed over to a node whose clock is off", { timeout }, async () => {
+  const { clocks, options } = steppable();
+  await FaultRun.use(options, async (run) => {
+    const { cluster } = run;
+    await run.work(3_000);
+    const [off] = await twoFollowers(cluster);
+    await clocks.step(off, hourMs);
+    await run.work(1_000);
+    await cluster.administer(async (admin) => {
+      // The leader gives way in vain, and whoever is elected then has the right time.
+      await admin.handOver(off.name).catch((error: unknown) => {
+        if (!(error instanceof ForebayError)) throw error;
+      });
+    });
+    run.mended();
+    await run.work(4_000);
+    expect(await cluster.leader()).not.toBe(off);
+    await run.finish();
+  });
+});
+
+async function twoFollowers(cluster: Cluster): Promise<readonly [ClusterNode, ClusterNode]> {
+  const [one, other] = await cluster.followers();
+  if (one === undefined || other === undefined) throw new Error("There are two followers.");
+  return [one, other];
+}
