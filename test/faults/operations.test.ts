@@ -2,10 +2,12 @@
 // whose disk is gone.
 
 import { rmSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
+import type { Cluster } from "./cluster.js";
 import { FaultRun } from "./fault-run.js";
 import { leaseSeconds, timeout } from "./one-fault.js";
-import { replaceMember } from "./replace-member.js";
+import { addEmpty, replaceMember } from "./replace-member.js";
 import { seed } from "./seed.js";
 
 /** Promised is less than a second; a machine that runs all of the cluster and its clients may be late. */
@@ -66,3 +68,44 @@ test(
       await run.finish({ outageMsMax: pauseMsMax });
     }),
 );
+
+test(
+  "the one voter that is left goes on alone with what all had, when an operator says so",
+  {
+    timeout,
+  },
+  () =>
+    FaultRun.use({ ...options, hasStreams: false }, async (run) => {
+      const { cluster } = run;
+      await cluster.administer((admin) => admin.setAcks("ALL"));
+      await run.work(4_000);
+      const [survivor] = await cluster.followers();
+      if (survivor === undefined) throw new Error("Nobody follows.");
+      const gone = cluster.nodes.filter((node) => node !== survivor);
+      await Promise.all(gone.map((node) => node.kill()));
+      await recover(cluster, survivor.name);
+      expect(await cluster.leader()).toBe(survivor);
+      for (const node of gone) {
+        await addEmpty(cluster, node);
+        await cluster.caughtUp(node);
+        await cluster.administer((admin) => admin.promoteMember(node.name));
+      }
+      run.mended();
+      await run.work(3_000);
+      await run.finish({ outageMsMax: undefined });
+    }),
+);
+
+/** Refused as long as the lease of who led is not over. */
+async function recover(cluster: Cluster, name: string): Promise<void> {
+  const giveUpMs = performance.now() + 4 * leaseSeconds * 1_000;
+  for (;;) {
+    try {
+      cluster.command("recover", name, "--accept-data-loss");
+      return;
+    } catch (error) {
+      if (performance.now() > giveUpMs) throw error;
+      await sleep(200);
+    }
+  }
+}

@@ -19,6 +19,11 @@ export async function replaceMember(cluster: Cluster, node: ClusterNode): Promis
 export async function addAnew(cluster: Cluster, node: ClusterNode): Promise<void> {
   await node.kill();
   await cluster.administer((admin) => admin.removeMember(node.name));
+  await addEmpty(cluster, node);
+}
+
+/** As `addAnew`, of a node that is no member any more. */
+export async function addEmpty(cluster: Cluster, node: ClusterNode): Promise<void> {
   rmSync(node.plan.dataDirectory, { recursive: true, force: true });
   mkdirSync(node.plan.dataDirectory);
   node.start();
