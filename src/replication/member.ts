@@ -11,7 +11,7 @@ import { MemberContext } from "./context.js";
 import { DurableSide } from "./durable.js";
 import { Election } from "./election.js";
 import { Follower } from "./follower.js";
-import { followersOf } from "./follower-status.js";
+import { followersOf, oldestReaderOf } from "./follower-status.js";
 import { Handover } from "./handover.js";
 import type { Inside } from "./inside.js";
 import { Leader } from "./leader.js";
@@ -135,6 +135,8 @@ class Member implements ReplicationMember, Inside {
       appliedSeq: stored.appliedSeq,
       configuration: leader === undefined ? this.configuration() : planned.configuration,
       followers: leader === undefined ? [] : followersOf(leader),
+      logBytes: this.#retention.bytes,
+      oldestReader: leader === undefined ? undefined : oldestReaderOf(leader, this.#retention),
       stalenessMs: leader === undefined ? this.#follower.stalenessMs : 0,
     };
   }

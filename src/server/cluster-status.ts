@@ -13,10 +13,7 @@ export type Standing =
   | { readonly kind: "joining"; readonly waitsFor: string }
   | {
       readonly kind: "member";
-      readonly view: Pick<
-        GroupView,
-        "role" | "isWhole" | "leading" | "leaderEndpoint" | "leaderlessMs"
-      >;
+      readonly view: Pick<GroupView, "role" | "isWhole" | "leading" | "leaderEndpoint" | "leaderlessMs">;
       readonly isStorageFull: boolean;
       /** The copy that is being taken. */
       readonly copy: CopyProgress | undefined;
@@ -74,6 +71,8 @@ export const joiningState: ClusterState = {
   commitSeq: 0,
   appliedSeq: 0,
   logRecords: 0,
+  logBytes: 0,
+  oldestReader: undefined,
   stalenessMs: undefined,
   followers: [],
   peers: [],
@@ -92,6 +91,7 @@ export function clusterState(
   status: MemberStatus,
   { logBaseSeq, peers, copies }: MemberSurroundings,
 ): ClusterState {
+  const { oldestReader } = status;
   const nodes = new Map(status.configuration.members.map(({ id, node }) => [id, node]));
   const nodeOf = (id: (typeof status)["id"]): string => nodes.get(id) ?? "_unknown";
   return {
@@ -100,6 +100,8 @@ export function clusterState(
     commitSeq: status.commitSeq,
     appliedSeq: status.appliedSeq,
     logRecords: Math.max(0, status.logEnd.seq - logBaseSeq),
+    logBytes: status.logBytes,
+    oldestReader: oldestReader && { ...oldestReader, node: nodeOf(oldestReader.id) },
     stalenessMs: status.stalenessMs,
     followers: status.followers.map((follower) => ({ ...follower, node: nodeOf(follower.id) })),
     peers: peers.map(({ node, isUp }) => ({ node, isUp })),

@@ -264,6 +264,11 @@ describeWithEtcd("a cluster of three nodes", () => {
     const { text } = await leader.page("/metrics");
     expect(text).toContain('forebay_cluster_role{role="leader"} 1');
     expect(text).toMatch(/forebay_cluster_lag_records\{node="[abc]"\} \d/);
+    expect(text).toMatch(/forebay_cluster_log_bytes [1-9]/);
+    expect(text).toMatch(
+      /forebay_cluster_log_oldest_reader_seq\{node="[abc]",reader="(member|copy)"\} \d/,
+    );
+    expect(text).toMatch(/forebay_cluster_log_oldest_reader_seconds\{.*\} [0-9.]+/);
     expect(text).toMatch(/forebay_cluster_commit_seconds_count [1-9]/);
     expect(text).toContain("forebay_cluster_elections_won_total 1");
     const followed = (await one.page("/metrics")).text;

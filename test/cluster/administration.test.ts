@@ -91,6 +91,8 @@ class PlayedNode {
             ]
           : [],
       stalenessMs: 0,
+      logBytes: 0,
+      oldestReader: undefined,
     };
   }
 }
