@@ -13,7 +13,7 @@ export type Standing =
   | { readonly kind: "joining"; readonly waitsFor: string }
   | {
       readonly kind: "member";
-      readonly view: Pick<GroupView, "role" | "isWhole" | "leading" | "leaderEndpoint" | "leaderlessMs">;
+      readonly view: Pick<GroupView, "role" | "isWhole" | "leading" | "leader" | "leaderlessMs">;
       readonly isStorageFull: boolean;
       /** The copy that is being taken. */
       readonly copy: CopyProgress | undefined;
@@ -49,13 +49,13 @@ function clusterCheck({ view, copy }: Extract<Standing, { kind: "member" }>): Re
   return { name, isPassed: true, detail: standingOf(view) };
 }
 
-function standingOf(view: Pick<GroupView, "role" | "leading" | "leaderEndpoint">): string {
+function standingOf(view: Pick<GroupView, "role" | "leading" | "leader">): string {
   if (view.role.kind === "leader") {
     const { epoch } = view.role;
     return view.leading() === undefined ? `about to lead epoch ${epoch}` : `leads epoch ${epoch}`;
   }
-  const leader = view.leaderEndpoint();
-  return leader === undefined ? "waits for a leader" : `follows ${leader}`;
+  const leader = view.leader();
+  return leader === undefined ? "waits for a leader" : `follows ${leader.node}`;
 }
 
 const storageCheck = (isFull: boolean): ReadinessCheck => ({

@@ -259,7 +259,7 @@ describeWithEtcd("a cluster of three nodes", () => {
     await leader.ask("sendMessage", { queue, body: textOf("m") });
     expect((await leader.page("/readyz?verbose")).text).toContain("[+] cluster: leads epoch");
     expect((await one.page("/readyz?verbose")).text).toContain(
-      `[+] cluster: follows ${leader.endpoint}`,
+      `[+] cluster: follows ${leader.name}`,
     );
     const { text } = await leader.page("/metrics");
     expect(text).toContain('forebay_cluster_role{role="leader"} 1');
