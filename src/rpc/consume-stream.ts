@@ -38,6 +38,7 @@ import type { QueueRejection } from "../queue/rejections.js";
 import { BoundQueue } from "./bound-queue.js";
 import type { CallContext, MessageStream, StreamHandler } from "./call.js";
 import type { CommandRunner } from "./command-runner.js";
+import { checkCredit, checkHandles } from "./consume-checks.js";
 import { refusedResult, renderDeleted, renderGivenBack, renderHeld } from "./consume-results.js";
 import { type GiveBackHow, parseGiveBackDelay, parseReject } from "./give-back.js";
 import { handleBytes } from "./handler-context.js";
@@ -546,22 +547,7 @@ class ConsumeStream {
 
   #checkHandles(field: string, handles: readonly string[]): boolean {
     const violations = new Violations();
-    if (handles.length === 0)
-      violations.add("MISSING_PARAMETER", field, "at least one handle is needed");
-    if (handles.length > limits.consumeHandlesMax) {
-      violations.add(
-        "INVALID_PARAMETER",
-        field,
-        `at most ${limits.consumeHandlesMax} handles, not ${handles.length}`,
-      );
-    } else if (handles.some((handle) => handle.length > limits.receiptHandleCharactersMax)) {
-      // Every answer repeats its handle.
-      violations.add(
-        "INVALID_PARAMETER",
-        field,
-        `a handle has at most ${limits.receiptHandleCharactersMax} characters`,
-      );
-    }
+    checkHandles(violations, field, handles);
     return this.#check(violations);
   }
 
@@ -596,24 +582,3 @@ class ConsumeStream {
 }
 
 const retryMsOf = ({ fields }: WireFault): number => Number(fields.retryAfterMs ?? retryMsDefault);
-
-function checkCredit(
-  violations: Violations,
-  field: string,
-  { messages, bytes }: ConsumeCredit,
-): void {
-  if (messages < 0 || messages > limits.consumeCreditMessagesMax) {
-    violations.add(
-      "INVALID_PARAMETER",
-      `${field}.messages`,
-      `must be from 0 to ${limits.consumeCreditMessagesMax}, not ${messages}`,
-    );
-  }
-  if (bytes < 0n || bytes > BigInt(limits.consumeCreditBytesMax)) {
-    violations.add(
-      "INVALID_PARAMETER",
-      `${field}.bytes`,
-      `must be from 0 to ${limits.consumeCreditBytesMax}, not ${bytes}`,
-    );
-  }
-}

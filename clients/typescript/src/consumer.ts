@@ -26,6 +26,7 @@ import {
 import { onAbort } from "./abort.js";
 import { Backoff } from "./backoff.js";
 import { nowMs, sleep, startTimer } from "./clock.js";
+import { partsOf, type Request, requestsFor } from "./consume-requests.js";
 import {
   ConsumedMessage,
   type Settled,
@@ -36,7 +37,6 @@ import { dateOf, durationOf } from "./durations.js";
 import { ConnectionError, type ForebayError } from "./errors.js";
 import { isFifo } from "./fifo.js";
 import { GroupHold } from "./group-hold.js";
-import { consumeHandlesMax } from "./limits.js";
 import { verifyBody } from "./md5.js";
 import {
   type DeleteOutcome,
@@ -84,7 +84,6 @@ interface Unconfirmed {
 }
 
 type Stream = ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
-type Request = NonNullable<ConsumeRequest["request"]>;
 type Next = IteratorResult<ConsumedMessage, undefined>;
 
 interface NextWaiter {
@@ -523,44 +522,6 @@ function endStream(stream: Stream): Promise<void> {
     stream.resume();
     stream.end();
   });
-}
-
-/** The requests that tell of settlements: one for all acks, one for each way of giving back. */
-function requestsFor(settlements: ReadonlyMap<string, Settlement>): Request[] {
-  const groups = new Map<string, { settlement: Settlement; handles: string[] }>();
-  for (const [handle, settlement] of settlements) {
-    const key = settlement.kind === "ack" ? "ack" : JSON.stringify(settlement, bigintAsText);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, { settlement, handles: [handle] });
-    else group.handles.push(handle);
-  }
-  return [...groups.values()].flatMap(({ settlement, handles }) => {
-    return partsOf(handles).map((part) => requestFor(settlement, part));
-  });
-}
-
-/** As many as a request takes, each. */
-function partsOf(handles: readonly string[]): string[][] {
-  const parts: string[][] = [];
-  for (let at = 0; at < handles.length; at += consumeHandlesMax) {
-    parts.push(handles.slice(at, at + consumeHandlesMax));
-  }
-  return parts;
-}
-
-function bigintAsText(_: string, value: unknown): unknown {
-  return typeof value === "bigint" ? String(value) : value;
-}
-
-function requestFor(settlement: Settlement, receiptHandles: string[]): Request {
-  switch (settlement.kind) {
-    case "ack":
-      return { $case: "ack", value: { receiptHandles } };
-    case "nack":
-      return { $case: "nack", value: { receiptHandles, delay: settlement.delay } };
-    case "reject":
-      return { $case: "reject", value: { receiptHandles, ...settlement.rejection } };
-  }
 }
 
 function endedByServer(endpoint: string): ForebayError {
