@@ -3,7 +3,7 @@
 // are processes of their own. A target that is missed is reported as such and is no failure; the exit code is 1 only when
 // something broke.
 //
-//   npm run bench                          everything, about ten minutes, and 10 GB of disk meanwhile
+//   npm run bench                          everything, about a quarter of an hour, and 15 GB of disk meanwhile
 //   npm run bench -- --smoke               everything, small, in two minutes: that it works, not how fast
 //   npm run bench -- --only unary,batch    some of it
 //   npm run bench -- --only replication    a cluster beside one node: rate, CPU of each node, latency; and a failover
