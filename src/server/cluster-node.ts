@@ -234,6 +234,7 @@ export class ClusterNode {
       replica,
       member: () => here().member,
       coordinator,
+      isRemoved: () => coordinator.facts?.removed.has(state.memberId) ?? false,
       terms,
       clock,
       ids,

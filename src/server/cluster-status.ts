@@ -13,7 +13,10 @@ export type Standing =
   | { readonly kind: "joining"; readonly waitsFor: string }
   | {
       readonly kind: "member";
-      readonly view: Pick<GroupView, "role" | "isWhole" | "leading" | "leader" | "leaderlessMs">;
+      readonly view: Pick<
+        GroupView,
+        "role" | "isRemoved" | "isWhole" | "leading" | "leader" | "leaderlessMs"
+      >;
       readonly isStorageFull: boolean;
       /** The copy that is being taken. */
       readonly copy: CopyProgress | undefined;
@@ -36,6 +39,7 @@ function clusterCheck({ view, copy }: Extract<Standing, { kind: "member" }>): Re
     return { name, isPassed: false, detail: `quarantined: ${role.why}` };
   }
   if (role.kind === "stopped") return { name, isPassed: false, detail: "stopped" };
+  if (view.isRemoved()) return { name, isPassed: false, detail: removedDetail };
   if (!view.isWhole || copy !== undefined) {
     const progress =
       copy === undefined ? "" : `: ${copy.bytesDone} of about ${copy.bytesEstimated} bytes`;
@@ -48,6 +52,9 @@ function clusterCheck({ view, copy }: Extract<Standing, { kind: "member" }>): Re
   }
   return { name, isPassed: true, detail: standingOf(view) };
 }
+
+const removedDetail =
+  "removed from the cluster; to use this node again, start it with an empty data directory and run forebay cluster add";
 
 function standingOf(view: Pick<GroupView, "role" | "leading" | "leader">): string {
   if (view.role.kind === "leader") {
