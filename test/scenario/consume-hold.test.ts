@@ -106,7 +106,7 @@ test("leases that are kept are kept over an end that the server makes, and no ot
 
 test("leases that nobody goes on with end by themselves", async () => {
   const { t } = await restarted();
-  await t.advance(599_999);
+  await t.skip(599_999);
   expect(await t.receive({ max: 10 })).toEqual([]);
   await t.advance(1);
   expect(bodiesOf(await t.receive({ max: 10 }))).toEqual(["a", "b", "c"]);
