@@ -36,6 +36,7 @@ interface EtcdModule {
 
 const electionMsMax = 30_000;
 const lookMs = 20;
+const askMsMax = 1_000;
 const clusterName = "bench";
 
 /** Undefined where etcd is not to be had. */
@@ -105,9 +106,10 @@ async function leaderOf(nodes: readonly ForebayServer[]): Promise<ForebayServer>
 
 async function leads(node: ForebayServer): Promise<boolean> {
   try {
-    return (await node.metrics()).includes('forebay_cluster_role{role="leader"} 1');
+    const metrics = await node.metrics(askMsMax);
+    return metrics.includes('forebay_cluster_role{role="leader"} 1');
   } catch {
-    // Killed.
+    // Killed, or standing still.
     return false;
   }
 }

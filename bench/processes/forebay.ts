@@ -25,7 +25,7 @@ export interface ForebayServer extends AsyncDisposable {
   cpuMicros(): number | undefined;
   memory(): Memory | undefined;
   /** What Prometheus would scrape. */
-  metrics(): Promise<string>;
+  metrics(withinMs?: number): Promise<string>;
   /** Stops it in the middle of whatever it does; its connections stay open. */
   pause(): void;
   resume(): void;
@@ -37,6 +37,7 @@ export interface ForebayServer extends AsyncDisposable {
 
 const startMsMax = 30_000;
 const stopMsMax = 40_000;
+const metricsMsMax = 30_000;
 
 /** Resolves once the server says it serves. */
 export async function startForebay(options: ServerOptions): Promise<ForebayServer> {
@@ -80,7 +81,10 @@ export async function startForebay(options: ServerOptions): Promise<ForebayServe
     pid,
     cpuMicros: () => cpuMicrosOf(pid),
     memory: () => memoryOf(pid),
-    metrics: async () => await (await fetch(`http://${serving.managementListen}/metrics`)).text(),
+    metrics: async (withinMs = metricsMsMax) => {
+      const signal = AbortSignal.timeout(withinMs);
+      return await (await fetch(`http://${serving.managementListen}/metrics`, { signal })).text();
+    },
     pause: () => void child.kill("SIGSTOP"),
     resume: () => void child.kill("SIGCONT"),
     stop: async () => {
