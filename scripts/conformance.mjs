@@ -1,12 +1,19 @@
 // Tries every RPC with clients that nobody here wrote, grpcurl and `buf curl`: they know the contract only from the
 // server's reflection and speak JSON, as a person at a terminal does. The RPCs are listed by reflection too, so one that
-// is not tried here fails the run, and so does a field of a request.
+// is not tried here fails the run, and so does a field of a request. The cluster service is called twice, at a node alone and
+// at one that is a cluster by itself.
 //
 //   node scripts/conformance.mjs       grpcurl is looked for on the path, or where GRPCURL points; buf is installed
 //
-// Without grpcurl only buf is tried, and with CI=true that is a failure.
+// Without grpcurl only buf is tried, and without etcd only the node alone; with CI=true either is a failure.
 
 import { setup } from "./setup.mjs";
+import {
+  callClusterAlone,
+  callClusterOfOne,
+  clusterService,
+  startClusterOfOne,
+} from "./support/cluster-calls.mjs";
 import { ContractFields } from "./support/contract-fields.mjs";
 import { bufCurl, findGrpcurl } from "./support/rpc-tools.mjs";
 import { startServer } from "./support/server.mjs";
@@ -17,7 +24,7 @@ const descriptorSet = Buffer.from(descriptorSetBase64, "base64");
 
 const queueService = "forebay.queue.v1.QueueService";
 const scheduleService = "forebay.queue.v1.ScheduleService";
-const ownServices = [queueService, scheduleService];
+const dataServices = [queueService, scheduleService];
 const healthService = "grpc.health.v1.Health";
 
 /** Attributes that this release answers with UNIMPLEMENTED; a later one takes them out of this list and tries them. */
@@ -935,26 +942,32 @@ async function beRefused(session, queue) {
   await session.ok("DeleteQueue", { queue });
 }
 
-/** What a tool asks a server about itself: whether it is well, and which RPCs there are, each with its service. */
+/** What a tool asks a server about itself: which services there are on each listener, and whether they are well. */
 async function askAboutServer(tool, { address, managementAddress }) {
-  for (const reflection of tool.reflections) {
-    const services = tool.list(address, undefined, reflection);
-    const own = services.filter((name) => !name.startsWith("grpc.reflection."));
-    requireEqual(own, ownServices, "list of services");
+  for (const [listener, expected] of [
+    [address, dataServices],
+    [managementAddress, [clusterService, healthService]],
+  ]) {
+    for (const reflection of tool.reflections) {
+      const services = tool.list(listener, undefined, reflection);
+      const own = services.filter((name) => !name.startsWith("grpc.reflection."));
+      requireEqual(own.sort(), expected, "list of services");
+    }
   }
-  const services = new Map();
-  for (const service of ownServices) {
+  for (const service of dataServices) {
     const call = tool.open(managementAddress, healthService, "Check");
     call.send({ service });
     requirePart(await call.end(), { status: "OK", responses: [{ status: "SERVING" }] }, "health");
-    for (const method of tool.list(address, service)) services.set(method, service);
   }
-  return services;
 }
 
 /** `describe` shows the contract with its comments: each RPC has one, and so has a field. */
-function requireComments(tool, address) {
-  const lines = ownServices.flatMap((service) => tool.describe(address, service).split("\n"));
+function requireComments(tool, { address, managementAddress }) {
+  const described = [
+    ...dataServices.map((service) => tool.describe(address, service)),
+    tool.describe(managementAddress, clusterService),
+  ];
+  const lines = described.flatMap((text) => text.split("\n"));
   const bare = lines.filter(
     (line, index) => line.trim().startsWith("rpc ") && !lines[index - 1]?.trim().startsWith("//"),
   );
@@ -991,25 +1004,38 @@ function text(value) {
   return JSON.stringify(value, undefined, 2);
 }
 
-async function tryTool(tool, server) {
-  const services = await askAboutServer(tool, server);
-  const methods = [...services.keys()];
-  if (tool.describe !== undefined) requireComments(tool, server.address);
-  const session = new Session(tool, server.address, services);
-  const queue = `conformance-${tool.name.replace(" ", "-")}`;
-  await callEveryRpc(session, queue);
-  await beRefused(session, `${queue}-refused`);
-  const untried = methods.filter((method) => !session.called.has(method));
+/** Has a tool call services at an address, and requires that it left out none of their RPCs, and no field of a request. */
+async function tryServices(tool, address, services, makeCalls) {
+  const methodsOf = new Map(services.map((service) => [service, tool.list(address, service)]));
+  const serviceOf = new Map(
+    [...methodsOf].flatMap(([service, methods]) => methods.map((method) => [method, service])),
+  );
+  const session = new Session(tool, address, serviceOf);
+  await makeCalls(session);
+  const untried = [...serviceOf.keys()].filter((method) => !session.called.has(method));
   requireEqual(untried, [], "RPCs that this script does not try");
-  const missing = ownServices.flatMap((service) =>
-    session.fields.missing(
-      service,
-      methods.filter((method) => services.get(method) === service),
-    ),
+  const missing = [...methodsOf].flatMap(([service, methods]) =>
+    session.fields.missing(service, methods),
   );
   requireEqual(missing, [], "fields that this script does not try");
-  const summary = `${session.callCount} calls ok, all ${methods.length} RPCs and their fields tried`;
-  console.log(`${tool.name}: ${summary}`);
+  const summary = `${session.callCount} calls ok, all ${serviceOf.size} RPCs and their fields tried`;
+  const names = services.map((service) => service.slice(service.lastIndexOf(".") + 1)).join(", ");
+  console.log(`${tool.name}: ${names}: ${summary}`);
+}
+
+async function tryTool(tool, server, clusterOfOne) {
+  await askAboutServer(tool, server);
+  if (tool.describe !== undefined) requireComments(tool, server);
+  const queue = `conformance-${tool.name.replace(" ", "-")}`;
+  await tryServices(tool, server.address, dataServices, async (session) => {
+    await callEveryRpc(session, queue);
+    await beRefused(session, `${queue}-refused`);
+  });
+  await tryServices(tool, server.managementAddress, [clusterService], callClusterAlone);
+  if (clusterOfOne === undefined) return;
+  await tryServices(tool, clusterOfOne.managementAddress, [clusterService], (session) =>
+    callClusterOfOne(session, clusterOfOne),
+  );
 }
 
 function fail(tool, error) {
@@ -1026,8 +1052,15 @@ if (grpcurl === undefined) {
 
 const server = await startServer();
 try {
-  for (const tool of [grpcurl, bufCurl(descriptorSet)]) {
-    if (tool !== undefined) await tryTool(tool, server).catch((error) => fail(tool, error));
+  const clusterOfOne = await startClusterOfOne();
+  if (clusterOfOne === undefined && process.env.CI === "true") process.exitCode = 1;
+  try {
+    for (const tool of [grpcurl, bufCurl(descriptorSet)]) {
+      if (tool === undefined) continue;
+      await tryTool(tool, server, clusterOfOne).catch((error) => fail(tool, error));
+    }
+  } finally {
+    await clusterOfOne?.stop();
   }
 } finally {
   await server.stop();
