@@ -11377,7 +11377,9 @@ export const QueueServiceDefinition = {
       options: {},
     },
     /**
-     * Says what a move task with this filter and edit would do now, with samples, and moves nothing. Errors:
+     * Says what a move task with this filter and edit would do now, with samples, and moves nothing. It has no `consistency` and
+     * is the leader's to answer: it first ends the leases and delays of the source whose time is over, as the task would, and a
+     * node that follows cannot, so it would count their messages as unavailable. Errors:
      *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source or destination; ResourceInfo says which.
      *   FAILED_PRECONDITION / MOVE_SOURCE_NOT_DLQ: no redrive policy names the source.
      *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the destination is of the other type.
@@ -11920,7 +11922,9 @@ export const QueueServiceService = {
     responseDeserialize: (value: Buffer): StartMessageMoveTaskResponse => StartMessageMoveTaskResponse.decode(value),
   },
   /**
-   * Says what a move task with this filter and edit would do now, with samples, and moves nothing. Errors:
+   * Says what a move task with this filter and edit would do now, with samples, and moves nothing. It has no `consistency` and
+   * is the leader's to answer: it first ends the leases and delays of the source whose time is over, as the task would, and a
+   * node that follows cannot, so it would count their messages as unavailable. Errors:
    *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source or destination; ResourceInfo says which.
    *   FAILED_PRECONDITION / MOVE_SOURCE_NOT_DLQ: no redrive policy names the source.
    *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the destination is of the other type.
@@ -12291,7 +12295,9 @@ export interface QueueServiceServer extends UntypedServiceImplementation {
    */
   startMessageMoveTask: handleUnaryCall<StartMessageMoveTaskRequest, StartMessageMoveTaskResponse>;
   /**
-   * Says what a move task with this filter and edit would do now, with samples, and moves nothing. Errors:
+   * Says what a move task with this filter and edit would do now, with samples, and moves nothing. It has no `consistency` and
+   * is the leader's to answer: it first ends the leases and delays of the source whose time is over, as the task would, and a
+   * node that follows cannot, so it would count their messages as unavailable. Errors:
    *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source or destination; ResourceInfo says which.
    *   FAILED_PRECONDITION / MOVE_SOURCE_NOT_DLQ: no redrive policy names the source.
    *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the destination is of the other type.
@@ -12843,7 +12849,9 @@ export interface QueueServiceClient extends Client {
     callback: (error: ServiceError | null, response: StartMessageMoveTaskResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Says what a move task with this filter and edit would do now, with samples, and moves nothing. Errors:
+   * Says what a move task with this filter and edit would do now, with samples, and moves nothing. It has no `consistency` and
+   * is the leader's to answer: it first ends the leases and delays of the source whose time is over, as the task would, and a
+   * node that follows cannot, so it would count their messages as unavailable. Errors:
    *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source or destination; ResourceInfo says which.
    *   FAILED_PRECONDITION / MOVE_SOURCE_NOT_DLQ: no redrive policy names the source.
    *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the destination is of the other type.
