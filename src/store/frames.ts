@@ -7,8 +7,9 @@
 // Pages have 8 KiB because LMDB cannot split every larger one (openldap ITS#9806, unmended in the LMDB of lmdb-js 3.5.6): of a page
 // with 32 nodes or more it checks whether a half has room for the new node only if that one is longer than a sixteenth of a page,
 // and otherwise fails with MDB_PAGE_FULL, each time the same row is written. The other half has at least 16 nodes, and what they
-// take the half with the new node has free: with nodes of 32 bytes or more that is 512 bytes, a sixteenth of 8 KiB. So a node is
-// never shorter, and a key, which is all of a branch's node, never longer than 320 bytes.
+// take the half with the new node has free: with nodes of 32 bytes or more that is 512 bytes, a sixteenth of 8 KiB, so a leaf's
+// node is never shorter. A branch's node is a key and 10 bytes: with keys of 11 bytes or more, which all tables of many rows have, 16
+// of them (the first without its key) take 340 bytes, so a key is never longer than 330.
 
 import { assert } from "../base/assert.js";
 import { RecordCorrupt } from "../base/record-corrupt.js";
@@ -17,7 +18,7 @@ import { checksumOf } from "./checksum.js";
 import type { StoredHead } from "./store.js";
 
 export const pageBytes = 8_192;
-export const keyBytesMax = 320;
+export const keyBytesMax = 330;
 /** With the longest key and what LMDB puts in front (10 bytes) it stays below the 4,082 bytes that a leaf page takes. */
 export const valueBytesMax = 3_700;
 /** Key and value that LMDB takes for a node of 32 bytes. */
@@ -34,7 +35,7 @@ export function keyRange(
   from: string,
   to: string,
 ): { readonly start: Buffer; readonly end: Buffer } {
-  assert(from.length <= keyBytesMax && to.length <= keyBytesMax, "keys have 1 to 320 bytes");
+  assert(from.length <= keyBytesMax && to.length <= keyBytesMax, "keys have 1 to 330 bytes");
   return { start: keyBytes(from), end: keyBytes(to) };
 }
 

@@ -92,7 +92,7 @@ export class SealedRows {
     mayReplaceChunks: boolean,
     writes: RowWrites,
   ): void {
-    assert(key.length > 0 && key.length <= keyBytesMax, "keys have 1 to 320 bytes");
+    assert(key.length > 0 && key.length <= keyBytesMax, "keys have 1 to 330 bytes");
     const chunkCount =
       framed === undefined || framed.length <= valueBytesMax ? 0 : chunksOf(framed.length);
     if (mayReplaceChunks) {
