@@ -53,6 +53,7 @@ export interface ClusterNodeParts {
   /** Where other nodes connect. */
   readonly replicationAddress: Address;
   readonly clock: Clock;
+  /** The clock of each term, by the last instant of the state; undefined: the system's. */
   readonly termClock: ((notBefore: EpochMs) => Clock) | undefined;
   readonly ids: Ids;
   readonly metrics: Metrics;
