@@ -11348,7 +11348,7 @@ export const QueueServiceDefinition = {
      *   INVALID_ARGUMENT / MISSING_PARAMETER, INVALID_PARAMETER: no `start` first, a second one, or a field out of range.
      *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name, or it was deleted meanwhile.
      *   UNAVAILABLE / SHUTTING_DOWN: the server is stopping; what the stream held is visible again, without `keep_leases`.
-     *   UNAVAILABLE / NOT_LEADER, LEADERSHIP_LOST: another node leads, or none does yet; what the stream held stays leased.
+     * A stream that ends because another node leads, or none does yet, leaves what it held leased.
      */
     consume: {
       name: "Consume",
@@ -11889,7 +11889,7 @@ export const QueueServiceService = {
    *   INVALID_ARGUMENT / MISSING_PARAMETER, INVALID_PARAMETER: no `start` first, a second one, or a field out of range.
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name, or it was deleted meanwhile.
    *   UNAVAILABLE / SHUTTING_DOWN: the server is stopping; what the stream held is visible again, without `keep_leases`.
-   *   UNAVAILABLE / NOT_LEADER, LEADERSHIP_LOST: another node leads, or none does yet; what the stream held stays leased.
+   * A stream that ends because another node leads, or none does yet, leaves what it held leased.
    */
   consume: {
     path: "/forebay.queue.v1.QueueService/Consume" as const,
@@ -12280,7 +12280,7 @@ export interface QueueServiceServer extends UntypedServiceImplementation {
    *   INVALID_ARGUMENT / MISSING_PARAMETER, INVALID_PARAMETER: no `start` first, a second one, or a field out of range.
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name, or it was deleted meanwhile.
    *   UNAVAILABLE / SHUTTING_DOWN: the server is stopping; what the stream held is visible again, without `keep_leases`.
-   *   UNAVAILABLE / NOT_LEADER, LEADERSHIP_LOST: another node leads, or none does yet; what the stream held stays leased.
+   * A stream that ends because another node leads, or none does yet, leaves what it held leased.
    */
   consume: handleBidiStreamingCall<ConsumeRequest, ConsumeResponse>;
   /**
@@ -12818,7 +12818,7 @@ export interface QueueServiceClient extends Client {
    *   INVALID_ARGUMENT / MISSING_PARAMETER, INVALID_PARAMETER: no `start` first, a second one, or a field out of range.
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name, or it was deleted meanwhile.
    *   UNAVAILABLE / SHUTTING_DOWN: the server is stopping; what the stream held is visible again, without `keep_leases`.
-   *   UNAVAILABLE / NOT_LEADER, LEADERSHIP_LOST: another node leads, or none does yet; what the stream held stays leased.
+   * A stream that ends because another node leads, or none does yet, leaves what it held leased.
    */
   consume(): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
   consume(options: Partial<CallOptions>): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
