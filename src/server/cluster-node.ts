@@ -10,7 +10,6 @@ import { sleep, wallMs } from "../base/clock.js";
 import type { Ids } from "../base/ids.js";
 import { fractionOf, systemRandom } from "../base/ids.js";
 import type { Log } from "../base/log.js";
-import { version } from "../base/version.js";
 import { Administration } from "../cluster/administration.js";
 import type { EtcdCoordinator } from "../cluster/coordinator.js";
 import { EtcdClient } from "../cluster/etcd-client.js";
@@ -28,7 +27,7 @@ import type { Metrics } from "../edge/metrics.js";
 import type { Engine } from "../engine/engine.js";
 import { createMember } from "../replication/member.js";
 import type { CopyProgress, ReplicationMember, Role } from "../replication/ports.js";
-import { createPeerNetwork, type PeerNetwork } from "../replication/transport/peer-network.js";
+import type { PeerNetwork } from "../replication/transport/peer-network.js";
 import type { ClusterPort } from "../rpc/cluster-handlers.js";
 import type { MemberState } from "../store/replica-disk.js";
 import type { ReplicaStore } from "../store/replica-store.js";
@@ -41,6 +40,7 @@ import { joiningRouter } from "./joining-router.js";
 import { LeadershipTerms } from "./leadership-terms.js";
 import { coordinatorOf } from "./member-coordinator.js";
 import { hasGroup, holdsOwnData, joinGroup } from "./member-identity.js";
+import { networkOf } from "./member-network.js";
 import { memberSettings } from "./member-settings.js";
 import { MovedMembers } from "./moved-members.js";
 import { createPassedOnCalls } from "./passed-on-calls.js";
@@ -212,7 +212,11 @@ export class ClusterNode {
       if (this.#membership === undefined) throw new Error("the member has not begun");
       return this.#membership;
     };
-    const network = this.#createNetwork(state, () => this.#membership?.member);
+    const network = networkOf(
+      { ...this.#parts, passedOn: this.#passedOn },
+      state,
+      () => this.#membership?.member,
+    );
     const coordinator = coordinatorOf(
       { ...this.#parts, client: this.#client, keys: this.#keys },
       state,
@@ -299,31 +303,6 @@ export class ClusterNode {
     moved.start();
     fullDisk.start();
     log.info({ cluster: config.clusterName, member: state.memberId }, "taking part");
-  }
-
-  #createNetwork(state: MemberState, member: () => ReplicationMember | undefined): PeerNetwork {
-    const { config, clock, log } = this.#parts;
-    const { replicationCaFile, replicationCertFile, replicationKeyFile } = config;
-    return createPeerNetwork({
-      groupId: state.groupId,
-      memberId: state.memberId,
-      release: version,
-      tls:
-        replicationCertFile === ""
-          ? undefined
-          : {
-              identity: { cluster: config.clusterName, node: config.nodeName },
-              caFile: replicationCaFile,
-              certFile: replicationCertFile,
-              keyFile: replicationKeyFile,
-            },
-      clock,
-      random: randomFraction,
-      log,
-      receive: (from, message) => member()?.receive(from, message),
-      networkReady: (to) => member()?.networkReady(to),
-      takeCalls: (socket) => this.#passedOn.take(socket),
-    });
   }
 
   #roleChanged(role: Role): void {
