@@ -40,9 +40,9 @@ test.each([
       await run.work(3_000);
       const leader = await cluster.leader();
       await clocks.step(leader, offsetMs);
-    // Records that no call made: their time is that of the group too.
-    await cluster.administer((admin) => admin.setAcks("ALL"));
-    await cluster.administer((admin) => admin.setAcks("QUORUM"));
+      // Records that no call made: their time is that of the group too.
+      await cluster.administer((admin) => admin.setAcks("ALL"));
+      await cluster.administer((admin) => admin.setAcks("QUORUM"));
       await run.work(2 * leaseSeconds * 1_000);
       expect(await cluster.leader()).toBe(leader);
 
