@@ -20,6 +20,10 @@ export type SegmentNumber = Branded<number, "SegmentNumber">;
 export type Sequence = Branded<number, "Sequence">;
 /** The name of a queue without its namespace, as validated. */
 export type QueueName = Branded<string, "QueueName">;
+/** The number of one incarnation of a topic; a topic recreated under the same name has another. Never reused. */
+export type TopicNumber = Branded<number, "TopicNumber">;
+/** The name of a topic without its namespace, as validated. */
+export type TopicName = Branded<string, "TopicName">;
 /** What AWS calls an account: the first part of a qualified name. */
 export type Namespace = Branded<string, "Namespace">;
 

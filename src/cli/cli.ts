@@ -17,6 +17,7 @@ import { addScheduleCommands } from "./schedule-commands.js";
 import { addScheduledCommands } from "./scheduled-commands.js";
 import { addSendCommand } from "./send-command.js";
 import { addSettleCommands } from "./settle-commands.js";
+import { addTopicCommands } from "./topic-commands.js";
 import { addWorkCommand } from "./work-command.js";
 
 export type { CliDependencies } from "./context.js";
@@ -46,7 +47,7 @@ export async function runCli(
 
 function programOf(context: CliContext, { stdout, stderr }: CliDependencies): Command {
   const program = new Command("forebay")
-    .description("Durable queues over gRPC: the server and the commands to use it.")
+    .description("Durable queues and topics over gRPC: the server and the commands to use it.")
     .version(version())
     .exitOverride()
     .configureOutput({
@@ -73,6 +74,7 @@ function programOf(context: CliContext, { stdout, stderr }: CliDependencies): Co
   addScheduledCommands(program, context);
   addScheduleCommands(program, context);
   addMoveCommands(program, context);
+  addTopicCommands(program, context);
   addClusterCommands(program, context);
   addInitCommand(program, context);
   addBenchCommand(program, context);

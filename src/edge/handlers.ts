@@ -25,6 +25,7 @@ import {
   type UnaryHandler,
 } from "../rpc/call.js";
 import { consistencyOf } from "../rpc/parse-consistency.js";
+import { notYet } from "../rpc/wire-errors.js";
 import { GrpcCallContext } from "./call-context.js";
 import type { CallRouter } from "./call-router.js";
 import { type CallShell, type HandlerOptions, Outcomes } from "./call-shell.js";
@@ -106,7 +107,10 @@ function wrapRouted(kind: CallKind, method: RoutedMethod, router: CallRouter) {
     case "bidi":
       return routedBidi(method, router);
     case "serverStream":
-      throw new Error(`${method.path} answers with a stream, and no such call is passed on yet`);
+      // None is passed on yet, and none is served by a node of a cluster.
+      return serverStreamCall(method.shell, method.codec, (_request, stream) =>
+        stream.fail(notYet(`${method.definition.name} on a node of a cluster is`)),
+      );
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { EpochMs, QueueNumber } from "../base/brands.js";
 import type { Stamp } from "../queue/stamp.js";
-import type { QueueTransaction } from "../queue/view.js";
+import type { StateTransaction } from "../topic/view.js";
 
 /** What a decision came to. A rejection leaves no trace. */
 export type Decision<Outcome, Rejection> =
@@ -31,7 +31,7 @@ interface CommandBase {
 }
 
 export interface Command<Outcome, Rejection> extends CommandBase {
-  decide(transaction: QueueTransaction, stamp: Stamp): Decision<Outcome, Rejection>;
+  decide(transaction: StateTransaction, stamp: Stamp): Decision<Outcome, Rejection>;
 }
 
 /** Where and how long a command waits. */
@@ -44,9 +44,9 @@ export interface Waited {
 
 /** A command that may wait for something to be there. */
 export interface WaitingCommand<Outcome, Rejection> extends CommandBase {
-  locate(transaction: QueueTransaction, stamp: Stamp): Decision<Waited, Rejection>;
+  locate(transaction: StateTransaction, stamp: Stamp): Decision<Waited, Rejection>;
   decide(
-    transaction: QueueTransaction,
+    transaction: StateTransaction,
     stamp: Stamp,
     waited: Waited,
   ): Decision<Outcome, Rejection> | NothingYet;

@@ -26,9 +26,9 @@ export type JsonRead =
 /** Objects and lists inside each other. A policy needs 8; a text of nothing but brackets must not exhaust the stack. */
 const jsonDepthMax = 16;
 
-export function readJson(text: string): JsonRead {
+export function readJson(text: string, depthMax = jsonDepthMax): JsonRead {
   try {
-    return { kind: "read", node: new JsonReader(text).document() };
+    return { kind: "read", node: new JsonReader(text, depthMax).document() };
   } catch (error) {
     if (!(error instanceof BrokenJson)) throw error;
     return { kind: "broken", at: error.at, description: error.message };
@@ -54,10 +54,12 @@ const firstPrintable = 0x20;
 
 class JsonReader {
   readonly #text: string;
+  readonly #depthMax: number;
   #at = 0;
 
-  constructor(text: string) {
+  constructor(text: string, depthMax: number) {
     this.#text = text;
+    this.#depthMax = depthMax;
   }
 
   document(): JsonNode {
@@ -90,8 +92,8 @@ class JsonReader {
   #value(depth: number): JsonNode {
     const first = this.#next();
     const at = this.#at;
-    if (depth === jsonDepthMax && (first === "{" || first === "[")) {
-      throw this.#broken(`objects and lists may be nested ${jsonDepthMax} deep at most`);
+    if (depth === this.#depthMax && (first === "{" || first === "[")) {
+      throw this.#broken(`objects and lists may be nested ${this.#depthMax} deep at most`);
     }
     if (first === "{") return { kind: "object", at, members: this.#members(depth) };
     if (first === "[") return { kind: "list", at, items: this.#items(depth) };

@@ -3,7 +3,7 @@
 /** The service whose resources a policy belongs to. */
 export interface PolicyRules {
   /** The first part of actions (`queue:SendMessage`) and resources (`queue/orders`). */
-  readonly service: "queue";
+  readonly service: "queue" | "topic";
   /** Calls that act on one resource of the service: what a policy of it can be about. */
   readonly actions: readonly string[];
   /** Names for several actions at once. */

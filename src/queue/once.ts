@@ -2,7 +2,7 @@
 // The result is kept in the same record as the effect, so after a crash either both are there or neither.
 
 import { after, type DurationMs } from "../base/brands.js";
-import { accept, type Decided, reject } from "./rejections.js";
+import { accept, type Decided, type QueueRejection, reject } from "./rejections.js";
 import type { Stamp } from "./stamp.js";
 import type { QueueTransaction, RequestResult } from "./view.js";
 
@@ -24,13 +24,13 @@ export interface OutcomeCodec<Outcome> {
   decode(bytes: Buffer): Outcome;
 }
 
-export function decideOnce<Outcome>(
+export function decideOnce<Outcome, Rejection = QueueRejection>(
   transaction: QueueTransaction,
   stamp: Stamp,
   identity: RequestIdentity | undefined,
   codec: OutcomeCodec<Outcome>,
-  decide: () => Decided<Outcome>,
-): Decided<OnceOutcome<Outcome>> {
+  decide: () => Decided<Outcome, Rejection>,
+): Decided<OnceOutcome<Outcome>, Rejection | QueueRejection> {
   const kept = findKept(transaction, identity);
   return replay(transaction, stamp, kept, codec) ?? keep(transaction, stamp, kept, codec, decide());
 }
@@ -82,13 +82,13 @@ function replay<Outcome>(
   return accept({ outcome: codec.decode(result.result), isReplayed: true });
 }
 
-function keep<Outcome>(
+function keep<Outcome, Rejection>(
   transaction: QueueTransaction,
   stamp: Stamp,
   kept: Kept | undefined,
   codec: OutcomeCodec<Outcome>,
-  decided: Decided<Outcome>,
-): Decided<OnceOutcome<Outcome>> {
+  decided: Decided<Outcome, Rejection>,
+): Decided<OnceOutcome<Outcome>, Rejection> {
   if (decided.kind === "rejected") return decided;
   const { outcome } = decided;
   if (kept !== undefined) {

@@ -110,11 +110,11 @@ export type QueueRejection =
   | { readonly kind: "schedule_limit"; readonly queue: string; readonly limit: number }
   | { readonly kind: "request_id_reused" };
 
-export type Decided<Outcome> =
+export type Decided<Outcome, Rejection = QueueRejection> =
   | { readonly kind: "accepted"; readonly outcome: Outcome }
-  | { readonly kind: "rejected"; readonly rejection: QueueRejection };
+  | { readonly kind: "rejected"; readonly rejection: Rejection };
 
-export const accept = <Outcome>(outcome: Outcome): Decided<Outcome> => ({
+export const accept = <Outcome>(outcome: Outcome): Decided<Outcome, never> => ({
   kind: "accepted",
   outcome,
 });

@@ -75,7 +75,7 @@ export function decideSendMessages(
   letJoin(open);
   const results = entries.map((entry): SendResult => {
     const rejection = refusalOf(address, queue, entry);
-    return rejection === undefined ? send(open, entry) : { kind: "refused", rejection };
+    return rejection === undefined ? sendEntry(open, entry) : { kind: "refused", rejection };
   });
   open.close();
   if (results.some((result) => result.kind === "sent" && !result.isDuplicate)) {
@@ -130,7 +130,11 @@ function neededFields(queue: Queue, { content, fieldPrefix = "" }: SendEntry): r
 
 const noFields: readonly string[] = [];
 
-function send(open: OpenQueue, entry: SendEntry): SendResult {
+/** Appends a message that nothing speaks against (`refusalOf`), unless it is a duplicate. */
+export function sendEntry(
+  open: OpenQueue,
+  entry: SendEntry,
+): Extract<SendResult, { kind: "sent" }> {
   const { queue, now } = open;
   const { dedupId: given, groupId } = entry.content;
   const dedupId = queue.isFifo || given !== undefined ? dedupIdOf(queue, entry.content) : undefined;

@@ -177,7 +177,7 @@ const plainText = /^[\t\n\r\x20-\x7e]*$/;
 const forbiddenCharacter = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/u;
 
 /** The first character a text may not hold, at its offset in UTF-16 units. */
-function findForbidden(
+export function findForbidden(
   text: string,
 ): { readonly offset: number; readonly codePoint: number } | undefined {
   if (plainText.test(text)) return undefined;
@@ -293,7 +293,7 @@ function parseAttribute(
 }
 
 /** Decimal text within SQS's bounds: 38 significant digits, magnitude from 1e-128 to 1e126, or 0. */
-function isNumber(text: string): boolean {
+export function isNumber(text: string): boolean {
   const match = /^[+-]?(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,6}))?$/.exec(text);
   if (match === null || text.length > 512) return false;
   const [, whole = "", fraction = "", exponent = "0"] = match;

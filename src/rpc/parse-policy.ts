@@ -64,11 +64,15 @@ export function checkLabel(violations: Violations, label: string): void {
   }
 }
 
-export function checkPrincipals(violations: Violations, principals: readonly string[]): void {
+export function checkPrincipals(
+  violations: Violations,
+  principals: readonly string[],
+  countMax = listedMax,
+): void {
   if (principals.length === 0) {
     violations.add("MISSING_PARAMETER", "principals", "at least one principal is needed");
   }
-  if (!checkListLength(violations, "principals", principals.length, listedMax)) return;
+  if (!checkListLength(violations, "principals", principals.length, countMax)) return;
   principals.forEach((principal, index) => {
     const field = `principals[${index}]`;
     const kind = parsePrincipal(principal)?.kind;

@@ -18,7 +18,21 @@ export type ViolationReason =
   | "TOO_MANY_ENTRIES"
   | "BATCH_ENTRY_ID_INVALID"
   | "BATCH_ENTRY_IDS_NOT_DISTINCT"
-  | "BATCH_TOO_LONG";
+  | "BATCH_TOO_LONG"
+  // Of topics.
+  | "EMPTY_MESSAGE"
+  | "INVALID_SUBJECT"
+  | "STRUCTURE_NOT_JSON"
+  | "STRUCTURE_NO_DEFAULT"
+  | "STRUCTURE_DUPLICATE_KEY"
+  | "INVALID_ATTRIBUTE_NAME"
+  | "INVALID_ATTRIBUTE_TYPE"
+  | "INVALID_ID"
+  | "INVALID_POLICY"
+  | "IMMUTABLE_FIELD"
+  | "INVALID_SCOPE"
+  | "UNSUPPORTED_TARGET"
+  | "RETRY_WINDOW_TOO_LONG";
 
 /** Violations that are reported; a request may hold a million. */
 const violationsMax = 100;

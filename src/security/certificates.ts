@@ -1,5 +1,6 @@
 // Makes the certificates that the nodes of a cluster know each other by: a CA of the cluster's own, and for each node a
-// certificate that names cluster and node and nothing else (node-identity.ts). ECDSA on P-256, keys in PKCS #8.
+// certificate that names cluster and node and nothing else (node-identity.ts). ECDSA on P-256, keys in PKCS #8. And the
+// certificate of a key that messages are signed with, which is RSA because verifiers of such messages expect it.
 //
 // The bytes of X.509 are laid out by pkijs; keys and signatures are Node's.
 
@@ -11,7 +12,7 @@ import {
   sign,
   X509Certificate,
 } from "node:crypto";
-import { BitString, Integer, OctetString, Utf8String } from "asn1js";
+import { BitString, Integer, Null, OctetString, Utf8String } from "asn1js";
 import {
   AlgorithmIdentifier,
   AttributeTypeAndValue,
@@ -54,6 +55,7 @@ const backdatedMs = hours(1);
 const oids = {
   commonName: "2.5.4.3",
   ecdsaWithSha256: "1.2.840.10045.4.3.2",
+  sha256WithRsa: "1.2.840.113549.1.1.11",
   subjectKeyIdentifier: "2.5.29.14",
   keyUsage: "2.5.29.15",
   subjectAltName: "2.5.29.17",
@@ -67,6 +69,8 @@ const oids = {
 // Bits of the key usage extension, as its one byte with the count of its unused low bits.
 const signsCertificates = { byte: 0b0000_0110, unusedBits: 1 };
 const signsHandshakes = { byte: 0b1000_0000, unusedBits: 7 };
+/** The same bit: digitalSignature. */
+const signsMessages = signsHandshakes;
 
 /** A CA for one cluster, which its certificate names. */
 export function createClusterCa(cluster: string, issuance: Issuance): KeyedCertificate {
@@ -116,6 +120,29 @@ export function createNodeCertificate(
     uriName(nodeUri(identity)),
   ];
   return signed(certificate, privateKey, key);
+}
+
+/** A pair of keys of any kind that signatures are made with. */
+export interface KeyPair {
+  readonly publicKey: KeyObject;
+  readonly privateKey: KeyObject;
+}
+
+/** A certificate that vouches for itself: whoever verifies a message knows it by where it is served. */
+export function createMessageCertificate(
+  commonName: string,
+  { publicKey, privateKey }: KeyPair,
+  issuance: Issuance,
+): KeyedCertificate {
+  const certificate = blank(publicKey, issuance);
+  nameOf(certificate.subject, commonName);
+  certificate.issuer = certificate.subject;
+  certificate.extensions = [
+    basicConstraints(false),
+    keyUsage(signsMessages),
+    extension(oids.subjectKeyIdentifier, false, new OctetString({ valueHex: keyIdOf(publicKey) })),
+  ];
+  return signed(certificate, privateKey, privateKey);
 }
 
 /** The cluster that a CA is for. Throws a CertificateAuthorityFault when it is none of ours or its key is another's. */
@@ -172,7 +199,11 @@ function nameOf(name: RelativeDistinguishedNames, commonName: string): void {
 }
 
 function signed(certificate: Certificate, key: KeyObject, issuerKey: KeyObject): KeyedCertificate {
-  const algorithm = new AlgorithmIdentifier({ algorithmId: oids.ecdsaWithSha256 });
+  const isRsa = issuerKey.asymmetricKeyType === "rsa";
+  const algorithm = isRsa
+    ? // RFC 4055: parameters are there, and NULL.
+      new AlgorithmIdentifier({ algorithmId: oids.sha256WithRsa, algorithmParams: new Null() })
+    : new AlgorithmIdentifier({ algorithmId: oids.ecdsaWithSha256 });
   certificate.signature = algorithm;
   certificate.signatureAlgorithm = algorithm;
   const content = Buffer.from(certificate.encodeTBS().toBER());

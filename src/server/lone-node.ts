@@ -18,10 +18,11 @@ export class LoneNode implements ServedNode {
   }
 
   serveOn(data: Listener): void {
-    const [queueService, scheduleService] = servedDefinitions;
-    const { queues, schedules } = this.#term.handlers;
+    const [queueService, scheduleService, topicService] = servedDefinitions;
+    const { queues, schedules, topics } = this.#term.handlers;
     data.add(queueService, queues);
     data.add(scheduleService, schedules);
+    data.add(topicService, topics);
   }
 
   get engine(): Term["engine"] {

@@ -9,6 +9,7 @@ import { MoveHandles } from "../rpc/move-handle.js";
 import { PageTokens } from "../rpc/page-token.js";
 import { createQueueHandlers } from "../rpc/queue-handlers.js";
 import { createScheduleHandlers } from "../rpc/schedule-handlers.js";
+import { createTopicHandlers } from "../rpc/topic-handlers.js";
 import type { ReplicaReader } from "./replica-reader.js";
 import type { ServedHandlers } from "./term.js";
 
@@ -41,6 +42,12 @@ export function replicaHandlers(parts: ReplicaHandlerParts): ServedHandlers {
       pageTokens,
       requestKeepMs,
       scheduler: { lookAt: () => undefined },
+    }),
+    topics: createTopicHandlers({
+      engine: reader,
+      pageTokens,
+      requestKeepMs,
+      distributor: { begin: () => undefined, reap: () => undefined },
     }),
   };
 }

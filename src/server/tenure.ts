@@ -12,9 +12,13 @@ import { type ServedHandlers, servedDefinitions } from "./term.js";
 type Handlers = ReadonlyMap<string, unknown>;
 
 /** The handlers of all services by the paths of their methods. */
-function handlersByPath({ queues, schedules }: ServedHandlers): Handlers {
-  const [queueService, scheduleService] = servedDefinitions;
-  return new Map([...entriesOf(queueService, queues), ...entriesOf(scheduleService, schedules)]);
+function handlersByPath({ queues, schedules, topics }: ServedHandlers): Handlers {
+  const [queueService, scheduleService, topicService] = servedDefinitions;
+  return new Map([
+    ...entriesOf(queueService, queues),
+    ...entriesOf(scheduleService, schedules),
+    ...entriesOf(topicService, topics),
+  ]);
 }
 
 /** Of those, the ones that change nothing. */

@@ -10,12 +10,14 @@ import type { Log } from "../base/log.js";
 import type { Config } from "../config/settings.js";
 import type { Metrics } from "../edge/metrics.js";
 import type { CommitLog } from "../engine/commit-log.js";
+import { Distributor } from "../engine/distributor.js";
 import { Engine } from "../engine/engine.js";
 import { Mover } from "../engine/mover.js";
 import { Scheduler } from "../engine/scheduler.js";
 import { Sweeper } from "../engine/sweeper.js";
 import { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js";
 import { ScheduleServiceDefinition } from "../gen/forebay/queue/v1/schedule_service.js";
+import { TopicServiceDefinition } from "../gen/forebay/topic/v1/topic_service.js";
 import { ReceiptCodec } from "../queue/receipt.js";
 import type { ServiceHandlers } from "../rpc/call.js";
 import type { QueueHandlers } from "../rpc/handler-context.js";
@@ -23,6 +25,8 @@ import { MoveHandles } from "../rpc/move-handle.js";
 import { PageTokens } from "../rpc/page-token.js";
 import { createQueueHandlers } from "../rpc/queue-handlers.js";
 import { createScheduleHandlers } from "../rpc/schedule-handlers.js";
+import type { TopicHandlers } from "../rpc/topic-handler-context.js";
+import { createTopicHandlers } from "../rpc/topic-handlers.js";
 import type { Store } from "../store/store.js";
 import { observeEngine } from "./observe-engine.js";
 
@@ -44,10 +48,15 @@ export interface TermParts {
 export interface ServedHandlers {
   readonly queues: QueueHandlers;
   readonly schedules: ServiceHandlers<typeof ScheduleServiceDefinition>;
+  readonly topics: TopicHandlers;
 }
 
 /** The services that applications call. */
-export const servedDefinitions = [QueueServiceDefinition, ScheduleServiceDefinition] as const;
+export const servedDefinitions = [
+  QueueServiceDefinition,
+  ScheduleServiceDefinition,
+  TopicServiceDefinition,
+] as const;
 
 export class Term {
   readonly engine: Engine;
@@ -55,6 +64,7 @@ export class Term {
   readonly #mover: Mover;
   readonly #scheduler: Scheduler;
   readonly #sweeper: Sweeper;
+  readonly #distributor: Distributor;
   readonly #draining = new AbortController();
 
   private constructor(engine: Engine, parts: TermParts) {
@@ -77,6 +87,12 @@ export class Term {
       failed: (error) =>
         log.error({ err: error }, "runs of schedules failed; they are tried again"),
     });
+    this.#distributor = new Distributor({
+      engine,
+      clock,
+      failed: (error) =>
+        log.error({ err: error }, "messages of a topic were not handed on; it is tried again"),
+    });
     // Every open stream listens.
     setMaxListeners(0, this.#draining.signal);
     const pageTokens = new PageTokens(secret);
@@ -98,6 +114,12 @@ export class Term {
         pageTokens,
         requestKeepMs,
         scheduler: this.#scheduler,
+      }),
+      topics: createTopicHandlers({
+        engine,
+        pageTokens,
+        requestKeepMs,
+        distributor: this.#distributor,
       }),
     };
   }
@@ -127,11 +149,17 @@ export class Term {
     return this.#mover.runningCount;
   }
 
-  /** Goes on with what runs by itself: clean-up, move tasks, schedules. */
+  async #stopWorkers(): Promise<void> {
+    const workers = [this.#sweeper, this.#mover, this.#scheduler, this.#distributor];
+    await Promise.all(workers.map((worker) => worker.stop()));
+  }
+
+  /** Goes on with what runs by itself: clean-up, move tasks, schedules, deliveries of topics. */
   begin(): void {
     this.#sweeper.start();
     this.#mover.start();
     this.#scheduler.start();
+    this.#distributor.start();
   }
 
   /**
@@ -140,7 +168,7 @@ export class Term {
    */
   async stop(callsEnd: () => Promise<void>): Promise<void> {
     this.#draining.abort();
-    await Promise.all([this.#sweeper.stop(), this.#mover.stop(), this.#scheduler.stop()]);
+    await this.#stopWorkers();
     this.engine.refuseWaits();
     await callsEnd();
     await this.engine.stop();
@@ -153,7 +181,7 @@ export class Term {
   async abandon(): Promise<void> {
     this.engine.abandon();
     this.#draining.abort();
-    await Promise.all([this.#sweeper.stop(), this.#mover.stop(), this.#scheduler.stop()]);
+    await this.#stopWorkers();
     await this.engine.stop();
   }
 }

@@ -4,6 +4,12 @@
 import type { Namespace, QueueName } from "../base/brands.js";
 import type { MoveOrder, MoveTaskId } from "../queue/move-task.js";
 import { checkSchedule, checkScheduleDue } from "./check-schedules.js";
+import {
+  checkEndedTopic,
+  checkNamespaceSubscription,
+  checkSubscriptionId,
+  checkTopicCount,
+} from "./check-topics.js";
 import { type CheckWalk, isPlace, keyAfter, keyName } from "./check-walk.js";
 import {
   countersKey,
@@ -40,6 +46,12 @@ const tablesByByte: Readonly<Record<string, CheckRow>> = {
   "\x88": checkSchedule,
   "\x89": checkScheduleDue,
   "\x8a": checkMoveOrder,
+  // Topics were read before, with their segments.
+  "\x8b": () => undefined,
+  "\x8c": checkTopicCount,
+  "\x8d": checkSubscriptionId,
+  "\x8e": checkNamespaceSubscription,
+  "\x8f": checkEndedTopic,
 };
 
 export async function checkStoreRows(context: StoreRowsContext): Promise<void> {

@@ -8,9 +8,11 @@
 
 import type { EpochMs } from "../base/brands.js";
 import type { Queue } from "../queue/model.js";
+import type { Topic } from "../topic/model.js";
 import { checkLog } from "./check-log.js";
 import { checkSegment } from "./check-segment.js";
 import { checkStoreRows, namesOf } from "./check-store-rows.js";
+import { checkTopicSegment } from "./check-topics.js";
 import { CheckWalk, type Contradiction, keyAfter, prefixAfter } from "./check-walk.js";
 import {
   deadLetterSourceKey,
@@ -28,6 +30,8 @@ export interface CheckReport {
   readonly contradictions: readonly Contradiction[];
   readonly contradictionCount: number;
   readonly queueCount: number;
+  readonly topicCount: number;
+  /** Of queues. */
   readonly messageCount: number;
   readonly rowCount: number;
   /** Of a member of a group. */
@@ -50,7 +54,12 @@ export function renderCheckReport(report: CheckReport): string {
   const count = (value: number, noun: string): string =>
     `${value.toLocaleString("en-US")} ${noun}${value === 1 ? "" : "s"}`;
   const read = [
-    `${count(report.queueCount, "queue")}, ${count(report.messageCount, "message")}, ${count(report.rowCount, "row")} read.`,
+    [
+      count(report.queueCount, "queue"),
+      ...(report.topicCount === 0 ? [] : [count(report.topicCount, "topic")]),
+      count(report.messageCount, "message"),
+      `${count(report.rowCount, "row")} read.`,
+    ].join(", "),
     ...(report.log === undefined
       ? []
       : [`${count(report.log.recordCount, "record")} of the log read.`]),
@@ -72,6 +81,7 @@ interface Owner {
   readonly key: string;
   readonly name: string;
   hasCounters: boolean;
+  readonly kind: "queue" | "topic";
 }
 
 class StoreCheck {
@@ -79,6 +89,7 @@ class StoreCheck {
   readonly #owners = new Map<string, Owner>();
   readonly #garbage = new Set<string>();
   #queueCount = 0;
+  #topicCount = 0;
   #messageCount = 0;
   /** No row can tell of a later instant: every record carries the last one. */
   #lastInstant = Number.MAX_SAFE_INTEGER;
@@ -95,6 +106,7 @@ class StoreCheck {
       contradictions,
       contradictionCount,
       queueCount: this.#queueCount,
+      topicCount: this.#topicCount,
       messageCount: this.#messageCount,
       rowCount,
       ...(log !== undefined && { log }),
@@ -114,6 +126,7 @@ class StoreCheck {
   async #checkState(): Promise<void> {
     this.#checkTime();
     await this.#checkQueues();
+    await this.#checkTopics();
     await this.#checkGarbage();
     await this.#checkSegments();
     this.#checkOwnersSeen();
@@ -161,7 +174,40 @@ class StoreCheck {
       key: queueKey(namespace, queue.name),
       name,
       hasCounters: false,
+      kind: "queue",
     });
+  }
+
+  async #checkTopics(): Promise<void> {
+    await this.#walk.walk("\x8b", "\x8c", (scanned) => {
+      const names = namesOf(scanned.key, 2);
+      if (names === undefined) {
+        this.#walk.layout(scanned.key);
+        return undefined;
+      }
+      const name = `topic ${names.join("/")}`;
+      this.#topicCount += 1;
+      const { row } = this.#walk.read(scanned, tables.topic, () => name);
+      if (row !== undefined) this.#addTopic(row, scanned.key, name);
+      return undefined;
+    });
+    // What is left of topics that were deleted goes step by step.
+    for (const key of this.#walk.store.keys("\x8f", "\x90", endedTopicsMax)) {
+      this.#garbage.add(key.slice(1));
+    }
+  }
+
+  #addTopic(topic: Topic, key: string, name: string): void {
+    if (topic.slot >= slotEnd) this.#walk.report(name, `Its slot ${topic.slot} is out of range.`);
+    if (this.#isInFuture(topic.createdAt) || this.#isInFuture(topic.updatedAt)) {
+      this.#walk.report(name, "It was created or updated after the last instant of the store.");
+    }
+    const prefix = segmentPrefix(topic.slot, topic.segment);
+    const other = this.#owners.get(prefix);
+    if (other !== undefined) {
+      this.#walk.report(name, `Its segment ${topic.segment} is also that of ${other.name}.`);
+    }
+    this.#owners.set(prefix, { key, name, hasCounters: false, kind: "topic" });
   }
 
   /** The reverse, a source that names another queue, is found with the row. */
@@ -207,7 +253,7 @@ class StoreCheck {
       else if (!this.#garbage.has(prefix)) {
         this.#walk.report(
           segmentName(prefix),
-          "It belongs to no queue and is not marked as garbage.",
+          "It belongs to no queue or topic and is not marked as garbage.",
         );
       }
       from = prefixAfter(prefix);
@@ -215,7 +261,23 @@ class StoreCheck {
     }
   }
 
+  async #checkTopicSegment(prefix: string, owner: Owner): Promise<void> {
+    const topic = this.#walk.find(tables.topic, owner.key);
+    if (topic === undefined || topic === "unreadable") return;
+    owner.hasCounters = await checkTopicSegment({
+      walk: this.#walk,
+      prefix,
+      topic,
+      name: owner.name,
+      lastInstant: this.#lastInstant,
+    });
+  }
+
   async #checkSegment(prefix: string, owner: Owner): Promise<void> {
+    if (owner.kind === "topic") {
+      await this.#checkTopicSegment(prefix, owner);
+      return;
+    }
     const queue = this.#walk.find(tables.queue, owner.key);
     if (queue === undefined || queue === "unreadable") return;
     const checked = await checkSegment({
@@ -242,5 +304,7 @@ class StoreCheck {
 }
 
 const slotEnd = 0x4000;
+/** Topics that were deleted and are known not to be strays; they go within seconds. */
+const endedTopicsMax = 100_000;
 const segmentName = (prefix: string): string =>
   `segment ${u64At(prefix, 2)} in slot ${prefix.charCodeAt(0) * 256 + prefix.charCodeAt(1)}`;

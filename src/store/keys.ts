@@ -21,6 +21,18 @@
 //   slot segment 'y' time id             scheduled: a message that waits for its time
 //   slot segment 'c'                     counters of the queue
 //   slot segment 'x' <rest of key> u16   further chunks of a value that does not fit a page
+// In the segment of a topic (`topic-keys.ts`):
+//   slot segment 'C'                     numbers of the topic, and where its lane is
+//   slot segment 'D' subscription        what became of a subscription's messages
+//   slot segment 'E' hash                the subscription of a target
+//   slot segment 'K' sequence subscription
+//                                        subscriptions with a place of their own, by that place
+//   slot segment 'M' sequence            message
+//   slot segment 'R' subscription        of those with a place of their own the ones that catch up
+//   slot segment 'S' subscription        subscription
+//   slot segment 'U' id                  remembered deduplication id; of one group: space group space id
+//   slot segment 'V' time id             remembered deduplication ids, oldest first
+// About the whole store:
 //   0x80 namespace 00 name               queue
 //   0x81 slot segment                    garbage: a segment to be removed
 //   0x82 hash                            kept result of a request id
@@ -33,6 +45,11 @@
 //   0x88 't' namespace 00 queue 00 name  what a schedule has done and will do
 //   0x89 time namespace 00 queue 00 name schedules in the order they run next
 //   0x8a queue task                      move order: what a move task is to do
+//   0x8b namespace 00 name               topic
+//   0x8c namespace                       how many topics a namespace has
+//   0x8d subscription                    where a subscription is
+//   0x8e namespace 00 subscription       subscriptions of a namespace
+//   0x8f slot segment                    ended topic: its subscriptions are still to be removed
 //   0xff <key> u16                       further chunks of a row above
 
 import type { EpochMs, QueueNumber, Sequence } from "../base/brands.js";

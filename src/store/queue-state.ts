@@ -25,7 +25,6 @@ import type {
   NamedState,
   PassedMessage,
   QueueNames,
-  QueueTransaction,
   RememberedKey,
   RequestResult,
   ReturnedEntry,
@@ -33,6 +32,7 @@ import type {
   ScheduledPosition,
   TimedEntry,
 } from "../queue/view.js";
+import type { StateTransaction, TopicTransaction } from "../topic/view.js";
 import {
   attemptKey,
   countersKey,
@@ -71,6 +71,7 @@ import {
 } from "./keys.js";
 import type { RowAccess } from "./row-access.js";
 import { noCounters, type Table, tables } from "./tables.js";
+import { TopicState } from "./topic-state.js";
 
 /** A message whose counted size is below this fits one value with all that surrounds it (attribute framing, ids). */
 const surelyWholeBytes = 1_700;
@@ -88,7 +89,8 @@ const garbagePage = 16;
 const namesOf = ({ namespace, name: queue }: QueueNames, name: string): string =>
   scheduleNames({ namespace, queue, name });
 
-export class QueueState implements QueueTransaction {
+export class QueueState implements StateTransaction {
+  readonly topics: TopicTransaction;
   readonly #rows: RowAccess;
   /** The queue whose prefix was made last. */
   #prefixed: { readonly queue: Queue | undefined; readonly prefix: string } = {
@@ -98,6 +100,7 @@ export class QueueState implements QueueTransaction {
 
   constructor(rows: RowAccess) {
     this.#rows = rows;
+    this.topics = new TopicState(rows);
   }
 
   /** Every row of a segment is read and written through it, mostly many of one queue in a row. */

@@ -37,6 +37,28 @@ import type { RequestResult, ScheduledHead, ScheduledPosition } from "../queue/v
 import { ByteReader, ByteWriter, frameHeaderBytes } from "./bytes.js";
 import { segmentPrefixLength, u64At } from "./keys.js";
 import { decodeMoveOrder, decodeMoveTask, encodeMoveOrder, encodeMoveTask } from "./move-rows.js";
+import {
+  decodeDeliveries,
+  decodeEnded,
+  decodeId,
+  decodeLocator,
+  decodePublishedOnce,
+  decodeSubscription,
+  decodeTopic,
+  decodeTopicCount,
+  decodeTopicCounters,
+  decodeTopicMessage,
+  encodeDeliveries,
+  encodeEnded,
+  encodeId,
+  encodeLocator,
+  encodePublishedOnce,
+  encodeSubscription,
+  encodeTopic,
+  encodeTopicCount,
+  encodeTopicCounters,
+  encodeTopicMessage,
+} from "./topic-rows.js";
 
 /** How rows of one kind are written and read. */
 export interface Table<Row> {
@@ -903,6 +925,39 @@ export const tables = {
     encode: encodeMoveOrder,
     decode: decodeMoveOrder,
     isChunked: true,
+  }),
+  topic: table("topic", {
+    encode: encodeTopic,
+    decode: decodeTopic,
+    isCached: true,
+    isOrdered: true,
+    isChunked: true,
+  }),
+  topicCount: table("topic count", { encode: encodeTopicCount, decode: decodeTopicCount }),
+  topicCounters: table("topic counters", {
+    encode: encodeTopicCounters,
+    decode: decodeTopicCounters,
+    isCached: true,
+  }),
+  topicMessage: table("topic message", { encode: encodeTopicMessage, decode: decodeTopicMessage }),
+  subscription: table("subscription", {
+    encode: encodeSubscription,
+    decode: decodeSubscription,
+    isOrdered: true,
+    isChunked: true,
+  }),
+  endpoint: table("endpoint", { encode: encodeId, decode: decodeId }),
+  deliveries: table("deliveries", { encode: encodeDeliveries, decode: decodeDeliveries }),
+  ownPlace: presence("own place"),
+  catchingUp: presence("catching up"),
+  published: table("published once", { encode: encodePublishedOnce, decode: decodePublishedOnce }),
+  publishedTime: presence("published time"),
+  subscriptionId: table("subscription id", { encode: encodeLocator, decode: decodeLocator }),
+  namespaceSubscription: presence("namespace subscription"),
+  endedTopic: table("ended topic", {
+    encode: encodeEnded,
+    decode: decodeEnded,
+    isOrdered: true,
   }),
   /** Rows whose meaning does not matter to whoever removes them: the reaper's view of a dead segment. */
   raw: table<true>("raw", {

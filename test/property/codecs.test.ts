@@ -23,12 +23,25 @@ import {
   segmentPrefix,
 } from "../../src/store/keys.js";
 import { type Table, tables } from "../../src/store/tables.js";
+import {
+  deliveriesKey,
+  endedTopicKey,
+  endpointKey,
+  publishedKey,
+  subscriptionIdKey,
+  subscriptionKey,
+  topicCountersKey,
+  topicCountKey,
+  topicKey,
+  topicMessageKey,
+} from "../../src/store/topic-keys.js";
 import { propertyTimeoutMs, runs } from "../support/property.js";
 import {
   counters,
   dedupEntry,
   delivery,
   group,
+  id16,
   message,
   moveOrder,
   moveTask,
@@ -42,8 +55,19 @@ import {
   u32,
   u64,
 } from "../support/stored-rows.js";
+import {
+  deliveries,
+  locator,
+  publishedOnce,
+  subscription,
+  topic,
+  topicCount,
+  topicCounters,
+  topicMessage,
+} from "../support/topic-rows.js";
 
 const prefix = segmentPrefix(7, 1_234_567);
+const subscriptionId = Buffer.alloc(16, 3);
 
 function expectRoundTrip<Row>(table: Table<Row>, key: string, row: Row): void {
   const encoded = table.encode(row).subarray(frameHeaderBytes);
@@ -107,6 +131,24 @@ const rowCases: readonly (readonly [string, () => void])[] = [
   rowCase("request", tables.request, request, () => "\x82abc"),
   rowCase("node", tables.node, u64, () => "\x84time"),
   rowCase("secret", tables.secret, secret, () => "\x84secret"),
+  rowCase("topic", tables.topic, topic, (row) => topicKey(row.namespace, row.name)),
+  rowCase("topic count", tables.topicCount, topicCount, () => topicCountKey("default")),
+  rowCase("topic counters", tables.topicCounters, topicCounters, () => topicCountersKey(prefix)),
+  rowCase("topic message", tables.topicMessage, topicMessage, (row) =>
+    topicMessageKey(prefix, row.sequence),
+  ),
+  rowCase("subscription", tables.subscription, subscription, (row) =>
+    subscriptionKey(prefix, row.id),
+  ),
+  rowCase("endpoint", tables.endpoint, id16, () => endpointKey(prefix, "queue", "a/b")),
+  rowCase("deliveries", tables.deliveries, deliveries, () => deliveriesKey(prefix, subscriptionId)),
+  rowCase("published once", tables.published, publishedOnce, () => publishedKey(prefix, "a")),
+  rowCase("subscription id", tables.subscriptionId, locator, () =>
+    subscriptionIdKey(subscriptionId),
+  ),
+  rowCase("ended topic", tables.endedTopic, fc.string({ unit: "binary" }), () =>
+    endedTopicKey(1, 2),
+  ),
   rowCase("deleted queue", tables.deletedQueue, u64, () => "\x85default\x00orders"),
 ];
 
@@ -263,6 +305,10 @@ const presences = [
   "schedule due",
   "garbage",
   "request due",
+  "own place",
+  "catching up",
+  "published time",
+  "namespace subscription",
   "raw",
 ];
 

@@ -41,12 +41,13 @@ export const u32 = fc.oneof(
   fc.constantFrom(...edges.filter((edge) => edge < 2 ** 32)),
   fc.nat({ max: 2 ** 32 - 1 }),
 );
-const bytes = (constraints: fc.IntArrayConstraints = {}): fc.Arbitrary<Buffer> =>
+export const bytes = (constraints: fc.IntArrayConstraints = {}): fc.Arbitrary<Buffer> =>
   fc.uint8Array(constraints).map((array) => Buffer.from(array));
 // Well-formed text of every plane: what is stored has passed the wire, which refuses unpaired surrogates.
-const text = (maxLength: number): fc.Arbitrary<string> => fc.string({ unit: "binary", maxLength });
+export const text = (maxLength: number): fc.Arbitrary<string> =>
+  fc.string({ unit: "binary", maxLength });
 export const name = fc.stringMatching(/^[A-Za-z0-9_-]{1,80}$/);
-const maybe = <Value>(value: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
+export const maybe = <Value>(value: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
   fc.option(value, { nil: undefined });
 
 export const instant = u64.map((value) => value as EpochMs);
@@ -54,7 +55,7 @@ export const place = u64.map((value) => value as Sequence);
 export const id16 = bytes({ minLength: 16, maxLength: 16 });
 /** As the wire lets them through: 1 to 128 printable characters of ASCII, without spaces. */
 export const groupName = fc.stringMatching(/^[!-~]{1,128}$/);
-const duration = u64.map((value) => value as DurationMs);
+export const duration = u64.map((value) => value as DurationMs);
 const busy: fc.Arbitrary<BusyTime> = fc.record({ minute: u32, currentMs: u64, beforeMs: u64 });
 export const standingPlace: fc.Arbitrary<Place> = fc.record({ at: instant, order: place });
 
@@ -69,7 +70,7 @@ const traits: fc.Arbitrary<MessageTraits> = fc.record({
   priority: fc.nat({ max: 9 }),
 });
 
-const attributes = fc.array(
+export const attributes = fc.array(
   fc.record({
     name: text(20),
     dataType: text(20),
@@ -142,7 +143,7 @@ export const delivery: fc.Arbitrary<Delivery> = fc
     earlierReceives: own.origin === undefined ? 0 : own.earlierReceives,
   }));
 
-const queueName = name.map((value) => value as QueueName);
+export const queueName = name.map((value) => value as QueueName);
 export const queue: fc.Arbitrary<Queue> = fc.record({
   number: u64.map((value) => value as QueueNumber),
   segment: u64.map((value) => value as SegmentNumber),

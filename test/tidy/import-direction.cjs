@@ -16,11 +16,14 @@ const mayImport = {
   // The listeners wrap the handlers of rpc; rpc knows nothing of them.
   edge: ["base", "config", "engine", "gen", "rpc"],
   security: ["base", "engine", "gen", "policy"],
-  rpc: ["base", "engine", "gen", "policy", ...services],
-  delivery: ["base", "engine", "gen", ...services],
+  // Of delivery the rules of delivery policies, which are checked where they are set.
+  rpc: ["base", "delivery/delivery-policy", "engine", "gen", "policy", ...services],
+  // Of policies how networks are written; of security the certificates of what signs messages.
+  delivery: ["base", "engine", "gen", "policy/ip-network", "security/certificates", ...services],
   queue: ["base", "policy"],
   cache: ["base"],
-  topic: ["base", "queue"],
+  // A delivery to a queue is a send by the rules of queues, of what delivery puts into an envelope.
+  topic: ["base", "delivery/envelopes", "policy", "queue"],
   // The documents that say who may do what, the same for every service.
   policy: ["base"],
   // The services' views and stamps, and their clean-up decisions, which the sweeper runs.

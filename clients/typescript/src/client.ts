@@ -1,4 +1,4 @@
-// The client: the connection to a server or a cluster, and the queues on it.
+// The client: the connection to a server or a cluster, and the queues and topics on it.
 
 import { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js";
 import { type Acks, type CallOptions, Connection, type RetryOptions } from "./connection.js";
@@ -12,6 +12,16 @@ import { Queue } from "./queue.js";
 import { attributesToWire, type QueueAttributes } from "./queue-attributes.js";
 import type { QueueContext, RequestIdOption } from "./queue-calls.js";
 import { newRequestId } from "./random.js";
+import {
+  type CreateTopicOptions,
+  createTopic,
+  listSubscriptions,
+  listTopics,
+  Subscription,
+  type SubscriptionDescription,
+  Topic,
+  type TopicDescription,
+} from "./topic.js";
 
 const { methods } = QueueServiceDefinition;
 
@@ -158,6 +168,45 @@ export class ForebayClient implements AsyncDisposable {
       const response = await this.#connection.unary(methods.listQueues, request, options);
       return { items: response.queues, nextPageToken: response.nextPageToken };
     });
+  }
+
+  /** The topic of this name. Asks the server nothing. */
+  topic(name: string): Topic {
+    return new Topic(name, this.#connection);
+  }
+
+  /**
+   * Creates a topic, usable at once; `created` is false if it existed already with the settings and tags given. The name of a
+   * FIFO topic ends in `.fifo`.
+   *
+   * @throws ForebayError TOPIC_EXISTS_DIFFERENT_ATTRIBUTES, TOPIC_EXISTS_DIFFERENT_TAGS, INVALID_PARAMETER, NOT_FIFO,
+   * INVALID_POLICY, POLICY_LIMIT, TAG_LIMIT, TOPIC_LIMIT.
+   */
+  createTopic(
+    name: string,
+    options: CreateTopicOptions = {},
+  ): Promise<{ readonly topic: TopicDescription; readonly created: boolean }> {
+    return createTopic(this.#connection, name, options);
+  }
+
+  /** The topics whose names start with `prefix`, in order, over all pages until the loop is left. */
+  topics(
+    prefix = "",
+    options: CallOptions = {},
+  ): AsyncGenerator<TopicDescription, void, undefined> {
+    return listTopics(this.#connection, prefix, options);
+  }
+
+  /** The subscription of this id. Asks the server nothing. */
+  subscription(id: string): Subscription {
+    return new Subscription(id, this.#connection);
+  }
+
+  /** The subscriptions of all topics, oldest first, over all pages until the loop is left. */
+  subscriptions(
+    options: CallOptions = {},
+  ): AsyncGenerator<SubscriptionDescription, void, undefined> {
+    return listSubscriptions(this.#connection, "", options);
   }
 
   /**

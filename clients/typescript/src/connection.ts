@@ -16,6 +16,7 @@ import {
 import { ClusterServiceDefinition } from "../gen/forebay/admin/v1/cluster_service.js";
 import { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js";
 import { ScheduleServiceDefinition } from "../gen/forebay/queue/v1/schedule_service.js";
+import { TopicServiceDefinition } from "../gen/forebay/topic/v1/topic_service.js";
 import { onAbort } from "./abort.js";
 import { Backoff, type BackoffBounds } from "./backoff.js";
 import { Channels } from "./channels.js";
@@ -314,9 +315,13 @@ const hadNoEffect = ({ reason }: ForebayError, hasOthers: boolean): boolean =>
 
 /** Where each method is called. The generated definition of a method does not name the service it is of. */
 const paths: ReadonlyMap<object, string> = new Map(
-  [QueueServiceDefinition, ScheduleServiceDefinition, ClusterServiceDefinition].flatMap(
-    ({ fullName, methods }) =>
-      Object.values(methods).map((method) => [method, `/${fullName}/${method.name}`] as const),
+  [
+    QueueServiceDefinition,
+    ScheduleServiceDefinition,
+    TopicServiceDefinition,
+    ClusterServiceDefinition,
+  ].flatMap(({ fullName, methods }) =>
+    Object.values(methods).map((method) => [method, `/${fullName}/${method.name}`] as const),
   ),
 );
 

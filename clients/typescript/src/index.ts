@@ -100,4 +100,23 @@ export type {
   Schedules,
   ScheduleTiming,
 } from "./schedules.js";
+export {
+  type BatchPublish,
+  type CreateTopicOptions,
+  type FifoThroughputScope,
+  type FilterPolicyScope,
+  type PublishBatchResult,
+  type PublishOptions,
+  type PublishResult,
+  Subscription,
+  type SubscriptionCounters,
+  type SubscriptionDescription,
+  type SubscriptionSettings,
+  type SubscriptionState,
+  type TargetKind,
+  Topic,
+  type TopicCounters,
+  type TopicDescription,
+  type TopicSettings,
+} from "./topic.js";
 export type { Handler, HandlerContext, Worker, WorkerOptions } from "./worker.js";

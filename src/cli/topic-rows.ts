@@ -1,0 +1,95 @@
+// Topics and subscriptions as commands print them.
+
+import type { SubscriptionDescription, TopicDescription } from "@forebay/client";
+import { formatDuration } from "./durations.js";
+import { choiceText } from "./message-rows.js";
+import type { Row } from "./output.js";
+
+export const topicHeadings = ["topic", "display name", "created"];
+
+/** A topic in a list. */
+export function topicInList(description: TopicDescription): Row {
+  const { topic, settings, createTime } = description;
+  return {
+    cells: {
+      topic,
+      "display name": settings.displayName,
+      created: createTime?.toISOString() ?? "",
+    },
+    json: description,
+    raw: topic,
+  };
+}
+
+/** A topic in full. */
+export function topicRow(description: TopicDescription): Row {
+  const { topic, isFifo, settings, counters, owner, createTime, etag } = description;
+  return rowOf(description, topic, {
+    topic,
+    type: isFifo ? "fifo" : "standard",
+    "display name": settings.displayName === "" ? undefined : settings.displayName,
+    "max message size": settings.maximumMessageBytes,
+    "content dedup": isFifo ? settings.contentBasedDeduplication : undefined,
+    "dedup scope": settings.fifoThroughputScope && choiceText(settings.fifoThroughputScope),
+    policy: settings.policy === "" ? undefined : settings.policy,
+    subscriptions: counters?.subscriptionCount,
+    "subscriptions ended": counters?.endedSubscriptionCount,
+    published: counters?.publishedCount,
+    "to be handed on": counters?.pendingCount,
+    owner,
+    created: createTime?.toISOString(),
+    etag,
+  });
+}
+
+export const subscriptionHeadings = ["subscription", "topic", "kind", "endpoint", "state"];
+
+/** A subscription in a list. */
+export function subscriptionInList(description: SubscriptionDescription): Row {
+  const { subscription, topic, kind, endpoint, state } = description;
+  const cells = {
+    subscription,
+    topic,
+    kind: kind === undefined ? "?" : choiceText(kind),
+    endpoint,
+    state: state === undefined ? "?" : choiceText(state),
+  };
+  return { cells, json: description, raw: subscription };
+}
+
+/** A subscription in full. */
+export function subscriptionRow(description: SubscriptionDescription): Row {
+  const { settings, counters, createTime, etag } = description;
+  const { cells, raw } = subscriptionInList(description);
+  const age = counters?.oldestPendingAgeMs;
+  return rowOf(description, raw, {
+    ...cells,
+    raw: settings?.rawMessageDelivery,
+    "dead-letter queue": settings?.deadLetterQueue === "" ? undefined : settings?.deadLetterQueue,
+    paused: settings?.paused,
+    filter: settings?.filterPolicy === "" ? undefined : settings?.filterPolicy,
+    backlog: counters?.backlogCount,
+    "oldest pending": age === undefined ? undefined : formatDuration(age),
+    delivered: counters?.deliveredCount,
+    filtered: counters?.filteredCount,
+    "dead-lettered": counters?.deadLetteredCount,
+    undeliverable: counters?.undeliverableCount,
+    created: createTime?.toISOString(),
+    etag,
+  });
+}
+
+type Value = string | number | boolean | undefined;
+
+function rowOf(
+  json: unknown,
+  raw: string | Uint8Array,
+  lines: Readonly<Record<string, Value>>,
+): Row {
+  const present = Object.entries(lines).filter(([, value]) => value !== undefined);
+  return {
+    cells: Object.fromEntries(present.map(([name, value]) => [name, `${value}`])),
+    json,
+    raw,
+  };
+}

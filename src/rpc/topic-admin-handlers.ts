@@ -1,0 +1,283 @@
+// The topic as a resource at the wire: create, describe, change, list, delete, tag, and the permissions in its policy.
+
+import { TopicType } from "../gen/forebay/topic/v1/topic.js";
+import { AddPermissionRequest, CreateTopicRequest } from "../gen/forebay/topic/v1/topic_service.js";
+import { grantableTopicActions, topicPolicyRules } from "../policy/topic-policy-rules.js";
+import { decideOnce } from "../queue/once.js";
+import { accept } from "../queue/rejections.js";
+import {
+  decideAddTopicPermission,
+  decideDeleteTopic,
+  decideListTopics,
+  decideRemoveTopicPermission,
+  decideReportTopic,
+  decideTagTopic,
+  decideUntagTopic,
+  decideUpdateTopic,
+  type PermissionsChanged,
+} from "../topic/administer-topic.js";
+import { decideCreateTopic, type TopicCreated } from "../topic/create-topic.js";
+import { topicLimits } from "../topic/limits.js";
+import { findTopic } from "../topic/topic-name.js";
+import { localCaller, parsePageToken } from "./handler-context.js";
+import { checkLabel, checkNewLabel, checkPrincipals } from "./parse-policy.js";
+import { checkTagKey, checkTags } from "./parse-queue.js";
+import { inKeyOrder, jsonCodec } from "./request-ids.js";
+import {
+  createTopicTools,
+  type TopicHandlerParts,
+  type TopicHandlers,
+} from "./topic-handler-context.js";
+import { isFifoTopicName, parseNewTopicAddress } from "./topic-names.js";
+import { renderTopic } from "./topic-render.js";
+import {
+  applyTopicMask,
+  checkTopicPolicy,
+  findLaterTopicSetting,
+  parseTopicSettings,
+} from "./topic-settings.js";
+import { topicFaultOf } from "./topic-wire-errors.js";
+import { checkListLength, listedMax, parseCount, parseEnum, Violations } from "./violations.js";
+import { notYet } from "./wire-errors.js";
+
+const pageSizes = { min: 1, max: topicLimits.pageMax };
+
+export function createTopicAdminHandlers(
+  parts: TopicHandlerParts,
+): Pick<
+  TopicHandlers,
+  | "createTopic"
+  | "getTopic"
+  | "updateTopic"
+  | "deleteTopic"
+  | "listTopics"
+  | "tagTopic"
+  | "untagTopic"
+  | "listTopicTags"
+  | "addPermission"
+  | "removePermission"
+> {
+  const { pageTokens, distributor } = parts;
+  const { namespace, senderId } = localCaller;
+  const { execute, identify, address, addressOnly } = createTopicTools(parts);
+  return {
+    createTopic: async (request) => {
+      const violations = new Violations();
+      const type = parseEnum(violations, "type", request.type, TopicType);
+      const asked = type === undefined ? undefined : type === "FIFO";
+      const target = parseNewTopicAddress(violations, request.topic, asked, namespace);
+      const isFifo = isFifoTopicName(target.name);
+      const settings = parseTopicSettings(violations, request.settings);
+      const exceeded = checkTopicPolicy(violations, target, request.settings?.policy);
+      checkTags(violations, "tags", request.tags);
+      const identity = identify(violations, request.requestId, "CreateTopic", () =>
+        CreateTopicRequest.encode({
+          ...request,
+          tags: inKeyOrder(request.tags),
+          requestId: "",
+        }).finish(),
+      );
+      violations.throwIfAny();
+      if (exceeded !== undefined) throw exceeded;
+      const later = findLaterTopicSetting(request.settings);
+      if (later !== undefined) throw later;
+      if (request.dataProtectionPolicy !== "") {
+        throw notYet("Data protection policies are", "data_protection_policy");
+      }
+      const command = { address: target, isFifo, settings, tags: request.tags, owner: senderId };
+      const { outcome, isReplayed, topic } = await execute({
+        name: "CreateTopic",
+        bytes: Buffer.byteLength(settings.policy ?? ""),
+        isGrowing: true,
+        decide: (transaction, stamp) => {
+          const once = decideOnce(transaction, stamp, identity, jsonCodec<TopicCreated>(), () =>
+            decideCreateTopic(transaction, command, stamp),
+          );
+          if (once.kind === "rejected") return once;
+          return accept({ ...once.outcome, topic: findTopic(transaction.topics, target) });
+        },
+      });
+      if (topic === undefined) throw topicFaultOf({ kind: "topic_not_found", topic: target.given });
+      return {
+        topic: renderTopic(topic, undefined),
+        created: outcome.isNew,
+        replayed: isReplayed,
+      };
+    },
+
+    getTopic: async (request) => {
+      const target = addressOnly(request.topic);
+      const { topic, counters } = await execute({
+        name: "GetTopic",
+        isGrowing: false,
+        decide: (transaction) => decideReportTopic(transaction, target),
+      });
+      return { topic: renderTopic(topic, counters) };
+    },
+
+    updateTopic: async (request) => {
+      const violations = new Violations();
+      const target = address(violations, request.topic);
+      const given = parseTopicSettings(violations, request.settings);
+      const settings = applyTopicMask(violations, request.updateMask, given);
+      const exceeded = checkTopicPolicy(violations, target, settings.policy);
+      // A setting of a later release is refused as such, not as an unknown one.
+      const later = findLaterTopicSetting(request.settings);
+      if (later !== undefined) throw later;
+      violations.throwIfAny();
+      if (exceeded !== undefined) throw exceeded;
+      const { topic } = await execute({
+        name: "UpdateTopic",
+        bytes: Buffer.byteLength(settings.policy ?? ""),
+        isGrowing: true,
+        decide: (transaction, stamp) =>
+          decideUpdateTopic(transaction, { address: target, settings, etag: request.etag }, stamp),
+      });
+      return { topic: renderTopic(topic, undefined) };
+    },
+
+    deleteTopic: async (request) => {
+      const target = addressOnly(request.topic);
+      if (request.drain) throw notYet("Draining is", "drain");
+      const { existed } = await execute({
+        name: "DeleteTopic",
+        isGrowing: false,
+        decide: (transaction) =>
+          decideDeleteTopic(transaction, { address: target, etag: request.etag }),
+      });
+      if (existed) distributor.reap();
+      return { existed };
+    },
+
+    listTopics: async (request) => {
+      const violations = new Violations();
+      const countMax =
+        parseCount(violations, "page_size", request.pageSize, pageSizes) ?? topicLimits.pageMax;
+      checkTags(violations, "tags", request.tags);
+      const { namePrefix: prefix } = request;
+      const filter = JSON.stringify([prefix, [...inKeyOrder(request.tags)]]);
+      const scope = `topics ${namespace} ${filter}`;
+      const afterName = parsePageToken(violations, pageTokens, scope, request.pageToken);
+      violations.throwIfAny();
+      const { topics, next } = await execute({
+        name: "ListTopics",
+        isGrowing: false,
+        decide: (transaction) =>
+          decideListTopics(transaction, {
+            namespace,
+            prefix,
+            tags: request.tags,
+            afterName,
+            countMax,
+          }),
+      });
+      return {
+        topics: topics.map((topic) => renderTopic(topic, undefined)),
+        nextPageToken: next === undefined ? "" : pageTokens.encode(scope, next),
+      };
+    },
+
+    tagTopic: async (request) => {
+      const violations = new Violations();
+      const target = address(violations, request.topic);
+      if (request.tags.size === 0) {
+        violations.add("MISSING_PARAMETER", "tags", "at least one tag is needed");
+      }
+      checkTags(violations, "tags", request.tags);
+      violations.throwIfAny();
+      await execute({
+        name: "TagTopic",
+        isGrowing: true,
+        decide: (transaction, stamp) => decideTagTopic(transaction, target, request.tags, stamp),
+      });
+      return {};
+    },
+
+    untagTopic: async (request) => {
+      const violations = new Violations();
+      const target = address(violations, request.topic);
+      const { tagKeys } = request;
+      if (tagKeys.length === 0) {
+        violations.add("MISSING_PARAMETER", "tag_keys", "at least one key is needed");
+      }
+      if (checkListLength(violations, "tag_keys", tagKeys.length, topicLimits.tagsMax)) {
+        tagKeys.forEach((key, index) => {
+          checkTagKey(violations, `tag_keys[${index}]`, key);
+        });
+      }
+      violations.throwIfAny();
+      await execute({
+        name: "UntagTopic",
+        isGrowing: false,
+        decide: (transaction, stamp) => decideUntagTopic(transaction, target, tagKeys, stamp),
+      });
+      return {};
+    },
+
+    listTopicTags: async (request) => {
+      const target = addressOnly(request.topic);
+      const { topic } = await execute({
+        name: "ListTopicTags",
+        isGrowing: false,
+        decide: (transaction) => decideReportTopic(transaction, target),
+      });
+      return { tags: new Map(topic.tags) };
+    },
+
+    addPermission: async (request) => {
+      const violations = new Violations();
+      const target = address(violations, request.topic);
+      const { label, principals } = request;
+      checkNewLabel(violations, label);
+      checkPrincipals(violations, principals, topicPolicyRules.quotas.principals);
+      const actions = parseActions(violations, request.actions);
+      const identity = identify(violations, request.requestId, "AddTopicPermission", () =>
+        AddPermissionRequest.encode({ ...request, requestId: "" }).finish(),
+      );
+      violations.throwIfAny();
+      const command = { address: target, label, principals, actions };
+      const { isReplayed } = await execute({
+        name: "AddTopicPermission",
+        bytes: topicPolicyRules.quotas.bytes,
+        isGrowing: true,
+        decide: (transaction, stamp) =>
+          decideOnce(transaction, stamp, identity, jsonCodec<PermissionsChanged>(), () =>
+            decideAddTopicPermission(transaction, command, stamp),
+          ),
+      });
+      return { replayed: isReplayed };
+    },
+
+    removePermission: async (request) => {
+      const violations = new Violations();
+      const target = address(violations, request.topic);
+      const { label } = request;
+      checkLabel(violations, label);
+      violations.throwIfAny();
+      await execute({
+        name: "RemoveTopicPermission",
+        isGrowing: false,
+        decide: (transaction, stamp) =>
+          decideRemoveTopicPermission(transaction, { address: target, label }, stamp),
+      });
+      return {};
+    },
+  };
+}
+
+/** The actions to grant, each once. */
+function parseActions(violations: Violations, actions: readonly string[]): readonly string[] {
+  if (actions.length === 0) {
+    violations.add("MISSING_PARAMETER", "actions", "at least one action is needed");
+  }
+  if (!checkListLength(violations, "actions", actions.length, listedMax)) return [];
+  actions.forEach((action, index) => {
+    if ((grantableTopicActions as readonly string[]).includes(action)) return;
+    violations.add(
+      "INVALID_PARAMETER",
+      `actions[${index}]`,
+      `"${action.slice(0, 64)}" cannot be granted; write one of ${grantableTopicActions.join(", ")}`,
+    );
+  });
+  return [...new Set(actions)];
+}

@@ -1,0 +1,195 @@
+// Subscriptions at the wire. This release delivers to queues of the topic's own namespace.
+
+import { uuidBytes, uuidText } from "../base/ids.js";
+import { TargetKind } from "../gen/forebay/topic/v1/topic.js";
+import { PurgeBacklogRequest, SubscribeRequest } from "../gen/forebay/topic/v1/topic_service.js";
+import { decideOnce, type OutcomeCodec } from "../queue/once.js";
+import {
+  decideListSubscriptions,
+  decideReportSubscription,
+  decideUnsubscribe,
+  decideUpdateSubscription,
+} from "../topic/administer-subscription.js";
+import { topicLimits } from "../topic/limits.js";
+import { type BacklogPurged, decidePurgeBacklog } from "../topic/purge-backlog.js";
+import { decideSubscribe, type Subscribed } from "../topic/subscribe.js";
+import { localCaller, parsePageToken } from "./handler-context.js";
+import { parseAddress } from "./parse-queue.js";
+import { jsonCodec } from "./request-ids.js";
+import {
+  createTopicTools,
+  type TopicHandlerParts,
+  type TopicHandlers,
+} from "./topic-handler-context.js";
+import { parseSubscriptionId } from "./topic-names.js";
+import { renderSubscription, renderSummary } from "./topic-render.js";
+import {
+  applySubscriptionMask,
+  findLaterSubscriptionSetting,
+  parseSubscriptionSettings,
+} from "./topic-settings.js";
+import { parseCount, parseEnum, parseInstant, Violations } from "./violations.js";
+import { notYet } from "./wire-errors.js";
+
+const subscribedCodec: OutcomeCodec<Subscribed> = {
+  encode: ({ id, isNew }) => Buffer.concat([id, Buffer.from([isNew ? 1 : 0])]),
+  decode: (bytes) => ({ id: bytes.subarray(0, 16), isNew: bytes[16] === 1 }),
+};
+
+export function createSubscriptionHandlers(
+  parts: TopicHandlerParts,
+): Pick<
+  TopicHandlers,
+  | "subscribe"
+  | "unsubscribe"
+  | "getSubscription"
+  | "updateSubscription"
+  | "listSubscriptions"
+  | "purgeBacklog"
+> {
+  const { pageTokens, distributor } = parts;
+  const { namespace, senderId } = localCaller;
+  const { execute, identify, address } = createTopicTools(parts);
+  return {
+    subscribe: async (request) => {
+      const violations = new Violations();
+      const target = address(violations, request.topic);
+      const kind = parseEnum(violations, "kind", request.kind, TargetKind, "UNSUPPORTED_TARGET");
+      if (request.kind === TargetKind.UNSPECIFIED) {
+        violations.add("MISSING_PARAMETER", "kind", "the kind of the target is needed");
+      }
+      const settings = parseSubscriptionSettings(violations, request.settings);
+      if (kind !== undefined && kind !== "QUEUE") {
+        violations.throwIfAny();
+        throw notYet(`Subscriptions of kind ${kind} are`, "kind");
+      }
+      const queue = parseAddress(violations, request.endpoint, namespace, "endpoint");
+      const identity = identify(violations, request.requestId, "Subscribe", () =>
+        SubscribeRequest.encode({ ...request, requestId: "" }).finish(),
+      );
+      violations.throwIfAny();
+      refuseLater(request.settings);
+      if (queue.namespace !== target.namespace) {
+        throw notYet("Subscriptions of queues of another namespace are", "endpoint");
+      }
+      const command = { address: target, queue, settings, owner: senderId };
+      const { once, report } = await execute({
+        name: "Subscribe",
+        bytes: Buffer.byteLength(settings.filterPolicy ?? ""),
+        isGrowing: true,
+        decide: (transaction, stamp) => {
+          const decided = decideOnce(transaction, stamp, identity, subscribedCodec, () =>
+            decideSubscribe(transaction, command, stamp),
+          );
+          if (decided.kind === "rejected") return decided;
+          const { outcome } = decided;
+          const reported = decideReportSubscription(transaction, outcome.outcome.id, stamp);
+          if (reported.kind === "rejected") return reported;
+          return {
+            kind: "accepted",
+            outcome: { once: outcome, report: reported.outcome },
+          } as const;
+        },
+      });
+      return {
+        subscription: renderSubscription(report, { hasCounters: false }),
+        created: once.outcome.isNew,
+        replayed: once.isReplayed,
+      };
+    },
+
+    unsubscribe: async (request) => {
+      const violations = new Violations();
+      const id = parseSubscriptionId(violations, request.subscription);
+      violations.throwIfAny();
+      const { ended } = await execute({
+        name: "Unsubscribe",
+        isGrowing: false,
+        decide: (transaction) => decideUnsubscribe(transaction, id),
+      });
+      // What was kept for it alone can go.
+      if (ended !== undefined) distributor.begin(ended);
+      return { existed: ended !== undefined };
+    },
+
+    getSubscription: async (request) => {
+      const violations = new Violations();
+      const id = parseSubscriptionId(violations, request.subscription);
+      violations.throwIfAny();
+      const report = await execute({
+        name: "GetSubscription",
+        isGrowing: false,
+        decide: (transaction, stamp) => decideReportSubscription(transaction, id, stamp),
+      });
+      return { subscription: renderSubscription(report, { hasCounters: true }) };
+    },
+
+    updateSubscription: async (request) => {
+      const violations = new Violations();
+      const id = parseSubscriptionId(violations, request.subscription);
+      const given = parseSubscriptionSettings(violations, request.settings);
+      refuseLater(request.settings);
+      const settings = applySubscriptionMask(violations, request.updateMask, given);
+      violations.throwIfAny();
+      const report = await execute({
+        name: "UpdateSubscription",
+        bytes: Buffer.byteLength(settings.filterPolicy ?? ""),
+        isGrowing: true,
+        decide: (transaction, stamp) =>
+          decideUpdateSubscription(transaction, { id, settings, etag: request.etag }, stamp),
+      });
+      // One that was resumed has to catch up.
+      distributor.begin(report.topic);
+      return { subscription: renderSubscription(report, { hasCounters: false }) };
+    },
+
+    purgeBacklog: async (request) => {
+      const violations = new Violations();
+      const id = parseSubscriptionId(violations, request.subscription);
+      const before = parseInstant(violations, "before_time", request.beforeTime);
+      const identity = identify(violations, request.requestId, "PurgeBacklog", () =>
+        PurgeBacklogRequest.encode({ ...request, requestId: "" }).finish(),
+      );
+      violations.throwIfAny();
+      const { outcome, isReplayed } = await execute({
+        name: "PurgeBacklog",
+        isGrowing: false,
+        decide: (transaction, stamp) =>
+          decideOnce(transaction, stamp, identity, jsonCodec<BacklogPurged>(), () =>
+            decidePurgeBacklog(transaction, { id, before }),
+          ),
+      });
+      distributor.begin(outcome.topic);
+      return { purged: BigInt(outcome.count), replayed: isReplayed };
+    },
+
+    listSubscriptions: async (request) => {
+      const violations = new Violations();
+      const ofTopic = request.topic === "" ? undefined : address(violations, request.topic);
+      const countMax =
+        parseCount(violations, "page_size", request.pageSize, {
+          min: 1,
+          max: topicLimits.pageMax,
+        }) ?? topicLimits.pageMax;
+      const scope = `subscriptions ${namespace} ${request.topic}`;
+      const last = parsePageToken(violations, pageTokens, scope, request.pageToken);
+      violations.throwIfAny();
+      const after = uuidBytes(last) ?? Buffer.alloc(0);
+      const { subscriptions, next } = await execute({
+        name: "ListSubscriptions",
+        isGrowing: false,
+        decide: (transaction) =>
+          decideListSubscriptions(transaction, { address: ofTopic, namespace, after, countMax }),
+      });
+      return {
+        subscriptions: subscriptions.map(renderSummary),
+        nextPageToken: next === undefined ? "" : pageTokens.encode(scope, uuidText(next)),
+      };
+    },
+  };
+}
+
+function refuseLater(settings: Parameters<typeof findLaterSubscriptionSetting>[0]): void {
+  const later = findLaterSubscriptionSetting(settings);
+  if (later !== undefined) throw later;
+}

@@ -1,0 +1,261 @@
+// The topics' view of the rows: which rows a topic, a subscription and a published message are made of, and which go together.
+
+import type { EpochMs, Namespace, Sequence, TopicName } from "../base/brands.js";
+import type {
+  Deliveries,
+  EndedTopic,
+  PublishedOnce,
+  Subscription,
+  SubscriptionLocator,
+  Topic,
+  TopicCounters,
+  TopicMessage,
+} from "../topic/model.js";
+import type {
+  DedupTime,
+  OwnPlace,
+  TopicCount,
+  TopicSegment,
+  TopicTransaction,
+} from "../topic/view.js";
+import { endOfPrefix, segmentPrefix, u64At } from "./keys.js";
+import type { RowAccess } from "./row-access.js";
+import { tables } from "./tables.js";
+import {
+  catchingUpKey,
+  deliveriesKey,
+  endedTopicKey,
+  endpointKey,
+  idBytes,
+  namespaceSubscriptionKey,
+  ownPlaceKey,
+  publishedKey,
+  publishedTimeKey,
+  subscriptionIdKey,
+  subscriptionKey,
+  topicCountersKey,
+  topicCountKey,
+  topicKey,
+  topicMessageKey,
+} from "./topic-keys.js";
+import { newTopicCounters } from "./topic-rows.js";
+
+const prefixOf = ({ slot, segment }: TopicSegment): string => segmentPrefix(slot, segment);
+
+const idAt = (key: string): Buffer => Buffer.from(key.slice(-idBytes), "latin1");
+
+const noId = Buffer.alloc(0);
+
+export class TopicState implements TopicTransaction {
+  readonly #rows: RowAccess;
+
+  constructor(rows: RowAccess) {
+    this.#rows = rows;
+  }
+
+  findTopic(namespace: Namespace, name: TopicName): Topic | undefined {
+    return this.#rows.get(tables.topic, topicKey(namespace, name));
+  }
+
+  *topicsFrom(namespace: Namespace, from: string): Iterable<Topic> {
+    const all = endOfPrefix(topicKey(namespace, ""));
+    for (const { row } of this.#rows.range(tables.topic, topicKey(namespace, from), all)) yield row;
+  }
+
+  *topicsAfter(namespace: string, name: string): Iterable<Topic> {
+    const last = topicKey(namespace, name);
+    for (const { key, row } of this.#rows.range(tables.topic, last, "\x8c")) {
+      if (key !== last) yield row;
+    }
+  }
+
+  topicCount(namespace: Namespace): TopicCount {
+    return this.#rows.get(tables.topicCount, topicCountKey(namespace)) ?? { standard: 0, fifo: 0 };
+  }
+
+  counters(topic: TopicSegment): TopicCounters {
+    const key = topicCountersKey(prefixOf(topic));
+    return this.#rows.get(tables.topicCounters, key) ?? newTopicCounters();
+  }
+
+  message(topic: TopicSegment, sequence: Sequence): TopicMessage | undefined {
+    const key = topicMessageKey(prefixOf(topic), sequence);
+    return this.#rows.getReadable(tables.topicMessage, key);
+  }
+
+  subscription(topic: TopicSegment, id: Buffer): Subscription | undefined {
+    return this.#rows.get(tables.subscription, subscriptionKey(prefixOf(topic), id));
+  }
+
+  *subscriptionsAfter(topic: TopicSegment, id: Buffer): Iterable<Subscription> {
+    const prefix = prefixOf(topic);
+    const last = subscriptionKey(prefix, id);
+    for (const { key, row } of this.#rows.range(tables.subscription, last, `${prefix}T`)) {
+      if (key !== last) yield row;
+    }
+  }
+
+  subscriptionTo(topic: TopicSegment, kind: string, endpoint: string): Buffer | undefined {
+    return this.#rows.get(tables.endpoint, endpointKey(prefixOf(topic), kind, endpoint));
+  }
+
+  deliveries(topic: TopicSegment, id: Buffer): Deliveries {
+    const key = deliveriesKey(prefixOf(topic), id);
+    return this.#rows.getReadable(tables.deliveries, key) ?? none;
+  }
+
+  locate(id: Buffer): SubscriptionLocator | undefined {
+    return this.#rows.get(tables.subscriptionId, subscriptionIdKey(id));
+  }
+
+  *subscriptionIdsAfter(namespace: Namespace, id: Buffer): Iterable<Buffer> {
+    const last = namespaceSubscriptionKey(namespace, id);
+    const end = endOfPrefix(namespaceSubscriptionKey(namespace, noId));
+    for (const { key } of this.#rows.range(tables.namespaceSubscription, last, end)) {
+      if (key !== last) yield idAt(key);
+    }
+  }
+
+  *ownPlaces(topic: TopicSegment): Iterable<OwnPlace> {
+    const prefix = prefixOf(topic);
+    for (const { key } of this.#rows.range(tables.ownPlace, `${prefix}K`, `${prefix}L`)) {
+      yield { cursor: u64At(key, prefix.length + 1) as Sequence, id: idAt(key) };
+    }
+  }
+
+  *catchingUp(topic: TopicSegment): Iterable<Buffer> {
+    const prefix = prefixOf(topic);
+    for (const { key } of this.#rows.range(tables.catchingUp, `${prefix}R`, `${prefix}S`)) {
+      yield idAt(key);
+    }
+  }
+
+  publishedOnce(topic: TopicSegment, key: string): PublishedOnce | undefined {
+    return this.#rows.getReadable(tables.published, publishedKey(prefixOf(topic), key));
+  }
+
+  *dedupTimes(topic: TopicSegment): Iterable<DedupTime> {
+    const prefix = prefixOf(topic);
+    for (const { key } of this.#rows.range(tables.publishedTime, `${prefix}V`, `${prefix}W`)) {
+      const at = prefix.length + 1;
+      yield { at: u64At(key, at) as EpochMs, key: key.slice(at + 8) };
+    }
+  }
+
+  *endedTopics(): Iterable<EndedTopic> {
+    for (const { key, row } of this.#rows.range(tables.endedTopic, "\x8f", "\x90")) {
+      yield {
+        namespace: row as Namespace,
+        slot: key.charCodeAt(1) * 256 + key.charCodeAt(2),
+        segment: u64At(key, 3) as Topic["segment"],
+      };
+    }
+  }
+
+  putTopic(topic: Topic): void {
+    this.#rows.put(tables.topic, topicKey(topic.namespace, topic.name), topic);
+  }
+
+  removeTopic({ namespace, name }: Topic): void {
+    this.#rows.remove(tables.topic, topicKey(namespace, name), true);
+  }
+
+  putTopicCount(namespace: Namespace, count: TopicCount): void {
+    this.#rows.put(tables.topicCount, topicCountKey(namespace), count);
+  }
+
+  putCounters(topic: TopicSegment, counters: TopicCounters): void {
+    this.#rows.put(tables.topicCounters, topicCountersKey(prefixOf(topic)), counters);
+  }
+
+  insertMessage(topic: TopicSegment, message: TopicMessage): void {
+    const key = topicMessageKey(prefixOf(topic), message.sequence);
+    this.#rows.insert(tables.topicMessage, key, message);
+  }
+
+  removeMessage(topic: TopicSegment, sequence: Sequence): void {
+    this.#rows.remove(tables.topicMessage, topicMessageKey(prefixOf(topic), sequence), true);
+  }
+
+  insertSubscription(topic: Topic, subscription: Subscription): void {
+    const prefix = prefixOf(topic);
+    const { id, kind, endpoint } = subscription;
+    const { namespace, name, slot, segment } = topic;
+    this.#rows.put(tables.subscription, subscriptionKey(prefix, id), subscription);
+    this.#rows.put(tables.endpoint, endpointKey(prefix, kind, endpoint), id);
+    const locator = { namespace, topic: name, slot, segment };
+    this.#rows.put(tables.subscriptionId, subscriptionIdKey(id), locator);
+    const listKey = namespaceSubscriptionKey(namespace, id);
+    this.#rows.put(tables.namespaceSubscription, listKey, true);
+    this.#putPlaces(prefix, subscription);
+  }
+
+  putSubscription(topic: TopicSegment, subscription: Subscription, previous: Subscription): void {
+    const prefix = prefixOf(topic);
+    this.#removePlaces(prefix, previous);
+    const key = subscriptionKey(prefix, subscription.id);
+    this.#rows.put(tables.subscription, key, subscription);
+    this.#putPlaces(prefix, subscription);
+  }
+
+  #putPlaces(prefix: string, { id, standing, settings }: Subscription): void {
+    if (standing.kind !== "own") return;
+    this.#rows.put(tables.ownPlace, ownPlaceKey(prefix, standing.cursor, id), true);
+    if (!settings.isPaused) this.#rows.put(tables.catchingUp, catchingUpKey(prefix, id), true);
+  }
+
+  #removePlaces(prefix: string, { id, standing, settings }: Subscription): void {
+    if (standing.kind !== "own") return;
+    this.#rows.remove(tables.ownPlace, ownPlaceKey(prefix, standing.cursor, id), false);
+    if (!settings.isPaused) this.#rows.remove(tables.catchingUp, catchingUpKey(prefix, id), false);
+  }
+
+  removeSubscription(
+    topic: TopicSegment & Pick<Topic, "namespace">,
+    subscription: Subscription,
+  ): void {
+    const prefix = prefixOf(topic);
+    const { id, kind, endpoint } = subscription;
+    this.#removePlaces(prefix, subscription);
+    this.#rows.remove(tables.subscription, subscriptionKey(prefix, id), true);
+    this.#rows.remove(tables.deliveries, deliveriesKey(prefix, id), false);
+    this.#rows.remove(tables.endpoint, endpointKey(prefix, kind, endpoint), false);
+    this.#rows.remove(tables.subscriptionId, subscriptionIdKey(id), false);
+    const listKey = namespaceSubscriptionKey(topic.namespace, id);
+    this.#rows.remove(tables.namespaceSubscription, listKey, false);
+  }
+
+  putDeliveries(topic: TopicSegment, id: Buffer, deliveries: Deliveries): void {
+    this.#rows.put(tables.deliveries, deliveriesKey(prefixOf(topic), id), deliveries);
+  }
+
+  putPublishedOnce(topic: TopicSegment, key: string, entry: PublishedOnce): void {
+    const prefix = prefixOf(topic);
+    this.#rows.put(tables.published, publishedKey(prefix, key), entry);
+    this.#rows.put(tables.publishedTime, publishedTimeKey(prefix, entry.at, key), true);
+  }
+
+  removePublishedOnce(topic: TopicSegment, { at, key }: DedupTime): void {
+    const prefix = prefixOf(topic);
+    this.#rows.remove(tables.publishedTime, publishedTimeKey(prefix, at, key), false);
+    // It may have been published again since, after its window.
+    if (this.publishedOnce(topic, key)?.at !== at) return;
+    this.#rows.remove(tables.published, publishedKey(prefix, key), false);
+  }
+
+  addEndedTopic({ namespace, slot, segment }: EndedTopic): void {
+    this.#rows.put(tables.endedTopic, endedTopicKey(slot, segment), namespace);
+  }
+
+  removeEndedTopic({ slot, segment }: EndedTopic): void {
+    this.#rows.remove(tables.endedTopic, endedTopicKey(slot, segment), false);
+  }
+}
+
+const none: Deliveries = {
+  delivered: 0,
+  failedAttempts: 0,
+  deadLettered: 0,
+  givenUp: 0,
+  expired: 0,
+};

@@ -1,0 +1,26 @@
+// How large a filter may be. The numbers are those of Amazon SNS (developer guide, "Filter policy constraints", 2026), given from
+// outside since users find them too small or too large.
+
+export interface FilterLimits {
+  /** Of the text, as UTF-8. */
+  readonly bytesMax: number;
+  /** Distinct paths that hold conditions. At most `filterKeysCeiling`. */
+  readonly keysMax: number;
+  /** Conditions times depth, multiplied over keys that must hold together. It also bounds into how many rules `$or` unfolds. */
+  readonly combinationsMax: number;
+  /** `*` in one pattern. */
+  readonly patternStarsMax: number;
+  /** A pattern of one `*` has 1 point, of more 3 each; a key has the sum of its patterns' times their number. */
+  readonly wildcardPointsMax: number;
+}
+
+export const filterLimits: FilterLimits = {
+  bytesMax: 262_144,
+  keysMax: 5,
+  combinationsMax: 150,
+  patternStarsMax: 3,
+  wildcardPointsMax: 100,
+};
+
+/** The most keys a setting may allow: twice as many are one set of bits where arrays are judged. */
+export const filterKeysCeiling = 15;

@@ -1,0 +1,136 @@
+// Every bound of the topic service, and what a new topic or subscription is made with. Numbers without a source are Amazon SNS's
+// (developer guide and API model of 2026); the others say where they come from.
+
+import { type DurationMs, days, hours, minutes, type QueueName, seconds } from "../base/brands.js";
+
+export const topicLimits = {
+  /** Without the suffix of a FIFO topic. */
+  nameCharactersMax: 256,
+  fifoSuffix: ".fifo",
+  displayNameCharactersMax: 100,
+  messageBytesMin: 1_024,
+  messageBytesMax: 1_048_576,
+  batchEntriesMax: 10,
+  batchBytesMax: 1_048_576,
+  subjectCharactersMax: 100,
+  attributeNameCharactersMax: 256,
+  attributeTypeBytesMax: 256,
+  /** Ours: what a publish may attach. A queue takes ten, so more reach only who gets the envelope or no queue. */
+  attributesMax: 100,
+  idCharactersMax: 128,
+  contentTypeCharactersMax: 256,
+  delayMsMax: hours(12),
+  timeToLiveMsMin: seconds(1),
+  timeToLiveMsMax: days(14),
+  tagsMax: 50,
+  pageMax: 100,
+  streamNameCharactersMax: 80,
+  /** Filters of a subscription that judge messages which wait for it; ours. */
+  filterVersionsMax: 100,
+  policyBytesMax: 30_720,
+
+  /** How long a publish with a deduplication id stands for its repeats, counted from the first one. */
+  dedupWindowMs: minutes(5),
+  /** Ids that have ended and that one publish takes away: more than it adds, so that they do not pile up. */
+  dedupSweepMax: 4,
+
+  /** Of one namespace; the numbers are settings of a later release. */
+  standardTopicsMax: 100_000,
+  fifoTopicsMax: 1_000,
+  standardSubscriptionsMax: 12_500_000,
+  fifoSubscriptionsMax: 100,
+
+  /** How long a message waits for a subscription that is paused; ours, as long as queues keep messages at most. */
+  backlogMsMax: days(14),
+
+  /** Attributes that a queue message can have. */
+  queueAttributesMax: 10,
+
+  // How fan-out is cut into steps, each a command of some milliseconds. Ours.
+  /** Messages handed round together, and their bytes, save that one always is. */
+  passMessagesMax: 64,
+  passBytesMax: 1_048_576,
+  /** A step ends after so many copies or bytes of copies, save that one subscription always gets its messages. */
+  stepCopiesMax: 100,
+  stepBytesMax: 1_048_576,
+  /** Subscriptions that a step looks at; most may have a filter that keeps everything back. */
+  stepSubscriptionsMax: 1_000,
+  /** A publish hands its message on by itself to so many subscriptions, if all copies together are no longer than so many bytes. */
+  inlineSubscriptionsMax: 10,
+  inlineBytesMax: 262_144,
+  /** Messages that everybody has and that one step removes. */
+  trimMax: 200,
+  /** Subscriptions of a deleted topic that one step removes. */
+  reapMax: 500,
+} as const;
+
+/** When a delivery is tried again; what is unset comes from the topic, then from the defaults of the kind of target. */
+export interface RetryPhases {
+  readonly minDelayMs?: DurationMs;
+  readonly maxDelayMs?: DurationMs;
+  readonly retries?: number;
+  readonly noDelayRetries?: number;
+  readonly minDelayRetries?: number;
+  readonly maxDelayRetries?: number;
+  readonly backoff?: BackoffFunction;
+}
+
+export type BackoffFunction = "linear" | "arithmetic" | "geometric" | "exponential";
+
+/** How deliveries are retried and throttled, as it was given. */
+export interface DeliveryPolicy {
+  readonly retry?: RetryPhases;
+  readonly receivesPerSecondMax?: number;
+  readonly headerContentType?: string;
+  /** Topics only. */
+  readonly isOverridingSubscriptions?: boolean;
+}
+
+export interface TopicSettings {
+  readonly displayName: string;
+  readonly messageBytesMax: number;
+  /** The resource policy's JSON text, as it was given. */
+  readonly policy: string | undefined;
+  readonly deliveryPolicy: DeliveryPolicy | undefined;
+  readonly signatureVersion: 1 | 2;
+  /** FIFO: whether a publish without a deduplication id gets the SHA-256 of its message. */
+  readonly isContentDeduplicated: boolean;
+  /** FIFO: where a deduplication id is looked up. */
+  readonly dedupScope: "topic" | "group";
+}
+
+export const topicDefaults: TopicSettings = {
+  displayName: "",
+  messageBytesMax: topicLimits.messageBytesMax,
+  policy: undefined,
+  deliveryPolicy: undefined,
+  signatureVersion: 2,
+  isContentDeduplicated: false,
+  dedupScope: "topic",
+};
+
+export interface SubscriptionSettings {
+  /** Whether the message alone is delivered, without the envelope. */
+  readonly isRaw: boolean;
+  /** Which messages are for it, as it was given; undefined: all. */
+  readonly filterPolicy: string | undefined;
+  readonly filterScope: FilterScope;
+  readonly deliveryPolicy: DeliveryPolicy | undefined;
+  /** For messages that cannot be delivered: a queue of the topic's namespace, which may have been deleted since. */
+  readonly deadLetterQueue: QueueName | undefined;
+  readonly isPaused: boolean;
+  /** Whether a message whose time to live ended before it was delivered goes to the dead-letter queue. */
+  readonly isExpiredToDeadLetters: boolean;
+}
+
+export type FilterScope = "attributes" | "body";
+
+export const subscriptionDefaults: SubscriptionSettings = {
+  isRaw: false,
+  filterPolicy: undefined,
+  filterScope: "attributes",
+  deliveryPolicy: undefined,
+  deadLetterQueue: undefined,
+  isPaused: false,
+  isExpiredToDeadLetters: false,
+};

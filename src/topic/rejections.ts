@@ -1,0 +1,101 @@
+// Why a topic rule says no: data, not exceptions. One table in `rpc/topic-wire-errors.ts` gives each its status and reason.
+
+import type { Decided } from "../queue/rejections.js";
+import type { FilterProblem } from "./filter/problems.js";
+
+export type TopicRejection =
+  | { readonly kind: "topic_not_found"; readonly topic: string }
+  | { readonly kind: "subscription_not_found"; readonly subscription: string }
+  | {
+      readonly kind: "topic_exists_different";
+      readonly topic: string;
+      /** What differs, by the field names in TopicSettings; `type` for its type. */
+      readonly differing: readonly string[];
+    }
+  | {
+      readonly kind: "topic_exists_different_tags";
+      readonly topic: string;
+      /** Keys of tags that it does not have, or with another value. */
+      readonly differing: readonly string[];
+    }
+  | {
+      readonly kind: "subscription_exists_different";
+      readonly subscription: string;
+      readonly differing: readonly string[];
+    }
+  | { readonly kind: "topic_etag_mismatch"; readonly topic: string; readonly etag: string }
+  | {
+      readonly kind: "subscription_etag_mismatch";
+      readonly subscription: string;
+      readonly etag: string;
+    }
+  | {
+      readonly kind: "topic_limit" | "subscription_limit" | "topic_tag_limit";
+      readonly topic: string;
+      readonly count: number;
+      readonly limit: number;
+    }
+  | {
+      readonly kind: "topic_not_fifo";
+      readonly topic: string;
+      /** The settings given that only FIFO topics have. */
+      readonly fields: readonly string[];
+    }
+  | { readonly kind: "topic_label_exists"; readonly topic: string; readonly label: string }
+  | {
+      readonly kind: "topic_policy_limit";
+      readonly topic: string;
+      readonly what: string;
+      readonly count: number;
+      readonly limit: number;
+    }
+  | { readonly kind: "target_queue_not_found"; readonly queue: string }
+  | {
+      readonly kind: "fifo_queue_on_standard_topic";
+      readonly topic: string;
+      readonly queue: string;
+    }
+  | {
+      readonly kind: "subscription_dead_letter_queue_not_found" | "subscription_dead_letter_type";
+      readonly deadLetterQueue: string;
+    }
+  | {
+      /** Messages wait that so many filters of the subscription are to judge. */
+      readonly kind: "filter_versions_limit";
+      readonly count: number;
+      readonly limit: number;
+    }
+  | {
+      readonly kind: "filter_invalid";
+      /** Never empty. */
+      readonly problems: readonly FilterProblem[];
+    }
+  | {
+      readonly kind: "published_too_long";
+      readonly topic: string;
+      readonly sizeBytes: number;
+      readonly limitBytes: number;
+    }
+  | {
+      /** What a publish to this type of topic needs, or may not have. */
+      readonly kind:
+        | "group_id_required"
+        | "dedup_id_required"
+        | "dedup_id_not_allowed"
+        | "delay_on_fifo";
+      readonly topic: string;
+      readonly fieldPrefix: string;
+    }
+  | {
+      readonly kind: "batch_rejected";
+      /** The entry that failed first, by its place in the request. */
+      readonly index: number;
+      readonly rejection: TopicRejection;
+    };
+
+export type TopicDecided<Outcome> = Decided<Outcome, TopicRejection>;
+
+export const refuse = (rejection: TopicRejection): TopicDecided<never> => ({
+  kind: "rejected",
+  rejection,
+});

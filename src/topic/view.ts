@@ -1,0 +1,94 @@
+// What a topic rule may read and record, beside what it may of queues: see `queue/view.ts`. A rule of topics gets a transaction
+// over both, since a delivery to a queue and the place of its subscription change in one step.
+
+import type { EpochMs, Namespace, Sequence, TopicName } from "../base/brands.js";
+import type { QueueTransaction } from "../queue/view.js";
+import type {
+  Deliveries,
+  EndedTopic,
+  PublishedOnce,
+  Subscription,
+  SubscriptionLocator,
+  Topic,
+  TopicCounters,
+  TopicMessage,
+} from "./model.js";
+
+/** What the rows of a topic are found by. */
+export type TopicSegment = Pick<Topic, "slot" | "segment">;
+
+/** A subscription with a place of its own. */
+export interface OwnPlace {
+  readonly cursor: Sequence;
+  readonly id: Buffer;
+}
+
+/** A remembered deduplication id and when it came. */
+export interface DedupTime {
+  readonly at: EpochMs;
+  readonly key: string;
+}
+
+export interface TopicView {
+  findTopic(namespace: Namespace, name: TopicName): Topic | undefined;
+  /** Topics of a namespace in name order, from the first name at or after `from`. */
+  topicsFrom(namespace: Namespace, from: string): Iterable<Topic>;
+  /** Every topic of every namespace, in order, strictly after the one given. */
+  topicsAfter(namespace: string, name: string): Iterable<Topic>;
+  topicCount(namespace: Namespace): TopicCount;
+  counters(topic: TopicSegment): TopicCounters;
+  /** One that cannot be read is reported and counts as gone. */
+  message(topic: TopicSegment, sequence: Sequence): TopicMessage | undefined;
+  subscription(topic: TopicSegment, id: Buffer): Subscription | undefined;
+  /** In the order they were made, strictly after the one given; an empty id: from the first. */
+  subscriptionsAfter(topic: TopicSegment, id: Buffer): Iterable<Subscription>;
+  /** The one for this target, if there is one. */
+  subscriptionTo(topic: TopicSegment, kind: string, endpoint: string): Buffer | undefined;
+  deliveries(topic: TopicSegment, id: Buffer): Deliveries;
+  locate(id: Buffer): SubscriptionLocator | undefined;
+  /** Ids of the subscriptions of a namespace, in the order they were made, strictly after the one given. */
+  subscriptionIdsAfter(namespace: Namespace, id: Buffer): Iterable<Buffer>;
+  /** Subscriptions with a place of their own, the furthest behind first. */
+  ownPlaces(topic: TopicSegment): Iterable<OwnPlace>;
+  /** Of these the ones that are not paused and have to catch up. */
+  catchingUp(topic: TopicSegment): Iterable<Buffer>;
+  publishedOnce(topic: TopicSegment, key: string): PublishedOnce | undefined;
+  /** Remembered deduplication ids, oldest first. */
+  dedupTimes(topic: TopicSegment): Iterable<DedupTime>;
+  endedTopics(): Iterable<EndedTopic>;
+}
+
+/** How many topics a namespace has. */
+export interface TopicCount {
+  readonly standard: number;
+  readonly fifo: number;
+}
+
+export interface TopicChanges {
+  putTopic(topic: Topic): void;
+  removeTopic(topic: Topic): void;
+  putTopicCount(namespace: Namespace, count: TopicCount): void;
+  putCounters(topic: TopicSegment, counters: TopicCounters): void;
+  insertMessage(topic: TopicSegment, message: TopicMessage): void;
+  removeMessage(topic: TopicSegment, sequence: Sequence): void;
+  /** With the rows that find it, by its id, its namespace and its target. */
+  insertSubscription(topic: Topic, subscription: Subscription): void;
+  /** `previous` is the subscription it replaces, whose place of its own goes. */
+  putSubscription(topic: TopicSegment, subscription: Subscription, previous: Subscription): void;
+  removeSubscription(
+    topic: TopicSegment & Pick<Topic, "namespace">,
+    subscription: Subscription,
+  ): void;
+  putDeliveries(topic: TopicSegment, id: Buffer, deliveries: Deliveries): void;
+  putPublishedOnce(topic: TopicSegment, key: string, entry: PublishedOnce): void;
+  removePublishedOnce(topic: TopicSegment, time: DedupTime): void;
+  addEndedTopic(ended: EndedTopic): void;
+  removeEndedTopic(ended: EndedTopic): void;
+}
+
+export interface TopicTransaction extends TopicView, TopicChanges {}
+
+/** The state of everything, under one command. */
+export interface StateTransaction extends QueueTransaction {
+  readonly topics: TopicTransaction;
+}
