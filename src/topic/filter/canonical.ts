@@ -9,7 +9,7 @@ export const isSameFilter = (left: FilterPolicy, right: FilterPolicy): boolean =
   left.scope === right.scope && canonicalFilter(left) === canonicalFilter(right);
 
 /** To be compared with that of another filter of the same scope; not a filter itself. */
-export const canonicalFilter = ({ group }: FilterPolicy): string => groupText(group);
+const canonicalFilter = ({ group }: FilterPolicy): string => groupText(group);
 
 function groupText({ keys, alternatives }: FilterGroup): string {
   const texts = keys.map(({ path, conditions }) => {
