@@ -273,7 +273,7 @@ test("a state that is an unfinished copy is not checked, and the report says so"
   const { store, disk } = openTestReplica(directory);
   await written(disk, {
     state: newMember({ wholeFrom: logSeq(5) }),
-    apply: [put("\x8fof no table", "x")],
+    apply: [put("\x9fof no table", "x")],
   });
   const lines = async (): Promise<string> => {
     const checked = openTestStore(directory, { isReadOnly: true });
