@@ -469,15 +469,14 @@ describe.each(ways)("a node that stops %s", (way) => {
   beforeEach(() => start(way));
 
   test("ends the streams it passes on, and leaves what takes no time alone", async () => {
-    let respondLate = (): void => undefined;
-    leader.unary = ({ request }, respond) => {
-      respondLate = () => respond(null, request);
-    };
+    const arrived = new Promise<() => void>((resolve) => {
+      leader.unary = ({ request }, respond) => resolve(() => respond(null, request));
+    });
     const stream = openStream();
     stream.write(Buffer.of(1));
     await new Promise((resolve) => stream.once("data", resolve));
     const { answer } = call(Buffer.of(7));
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const respondLate = await arrived;
     const ended = statusOf(stream);
     forwarders.endLongCalls();
     const failure = failureOf(await ended);
