@@ -3,9 +3,11 @@
 // are processes of their own. A target that is missed is reported as such and is no failure; the exit code is 1 only when
 // something broke.
 //
-//   npm run bench                          everything, about six minutes
-//   npm run bench -- --smoke               everything, small, under a minute: that it works, not how fast
+//   npm run bench                          everything, about a quarter of an hour, and 15 GB of disk meanwhile
+//   npm run bench -- --smoke               everything, small, in two minutes: that it works, not how fast
 //   npm run bench -- --only unary,batch    some of it
+//   npm run bench -- --only replication    a cluster beside one node: rate, CPU of each node, latency; and a failover
+//   npm run bench -- --only catchup        a node that lags behind, and a new one that copies 2 GB while others send
 //   npm run bench -- --json bench.json     the same as JSON
 //   npm run bench -- --profile             where the server's time goes while it sends
 //   npm run bench -- --server other/dist/main.js    another build
@@ -19,6 +21,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { BenchContext, Measurement } from "./measurement.js";
 import { measureBatching } from "./measures/batching.js";
+import { measureCatchUp } from "./measures/catch-up.js";
 import { measureDeepQueue } from "./measures/deep-queue.js";
 import { measureFifoCycle, measureGroups } from "./measures/fifo.js";
 import { measureFullCycle } from "./measures/full-cycle.js";
@@ -41,6 +44,7 @@ const measurements: Readonly<Record<string, Measurement>> = {
   groups: measureGroups,
   scheduled: measureScheduled,
   replication: measureReplication,
+  catchup: measureCatchUp,
 };
 
 const builtServer = fileURLToPath(new URL("../../dist/main.js", import.meta.url));

@@ -15,8 +15,9 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { setup } from "./setup.mjs";
 import { etcdAbsence, findEtcd, startEtcd } from "./support/etcd.mjs";
+import { freePort } from "./support/free-port.mjs";
 import { root } from "./support/repository.mjs";
-import { freePort, isReady } from "./support/server.mjs";
+import { isReady } from "./support/server.mjs";
 
 const readyWithinMs = 60_000;
 /** Long enough to see who takes over. */

@@ -1,12 +1,19 @@
 // Tries every RPC with clients that nobody here wrote, grpcurl and `buf curl`: they know the contract only from the
 // server's reflection and speak JSON, as a person at a terminal does. The RPCs are listed by reflection too, so one that
-// is not tried here fails the run, and so does a field of a request.
+// is not tried here fails the run, and so does a field of a request. The cluster service is called twice, at a node alone and
+// at one that is a cluster by itself.
 //
 //   node scripts/conformance.mjs       grpcurl is looked for on the path, or where GRPCURL points; buf is installed
 //
-// Without grpcurl only buf is tried, and with CI=true that is a failure.
+// Without grpcurl only buf is tried, and without etcd only the node alone; with CI=true either is a failure.
 
 import { setup } from "./setup.mjs";
+import {
+  callClusterAlone,
+  callClusterOfOne,
+  clusterService,
+  startClusterOfOne,
+} from "./support/cluster-calls.mjs";
 import { ContractFields } from "./support/contract-fields.mjs";
 import { bufCurl, findGrpcurl } from "./support/rpc-tools.mjs";
 import { startServer } from "./support/server.mjs";
@@ -19,8 +26,8 @@ const descriptorSet = Buffer.from(descriptorSetBase64, "base64");
 const queueService = "forebay.queue.v1.QueueService";
 const scheduleService = "forebay.queue.v1.ScheduleService";
 const topicService = "forebay.topic.v1.TopicService";
-const ownServices = [queueService, scheduleService, topicService];
-/** Those of which every field has to be tried. */
+const dataServices = [queueService, scheduleService, topicService];
+/** Those of applications of which every field has to be tried. */
 const wholeServices = [queueService, scheduleService];
 const healthService = "grpc.health.v1.Health";
 
@@ -335,6 +342,7 @@ async function stream(session, queue) {
       visibilityTimeout: "30s",
       systemAttributeNames: [named("ALL")],
       messageAttributeNames: ["All"],
+      keepLeases: true,
     },
   });
   const messages = [];
@@ -354,11 +362,24 @@ async function stream(session, queue) {
   });
   requirePart((await call.next()).results.results, [{ receiptHandle: three }], "Consume: reject");
   call.send({ credit: { messages: 1, bytes: "1000" } });
-  requirePart((await call.next()).messages.messages, [{ text: "four" }], "Consume: credit");
-  const { status } = await call.end();
-  if (status !== "OK") throw new Error(`Consume ended with ${status}.`);
+  const credited = (await call.next()).messages.messages;
+  requirePart(credited, [{ text: "four" }], "Consume: credit");
+  const [{ receiptHandle: four }] = credited;
 
-  // The stream has ended, so what it held is visible again at once.
+  // Another stream goes on with it.
+  const next = session.open("Consume");
+  next.send({ start: { queue } });
+  next.send({ hold: { receiptHandles: [four] } });
+  const [held] = (await next.next()).results.results;
+  requirePart(held, { receiptHandle: four }, "Consume: hold");
+  if (!held.leaseEndTime) throw new Error("Consume: hold says nothing of the lease's end.");
+  requirePart(await call.next(), { lost: { receiptHandles: [four] } }, "Consume: lost");
+  for (const ended of [call, next]) {
+    const { status } = await ended.end();
+    if (status !== "OK") throw new Error(`Consume ended with ${status}.`);
+  }
+
+  // Both have ended, so what they held is visible again at once.
   const { messages: rest } = await session.ok(
     "ReceiveMessage",
     { queue, maxMessages: 10 },
@@ -925,29 +946,32 @@ async function beRefused(session, queue) {
   await session.ok("DeleteQueue", { queue });
 }
 
-/** What a tool asks a server about itself: whether it is well, and which RPCs there are, each with its service. */
+/** What a tool asks a server about itself: which services there are on each listener, and whether they are well. */
 async function askAboutServer(tool, { address, managementAddress }) {
-  for (const reflection of tool.reflections) {
-    const services = tool.list(address, undefined, reflection);
-    const own = services.filter((name) => !name.startsWith("grpc.reflection."));
-    requireEqual(own, ownServices, "list of services");
+  for (const [listener, expected] of [
+    [address, dataServices],
+    [managementAddress, [clusterService, healthService]],
+  ]) {
+    for (const reflection of tool.reflections) {
+      const services = tool.list(listener, undefined, reflection);
+      const own = services.filter((name) => !name.startsWith("grpc.reflection."));
+      requireEqual(own.sort(), expected, "list of services");
+    }
   }
-  const services = new Map();
-  const topicMethods = new Map();
-  for (const service of ownServices) {
+  for (const service of dataServices) {
     const call = tool.open(managementAddress, healthService, "Check");
     call.send({ service });
     requirePart(await call.end(), { status: "OK", responses: [{ status: "SERVING" }] }, "health");
-    // Some RPCs of topics are called as RPCs of queues are.
-    const methods = service === topicService ? topicMethods : services;
-    for (const method of tool.list(address, service)) methods.set(method, service);
   }
-  return { services, topicMethods };
 }
 
 /** `describe` shows the contract with its comments: each RPC has one, and so has a field. */
-function requireComments(tool, address) {
-  const lines = ownServices.flatMap((service) => tool.describe(address, service).split("\n"));
+function requireComments(tool, { address, managementAddress }) {
+  const described = [
+    ...dataServices.map((service) => tool.describe(address, service)),
+    tool.describe(managementAddress, clusterService),
+  ];
+  const lines = described.flatMap((text) => text.split("\n"));
   const bare = lines.filter(
     (line, index) => line.trim().startsWith("rpc ") && !lines[index - 1]?.trim().startsWith("//"),
   );
@@ -984,40 +1008,46 @@ function text(value) {
   return JSON.stringify(value, undefined, 2);
 }
 
-async function tryTool(tool, server) {
-  const { services, topicMethods } = await askAboutServer(tool, server);
-  const methods = [...services.keys()];
-  if (tool.describe !== undefined) requireComments(tool, server.address);
-  const session = new Session(tool, server.address, services);
-  const queue = `conformance-${tool.name.replace(" ", "-")}`;
-  await callEveryRpc(session, queue);
-  await beRefused(session, `${queue}-refused`);
-  const topicCallCount = await tryTopics(tool, server, { session, topicMethods, queue });
-  const untried = methods.filter((method) => !session.called.has(method));
+/** Has a tool call services at an address, and requires that it left out none of their RPCs, and no field of a request. */
+async function tryServices(tool, address, services, makeCalls) {
+  const methodsOf = new Map(services.map((service) => [service, tool.list(address, service)]));
+  const serviceOf = new Map(
+    [...methodsOf].flatMap(([service, methods]) => methods.map((method) => [method, service])),
+  );
+  const session = new Session(tool, address, serviceOf);
+  await makeCalls(session);
+  const untried = [...serviceOf.keys()].filter((method) => !session.called.has(method));
   requireEqual(untried, [], "RPCs that this script does not try");
-  const missing = wholeServices.flatMap((service) =>
-    session.fields.missing(
-      service,
-      methods.filter((method) => services.get(method) === service),
-    ),
+  const missing = [...methodsOf].flatMap(([service, methods]) =>
+    service === topicService ? [] : session.fields.missing(service, methods),
   );
   requireEqual(missing, [], "fields that this script does not try");
-  const callCount = session.callCount + topicCallCount;
-  const summary = `${callCount} calls ok, all ${methods.length} RPCs and their fields tried, and all ${topicMethods.size} RPCs of topics`;
-  console.log(`${tool.name}: ${summary}`);
+  const all = services.includes(topicService) ? "RPCs" : "RPCs and their fields";
+  const summary = `${session.callCount} calls ok, all ${serviceOf.size} ${all} tried`;
+  const names = services.map((service) => service.slice(service.lastIndexOf(".") + 1)).join(", ");
+  console.log(`${tool.name}: ${names}: ${summary}`);
 }
 
-/** Calls the RPCs of topics, in a session of their own; says how many calls that took. */
-async function tryTopics(tool, server, { session: queues, topicMethods, queue }) {
-  const session = new Session(tool, server.address, topicMethods);
-  await callTopicRpcs(session, `${queue}-told`, {
-    createQueue: (name) => queues.ok("CreateQueue", { queue: name }),
-    receive: (name, messages) =>
-      queues.ok("ReceiveMessage", { queue: name, maxMessages: 10 }, { messages }),
+async function tryTool(tool, server, clusterOfOne) {
+  await askAboutServer(tool, server);
+  if (tool.describe !== undefined) requireComments(tool, server);
+  const queue = `conformance-${tool.name.replace(" ", "-")}`;
+  await tryServices(tool, server.address, wholeServices, async (session) => {
+    await callEveryRpc(session, queue);
+    await beRefused(session, `${queue}-refused`);
+    await tryServices(tool, server.address, [topicService], (topics) =>
+      callTopicRpcs(topics, `${queue}-told`, {
+        createQueue: (name) => session.ok("CreateQueue", { queue: name }),
+        receive: (name, messages) =>
+          session.ok("ReceiveMessage", { queue: name, maxMessages: 10 }, { messages }),
+      }),
+    );
   });
-  const untried = [...topicMethods.keys()].filter((method) => !session.called.has(method));
-  requireEqual(untried, [], "RPCs of topics that this script does not try");
-  return session.callCount;
+  await tryServices(tool, server.managementAddress, [clusterService], callClusterAlone);
+  if (clusterOfOne === undefined) return;
+  await tryServices(tool, clusterOfOne.managementAddress, [clusterService], (session) =>
+    callClusterOfOne(session, clusterOfOne),
+  );
 }
 
 function fail(tool, error) {
@@ -1034,8 +1064,15 @@ if (grpcurl === undefined) {
 
 const server = await startServer();
 try {
-  for (const tool of [grpcurl, bufCurl(descriptorSet)]) {
-    if (tool !== undefined) await tryTool(tool, server).catch((error) => fail(tool, error));
+  const clusterOfOne = await startClusterOfOne();
+  if (clusterOfOne === undefined && process.env.CI === "true") process.exitCode = 1;
+  try {
+    for (const tool of [grpcurl, bufCurl(descriptorSet)]) {
+      if (tool === undefined) continue;
+      await tryTool(tool, server, clusterOfOne).catch((error) => fail(tool, error));
+    }
+  } finally {
+    await clusterOfOne?.stop();
   }
 } finally {
   await server.stop();

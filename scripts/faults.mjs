@@ -2,7 +2,7 @@
 // disk (test/faults). All of it happens in namespaces of its own, for network, mounts and processes: what a run makes is seen by
 // nobody else, and ends with it, however it ends.
 //
-//   npm run test:faults                        everything, a good quarter of an hour
+//   npm run test:faults                        everything, some twenty-five minutes
 //   npm run test:faults -- --bounded           what CI runs, about three minutes
 //   npm run test:faults -- -t "disk"           what vitest selects
 //   npm run test:faults -- --report=<file>     leave a JSON report

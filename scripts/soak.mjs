@@ -17,8 +17,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { setup } from "./setup.mjs";
+import { freePort } from "./support/free-port.mjs";
 import { root, run } from "./support/repository.mjs";
-import { freePort, isReady } from "./support/server.mjs";
+import { isReady } from "./support/server.mjs";
 
 const { values } = parseArgs({
   options: {

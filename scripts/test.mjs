@@ -2,7 +2,9 @@
 // and CI. With arguments (`npm test -- queue`) only what they select runs, and its report is kept apart,
 // because it says nothing about the rest.
 //
-//   node scripts/test.mjs --quick           without test/crash as well, which kills processes for a minute
+//   node scripts/test.mjs --quick           as well without those that kill processes, for a minute or at a certain system call,
+//                                           which is not the same one in every Node, and without those of rules alone, which
+//                                           are the same in every Node and take minutes
 //   node scripts/test.mjs --clusters        what `npm test` leaves to CI and patience: whole clusters over a real etcd, and
 //                                           thousands of simulated ones
 //   node scripts/test.mjs --report=<file>   leave the report elsewhere
@@ -14,6 +16,8 @@ import { partialTestResultsPath, root, run, testResultsPath } from "./support/re
 
 const reportOption = "--report=";
 const clusters = ["test/cluster/", "test/cluster-node/", "test/simulation/"];
+const kills = ["test/crash/", "test/store/kill", "test/store/replica-crash", "test/store/io-error"];
+const rules = ["test/property/", "test/topic/", "test/replication/", "test/contract/bad-input"];
 const without = (paths) => paths.flatMap((path) => ["--exclude", `${path}**`]);
 
 /** Runs the tests and returns the exit status. */
@@ -23,7 +27,7 @@ export function runTests(args, { quiet = false } = {}) {
   const selection = args
     .filter((argument) => argument !== elsewhere)
     .flatMap((argument) => {
-      if (argument === "--quick") return without(["test/crash/"]);
+      if (argument === "--quick") return without([...kills, ...rules]);
       return argument === "--clusters" ? clusters : [argument];
     });
   // Whoever names a cluster's test wants it.

@@ -1,5 +1,6 @@
 // Closed-loop load: so many calls in flight, each answer asking for the next, until the time or the number is up. What is
-// in flight then is waited for, and counted with the time it took, so that rounds neither overlap nor end empty.
+// in flight then is waited for, and counted with the time it took, so that rounds neither overlap nor end empty. And paced load:
+// a call every so often, whatever became of those before, so that a server that stands still is not spared the calls of that time.
 
 export type Until =
   | { readonly kind: "time"; readonly forMs: number }
@@ -57,5 +58,56 @@ export function runLoad(start: StartCall, inFlight: number, until: Until): Promi
       });
     };
     for (let started = 0; started < inFlight && mayStart(); started += 1) startOne();
+  });
+}
+
+export interface Pace {
+  readonly everyMs: number;
+  readonly forMs: number;
+}
+
+/** More unanswered calls than this, and the pace is more than the server can do. */
+const pacedInFlightMax = 2_000;
+
+/** Latencies are from when a call was due, not from when there was time to make it. */
+export function runPaced(start: StartCall, { everyMs, forMs }: Pace): Promise<LoadResult> {
+  return new Promise((resolve, reject) => {
+    const latencies: number[] = [];
+    const startedMs = performance.now();
+    let count = 0;
+    let dueCount = 0;
+    let openCount = 0;
+    let failure: Error | undefined;
+
+    const finishIfOver = (): void => {
+      if (openCount > 0 || (failure === undefined && dueCount * everyMs < forMs)) return;
+      if (failure !== undefined) {
+        reject(failure);
+        return;
+      }
+      const elapsedMs = performance.now() - startedMs;
+      resolve({ count, elapsedMs, latenciesMs: Float64Array.from(latencies) });
+    };
+    const startOne = (dueMs: number): void => {
+      openCount += 1;
+      if (openCount > pacedInFlightMax) failure ??= new Error("the server does not keep the pace");
+      start((answer) => {
+        openCount -= 1;
+        if (answer instanceof Error) failure ??= answer;
+        else {
+          count += answer;
+          latencies.push(performance.now() - dueMs);
+        }
+        finishIfOver();
+      });
+    };
+    const startDue = (): void => {
+      const untilMs = Math.min(performance.now() - startedMs, forMs);
+      for (; failure === undefined && dueCount * everyMs < untilMs; dueCount += 1) {
+        startOne(startedMs + dueCount * everyMs);
+      }
+      if (failure === undefined && dueCount * everyMs < forMs) setTimeout(startDue, everyMs);
+    };
+    startDue();
   });
 }

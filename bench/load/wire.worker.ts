@@ -14,7 +14,14 @@ import {
   SendMessageRequest,
 } from "@forebay/client/gen/forebay/queue/v1/queue_service";
 import { countFields, countItems } from "./count-fields.js";
-import { type LoadResult, runLoad, type StartCall, type Until } from "./load-run.js";
+import {
+  type LoadResult,
+  type Pace,
+  runLoad,
+  runPaced,
+  type StartCall,
+  type Until,
+} from "./load-run.js";
 import { answerOrders } from "./orders.js";
 import { call, callUnary, framed, openDuplex, openSession } from "./wire-client.js";
 
@@ -31,6 +38,11 @@ export interface SendOrder {
   readonly bodyBytes: number;
   readonly inFlight: number;
   readonly until: Until;
+}
+
+export interface PacedOrder extends Pace {
+  readonly queue: string;
+  readonly bodyBytes: number;
 }
 
 export interface BatchOrder extends SendOrder {
@@ -92,15 +104,22 @@ function repeated(
   };
 }
 
-function send(order: SendOrder): Promise<LoadResult> {
+const send = (order: SendOrder): Promise<LoadResult> =>
+  runLoad(sending(order), order.inFlight, order.until);
+
+const sendPaced = (order: PacedOrder): Promise<LoadResult> =>
+  runPaced(sending({ ...order, service: "queue" }), order);
+
+function sending({
+  service,
+  queue,
+  bodyBytes,
+}: Pick<SendOrder, "service" | "queue" | "bodyBytes">): StartCall {
   const request = SendMessageRequest.encode(
-    SendMessageRequest.fromPartial({ queue: order.queue, body: bodyOf(order.bodyBytes) }),
+    SendMessageRequest.fromPartial({ queue, body: bodyOf(bodyBytes) }),
   ).finish();
-  const path = pathOf(order.service, "SendMessage");
-  return runLoad(
-    repeated(path, request, (answer) => (answer.length > 0 ? 1 : new Error("an empty answer"))),
-    order.inFlight,
-    order.until,
+  return repeated(pathOf(service, "SendMessage"), request, (answer) =>
+    answer.length > 0 ? 1 : new Error("an empty answer"),
   );
 }
 
@@ -253,6 +272,7 @@ const handlers = {
     return Number(GetQueueAttributesResponse.decode(answer).counters?.storedMessageCount ?? 0n);
   },
   send,
+  sendPaced,
   sendBatches,
   produce,
   receive,

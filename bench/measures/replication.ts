@@ -1,7 +1,8 @@
 // What it costs that three nodes have a message on disk before it is confirmed: sends to the leader of a cluster beside the same
 // sends to a node alone, in turn. All of it, the load and etcd included, runs on this one machine, so three times the work is
-// done by the same processors; on machines of their own the nodes would do it at the same time. And how long nobody can send
-// when the leader is killed, with the lease of the default settings.
+// done by the same processors; on machines of their own the nodes would do it at the same time. Hence the CPU time of each node by
+// itself, and how long a send takes while there is little to do. And how long nobody can send when the leader is killed, with the
+// lease of the default settings.
 
 import { ForebayClient } from "@forebay/client";
 import { startLoad } from "../load/orders.js";
@@ -20,7 +21,8 @@ import {
 import { type ForebayCluster, startCluster } from "../processes/cluster.js";
 import type { ForebayServer } from "../processes/forebay.js";
 import { type Row, rateRow } from "../report.js";
-import { compare, inTurns, type Side } from "../rounds.js";
+import { type Comparison, compare, inTurns, median, type Side } from "../rounds.js";
+import { measureAddedLatency } from "./added-latency.js";
 
 const measurement = "replication";
 /** Three nodes share the processors that one has alone. */
@@ -57,18 +59,66 @@ async function compareSends(context: BenchContext, cluster: ForebayCluster): Pro
     await load.order("connect", { address });
     await load.order("createQueue", { queue });
   }
+  const followers = await cluster.followers();
   const { roundCount } = planOf(context);
-  const rows: Row[] = [];
-  for (const { name, run } of shapes(context)) {
+  const rows = await measureAddedLatency(context, { cluster: clusterLoad, alone: aloneLoad });
+  for (const { name, call, run } of shapes(context)) {
+    const usages = followers.map((follower) => new Usage(follower));
     const sides: Record<"ours" | "alone", Side> = {
-      ours: sideOf(leader, () => run(clusterLoad)),
+      ours: sideOf(leader, async () => {
+        for (const usage of usages) usage.begin();
+        const result = await run(clusterLoad);
+        for (const usage of usages) usage.end(result.count);
+        return result;
+      }),
       alone: sideOf(alone, () => run(aloneLoad)),
     };
     const rounds = await inTurns(sides, roundCount);
     const compared = compare(rounds.ours, rounds.alone);
     rows.push(rateRow(name, "messages/s", "a node alone", compared, ratioAtLeast));
+    rows.push(...cpuRows(call, compared, usages));
   }
   return rows;
+}
+
+/** The CPU time of a process for each message that the cluster took, round by round. */
+class Usage {
+  readonly perMessage: number[] = [];
+  readonly #server: ForebayServer;
+  #before: number | undefined;
+
+  constructor(server: ForebayServer) {
+    this.#server = server;
+  }
+
+  begin(): void {
+    this.#before = this.#server.cpuMicros();
+  }
+
+  end(messageCount: number): void {
+    const after = this.#server.cpuMicros();
+    if (after === undefined || this.#before === undefined) return;
+    this.perMessage.push((after - this.#before) / messageCount);
+  }
+}
+
+/** Nothing where the system does not tell. */
+function cpuRows(call: string, compared: Comparison, followers: readonly Usage[]): Row[] {
+  const { cpuMicros, peerCpuMicros } = compared;
+  if (cpuMicros === undefined || peerCpuMicros === undefined) return [];
+  const row = (who: string, figure: number): Row => ({
+    name: `CPU of ${who} for a message of ${call}`,
+    figure,
+    unit: "us",
+    peer: { name: "a node alone", figure: peerCpuMicros },
+  });
+  return [
+    row("the leader", cpuMicros),
+    // The first of the measured rounds is the one that does not count.
+    ...followers.map(({ perMessage }, index) =>
+      row(`follower ${index + 1}`, median(perMessage.slice(1))),
+    ),
+  ];
 }
 
 const shapes = (context: BenchContext) => {
@@ -77,10 +127,12 @@ const shapes = (context: BenchContext) => {
   return [
     {
       name: "SendMessage to 3 nodes, 256 in flight",
+      call: "SendMessage",
       run: (load: WireLoad) => load.order("send", { ...common, inFlight: 256 }),
     },
     {
       name: "SendMessageBatch of 10 to 3 nodes, 64 in flight",
+      call: "SendMessageBatch",
       run: (load: WireLoad) =>
         load.order("sendBatches", { ...common, entryCount: 10, inFlight: 64 }),
     },

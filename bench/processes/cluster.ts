@@ -11,12 +11,18 @@ export interface ClusterOptions {
   readonly entry: string;
   readonly directory: string;
   readonly nodeFlags?: readonly string[];
+  /** Settings of every node beside the usual ones, as `{ "log-keep-minutes": "0" }`. */
+  readonly flags?: Readonly<Record<string, string>>;
 }
 
 export interface ForebayCluster extends AsyncDisposable {
   readonly nodes: readonly ForebayServer[];
   /** The node that leads, waited for. */
   leader(): Promise<ForebayServer>;
+  /** The others. */
+  followers(): Promise<readonly ForebayServer[]>;
+  /** Starts one more node, with an empty disk; it is no member until it is added. */
+  startNode(name: string): Promise<ForebayServer>;
 }
 
 interface EtcdModule {
@@ -30,6 +36,7 @@ interface EtcdModule {
 
 const electionMsMax = 30_000;
 const lookMs = 20;
+const askMsMax = 1_000;
 const clusterName = "bench";
 
 /** Undefined where etcd is not to be had. */
@@ -45,25 +52,38 @@ export async function startCluster(options: ClusterOptions): Promise<ForebayClus
     await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()));
     await etcd.stop();
   };
+  const startNode = async (name: string): Promise<ForebayServer> => {
+    const flags = {
+      "replication-listen": "127.0.0.1:0",
+      "cluster-name": clusterName,
+      "node-name": name,
+      zone: `zone-${name}`,
+      "cluster-etcd-endpoints": etcd.endpoints.join(),
+      ...options.flags,
+    };
+    const dataDir = join(options.directory, name);
+    const node = await startForebay({ ...options, dataDir, flags });
+    nodes.push(node);
+    return node;
+  };
   try {
-    for (const name of ["a", "b", "c"]) {
-      const flags = {
-        "replication-listen": "127.0.0.1:0",
-        "cluster-name": clusterName,
-        "node-name": name,
-        zone: `zone-${name}`,
-        "cluster-etcd-endpoints": etcd.endpoints.join(),
-      };
-      const dataDir = join(options.directory, name);
-      nodes.push(await startForebay({ ...options, dataDir, flags }));
-    }
+    for (const name of ["a", "b", "c"]) await startNode(name);
     await begin(options.entry, etcd.endpoints);
     await leaderOf(nodes);
   } catch (error) {
     await dispose();
     throw error;
   }
-  return { nodes, leader: () => leaderOf(nodes), [Symbol.asyncDispose]: dispose };
+  return {
+    nodes,
+    leader: () => leaderOf(nodes),
+    followers: async () => {
+      const leader = await leaderOf(nodes);
+      return nodes.filter((node) => node !== leader);
+    },
+    startNode,
+    [Symbol.asyncDispose]: dispose,
+  };
 }
 
 async function begin(entry: string, endpoints: readonly string[]): Promise<void> {
@@ -86,9 +106,10 @@ async function leaderOf(nodes: readonly ForebayServer[]): Promise<ForebayServer>
 
 async function leads(node: ForebayServer): Promise<boolean> {
   try {
-    return (await node.metrics()).includes('forebay_cluster_role{role="leader"} 1');
+    const metrics = await node.metrics(askMsMax);
+    return metrics.includes('forebay_cluster_role{role="leader"} 1');
   } catch {
-    // Killed.
+    // Killed, or standing still.
     return false;
   }
 }

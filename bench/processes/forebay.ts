@@ -18,12 +18,17 @@ export interface ServerOptions {
 export interface ForebayServer extends AsyncDisposable {
   /** Where applications connect, as `host:port`. */
   readonly address: string;
+  /** Where operators do. */
+  readonly managementAddress: string;
   readonly pid: number;
   /** CPU time used so far, user and system, in microseconds; undefined where the system does not tell. */
   cpuMicros(): number | undefined;
   memory(): Memory | undefined;
   /** What Prometheus would scrape. */
-  metrics(): Promise<string>;
+  metrics(withinMs?: number): Promise<string>;
+  /** Stops it in the middle of whatever it does; its connections stay open. */
+  pause(): void;
+  resume(): void;
   /** SIGTERM, and waits for the end; anything but exit code 0 is an error. */
   stop(): Promise<void>;
   /** SIGKILL, and waits for the end. */
@@ -32,6 +37,7 @@ export interface ForebayServer extends AsyncDisposable {
 
 const startMsMax = 30_000;
 const stopMsMax = 40_000;
+const metricsMsMax = 30_000;
 
 /** Resolves once the server says it serves. */
 export async function startForebay(options: ServerOptions): Promise<ForebayServer> {
@@ -71,10 +77,16 @@ export async function startForebay(options: ServerOptions): Promise<ForebayServe
   };
   return {
     address: serving.listen,
+    managementAddress: serving.managementListen,
     pid,
     cpuMicros: () => cpuMicrosOf(pid),
     memory: () => memoryOf(pid),
-    metrics: async () => await (await fetch(`http://${serving.managementListen}/metrics`)).text(),
+    metrics: async (withinMs = metricsMsMax) => {
+      const signal = AbortSignal.timeout(withinMs);
+      return await (await fetch(`http://${serving.managementListen}/metrics`, { signal })).text();
+    },
+    pause: () => void child.kill("SIGSTOP"),
+    resume: () => void child.kill("SIGCONT"),
     stop: async () => {
       const code = await end("SIGTERM");
       if (code !== 0) throw new Error(`The server ended with ${code} instead of 0.`);

@@ -8,8 +8,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } f
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "./free-port.mjs";
 import { root } from "./repository.mjs";
-import { freePort } from "./server.mjs";
 
 const cacheFolder = join(root, "node_modules/.cache/forebay/etcd");
 const cachedPath = join(cacheFolder, "etcd");

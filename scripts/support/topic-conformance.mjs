@@ -12,7 +12,7 @@ export async function callTopicRpcs(session, name, { createQueue, receive }) {
       type: "TOPIC_TYPE_STANDARD",
       settings: { displayName: "News", maximumMessageBytes: 2048 },
       tags: { team: "shop" },
-      requestId: "create",
+      requestId: `create-${name}`,
     },
     { topic: { topic, type: "TOPIC_TYPE_STANDARD" }, created: true },
   );

@@ -4,7 +4,13 @@
 import type { ClusterAcks, ClusterAdmin, ClusterStatus } from "@forebay/client";
 import type { Command } from "commander";
 import { addInitCommand, addRaiseEpochCommand, addRecoverCommand } from "./cluster-init.js";
-import { memberHeadings, memberRow, registeredText, statusJson } from "./cluster-rows.js";
+import {
+  memberHeadings,
+  memberRow,
+  promotionTexts,
+  registeredText,
+  statusJson,
+} from "./cluster-rows.js";
 import { type CliContext, duration, oneOf } from "./context.js";
 import { type OutputFormat, outputFormats } from "./output.js";
 
@@ -81,6 +87,7 @@ async function printStatus(
         `committed ${status.commitSeq}, configuration ${status.configurationVersion}\n\n`,
     );
     await output.many("table", memberHeadings, rows);
+    for (const text of promotionTexts(status)) output.note(text);
     for (const node of status.registeredNodes) output.note(registeredText(node));
     if (status.node !== status.leader) {
       output.note(
@@ -109,7 +116,7 @@ const memberChanges: readonly MemberChange[] = [
     description: "let a node that registered take part: it follows, without a vote",
     change: (admin, node) => admin.addMember(node),
     note: (node) =>
-      `${node} takes a copy of the state and follows. Once it has caught up: forebay cluster promote ${node}`,
+      `${node} takes a copy of the state and follows. Once \`forebay cluster status\` shows that it has caught up: forebay cluster promote ${node}`,
   },
   {
     name: "promote",

@@ -116,7 +116,7 @@ async function initialise(
   await context.output.many(options.output, initHeadings, members.map(initRow));
   if (promoteLater.length > 0) {
     context.output.note(
-      `${voters.join()} brings data, and votes alone until others have a copy of it. Then, for a majority that survives it: ` +
+      `${voters.join()} brings data, and votes alone: the others copy from it. Once \`forebay cluster status\` shows that they have caught up, give them their votes, for a majority that survives it: ` +
         promoteLater.map((node) => `forebay cluster promote ${node}`).join("; "),
     );
   } else if (voters.length === 1) {

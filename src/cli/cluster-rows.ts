@@ -1,15 +1,24 @@
 // A cluster as results of commands: its members in people's words, and as JSON in the client's, with numbers for what the client
 // has as bigint.
 
-import type { ClusterMember, ClusterNode, ClusterStatus } from "@forebay/client";
+import type {
+  ClusterMember,
+  ClusterMemberProgress,
+  ClusterNode,
+  ClusterStatus,
+} from "@forebay/client";
 import { formatDuration } from "./durations.js";
 import type { Row } from "./output.js";
+
+/** How far behind a member may be that has caught up: as far as one that is given a vote (src/replication/settings.ts). */
+const caughtUpLagMsMax = 1_000;
 
 export const memberHeadings = [
   "node",
   "zone",
   "votes",
   "role",
+  "caught up",
   "epoch",
   "durable",
   "applied",
@@ -32,6 +41,7 @@ export function memberRow(member: ClusterMember): Row {
       ...(progress === undefined
         ? {}
         : {
+            "caught up": hasCaughtUp(progress) ? "yes" : "no",
             epoch: String(progress.epoch),
             durable: String(progress.durableSeq),
             applied: String(progress.appliedSeq),
@@ -50,6 +60,20 @@ function roleText({ role, progress }: ClusterMember): string {
   if (progress?.isTakingCopy === true) return "taking a copy";
   if (progress?.isConnected === false) return "away";
   return role.toLowerCase();
+}
+
+/** The node that leads has what there is; of the others this is asked when they are to be given a vote. */
+const hasCaughtUp = ({ isConnected, isTakingCopy, lagMs }: ClusterMemberProgress): boolean =>
+  isConnected && !isTakingCopy && lagMs <= caughtUpLagMsMax;
+
+/** What to do about members that could vote and do not. */
+export function promotionTexts({ members }: ClusterStatus): readonly string[] {
+  const zonesThatVote = new Set(members.filter(({ isVoter }) => isVoter).map(({ zone }) => zone));
+  return members
+    .filter(({ zone, progress }) => !zonesThatVote.has(zone) && progress && hasCaughtUp(progress))
+    .map(
+      ({ node }) => `Node ${node} has caught up. Give it a vote: forebay cluster promote ${node}`,
+    );
 }
 
 export const registeredText = ({ node, zone, hasOwnData }: ClusterNode): string =>
@@ -80,6 +104,7 @@ function memberJson(member: ClusterMember): unknown {
       lagRecordCount: Number(progress.lagRecordCount),
       lagBytes: Number(progress.lagBytes),
       diskFreeBytes: Number(progress.diskFreeBytes),
+      hasCaughtUp: hasCaughtUp(progress),
     },
   };
 }

@@ -3,83 +3,26 @@
 
 import type { GroupId, MemberId } from "../base/brands.js";
 import type {
+  AskedChange,
+  AskedOutcome,
+  ClusterReport,
+  LeaderAddress,
+  MemberProgressReport,
+  MemberReport,
+  MemberRoleName,
+} from "../base/cluster-report.js";
+import type {
   ChangeResult,
   ConfigurationChange,
   FollowerStatus,
   MemberStatus,
   ReplicationMember,
 } from "../replication/ports.js";
-import type { AcksMode, Configuration, GroupMember } from "../store/replica-disk.js";
+import type { Configuration, GroupMember } from "../store/replica-disk.js";
 import { type ClusterFacts, registeredMembers } from "./cluster-facts.js";
 import type { RegisteredMember } from "./documents.js";
 import { asEtcdFault } from "./etcd-fault.js";
 import type { ClusterRegistry } from "./registry.js";
-
-/** A change as an operator words it: by the name of a node, or by a member's id. */
-export type AskedChange =
-  | { readonly kind: "add"; readonly node: string }
-  | { readonly kind: "promote" | "remove"; readonly member: string }
-  | { readonly kind: "set_acks"; readonly acks: AcksMode }
-  | { readonly kind: "hand_over"; readonly member: string | undefined };
-
-export type AskedOutcome =
-  | { readonly kind: "done"; readonly configurationVersion: number }
-  | { readonly kind: "refused"; readonly why: string }
-  | { readonly kind: "not_leader"; readonly leader: LeaderAddress | undefined }
-  | { readonly kind: "member_not_found" | "node_not_registered"; readonly name: string }
-  | { readonly kind: "etcd_unavailable" };
-
-export interface LeaderAddress {
-  readonly node: string;
-  readonly managementEndpoint: string;
-}
-
-export type MemberRoleName =
-  | "unknown"
-  | "leader"
-  | "follower"
-  | "candidate"
-  | "quarantined"
-  | "stopped";
-
-export interface MemberReport {
-  readonly id: string;
-  readonly node: string;
-  readonly zone: string;
-  readonly isVoter: boolean;
-  readonly role: MemberRoleName;
-  readonly replicationEndpoint: string;
-  readonly dataEndpoint: string;
-  readonly managementEndpoint: string;
-  readonly progress: MemberProgressReport | undefined;
-}
-
-export interface MemberProgressReport {
-  readonly isConnected: boolean;
-  readonly epoch: number;
-  readonly durableSeq: number;
-  readonly appliedSeq: number;
-  readonly lagRecords: number;
-  readonly lagBytes: number;
-  readonly lagMs: number;
-  readonly silentMs: number;
-  readonly isTakingCopy: boolean;
-  readonly diskFreeBytes: number;
-}
-
-export interface ClusterReport {
-  readonly kind: "report";
-  readonly cluster: string;
-  readonly groupId: string;
-  readonly node: string;
-  readonly leader: string;
-  readonly epoch: number;
-  readonly configurationVersion: number;
-  readonly acks: AcksMode;
-  readonly commitSeq: number;
-  readonly members: readonly MemberReport[];
-  readonly registered: readonly RegisteredMember[];
-}
 
 export interface AdministrationParts {
   readonly cluster: string;

@@ -13,6 +13,7 @@ type ClusterConfig = Pick<
   | "replicationListen"
   | "replicationAdvertise"
   | "replicationCaFile"
+  | "dataAdvertise"
   | "replicationCertFile"
   | "replicationKeyFile"
   | "clusterEtcdEndpoints"
@@ -97,7 +98,12 @@ function addressProblems(config: ClusterConfig): string[] {
     "nodes talk beyond this machine only with certificates; set replication_ca_file, " +
     "replication_cert_file and replication_key_file (forebay init makes them), or use 127.0.0.1.";
   if (!hasCertificates(config)) {
-    const exposed = { replication_listen: listen, replication_advertise: advertise };
+    // Without certificates calls are passed on in the clear, to where applications are told to go.
+    const exposed = {
+      replication_listen: listen,
+      replication_advertise: advertise,
+      data_advertise: config.dataAdvertise,
+    };
     for (const [name, address] of Object.entries(exposed)) {
       if (address === undefined || isLoopback(address)) continue;
       problems.push(`${name}: ${addressText(address)} is beyond this machine; ${byCertificate}`);

@@ -37,7 +37,7 @@ export interface PushTarget {
 export const topicArn = ({ namespace, name }: Topic): string =>
   topicArnOf(arnPrefixDefault, { namespace, topic: name });
 
-export const subscriptionArn = ({ topic, subscription }: PushTarget): string =>
+const subscriptionArn = ({ topic, subscription }: PushTarget): string =>
   subscriptionArnOf(arnPrefixDefault, {
     namespace: topic.namespace,
     topic: topic.name,

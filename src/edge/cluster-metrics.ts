@@ -13,6 +13,9 @@ export interface ClusterState {
   readonly appliedSeq: number;
   /** Records that the log still holds. */
   readonly logRecords: number;
+  readonly logBytes: number;
+  /** A leader's view of who keeps the log from being let go of. */
+  readonly oldestReader: OldestReader | undefined;
   /** How old this node's state is at most; undefined when it cannot tell. */
   readonly stalenessMs: number | undefined;
   /** A leader's view of all others; empty on other nodes. */
@@ -21,6 +24,14 @@ export interface ClusterState {
   readonly peers: readonly PeerState[];
   /** Of copies that are being taken or given now. */
   readonly copies: readonly CopyState[];
+}
+
+export interface OldestReader {
+  readonly node: string;
+  readonly kind: "member" | "copy";
+  /** It needs the log from after here on. */
+  readonly seq: number;
+  readonly ageMs: number;
 }
 
 export interface FollowerLag {
@@ -60,6 +71,7 @@ const commitBucketsSeconds = [
 
 export function createClusterMetrics(registry: Registry, read: () => ClusterState): ClusterMetrics {
   addPosition(registry, read);
+  addOldestReader(registry, () => read().oldestReader);
   addFollowers(registry, () => read().followers);
   addCopies(registry, () => read().copies);
   gauge(registry, "cluster_peer_up", "1 while the way to a node is up.", ["node"], (metric) => {
@@ -98,6 +110,7 @@ function addPosition(registry: Registry, read: () => ClusterState): void {
     cluster_commit_seq: ["The last record known to be committed.", "commitSeq"],
     cluster_applied_seq: ["The last record whose effects this node has.", "appliedSeq"],
     cluster_log_records: ["Records that this node's log holds.", "logRecords"],
+    cluster_log_bytes: ["Bytes of the records that this node's log holds, about.", "logBytes"],
   } as const satisfies Record<string, readonly [help: string, key: keyof ClusterState]>;
   for (const [name, [help, key]] of Object.entries(numbers)) {
     gauge(registry, name, help, [], (metric) => metric.set(read()[key]));
@@ -107,6 +120,26 @@ function addPosition(registry: Registry, read: () => ClusterState): void {
     const { stalenessMs } = read();
     if (stalenessMs !== undefined) metric.set(stalenessMs / 1_000);
   });
+}
+
+/** Labelled by what it is: a member that lags, or a copy under way. */
+function addOldestReader(registry: Registry, reader: () => OldestReader | undefined): void {
+  const labels = ["node", "reader"] as const;
+  const numbers = {
+    cluster_log_oldest_reader_seq: ["From after where the log is still needed.", "seq", 1],
+    cluster_log_oldest_reader_seconds: [
+      "How long ago the log ended where it is still needed from.",
+      "ageMs",
+      1_000,
+    ],
+  } as const satisfies Record<string, readonly [string, keyof OldestReader, number]>;
+  for (const [name, [help, key, divisor]] of Object.entries(numbers)) {
+    gauge(registry, name, help, labels, (metric) => {
+      const oldest = reader();
+      if (oldest === undefined) return;
+      metric.set({ node: oldest.node, reader: oldest.kind }, oldest[key] / divisor);
+    });
+  }
 }
 
 function addFollowers(registry: Registry, followers: () => readonly FollowerLag[]): void {

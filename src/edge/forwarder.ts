@@ -213,7 +213,10 @@ function passOn(from: Readable, to: Writable): void {
   to.on("drain", () => from.resume());
 }
 
-/** How a stream ended, once everything that came before its end was passed on. */
+/**
+ * How a stream ended, once what came before its end was passed on: all of it when it ended well; before an error grpc-js drops
+ * what was not yet read, as clients of gRPC do. What nobody was told of the leader takes back, or is asked for again.
+ */
 function ended(onward: ClientDuplexStream<Buffer, Buffer>): Promise<StatusObject> {
   return new Promise((resolve, reject) => {
     let last: StatusObject | undefined;

@@ -63,7 +63,12 @@ export class Overlay {
       this.#forget(key, previous);
       return;
     }
-    this.#entries.set(key, entry);
+    // What stands in the store is what the record's first change of the key replaces.
+    const replacesChunks = previous?.record === entry.record && previous.mayReplaceChunks;
+    this.#entries.set(
+      key,
+      replacesChunks && !entry.mayReplaceChunks ? { ...entry, mayReplaceChunks: true } : entry,
+    );
     if (entry.table.isOrdered && entry.row !== undefined && previous?.row === undefined)
       this.#insertOrdered(key);
   }

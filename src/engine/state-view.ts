@@ -127,8 +127,13 @@ export class StateView implements RowAccess {
     return this.#store.keys(from, to, limit);
   }
 
-  put<Row>(table: Table<Row>, key: string, row: Row): void {
-    this.#set(table, key, row, false, table.isChunked);
+  put<Row>(
+    table: Table<Row>,
+    key: string,
+    row: Row,
+    mayReplaceChunks: boolean = table.isChunked,
+  ): void {
+    this.#set(table, key, row, false, mayReplaceChunks);
   }
 
   insert<Row>(table: Table<Row>, key: string, row: Row): void {

@@ -62,7 +62,8 @@ type FoundLease =
   | { readonly kind: "found"; readonly lease: Leased }
   | { readonly kind: "refused"; readonly rejection: QueueRejection };
 
-function findLease(
+/** The lease a handle is of, if it still runs. */
+export function findLease(
   { transaction, queue, now }: OpenQueue,
   receipt: Receipt | undefined,
   { given }: QueueAddress,

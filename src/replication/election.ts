@@ -24,11 +24,18 @@ interface Answer {
   readonly clockOffsetMs: number;
 }
 
+/** What an election asks and tells. */
+interface Electorate {
+  /** Whether this member follows, and nobody whom it hears. */
+  isLeaderless(): boolean;
+  /** The clock of who led last less this one, while elapsed time still tells. */
+  leaderClockOffset(): { readonly id: MemberId; readonly offsetMs: number } | undefined;
+  won(epoch: Epoch): void;
+}
+
 export class Election {
   readonly #inside: Inside;
-  /** Whether this member follows, and nobody whom it hears. */
-  readonly #isLeaderless: () => boolean;
-  readonly #won: (epoch: Epoch) => void;
+  readonly #electorate: Electorate;
   #step: Step = { kind: "idle" };
   #answers = new Map<MemberId, Answer>();
   #hasYielded = false;
@@ -38,10 +45,9 @@ export class Election {
   /** The last epoch heard of, from anyone. */
   #heardOf = epoch(0);
 
-  constructor(inside: Inside, isLeaderless: () => boolean, won: (epoch: Epoch) => void) {
+  constructor(inside: Inside, electorate: Electorate) {
     this.#inside = inside;
-    this.#isLeaderless = isLeaderless;
-    this.#won = won;
+    this.#electorate = electorate;
   }
 
   heardOf(of: Epoch): void {
@@ -69,7 +75,7 @@ export class Election {
       return;
     }
     this.#wait(context.parts.settings.backoffMaxMs);
-    if (!this.#isLeaderless() || !this.#mayLead()) return;
+    if (!this.#electorate.isLeaderless() || !this.#mayLead()) return;
     this.#confirm();
   }
 
@@ -88,6 +94,9 @@ export class Election {
   /** The old leader asked this member to follow it at once. */
   takeOver(from: Epoch): void {
     if (this.#step.kind === "campaigning" || !this.#mayLead()) return;
+    // Two clocks that differ, its own and this one: the old leader gives up waiting, and then the others tell whose is off.
+    const { offsetMs } = this.#electorate.leaderClockOffset() ?? { offsetMs: 0 };
+    if (!this.#isWithinSkew(offsetMs)) return;
     const { context } = this.#inside;
     this.#pause();
     this.#step = { kind: "campaigning" };
@@ -143,7 +152,7 @@ export class Election {
     }
     this.#staleViewCount = 0;
     this.heardOf(view.epoch);
-    if (view.leader !== undefined || !this.#isLeaderless()) {
+    if (view.leader !== undefined || !this.#electorate.isLeaderless()) {
       this.#wait(context.parts.settings.backoffMaxMs);
       return;
     }
@@ -218,8 +227,11 @@ export class Election {
     return !this.#isWithinSkew(medianOf([0, ...this.#clockOffsets()]));
   }
 
+  /** Of the others that answer, and of who led last: where it is gone, two that are left could not say whose clock is off. */
   #clockOffsets(): number[] {
-    return [...this.#answers.values()].map(({ clockOffsetMs }) => clockOffsetMs);
+    const offsets = [...this.#answers.values()].map(({ clockOffsetMs }) => clockOffsetMs);
+    const last = this.#electorate.leaderClockOffset();
+    return last === undefined || this.#answers.has(last.id) ? offsets : [...offsets, last.offsetMs];
   }
 
   #isWithinSkew(offsetMs: number): boolean {
@@ -250,7 +262,7 @@ export class Election {
         // The epoch before the one minted is what the coordinator took for the last (rule E7).
         const known = epoch(Math.max(knownBefore, durable.planned.promisedEpoch));
         const isNew = context.rules.mayTrust(epoch(result.epoch - 1), known);
-        if (isNew && this.#mayLead()) this.#won(result.epoch);
+        if (isNew && this.#mayLead()) this.#electorate.won(result.epoch);
         else this.#inside.resign("the epoch it won is over already", undefined);
         return;
       }

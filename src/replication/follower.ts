@@ -13,6 +13,7 @@ import { RecordCorrupt } from "../base/record-corrupt.js";
 import type { Inside } from "./inside.js";
 import type { AppendMessage, SealedRecord } from "./message.js";
 import { type LogRecord, openRecord, standsBehind } from "./record.js";
+import { leaderClockMsMax } from "./settings.js";
 import { Staleness } from "./staleness.js";
 
 /** What is owed for the last Append, once the promise is on disk. */
@@ -20,6 +21,13 @@ interface OwedAnswer {
   readonly kind: "ack" | "nack";
   readonly sentAt: number;
   readonly round: number;
+}
+
+/** What time it was for a leader that spoke. */
+interface LeaderClock {
+  readonly id: MemberId;
+  readonly leaderMs: number;
+  readonly atMs: number;
 }
 
 export class Follower {
@@ -34,6 +42,7 @@ export class Follower {
   #agreedSeq = logSeq(0);
   #commitSeq = logSeq(0);
   #heardAtMs: number | undefined;
+  #leaderClock: LeaderClock | undefined;
   #owed: OwedAnswer | undefined;
   /** Who asked for the promise of that epoch and has no answer yet. */
   #owedPromise: MemberId | undefined;
@@ -58,6 +67,16 @@ export class Follower {
 
   get stalenessMs(): number | undefined {
     return this.#staleness.boundMs();
+  }
+
+  /** The last leader's time less this member's, as far as elapsed time tells; undefined when that was too long ago. */
+  leaderClockOffset(): { readonly id: MemberId; readonly offsetMs: number } | undefined {
+    const { context } = this.#inside;
+    const clock = this.#leaderClock;
+    if (clock === undefined) return undefined;
+    const elapsedMs = context.nowMs() - clock.atMs;
+    if (elapsedMs > leaderClockMsMax) return undefined;
+    return { id: clock.id, offsetMs: clock.leaderMs + elapsedMs - context.wallMs() };
   }
 
   /** Whether the leader spoke within the time. */
@@ -88,6 +107,7 @@ export class Follower {
   append(from: MemberId, message: AppendMessage, isTakingCopy: boolean): void {
     this.#leader = from;
     this.#heardAtMs = this.#inside.context.nowMs();
+    this.#leaderClock = { id: from, leaderMs: message.leaderTime, atMs: this.#heardAtMs };
     const fits = !isTakingCopy && !this.#isCopyTorn(message) && this.#take(message);
     this.#owed = { kind: fits ? "ack" : "nack", sentAt: message.sentAt, round: message.round };
     if (fits) this.#learnCommit(message);

@@ -83,7 +83,7 @@ export class Leader implements Leadership, LeaderSide {
   /** Writes the first record. `positions`: where those stand who gave their promise. */
   begin(positions: ReadonlyMap<MemberId, Position>): void {
     const configuration = this.inside.configuration();
-    this.#firstSeq = this.#write({ kind: "epoch_start", configuration }, [], this.leaderTime());
+    this.#firstSeq = this.#write({ kind: "epoch_start", configuration }, [], this.#lastTime);
     this.#openStreams();
     for (const [id, position] of positions) this.#streams.get(id)?.placed(position);
     this.#pumpAll();
@@ -116,7 +116,7 @@ export class Leader implements Leadership, LeaderSide {
   appendConfiguration(
     configuration: Extract<RecordPurpose, { kind: "config" }>["configuration"],
   ): LogSeq {
-    const seq = this.#write({ kind: "config", configuration }, [], this.leaderTime());
+    const seq = this.#write({ kind: "config", configuration }, [], this.#lastTime);
     this.#openStreams();
     return seq;
   }
@@ -226,6 +226,14 @@ export class Leader implements Leadership, LeaderSide {
     this.inside.durable.applyOnlyThrough(this.#commitSeq);
     this.#pending.fail(new LeadershipLost(why));
     this.#waiters.end();
+  }
+
+  /**
+   * Of records that no call made. They must not bring this node's wall clock into the log, which somebody may have set: the group's
+   * time goes on from the latest that stands there.
+   */
+  get #lastTime(): EpochMs {
+    return this.inside.durable.planned.leaderTime;
   }
 
   #write(purpose: RecordPurpose, changes: readonly StateChange[], leaderTime: EpochMs): LogSeq {

@@ -51,6 +51,17 @@ export function trimTarget(extent: LogExtent, limits: Limits): LogSeq | undefine
   return target?.seq;
 }
 
+type Place = Pick<LogMark, "seq" | "bytes">;
+
+/** Of the log up to a place, by those around it. */
+export function bytesAt(places: readonly Place[], seq: LogSeq): number {
+  const before = places.findLast((place) => place.seq <= seq);
+  const after = places.find((place) => place.seq > seq);
+  if (before === undefined || after === undefined) return (before ?? after)?.bytes ?? 0;
+  const part = (seq - before.seq) / (after.seq - before.seq);
+  return before.bytes + part * (after.bytes - before.bytes);
+}
+
 export class LogRetention {
   readonly #inside: Inside;
   readonly #needs: () => LogNeeds | undefined;
@@ -72,6 +83,22 @@ export class LogRetention {
       { seq: logBase.seq, bytes: 0, atMs },
       { seq: logEnd.seq, bytes: this.#bytesBefore, atMs },
     ];
+  }
+
+  /** What the log holds, as the marks tell: exact where there is a mark, and in proportion between two. */
+  get bytes(): number {
+    const { logBase, logEnd } = this.#inside.durable.stored;
+    const bytes = this.#bytesBefore + this.#inside.durable.appendedBytes;
+    return Math.max(
+      0,
+      Math.round(bytes - bytesAt([...this.#marks, { seq: logEnd.seq, bytes }], logBase.seq)),
+    );
+  }
+
+  /** How old what the log has after `seq` is at least; 0 for what no mark was made behind. */
+  ageMsAfter(seq: LogSeq): number {
+    const mark = this.#marks.find((each) => each.seq > seq);
+    return mark === undefined ? 0 : this.#inside.context.nowMs() - mark.atMs;
   }
 
   /** Something became durable: marks it, and lets go of what is not wanted any more. */

@@ -1,5 +1,5 @@
 // A member of a replicated group: one of follower, candidate, leader or quarantined, and the parts that do the work of each. Here
-// is only who does what: a message goes to the part it is for, an epoch that has begun ends the roles of earlier ones.
+// is only who does what: an epoch that has begun ends the roles of earlier ones. Messages are passed out in reception.ts.
 
 import { assert } from "../base/assert.js";
 import type { Epoch, LogSeq, MemberId } from "../base/brands.js";
@@ -11,13 +11,13 @@ import { MemberContext } from "./context.js";
 import { DurableSide } from "./durable.js";
 import { Election } from "./election.js";
 import { Follower } from "./follower.js";
-import { followersOf } from "./follower-status.js";
+import { followersOf, oldestReaderOf } from "./follower-status.js";
 import { Handover } from "./handover.js";
 import type { Inside } from "./inside.js";
 import { Leader } from "./leader.js";
 import { LogRetention } from "./log-retention.js";
 import { Membership } from "./membership.js";
-import type { Message, Position } from "./message.js";
+import type { Position } from "./message.js";
 import { epochOf, isSameRole, type Office, roleOf } from "./office.js";
 import type {
   ChangeResult,
@@ -29,6 +29,7 @@ import type {
   ReplicationMember,
   Role,
 } from "./ports.js";
+import { Reception } from "./reception.js";
 import { protocolRules, type Rules } from "./rules.js";
 import { SnapshotReceiver } from "./snapshot-receiver.js";
 import { messageFromWire } from "./wire.js";
@@ -37,11 +38,6 @@ import { messageFromWire } from "./wire.js";
 export function createMember(parts: MemberParts, rules: Rules = protocolRules): ReplicationMember {
   return new Member(parts, rules);
 }
-
-type Answer = Extract<
-  Message,
-  { readonly kind: "hello_ack" | "log_slice" | "ack" | "nack" | "ask_slice" }
->;
 
 class Member implements ReplicationMember, Inside {
   readonly context: MemberContext;
@@ -52,6 +48,7 @@ class Member implements ReplicationMember, Inside {
   readonly #retention: LogRetention;
   readonly #membership: Membership;
   readonly #handover: Handover;
+  readonly #reception: Reception;
   #office: Office = { kind: "follower" };
   #toldRole: Role | undefined;
   #toldAppliedSeq: LogSeq;
@@ -78,14 +75,22 @@ class Member implements ReplicationMember, Inside {
       this.#copyEpoch = offer.epoch;
       this.#follower.copied(offer.startSeq);
     });
-    this.#election = new Election(
-      this,
-      () => this.#isLeaderless(),
-      (won) => this.#campaignWon(won),
-    );
+    this.#election = new Election(this, {
+      isLeaderless: () => this.#isLeaderless(),
+      leaderClockOffset: () => this.#follower.leaderClockOffset(),
+      won: (of) => this.#campaignWon(of),
+    });
     this.#retention = new LogRetention(this, () => this.#leader()?.neededFrom());
     this.#membership = new Membership(this, () => this.#leader());
     this.#handover = new Handover(this, () => this.#leader());
+    this.#reception = new Reception(this, {
+      office: () => this.#office,
+      follower: this.#follower,
+      election: this.#election,
+      receiver: this.#receiver,
+      handover: this.#handover,
+      followed: () => this.#tellRole(),
+    });
   }
 
   start(): void {
@@ -101,7 +106,7 @@ class Member implements ReplicationMember, Inside {
     this.context.guarded(() => {
       if (this.#office.kind === "quarantined") return;
       const message = messageFromWire(peerMessage);
-      if (message !== undefined) this.#receive(from, message);
+      if (message !== undefined) this.#reception.take(from, message);
     });
   }
 
@@ -135,6 +140,8 @@ class Member implements ReplicationMember, Inside {
       appliedSeq: stored.appliedSeq,
       configuration: leader === undefined ? this.configuration() : planned.configuration,
       followers: leader === undefined ? [] : followersOf(leader),
+      logBytes: this.#retention.bytes,
+      oldestReader: leader === undefined ? undefined : oldestReaderOf(leader, this.#retention),
       stalenessMs: leader === undefined ? this.#follower.stalenessMs : 0,
     };
   }
@@ -149,6 +156,12 @@ class Member implements ReplicationMember, Inside {
 
   handOver(target: MemberId | undefined, done: (result: ChangeResult) => void): void {
     this.context.guarded(() => this.#handover.begin(target, done));
+  }
+
+  spoilt(why: string): void {
+    this.context.guarded(() => {
+      if (this.#office.kind !== "quarantined") this.quarantine(why);
+    });
   }
 
   stop(): void {
@@ -279,99 +292,6 @@ class Member implements ReplicationMember, Inside {
     if (this.#toldRole !== undefined && isSameRole(role, this.#toldRole)) return;
     this.#toldRole = role;
     this.context.tell(() => this.context.parts.observer.roleChanged(role));
-  }
-
-  // Messages.
-
-  #receive(from: MemberId, message: Message): void {
-    switch (message.kind) {
-      case "ask_position":
-        this.context.send(from, { kind: "position", position: this.position() });
-        return;
-      case "position":
-        this.#election.position(from, message.position);
-        return;
-      case "refusal":
-        this.#refused(message.epoch, message.promisedEpoch);
-        return;
-      case "hello":
-        if (!this.#listen(from, message.epoch)) return;
-        this.#follower.hello(from);
-        return;
-      case "append":
-        if (!this.#listen(from, message.epoch)) return;
-        this.#follower.append(from, message, this.#receiver.isActive);
-        this.#tellRole();
-        return;
-      case "offer_snapshot":
-        if (this.#listen(from, message.epoch)) this.#receiver.offer(from, message);
-        return;
-      case "state_slice":
-        if (this.#listen(from, message.epoch)) this.#receiver.slice(from, message);
-        return;
-      case "fetch_log":
-        if (this.#listen(from, message.epoch)) this.#sendLog(from, message);
-        return;
-      case "transfer_now":
-        if (message.epoch === this.durable.planned.promisedEpoch) {
-          this.#election.takeOver(message.epoch);
-        }
-        return;
-      case "hello_ack":
-      case "log_slice":
-      case "ack":
-      case "nack":
-      case "ask_slice":
-        // Answers to what was said in an epoch: to who still holds that one.
-        if (message.epoch === epochOf(this.#office)) this.#answered(from, message);
-        return;
-    }
-  }
-
-  #answered(from: MemberId, message: Answer): void {
-    if (this.#office.kind === "candidate") {
-      const { candidate } = this.#office;
-      if (message.kind === "hello_ack") candidate.helloAck(from, message.position);
-      if (message.kind === "log_slice") candidate.slice(from, message);
-    }
-    if (this.#office.kind !== "leader") return;
-    const { leader } = this.#office;
-    if (message.kind === "ack") leader.ack(from, message);
-    if (message.kind === "nack") leader.nack(from, message);
-    if (message.kind === "ask_slice") leader.askSlice(from, message);
-    if (message.kind === "ack") this.#handover.advance();
-  }
-
-  /** Rule E2: listens to no epoch below the promise; one above it is promised, and ends what earlier ones gave. */
-  #listen(from: MemberId, of: Epoch): boolean {
-    const { promisedEpoch } = this.durable.planned;
-    const isHeldByOther = epochOf(this.#office) === of || !this.#follower.isHeldBy(from, of);
-    if (!this.context.rules.mayFollow(of, promisedEpoch) || isHeldByOther) {
-      this.context.send(from, { kind: "refusal", epoch: of, promisedEpoch });
-      return false;
-    }
-    if (of > promisedEpoch) {
-      this.heardOf(of);
-      this.#receiver.end();
-    }
-    this.durable.promise(of);
-    this.#follower.turnTo(of, from);
-    return true;
-  }
-
-  #refused(of: Epoch, promisedEpoch: Epoch): void {
-    this.#election.heardOf(promisedEpoch);
-    if (of !== epochOf(this.#office) || promisedEpoch < of) return;
-    this.resign(`a member has promised epoch ${promisedEpoch} to another`, undefined);
-  }
-
-  #sendLog(to: MemberId, { epoch: of, fromSeq }: Extract<Message, { kind: "fetch_log" }>): void {
-    const { rules, parts } = this.context;
-    if (!rules.mayAnswer(of, this.durable.stored.promisedEpoch)) return;
-    const entries = this.durable
-      .read(fromSeq, parts.settings.sliceBytesMax)
-      .filter(({ seq }) => seq <= this.durable.durableSeq);
-    this.context.send(to, { kind: "log_slice", epoch: of, fromSeq, entries });
   }
 
   // What became durable, and what broke.

@@ -169,6 +169,15 @@ export interface FollowerStatus {
   readonly isTakingCopy: boolean;
 }
 
+/** Who still needs a part of the leader's log, from after `seq` on. */
+export interface LogReader {
+  readonly id: MemberId;
+  readonly kind: "member" | "copy";
+  readonly seq: LogSeq;
+  /** How long ago the log ended there. */
+  readonly ageMs: number;
+}
+
 export interface MemberStatus {
   readonly id: MemberId;
   readonly role: Role;
@@ -179,6 +188,10 @@ export interface MemberStatus {
   readonly configuration: Configuration;
   /** Of all other members, known to a leader only. */
   readonly followers: readonly FollowerStatus[];
+  /** What the log holds; of what was there before the start an estimate. */
+  readonly logBytes: number;
+  /** Who keeps the log from being let go of; known to a leader only. */
+  readonly oldestReader: LogReader | undefined;
   /** A follower's bound on how old its state is; undefined when it has heard of no leader. A leader's is 0. */
   readonly stalenessMs: number | undefined;
 }
@@ -212,6 +225,8 @@ export interface ReplicationMember {
   changeConfiguration(change: ConfigurationChange, done: (result: ChangeResult) => void): void;
   /** Leader: takes no more records, waits for what it has and lets a voter take over, the most advanced if none is named. */
   handOver(target: MemberId | undefined, done: (result: ChangeResult) => void): void;
+  /** What this member has is not what it stored: it takes part in nothing until it is rebuilt. */
+  spoilt(why: string): void;
   /** Ends at once; nothing is called back after it. */
   stop(): void;
 }

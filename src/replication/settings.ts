@@ -34,5 +34,7 @@ export const copyRetryMs = 1_000;
 export const handoverMsMax = 2_000;
 /** A learner further behind than this is not made a voter. */
 export const promotionLagMsMax = 1_000;
+/** What time a leader had when it was last heard is asked for this long; elapsed time may have stood still with the machine. */
+export const leaderClockMsMax = 60_000;
 /** So many times in a row the coordinator may name an epoch that is over before the operator is told (rule E7). */
 export const staleViewCountMax = 10;

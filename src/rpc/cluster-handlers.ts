@@ -2,6 +2,18 @@
 
 import { status } from "@grpc/grpc-js";
 import { isClusterName } from "../base/cluster-names.js";
+import type {
+  AskedChange,
+  AskedOutcome,
+  ClusterAcks,
+  ClusterReport,
+  Joining,
+  LeaderAddress,
+  MemberProgressReport,
+  MemberReport,
+  MemberRoleName,
+  RegisteredReport,
+} from "../base/cluster-report.js";
 import {
   AcksMode,
   type ClusterMember,
@@ -22,80 +34,7 @@ export type ClusterHandlers = ServiceHandlers<typeof ClusterServiceDefinition>;
 export interface ClusterPort {
   /** Undefined when etcd does not answer. */
   report(): Promise<ClusterReport | Joining | undefined>;
-  change(asked: AskedChange): Promise<AskedOutcome>;
-}
-
-type Acks = "async" | "quorum" | "all";
-
-type AskedChange =
-  | { readonly kind: "add"; readonly node: string }
-  | { readonly kind: "promote" | "remove"; readonly member: string }
-  | { readonly kind: "set_acks"; readonly acks: Acks }
-  | { readonly kind: "hand_over"; readonly member: string | undefined };
-
-/** A node that does not take part yet. */
-interface Joining {
-  readonly kind: "joining";
-  /** The end of a sentence: for what. */
-  readonly waitsFor: string;
-}
-
-type AskedOutcome =
-  | Joining
-  | { readonly kind: "done"; readonly configurationVersion: number }
-  | { readonly kind: "refused"; readonly why: string }
-  | {
-      readonly kind: "not_leader";
-      readonly leader: { readonly node: string; readonly managementEndpoint: string } | undefined;
-    }
-  | { readonly kind: "member_not_found" | "node_not_registered"; readonly name: string }
-  | { readonly kind: "etcd_unavailable" };
-
-interface ClusterReport {
-  readonly kind: "report";
-  readonly cluster: string;
-  readonly groupId: string;
-  readonly node: string;
-  readonly leader: string;
-  readonly epoch: number;
-  readonly configurationVersion: number;
-  readonly acks: Acks;
-  readonly commitSeq: number;
-  readonly members: readonly MemberReport[];
-  readonly registered: readonly RegisteredReport[];
-}
-
-interface MemberReport {
-  readonly id: string;
-  readonly node: string;
-  readonly zone: string;
-  readonly isVoter: boolean;
-  readonly role: keyof typeof roles;
-  readonly replicationEndpoint: string;
-  readonly dataEndpoint: string;
-  readonly managementEndpoint: string;
-  readonly progress: ProgressReport | undefined;
-}
-
-interface ProgressReport {
-  readonly isConnected: boolean;
-  readonly epoch: number;
-  readonly durableSeq: number;
-  readonly appliedSeq: number;
-  readonly lagRecords: number;
-  readonly lagBytes: number;
-  readonly lagMs: number;
-  readonly silentMs: number;
-  readonly isTakingCopy: boolean;
-  readonly diskFreeBytes: number;
-}
-
-interface RegisteredReport {
-  readonly id: string;
-  readonly node: string;
-  readonly zone: string;
-  readonly replicationEndpoint: string;
-  readonly hasOwnData: boolean;
+  change(asked: AskedChange): Promise<AskedOutcome | Joining>;
 }
 
 /** `port` is undefined on a node that runs alone. */
@@ -134,7 +73,7 @@ function inCluster(port: ClusterPort | undefined): ClusterPort {
   });
 }
 
-function faultOf(outcome: Exclude<AskedOutcome, { readonly kind: "done" }>): WireFault {
+function faultOf(outcome: Exclude<AskedOutcome | Joining, { readonly kind: "done" }>): WireFault {
   switch (outcome.kind) {
     case "refused":
       return new WireFault({
@@ -177,9 +116,7 @@ function faultOf(outcome: Exclude<AskedOutcome, { readonly kind: "done" }>): Wir
   }
 }
 
-function notLeader(
-  leader: { readonly node: string; readonly managementEndpoint: string } | undefined,
-): WireFault {
+function notLeader(leader: LeaderAddress | undefined): WireFault {
   const fields = { code: status.UNAVAILABLE, reason: "NOT_LEADER", retryAfterMs: 1_000 };
   if (leader === undefined) {
     return new WireFault({ ...fields, message: "No node leads at the moment. Try again." });
@@ -215,7 +152,7 @@ function parseMember(text: string): string {
   return text;
 }
 
-const acksByWire: Readonly<Record<AcksMode, Acks | undefined>> = {
+const acksByWire: Readonly<Record<AcksMode, ClusterAcks | undefined>> = {
   [AcksMode.UNSPECIFIED]: undefined,
   [AcksMode.ASYNC]: "async",
   [AcksMode.QUORUM]: "quorum",
@@ -224,7 +161,7 @@ const acksByWire: Readonly<Record<AcksMode, Acks | undefined>> = {
 
 const acksToWire = { async: AcksMode.ASYNC, quorum: AcksMode.QUORUM, all: AcksMode.ALL } as const;
 
-function parseAcks(given: AcksMode): Acks {
+function parseAcks(given: AcksMode): ClusterAcks {
   const violations = new Violations();
   const acks = acksByWire[given];
   if (acks === undefined) {
@@ -241,7 +178,7 @@ const roles = {
   candidate: MemberRole.CANDIDATE,
   quarantined: MemberRole.QUARANTINED,
   stopped: MemberRole.STOPPED,
-} as const;
+} as const satisfies Readonly<Record<MemberRoleName, MemberRole>>;
 
 function renderReport(report: ClusterReport): StatusResponse {
   return {
@@ -272,7 +209,7 @@ function renderMember(member: MemberReport): ClusterMember {
   };
 }
 
-function renderProgress(progress: ProgressReport): MemberProgress {
+function renderProgress(progress: MemberProgressReport): MemberProgress {
   return {
     isConnected: progress.isConnected,
     epoch: BigInt(progress.epoch),

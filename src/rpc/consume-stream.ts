@@ -2,9 +2,12 @@
 //
 // The stream has one receive under way at a time, in line with everybody else who waits for the queue. Leases are renewed
 // by the server (held-leases.ts); acks, nacks and rejects are answered in order once durable. However the stream ends, what
-// it holds is visible again at once. Renewals, nacks, rejects and giving back touch a lease only while it is the newest of
-// its message. An ack is a delete: by the queue's receipt policy LENIENT it also removes what somebody else has received
-// since.
+// it holds is visible again at once, unless its caller asked that it be kept over an end that the server makes. Renewals,
+// nacks, rejects and giving back touch a lease only while it is the newest of its message. An ack is a delete: by the queue's
+// receipt policy LENIENT it also removes what somebody else has received since.
+//
+// A leader that dies gives nothing back, as its leases are rows of the log. The caller opens another stream and has it hold what
+// he still has: those leases are then the stream's as if it had received them.
 //
 // Memory is bounded by reading: no request is read while the caller does not read its answers, nor while many wait for the
 // disk.
@@ -13,10 +16,10 @@ import { status } from "@grpc/grpc-js";
 import { type DurationMs, type Namespace, seconds } from "../base/brands.js";
 import type { Clock, Timer } from "../base/clock.js";
 import type { Wait } from "../engine/engine.js";
-import { DeleteOutcome } from "../gen/forebay/queue/v1/message.js";
 import type {
   ConsumeAck,
   ConsumeCredit,
+  ConsumeHold,
   ConsumeNack,
   ConsumeReject,
   ConsumeRequest,
@@ -24,8 +27,9 @@ import type {
   ConsumeResult,
   ConsumeStart,
 } from "../gen/forebay/queue/v1/queue_service.js";
-import { decideGiveBack, type GiveBackResult } from "../queue/change-visibility.js";
+import { decideGiveBack } from "../queue/change-visibility.js";
 import { decideDeleteMessages } from "../queue/delete-messages.js";
+import { decideHoldLeases, type HoldResult } from "../queue/hold-leases.js";
 import { limits } from "../queue/limits.js";
 import type { QueueAddress } from "../queue/queue-name.js";
 import type { ReceiptCodec } from "../queue/receipt.js";
@@ -34,22 +38,19 @@ import type { QueueRejection } from "../queue/rejections.js";
 import { BoundQueue } from "./bound-queue.js";
 import type { CallContext, MessageStream, StreamHandler } from "./call.js";
 import type { CommandRunner } from "./command-runner.js";
+import { checkCredit, checkHandles } from "./consume-checks.js";
+import { refusedResult, renderDeleted, renderGivenBack, renderHeld } from "./consume-results.js";
 import { type GiveBackHow, parseGiveBackDelay, parseReject } from "./give-back.js";
 import { handleBytes } from "./handler-context.js";
-import { HeldLeases, isGone } from "./held-leases.js";
+import { HeldLeases, isGone, type Lease } from "./held-leases.js";
+import { LeaseHolders } from "./lease-holders.js";
 import { OrderedResults } from "./ordered-results.js";
 import { parseAddress } from "./parse-queue.js";
 import { shuttingDown } from "./produce-stream.js";
 import { type ReceiveOutcome, undoReceive } from "./receive.js";
 import { ReleaseLane } from "./release-lane.js";
-import {
-  checkSelection,
-  parseSelection,
-  renderReceived,
-  type Selection,
-  timestamp,
-} from "./render.js";
-import { statusOf, type WireFault } from "./status-details.js";
+import { checkSelection, parseSelection, renderReceived, type Selection } from "./render.js";
+import type { WireFault } from "./status-details.js";
 import { parseDuration, Violations } from "./violations.js";
 import { faultOf, translateFault } from "./wire-errors.js";
 
@@ -69,13 +70,23 @@ interface Started {
   readonly leases: HeldLeases;
   readonly timeoutMs: DurationMs | undefined;
   readonly selection: Selection;
+  /** Whether what is held stays leased when the server ends the stream. */
+  readonly keepsLeases: boolean;
 }
 
 /** What became of one handle. */
 interface Answer {
   readonly result: ConsumeResult;
-  /** True when it was refused and the lease, if there was one, is as before. */
+  /** True when the lease, if there was one, is as before. */
   readonly isLeft: boolean;
+  /** What the stream holds from now on. */
+  readonly held?: Lease;
+}
+
+/** What streams have in common. */
+interface Shared {
+  readonly lane: ReleaseLane;
+  readonly holders: LeaseHolders;
 }
 
 /** Bytes of messages in one response: small enough that a slow reader holds little memory. */
@@ -85,19 +96,21 @@ const receiveWaitMs = 3_600_000;
 const timeoutMsMin = seconds(1);
 /** Handles of acks, nacks and rejects not yet answered beyond which the stream is not read from. */
 const waitingHandlesMax = 10_000;
+/** How long to wait for room in the engine, where it does not say. */
+const retryMsDefault = 200;
 
 export function createConsumeHandler(
   parts: ConsumeParts,
 ): StreamHandler<ConsumeRequest, ConsumeResponse> {
-  const lane = new ReleaseLane();
+  const shared = { lane: new ReleaseLane(), holders: new LeaseHolders() };
   return (stream, context) => {
-    new ConsumeStream(parts, lane, stream, context).begin();
+    new ConsumeStream(parts, shared, stream, context).begin();
   };
 }
 
 class ConsumeStream {
   readonly #parts: ConsumeParts;
-  readonly #lane: ReleaseLane;
+  readonly #shared: Shared;
   readonly #stream: Stream;
   readonly #context: CallContext;
   readonly #results: OrderedResults<ConsumeResult>;
@@ -111,13 +124,16 @@ class ConsumeStream {
   #receiveDone: Promise<void> = Promise.resolve();
   #retry: Timer | undefined;
   #waitingHandles = 0;
+  /** Handles that this stream was asked to hold, ever. */
+  #holdHandles = 0;
+  #holdsUnderWay = 0;
   #isPaused = false;
   #isWritable = true;
   #isOver = false;
 
-  constructor(parts: ConsumeParts, lane: ReleaseLane, stream: Stream, context: CallContext) {
+  constructor(parts: ConsumeParts, shared: Shared, stream: Stream, context: CallContext) {
     this.#parts = parts;
-    this.#lane = lane;
+    this.#shared = shared;
     this.#stream = stream;
     this.#context = context;
     this.#results = new OrderedResults(limits.consumeHandlesMax, (results) => {
@@ -146,19 +162,22 @@ class ConsumeStream {
 
   /** Ends the stream with a WireFault, or with a bug. */
   #fail(error: unknown): void {
-    this.#end(() => this.#stream.fail(error));
+    const isServers = translateFault(error)?.code === status.UNAVAILABLE;
+    const isKept = isServers && this.#started?.keepsLeases === true;
+    this.#end(() => this.#stream.fail(error), isKept);
   }
 
   /**
-   * The one way out: takes no more, gives back what is held, and closes once that is durable and what was asked before is
-   * answered. Without `close` the stream is closed already.
+   * The one way out: takes no more, gives back what is held unless it is kept, and closes once that is durable and what was
+   * asked before is answered. Without `close` the stream is closed already.
    */
-  #end(close: () => void = () => undefined): void {
+  #end(close: () => void = () => undefined, isKept = false): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#retry?.cancel();
     this.#receive?.cancel();
-    this.#started?.leases.release();
+    if (isKept) this.#started?.leases.keep();
+    else this.#started?.leases.release();
     this.#results.whenIdle(() => {
       void Promise.all([this.#started?.leases.released(), this.#receiveDone]).then(close);
     });
@@ -185,11 +204,14 @@ class ConsumeStream {
       case "reject":
         this.#reject(started, request.value);
         return;
+      case "hold":
+        this.#hold(started, request.value);
+        return;
       case "start":
         this.#refuse("start", "a stream is started once; open another for another queue");
         return;
       case undefined:
-        this.#refuse("request", "one of start, credit, ack, nack or reject is needed");
+        this.#refuse("request", "one of start, credit, ack, nack, reject or hold is needed");
         return;
     }
   }
@@ -231,7 +253,7 @@ class ConsumeStream {
     );
     this.#isStarting = true;
     this.#regulate();
-    this.#findQueue(address, { timeoutMs, selection });
+    this.#findQueue(address, { timeoutMs, selection, keepsLeases: start.keepLeases });
   }
 
   #findQueue(address: QueueAddress, wishes: Omit<Started, "queue" | "leases">): void {
@@ -253,7 +275,7 @@ class ConsumeStream {
       engine,
       clock,
       queue,
-      lane: this.#lane,
+      ...this.#shared,
       lost: (receiptHandles) =>
         this.#write({
           response: { $case: "lost", value: { receiptHandles: [...receiptHandles] } },
@@ -329,8 +351,7 @@ class ConsumeStream {
       this.#fail(error);
       return;
     }
-    const retryMs = Number(fault.fields.retryAfterMs ?? 200);
-    this.#retry = this.#parts.clock.setTimer(retryMs, () => {
+    this.#retry = this.#parts.clock.setTimer(retryMsOf(fault), () => {
       this.#retry = undefined;
       retry();
     });
@@ -351,7 +372,8 @@ class ConsumeStream {
         const { until, leasedAt } = state;
         const receipt = { queue: queue.number, segment: queue.segment, sequence, ordinal };
         const orderedGroup = queue.isFifo ? message.delivery.groupId : undefined;
-        started.leases.hold(wire.receiptHandle, { receipt, until, leasedAt, orderedGroup });
+        const leaseMs = until - leasedAt;
+        started.leases.hold(wire.receiptHandle, { receipt, leasedAt, leaseMs, orderedGroup });
       }
       this.#creditMessages -= 1;
       this.#creditBytes -= message.message.sizeBytes;
@@ -374,7 +396,7 @@ class ConsumeStream {
   /** Stops reading while requests could not be answered, and goes on once they can. */
   #regulate(): void {
     if (this.#isOver) return;
-    const isHeldUp = this.#isStarting || !this.#isWritable;
+    const isHeldUp = this.#isStarting || this.#holdsUnderWay > 0 || !this.#isWritable;
     if (!this.#isPaused && (isHeldUp || this.#waitingHandles > waitingHandlesMax)) {
       this.#isPaused = true;
       this.#stream.pauseRequests();
@@ -401,17 +423,10 @@ class ConsumeStream {
             stamp,
           ),
       });
-      return results.map((result, index): Answer => {
-        const receiptHandle = receiptHandles[index] ?? "";
-        if (result.kind === "refused")
-          return {
-            result: refusedResult(receiptHandle, faultOf(result.rejection)),
-            isLeft: false,
-          };
-        const value =
-          result.kind === "deleted" ? DeleteOutcome.DELETED : DeleteOutcome.ALREADY_GONE;
-        return { result: { receiptHandle, result: { $case: "deleted", value } }, isLeft: false };
-      });
+      return results.map((result, index) => ({
+        result: renderDeleted(receiptHandles[index] ?? "", result),
+        isLeft: false,
+      }));
     });
   }
 
@@ -452,33 +467,87 @@ class ConsumeStream {
           ),
       });
       leases.follow(followers.filter(({ index }) => results[index]?.kind === "changed"));
-      return results.map(
-        (result, index): Answer => ({
-          result: renderGivenBack(handles[index] ?? "", result),
-          isLeft: result.kind === "refused" && !isGone(result),
-        }),
-      );
+      return results.map((result, index) => ({
+        result: renderGivenBack(handles[index] ?? "", result),
+        isLeft: result.kind === "refused" && !isGone(result),
+      }));
     });
+  }
+
+  #hold(started: Started, { receiptHandles }: ConsumeHold): void {
+    const field = "hold.receipt_handles";
+    if (!this.#checkHandles(field, receiptHandles)) return;
+    this.#holdHandles += receiptHandles.length;
+    if (this.#holdHandles > limits.consumeCreditMessagesMax) {
+      this.#refuse(field, `a stream holds at most ${limits.consumeCreditMessagesMax} in this way`);
+      return;
+    }
+    // From here on, lest the end of a stream that had them gives them back after all. What is refused is gone in any case.
+    this.#shared.holders.takeOver(receiptHandles, started.leases);
+    // A nack that follows must find what the stream holds, for the order of its group.
+    this.#holdsUnderWay += 1;
+    this.#answer(started.leases, receiptHandles, async () => {
+      try {
+        const results = await this.#onceThereIsRoom(() =>
+          this.#decideHold(started, receiptHandles),
+        );
+        return results.map(
+          (result, index): Answer => ({
+            result: renderHeld(receiptHandles[index] ?? "", result),
+            isLeft: !isGone(result),
+            ...(result.kind === "held" && { held: result }),
+          }),
+        );
+      } finally {
+        this.#holdsUnderWay -= 1;
+      }
+    });
+  }
+
+  #decideHold(
+    { queue, timeoutMs }: Started,
+    handles: readonly string[],
+  ): Promise<readonly HoldResult[]> {
+    return queue.run({
+      name: "ConsumeHold",
+      bytes: handleBytes * handles.length,
+      isGrowing: false,
+      decide: (transaction, stamp) =>
+        decideHoldLeases(
+          transaction,
+          {
+            address: queue.address,
+            receipts: handles.map((handle) => this.#parts.receipts.decode(handle)),
+            timeoutMs,
+            timeoutMsMin,
+          },
+          stamp,
+        ),
+    });
+  }
+
+  /**
+   * A node that has just begun to lead is asked by everybody at once. Leases that it could not take over at the moment would be
+   * nobody's, so that this waits; the stream is not read from meanwhile.
+   */
+  async #onceThereIsRoom<Outcome>(run: () => Promise<Outcome>): Promise<Outcome> {
+    for (;;) {
+      try {
+        return await run();
+      } catch (error) {
+        const fault = translateFault(error);
+        // A full disk is another matter: the acks that make room again wait behind this.
+        if (this.#isOver || fault?.reason !== "COMMIT_BACKLOG") throw error;
+        await new Promise<void>((resolve) => {
+          this.#parts.clock.setTimer(retryMsOf(fault), resolve);
+        });
+      }
+    }
   }
 
   #checkHandles(field: string, handles: readonly string[]): boolean {
     const violations = new Violations();
-    if (handles.length === 0)
-      violations.add("MISSING_PARAMETER", field, "at least one handle is needed");
-    if (handles.length > limits.consumeHandlesMax) {
-      violations.add(
-        "INVALID_PARAMETER",
-        field,
-        `at most ${limits.consumeHandlesMax} handles, not ${handles.length}`,
-      );
-    } else if (handles.some((handle) => handle.length > limits.receiptHandleCharactersMax)) {
-      // Every answer repeats its handle.
-      violations.add(
-        "INVALID_PARAMETER",
-        field,
-        `a handle has at most ${limits.receiptHandleCharactersMax} characters`,
-      );
-    }
+    checkHandles(violations, field, handles);
     return this.#check(violations);
   }
 
@@ -494,6 +563,9 @@ class ConsumeStream {
     this.#regulate();
     const settle = (answers: readonly Answer[]): void => {
       for (const { result, isLeft } of answers) leases.answered(result.receiptHandle, isLeft);
+      for (const { result, held } of answers) {
+        if (held !== undefined) leases.hold(result.receiptHandle, held);
+      }
       fill(answers.map(({ result }) => result));
     };
     decide().then(settle, (error: unknown) => {
@@ -509,43 +581,4 @@ class ConsumeStream {
   }
 }
 
-const refusedResult = (receiptHandle: string, fault: WireFault): ConsumeResult => ({
-  receiptHandle,
-  result: { $case: "error", value: statusOf(fault) },
-});
-
-function renderGivenBack(receiptHandle: string, result: GiveBackResult): ConsumeResult {
-  switch (result.kind) {
-    case "refused":
-      return refusedResult(receiptHandle, faultOf(result.rejection));
-    case "dead_lettered": {
-      const value = result.deadLetterQueue;
-      return { receiptHandle, result: { $case: "deadLetterQueue", value } };
-    }
-    case "changed": {
-      const value = timestamp(result.visibleAt);
-      return { receiptHandle, result: { $case: "visibleTime", value } };
-    }
-  }
-}
-
-function checkCredit(
-  violations: Violations,
-  field: string,
-  { messages, bytes }: ConsumeCredit,
-): void {
-  if (messages < 0 || messages > limits.consumeCreditMessagesMax) {
-    violations.add(
-      "INVALID_PARAMETER",
-      `${field}.messages`,
-      `must be from 0 to ${limits.consumeCreditMessagesMax}, not ${messages}`,
-    );
-  }
-  if (bytes < 0n || bytes > BigInt(limits.consumeCreditBytesMax)) {
-    violations.add(
-      "INVALID_PARAMETER",
-      `${field}.bytes`,
-      `must be from 0 to ${limits.consumeCreditBytesMax}, not ${bytes}`,
-    );
-  }
-}
+const retryMsOf = ({ fields }: WireFault): number => Number(fields.retryAfterMs ?? retryMsDefault);

@@ -2,7 +2,8 @@
 //
 // Both go slice by slice, since a stream may hold 100,000 and every decision holds up everybody else. While an ack, nack or
 // reject of a handle is under way its lease is neither renewed nor given back; when that is refused and the lease is still
-// there, it is held as before. Only leases of the stream's own receives are touched, never one that came after.
+// there, it is held as before. Only leases that the stream was given, or that its caller had it take over, are touched, never one
+// that came after.
 
 import { type EpochMs, milliseconds } from "../base/brands.js";
 import type { Clock, Timer } from "../base/clock.js";
@@ -12,6 +13,7 @@ import {
   type GiveBackResult,
   type VisibilityEntry,
 } from "../queue/change-visibility.js";
+import type { HoldResult } from "../queue/hold-leases.js";
 import { limits } from "../queue/limits.js";
 import type { Receipt } from "../queue/receipt.js";
 import type { Stamp } from "../queue/stamp.js";
@@ -19,6 +21,7 @@ import type { QueueTransaction } from "../queue/view.js";
 import type { BoundQueue } from "./bound-queue.js";
 import type { CommandRunner } from "./command-runner.js";
 import { handleBytes } from "./handler-context.js";
+import type { LeaseHolders } from "./lease-holders.js";
 import type { ReleaseLane } from "./release-lane.js";
 import { translateFault } from "./wire-errors.js";
 
@@ -27,17 +30,19 @@ export interface HeldLeasesParts {
   readonly clock: Clock;
   readonly queue: BoundQueue;
   readonly lane: ReleaseLane;
+  readonly holders: LeaseHolders;
   /** Told the handles of leases that ended although nothing was asked of them. */
   readonly lost: (handles: readonly string[]) => void;
   /** Told that the queue is gone, or of a bug. */
   readonly failed: (error: unknown) => void;
 }
 
-/** One lease, as its receive gave it. */
 export interface Lease {
   readonly receipt: Receipt;
+  /** When it was received. */
   readonly leasedAt: EpochMs;
-  readonly until: EpochMs;
+  /** How long it is each time it is renewed. */
+  readonly leaseMs: number;
   /** FIFO queues: the group, whose order the stream keeps; undefined on standard queues. */
   readonly orderedGroup: string | undefined;
 }
@@ -62,7 +67,7 @@ const clockSlackMs = 100;
 const lastRoundsMs = 1_000;
 
 /** Whether what became of a change says that the lease is no longer there, or no longer the stream's. */
-export const isGone = (result: GiveBackResult | undefined): boolean =>
+export const isGone = (result: GiveBackResult | HoldResult | undefined): boolean =>
   result?.kind === "refused" &&
   result.rejection.kind !== "visibility_limit_exceeded" &&
   result.rejection.kind !== "dead_letter_queue_not_found";
@@ -76,8 +81,10 @@ export class HeldLeases {
   #renewMs = 0;
   #renewAtMs = 0;
   #isRenewing = false;
-  #isReleased = false;
-  #leaving: Receipt[] = [];
+  /** `given_back`, `kept`: the stream is over, and this is what becomes of what is left. */
+  #standing: "held" | "given_back" | "kept" = "held";
+  /** To be given back, by handle. */
+  readonly #leaving = new Map<string, Receipt>();
   #isGivingBack = false;
   #reportReleased: (() => void) | undefined;
 
@@ -86,21 +93,29 @@ export class HeldLeases {
   }
 
   hold(handle: string, lease: Lease): void {
-    this.#held.set(handle, { lease, asksUnderWay: 0 });
+    if (this.#standing !== "held") {
+      const isAnsweredLater = this.#held.has(handle);
+      if (this.#standing === "given_back" && !isAnsweredLater) {
+        this.#giveBack([[handle, lease.receipt]]);
+      }
+      return;
+    }
+    this.#parts.holders.set(handle, this);
+    this.#held.set(handle, { lease, asksUnderWay: this.#held.get(handle)?.asksUnderWay ?? 0 });
     const { orderedGroup } = lease;
     if (orderedGroup !== undefined) {
       const group = this.#groups.get(orderedGroup);
       if (group === undefined) this.#groups.set(orderedGroup, new Set([handle]));
       else group.add(handle);
     }
-    const leaseMs = lease.until - lease.leasedAt;
-    this.#renewMs = leaseMs / renewalsPerLease;
-    this.#scheduleRenewal(this.#renewMs);
+    this.#renewMs = lease.leaseMs / renewalsPerLease;
+    this.#scheduleRenewal(this.#roundMs(this.#leftMs(lease)));
   }
 
   #drop(handle: string): void {
     const orderedGroup = this.#held.get(handle)?.lease.orderedGroup;
     this.#held.delete(handle);
+    this.#parts.holders.delete(handle, this);
     if (orderedGroup === undefined) return;
     const group = this.#groups.get(orderedGroup);
     group?.delete(handle);
@@ -121,10 +136,19 @@ export class HeldLeases {
     if (held === undefined) return;
     held.asksUnderWay -= 1;
     if (!isLeft) this.#drop(handle);
-    else if (this.#isReleased && held.asksUnderWay === 0) {
+    else if (this.#standing !== "held" && held.asksUnderWay === 0) {
       this.#drop(handle);
-      this.#giveBack([held.lease.receipt]);
+      if (this.#standing === "given_back") this.#giveBack([[handle, held.lease.receipt]]);
     }
+  }
+
+  /** Another stream takes these over, which are this one's: they are neither renewed nor given back from now on. */
+  yieldTo(handles: readonly string[]): void {
+    for (const handle of handles) {
+      this.#drop(handle);
+      this.#leaving.delete(handle);
+    }
+    if (this.#standing === "held") this.#parts.lost(handles);
   }
 
   /**
@@ -166,7 +190,7 @@ export class HeldLeases {
 
   /** The earlier of this and what is scheduled already. */
   #scheduleRenewal(delayMs: number): void {
-    if (this.#isReleased) return;
+    if (this.#standing !== "held") return;
     const { clock } = this.#parts;
     const renewAtMs = clock.monotonicMs() + delayMs;
     if (this.#renewal !== undefined && this.#renewAtMs <= renewAtMs) return;
@@ -180,7 +204,7 @@ export class HeldLeases {
 
   /** Extends every lease held to its full length again, as far as the 12 h allow. */
   async #renew(): Promise<void> {
-    if (this.#isReleased || this.#held.size === 0) return;
+    if (this.#standing !== "held" || this.#held.size === 0) return;
     this.#scheduleRenewal(this.#nextRoundMs());
     // The disk is slow: what is under way does for this round.
     if (this.#isRenewing) return;
@@ -201,14 +225,19 @@ export class HeldLeases {
       const leftMs = this.#leftMs(lease);
       if (leftMs > 0 && leftMs < nextMs) nextMs = leftMs;
     }
-    return Math.max(nextMs, Math.min(lastRoundsMs, this.#renewMs));
+    return this.#roundMs(nextMs);
+  }
+
+  /** When a round is due for a lease of whose 12 h so much is left. */
+  #roundMs(leftMs: number): number {
+    return Math.max(Math.min(leftMs, this.#renewMs), Math.min(lastRoundsMs, this.#renewMs));
   }
 
   async #renewAll(): Promise<void> {
     const leaseMs = this.#renewMs * renewalsPerLease;
     const entries = [...this.#held];
     for (let from = 0; from < entries.length; from += limits.settleMax) {
-      if (this.#isReleased) return;
+      if (this.#standing !== "held") return;
       const slice = entries.slice(from, from + limits.settleMax).filter(this.#isUntouched);
       // At 12 h there is nothing to renew; the lease ends by itself, about now.
       const isOver = ([, { lease }]: HeldEntry): boolean => this.#leftMs(lease) <= 0;
@@ -241,7 +270,7 @@ export class HeldLeases {
     // What was acked while a renewal was under way is gone, not lost.
     const lost = entries.filter(this.#isUntouched).map(([handle]) => handle);
     for (const handle of lost) this.#drop(handle);
-    if (lost.length > 0 && !this.#isReleased) this.#parts.lost(lost);
+    if (lost.length > 0 && this.#standing === "held") this.#parts.lost(lost);
   }
 
   /** What is left of a lease's 12 h. */
@@ -253,11 +282,21 @@ export class HeldLeases {
 
   /** Gives back all that is held, and from now on whatever a refused ack, nack or reject leaves. */
   release(): void {
-    this.#isReleased = true;
+    this.#giveBack(this.#leave("given_back").map(([handle, { lease }]) => [handle, lease.receipt]));
+  }
+
+  /** Lets go of all that is held, and leaves its leases as they are. */
+  keep(): void {
+    this.#leave("kept");
+  }
+
+  /** Returns what nothing is asked of; the rest is `answered` later. */
+  #leave(standing: "given_back" | "kept"): readonly HeldEntry[] {
+    this.#standing = standing;
     this.#renewal?.cancel();
     const untouched = [...this.#held].filter(this.#isUntouched);
     for (const [handle] of untouched) this.#drop(handle);
-    this.#giveBack(untouched.map(([, { lease }]) => lease.receipt));
+    return untouched;
   }
 
   /** Resolves when what was to be given back until now has been. */
@@ -268,8 +307,12 @@ export class HeldLeases {
     });
   }
 
-  #giveBack(receipts: readonly Receipt[]): void {
-    this.#leaving = this.#leaving.concat(receipts);
+  #giveBack(receipts: readonly (readonly [string, Receipt])[]): void {
+    for (const [handle, receipt] of receipts) {
+      this.#leaving.set(handle, receipt);
+      // Until it is under way, another stream may still take it over.
+      this.#parts.holders.set(handle, this);
+    }
     if (!this.#isGivingBack) this.#giveBackSlice();
   }
 
@@ -278,25 +321,37 @@ export class HeldLeases {
    * the server, finds itself idle only after the last.
    */
   #giveBackSlice(): void {
-    const slice = this.#leaving.splice(0, limits.settleMax);
-    this.#isGivingBack = slice.length > 0;
-    if (slice.length === 0) {
+    const count = Math.min(this.#leaving.size, limits.settleMax);
+    this.#isGivingBack = count > 0;
+    if (count === 0) {
       this.#reportReleased?.();
       return;
     }
     const { engine, queue, lane } = this.#parts;
-    const entries = slice.map((receipt) => ({ receipt, timeoutMs: milliseconds(0) }));
     const goOn = (): void => {
-      lane.leave(slice.length);
+      lane.leave(count);
       this.#giveBackSlice();
     };
-    lane.enter(slice.length, () => {
+    lane.enter(count, () => {
+      const entries = this.#takeLeaving(count);
       // Nobody is left to tell of a refusal: if the queue is gone there is nothing to give back, and if the store cannot take
       // even this, the leases end by themselves.
       engine
         .execute(queue.command({ ...this.#change("ConsumeRelease", entries), isOwed: true }))
         .then(goOn, goOn);
     });
+  }
+
+  /** Fewer than `countMax` where others have taken some over since. */
+  #takeLeaving(countMax: number): readonly VisibilityEntry[] {
+    const slice: VisibilityEntry[] = [];
+    for (const [handle, receipt] of this.#leaving) {
+      if (slice.length === countMax) break;
+      slice.push({ receipt, timeoutMs: milliseconds(0) });
+      this.#leaving.delete(handle);
+      this.#parts.holders.delete(handle, this);
+    }
+    return slice;
   }
 
   #change(name: string, entries: readonly VisibilityEntry[]) {

@@ -26,6 +26,15 @@ export const noLeader = (): WireFault =>
     retryAfterMs: retryMs,
   });
 
+/** This node was a member of the cluster and is none any more. */
+export const memberRemoved = (): WireFault =>
+  new WireFault({
+    code: status.UNAVAILABLE,
+    reason: "NOT_LEADER",
+    message:
+      "This node was removed from its cluster, and nobody keeps its state up to date. Nothing was done: ask another node. To use this one again, start it with an empty data directory and run `forebay cluster add`.",
+  });
+
 export const leadershipLost = (): WireFault =>
   new WireFault({
     code: status.UNAVAILABLE,

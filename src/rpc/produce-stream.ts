@@ -76,6 +76,8 @@ class ProduceStream {
   #isPaused = false;
   #isWritable = true;
   #isClosing = false;
+  /** What the stream ends with, once everything read is answered. */
+  #fault: WireFault | undefined;
 
   constructor(parts: ProduceParts, stream: Stream, context: CallContext) {
     this.#parts = parts;
@@ -98,19 +100,27 @@ class ProduceStream {
     });
     this.#stream.onRequestsEnd(() => {
       draining.removeEventListener("abort", drain);
-      if (this.#isClosing) return;
-      this.#isClosing = true;
-      this.#results.whenIdle(() => this.#stream.end());
+      this.#close();
     });
     this.#stream.onRequest((request) => this.#take(request));
   }
 
   /** Reads no more; when everything read is answered, the stream ends with `fault`. */
   #closeWith(fault: WireFault): void {
+    // Also when the caller has ended its side meanwhile: what was refused must not end as if all were well.
+    this.#fault ??= fault;
+    if (this.#isClosing) return;
+    this.#stream.pauseRequests();
+    this.#close();
+  }
+
+  #close(): void {
     if (this.#isClosing) return;
     this.#isClosing = true;
-    this.#stream.pauseRequests();
-    this.#results.whenIdle(() => this.#stream.fail(fault));
+    this.#results.whenIdle(() => {
+      if (this.#fault === undefined) this.#stream.end();
+      else this.#stream.fail(this.#fault);
+    });
   }
 
   #take(request: ProduceRequest): void {
@@ -168,6 +178,7 @@ class ProduceStream {
           return;
         }
         const ends = fault.code === status.NOT_FOUND;
+        if (ends) this.#closeWith(fault);
         fill(
           ends
             ? []
@@ -175,7 +186,6 @@ class ProduceStream {
                 result: { $case: "error", value: statusOf(refused.get(index) ?? fault) },
               })),
         );
-        if (ends) this.#closeWith(fault);
       },
     );
   }

@@ -10,7 +10,6 @@ import { sleep, wallMs } from "../base/clock.js";
 import type { Ids } from "../base/ids.js";
 import { fractionOf, systemRandom } from "../base/ids.js";
 import type { Log } from "../base/log.js";
-import { version } from "../base/version.js";
 import { Administration } from "../cluster/administration.js";
 import type { EtcdCoordinator } from "../cluster/coordinator.js";
 import { EtcdClient } from "../cluster/etcd-client.js";
@@ -29,7 +28,7 @@ import type { Metrics } from "../edge/metrics.js";
 import type { Engine } from "../engine/engine.js";
 import { createMember } from "../replication/member.js";
 import type { CopyProgress, ReplicationMember, Role } from "../replication/ports.js";
-import { createPeerNetwork, type PeerNetwork } from "../replication/transport/peer-network.js";
+import type { PeerNetwork } from "../replication/transport/peer-network.js";
 import type { ClusterPort } from "../rpc/cluster-handlers.js";
 import type { MemberState } from "../store/replica-disk.js";
 import type { ReplicaStore } from "../store/replica-store.js";
@@ -42,6 +41,7 @@ import { joiningRouter } from "./joining-router.js";
 import { LeadershipTerms } from "./leadership-terms.js";
 import { coordinatorOf } from "./member-coordinator.js";
 import { hasGroup, holdsOwnData, joinGroup } from "./member-identity.js";
+import { networkOf } from "./member-network.js";
 import { memberSettings } from "./member-settings.js";
 import { MovedMembers } from "./moved-members.js";
 import { createPassedOnCalls } from "./passed-on-calls.js";
@@ -55,6 +55,7 @@ export interface ClusterNodeParts {
   /** Where other nodes connect. */
   readonly replicationAddress: Address;
   readonly clock: Clock;
+  /** The clock of each term, by the last instant of the state; undefined: the system's. */
   readonly termClock: ((notBefore: EpochMs) => Clock) | undefined;
   readonly ids: Ids;
   readonly metrics: Metrics;
@@ -218,7 +219,11 @@ export class ClusterNode {
       if (this.#membership === undefined) throw new Error("the member has not begun");
       return this.#membership;
     };
-    const network = this.#createNetwork(state, () => this.#membership?.member);
+    const network = networkOf(
+      { ...this.#parts, passedOn: this.#passedOn },
+      state,
+      () => this.#membership?.member,
+    );
     const coordinator = coordinatorOf(
       { ...this.#parts, client: this.#client, keys: this.#keys },
       state,
@@ -242,6 +247,7 @@ export class ClusterNode {
       replica,
       member: () => here().member,
       coordinator,
+      isRemoved: () => coordinator.facts?.removed.has(state.memberId) ?? false,
       terms,
       clock,
       ids,
@@ -296,6 +302,8 @@ export class ClusterNode {
       moved,
       fullDisk,
     };
+    // Whoever found it is in the middle of a decision.
+    replica.onSpoiltRow((corrupt) => queueMicrotask(() => member.spoilt(corrupt.message)));
     await network.listen(this.#parts.replicationAddress);
     network.setConfiguration(state.configuration);
     coordinator.start();
@@ -305,31 +313,6 @@ export class ClusterNode {
     log.info({ cluster: config.clusterName, member: state.memberId }, "taking part");
   }
 
-  #createNetwork(state: MemberState, member: () => ReplicationMember | undefined): PeerNetwork {
-    const { config, clock, log } = this.#parts;
-    const { replicationCaFile, replicationCertFile, replicationKeyFile } = config;
-    return createPeerNetwork({
-      groupId: state.groupId,
-      memberId: state.memberId,
-      release: version,
-      tls:
-        replicationCertFile === ""
-          ? undefined
-          : {
-              identity: { cluster: config.clusterName, node: config.nodeName },
-              caFile: replicationCaFile,
-              certFile: replicationCertFile,
-              keyFile: replicationKeyFile,
-            },
-      clock,
-      random: randomFraction,
-      log,
-      receive: (from, message) => member()?.receive(from, message),
-      networkReady: (to) => member()?.networkReady(to),
-      takeCalls: (socket) => this.#passedOn.take(socket),
-    });
-  }
-
   #roleChanged(role: Role): void {
     const membership = this.#membership;
     if (membership === undefined || this.#isStopped) return;
@@ -337,6 +320,11 @@ export class ClusterNode {
       { role: role.kind, ...("epoch" in role && { epoch: role.epoch }) },
       "role",
     );
+    if (role.kind === "quarantined") {
+      const message =
+        "what this member has stored is spoilt; it takes part in nothing until it is replaced";
+      this.#parts.log.error({ why: role.why }, message);
+    }
     if (role.kind === "leader") this.#metrics.elected();
     membership.view.roleChanged(role);
     if (role.kind === "leader" && this.#isLeaving) {

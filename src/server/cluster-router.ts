@@ -7,7 +7,7 @@ import type { ArrivedCall, CallRouter, Placement } from "../edge/call-router.js"
 import { forwardedKey } from "../edge/cluster-metadata.js";
 import type { Forwarder, LeadingNode } from "../edge/forwarder.js";
 import type { CallContext } from "../rpc/call.js";
-import { noLeader, notLeader, positionUnknown } from "../rpc/leader-faults.js";
+import { memberRemoved, noLeader, notLeader, positionUnknown } from "../rpc/leader-faults.js";
 import { type Consistency, type Position, positionText } from "../rpc/parse-consistency.js";
 import { type LeaderTenure, leaderTrailers, type ReplicaTenure } from "./tenure.js";
 
@@ -23,6 +23,8 @@ export interface GroupFacts {
   leader(): LeadingNode | undefined;
   /** Whether the leader is this very node, perhaps not serving yet. */
   isLeaderHere(): boolean;
+  /** Whether this node's member was removed from the cluster. */
+  isRemoved(): boolean;
   /** Up to where this node's state is. */
   appliedSeq(): number;
   /** Of how long ago this node's state is at most; undefined when it cannot tell. */
@@ -52,6 +54,8 @@ export class ClusterRouter implements CallRouter {
   place({ path, consistency, context }: ArrivedCall): Placement | Promise<Placement> {
     const leading = this.#facts.leading();
     if (leading !== undefined) return this.#placeLeading(leading, consistency);
+    // Its state is one that nobody updates, and who leads is no longer told to it for sure.
+    if (this.#facts.isRemoved()) return { kind: "nowhere", fault: memberRemoved() };
     const reading = consistency === undefined ? undefined : this.#facts.reading();
     if (consistency === undefined || reading?.handlerOf(path) === undefined) {
       return this.#passOn(context);

@@ -15,7 +15,7 @@ export type Standing =
       readonly kind: "member";
       readonly view: Pick<
         GroupView,
-        "role" | "isWhole" | "leading" | "leaderEndpoint" | "leaderlessMs"
+        "role" | "isRemoved" | "isWhole" | "leading" | "leader" | "leaderlessMs"
       >;
       readonly isStorageFull: boolean;
       /** The copy that is being taken. */
@@ -39,6 +39,7 @@ function clusterCheck({ view, copy }: Extract<Standing, { kind: "member" }>): Re
     return { name, isPassed: false, detail: `quarantined: ${role.why}` };
   }
   if (role.kind === "stopped") return { name, isPassed: false, detail: "stopped" };
+  if (view.isRemoved()) return { name, isPassed: false, detail: removedDetail };
   if (!view.isWhole || copy !== undefined) {
     const progress =
       copy === undefined ? "" : `: ${copy.bytesDone} of about ${copy.bytesEstimated} bytes`;
@@ -52,13 +53,16 @@ function clusterCheck({ view, copy }: Extract<Standing, { kind: "member" }>): Re
   return { name, isPassed: true, detail: standingOf(view) };
 }
 
-function standingOf(view: Pick<GroupView, "role" | "leading" | "leaderEndpoint">): string {
+const removedDetail =
+  "removed from the cluster; to use this node again, start it with an empty data directory and run forebay cluster add";
+
+function standingOf(view: Pick<GroupView, "role" | "leading" | "leader">): string {
   if (view.role.kind === "leader") {
     const { epoch } = view.role;
     return view.leading() === undefined ? `about to lead epoch ${epoch}` : `leads epoch ${epoch}`;
   }
-  const leader = view.leaderEndpoint();
-  return leader === undefined ? "waits for a leader" : `follows ${leader}`;
+  const leader = view.leader();
+  return leader === undefined ? "waits for a leader" : `follows ${leader.node}`;
 }
 
 const storageCheck = (isFull: boolean): ReadinessCheck => ({
@@ -74,6 +78,8 @@ export const joiningState: ClusterState = {
   commitSeq: 0,
   appliedSeq: 0,
   logRecords: 0,
+  logBytes: 0,
+  oldestReader: undefined,
   stalenessMs: undefined,
   followers: [],
   peers: [],
@@ -92,6 +98,7 @@ export function clusterState(
   status: MemberStatus,
   { logBaseSeq, peers, copies }: MemberSurroundings,
 ): ClusterState {
+  const { oldestReader } = status;
   const nodes = new Map(status.configuration.members.map(({ id, node }) => [id, node]));
   const nodeOf = (id: (typeof status)["id"]): string => nodes.get(id) ?? "_unknown";
   return {
@@ -100,6 +107,8 @@ export function clusterState(
     commitSeq: status.commitSeq,
     appliedSeq: status.appliedSeq,
     logRecords: Math.max(0, status.logEnd.seq - logBaseSeq),
+    logBytes: status.logBytes,
+    oldestReader: oldestReader && { ...oldestReader, node: nodeOf(oldestReader.id) },
     stalenessMs: status.stalenessMs,
     followers: status.followers.map((follower) => ({ ...follower, node: nodeOf(follower.id) })),
     peers: peers.map(({ node, isUp }) => ({ node, isUp })),

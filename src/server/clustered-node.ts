@@ -2,41 +2,23 @@
 // and only then does it begin to be one; until then its calls go nowhere.
 
 import { createServer } from "node:net";
-import type { EpochMs } from "../base/brands.js";
-import type { Clock } from "../base/clock.js";
-import type { Ids } from "../base/ids.js";
 import { systemRandom } from "../base/ids.js";
-import type { Log } from "../base/log.js";
 import { type Address, addressText } from "../config/address.js";
-import type { Config } from "../config/settings.js";
 import type { PagePorts } from "../delivery/pages.js";
 import type { CallRouter } from "../edge/call-router.js";
 import type { Readiness } from "../edge/health.js";
 import type { Listener } from "../edge/listener.js";
-import type { Metrics } from "../edge/metrics.js";
 import type { Engine } from "../engine/engine.js";
 import type { ClusterPort } from "../rpc/cluster-handlers.js";
-import type { ReplicaStore } from "../store/replica-store.js";
-import { ClusterNode } from "./cluster-node.js";
+import { ClusterNode, type ClusterNodeParts } from "./cluster-node.js";
 import { clusterReadiness } from "./cluster-status.js";
 import { joiningRouter } from "./joining-router.js";
 import { memberStateOf } from "./member-identity.js";
-import type { PushRules } from "./push-service.js";
 import type { NodeAddresses, ServedNode } from "./served-node.js";
 import { servedDefinitions } from "./term.js";
 
-export interface ClusteredNodeParts {
-  readonly config: Config;
-  readonly replica: ReplicaStore;
-  readonly clock: Clock;
-  /** The clock of each term, by the last instant of the state; unset: the system's. */
-  readonly termClock: ((notBefore: EpochMs) => Clock) | undefined;
-  readonly ids: Ids;
-  readonly metrics: Metrics;
-  readonly pushRules: PushRules;
-  readonly log: Log;
-  readonly failed: (error: Error) => void;
-}
+/** What can be known of its parts before its listeners are open. */
+export type ClusteredNodeParts = Omit<ClusterNodeParts, "state" | "node" | "replicationAddress">;
 
 export class ClusteredNode implements ServedNode {
   readonly #parts: ClusteredNodeParts;

@@ -20,6 +20,8 @@ export interface GroupViewParts {
   readonly replica: ReplicaStore;
   readonly member: () => Pick<ReplicationMember, "leadership" | "status">;
   readonly coordinator: Pick<Coordinator, "view">;
+  /** Whether etcd has said that this member was removed. */
+  readonly isRemoved: () => boolean;
   readonly terms: LeadershipTerms;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -124,6 +126,10 @@ export class GroupView implements GroupFacts {
 
   isLeaderHere(): boolean {
     return this.#role.kind === "leader";
+  }
+
+  isRemoved(): boolean {
+    return this.#parts.isRemoved();
   }
 
   appliedSeq(): number {

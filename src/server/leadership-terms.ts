@@ -6,6 +6,7 @@ import { type Clock, createSystemClock } from "../base/clock.js";
 import type { Ids } from "../base/ids.js";
 import { LeadershipLost } from "../base/leadership-lost.js";
 import type { Log } from "../base/log.js";
+import { RecordCorrupt } from "../base/record-corrupt.js";
 import type { Config } from "../config/settings.js";
 import type { ClusterMetrics } from "../edge/cluster-metrics.js";
 import type { Metrics } from "../edge/metrics.js";
@@ -64,8 +65,8 @@ export class LeadershipTerms {
     this.#end();
     if (role.kind === "leader") {
       this.#begin(this.#turn).catch((error: unknown) => {
-        // Another role has come, and with it another turn.
-        if (error instanceof LeadershipLost) return;
+        // Another role has come, and with it another turn; a row that cannot be read has ended this one.
+        if (error instanceof LeadershipLost || error instanceof RecordCorrupt) return;
         this.#parts.failed(error instanceof Error ? error : new Error(String(error)));
       });
     }

@@ -1,9 +1,9 @@
 // One LMDB environment: its databases, and the one way in which anything is written to it.
 //
 // It is used in the one mode that was measured to keep its promises: no overlapping sync (a commit is visible only when
-// durable), an explicit map size, 16 KiB pages, binary keys, values of at most 8,000 bytes so that none needs an overflow
-// page, exactly one `batch` per record and one in flight, no callback that awaits, no reader kept open for long. A batch may
-// span all databases of the environment: lmdb-js queues writes by environment, and LMDB has one write transaction.
+// durable), an explicit map size, pages and values of the sizes that `frames.ts` gives reasons for, binary keys, exactly one `batch`
+// per record and one in flight, no callback that awaits, no reader kept open for long. A batch may span all databases of the
+// environment: lmdb-js queues writes by environment, and LMDB has one write transaction.
 //
 // Room is looked for before every batch: where there is none, `StorageFull` is thrown, nothing was written, and the store
 // goes on. A batch that LMDB itself could not write is fatal (`commit-fault.ts`).
@@ -14,6 +14,7 @@ import { open, type RootDatabase } from "lmdb";
 import { assert } from "../base/assert.js";
 import { commitFault, StorageFull } from "./commit-fault.js";
 import { batchBytes, type DiskRoom } from "./disk-room.js";
+import { pageBytes } from "./frames.js";
 import { chunkKey, u16Text } from "./keys.js";
 import { type RowWrites, SealedRows, type Snapshot } from "./sealed-rows.js";
 import type { StoreOptions } from "./store.js";
@@ -26,8 +27,6 @@ import {
   stampOrRefuse,
   stateName,
 } from "./store-format.js";
-
-const pageBytes = 16_384;
 
 export interface EnvironmentOptions extends StoreOptions {
   /** True when a log is to stand beside the state; it is opened anyway where there is one. */

@@ -73,8 +73,14 @@ import type { RowAccess } from "./row-access.js";
 import { noCounters, type Table, tables } from "./tables.js";
 import { TopicState } from "./topic-state.js";
 
-/** A message whose counted size is below this fits a page with all that surrounds it (attribute framing, ids). */
-const surelyWholeBytes = 6_000;
+/** A message whose counted size is below this fits one value with all that surrounds it (attribute framing, ids). */
+const surelyWholeBytes = 1_700;
+/** A rejection's text, in characters, with which a delivery surely fits one value. */
+const surelyWholeCharacters = 700;
+
+/** Of a delivery all is short but the text of a rejection, of up to 4 KiB. */
+const mayBeChunked = ({ rejection }: Delivery): boolean =>
+  rejection !== undefined && rejection.error.length > surelyWholeCharacters;
 
 /** Segments looked at in one step of the reaper. */
 const garbagePage = 16;
@@ -402,17 +408,25 @@ export class QueueState implements StateTransaction {
     if (previousKey !== undefined && previousKey.key !== key?.key) {
       this.#rows.remove(previousKey.table, previousKey.key, false);
     }
-    this.#rows.put(tables.delivery, deliveryKey(prefix, delivery.sequence), delivery);
+    const mayReplaceChunks = previous !== undefined && mayBeChunked(previous);
+    this.#rows.put(
+      tables.delivery,
+      deliveryKey(prefix, delivery.sequence),
+      delivery,
+      mayReplaceChunks,
+    );
     if (key !== undefined) this.#rows.put(key.table, key.key, true);
   }
 
-  // A delivery always fits a page: a rejection's text has at most 4 KiB and its reason 128 characters, and the attempts that
-  // are kept take 272 bytes.
   removeDelivery(queue: Queue, delivery: Delivery): void {
     const prefix = this.#prefixOf(queue);
     const index = indexOf(queue, prefix, delivery);
     if (index !== undefined) this.#rows.remove(index.table, index.key, false);
-    this.#rows.remove(tables.delivery, deliveryKey(prefix, delivery.sequence), false);
+    this.#rows.remove(
+      tables.delivery,
+      deliveryKey(prefix, delivery.sequence),
+      mayBeChunked(delivery),
+    );
   }
 
   putMember(queue: Queue, id: string, { place, sequence }: Member): void {
@@ -465,7 +479,7 @@ export class QueueState implements StateTransaction {
   }
 
   removeReceiveAttempt(queue: Queue, key: RememberedKey): void {
-    this.#rows.remove(tables.attempt, attemptKey(this.#prefixOf(queue), key), false);
+    this.#rows.remove(tables.attempt, attemptKey(this.#prefixOf(queue), key), true);
   }
 
   insertScheduled(queue: Queue, message: ScheduledMessage): void {
@@ -519,7 +533,7 @@ export class QueueState implements StateTransaction {
   removeSchedule(queue: QueueNames, name: string, state: ScheduleState | undefined): void {
     const names = namesOf(queue, name);
     this.#rows.remove(tables.schedule, scheduleKey(names), true);
-    this.#rows.remove(tables.scheduleState, scheduleStateKey(names), false);
+    this.#rows.remove(tables.scheduleState, scheduleStateKey(names), true);
     if (state?.nextAt !== undefined) {
       this.#rows.remove(tables.scheduleDue, scheduleDueKey(state.nextAt, names), false);
     }
@@ -557,7 +571,7 @@ export class QueueState implements StateTransaction {
   }
 
   removeMoveTask(id: MoveTaskId): void {
-    this.#rows.remove(tables.moveTask, moveTaskKey(id), false);
+    this.#rows.remove(tables.moveTask, moveTaskKey(id), true);
     this.#rows.remove(tables.moveOrder, moveOrderKey(id), true);
   }
 

@@ -31,10 +31,11 @@ export interface RowAccess {
   ): Iterable<RowHead<Row, Head>>;
   /** Keys of committed rows of any table, in order. */
   committedKeys(from: string, to: string, limit: number): readonly string[];
-  put<Row>(table: Table<Row>, key: string, row: Row): void;
+  /** `mayReplaceChunks` false promises that the row that stands there fits one value; unset, the table tells. */
+  put<Row>(table: Table<Row>, key: string, row: Row, mayReplaceChunks?: boolean): void;
   /** As `put`, for a key that never had a row: lets a removal before the commit cancel both. */
   insert<Row>(table: Table<Row>, key: string, row: Row): void;
-  /** `mayBeChunked` false promises that the row fits a page. */
+  /** `mayBeChunked` false promises that the row fits one value. */
   remove<Row>(table: Table<Row>, key: string, mayBeChunked: boolean): void;
   wake(queue: QueueNumber): void;
 }

@@ -13,9 +13,11 @@ import {
   keyBytes,
   keyBytesMax,
   seal,
+  sealedWhole,
   unseal,
   valueBytesMax,
   valueKinds,
+  wholeRow,
 } from "./frames.js";
 
 type LmdbDatabase = Database<Buffer, Buffer>;
@@ -60,7 +62,8 @@ export class SealedRows {
   /** The row whose first value is `framed`, with the chunks that belong to it. */
   payload(key: string, framed: Buffer, snapshot?: Snapshot): Buffer {
     const kind = unseal(key, framed);
-    if (kind === valueKinds.whole) return framed.subarray(frameHeaderBytes);
+    const row = wholeRow(framed, kind);
+    if (row !== undefined) return row;
     if (kind !== valueKinds.first)
       throw new RecordCorrupt(key, "a chunk stands where a row should");
     const chunkCount = framed.readUInt16BE(frameHeaderBytes);
@@ -89,7 +92,7 @@ export class SealedRows {
     mayReplaceChunks: boolean,
     writes: RowWrites,
   ): void {
-    assert(key.length > 0 && key.length <= keyBytesMax, "keys have 1 to 1,024 bytes");
+    assert(key.length > 0 && key.length <= keyBytesMax, "keys have 1 to 330 bytes");
     const chunkCount =
       framed === undefined || framed.length <= valueBytesMax ? 0 : chunksOf(framed.length);
     if (mayReplaceChunks) {
@@ -99,9 +102,8 @@ export class SealedRows {
     }
     if (framed === undefined) writes.removes.push(key);
     else if (chunkCount === 0) {
-      seal(key, framed, valueKinds.whole);
       writes.puts.push(key);
-      writes.values.push(framed);
+      writes.values.push(sealedWhole(key, framed));
     } else this.#prepareChunks(key, framed, chunkCount, writes);
   }
 

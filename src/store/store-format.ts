@@ -7,10 +7,10 @@ import { OperatorFault } from "../base/operator-fault.js";
 import type { StoreOptions } from "./store.js";
 
 /**
- * Stamped into every store. `minReader` is the oldest program format that may open it. Format 1 was never released: it kept
- * visible messages in another order, and is refused.
+ * Stamped into every store. `minReader` is the oldest program format that may open it. Formats 1 and 2 were never released and are
+ * refused: 1 kept visible messages in another order, 2 had pages that LMDB cannot always split.
  */
-const format = { magic: "forebay", version: 2, minReader: 2 } as const;
+const format = { magic: "forebay", version: 3, minReader: 3 } as const;
 
 export const metaName = "meta";
 export const stateName = "state";

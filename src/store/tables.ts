@@ -83,7 +83,7 @@ export interface Table<Row> {
   readonly isCached: boolean;
   /** True when rows are read as ranges, so that uncommitted ones must be kept in order. */
   readonly isOrdered: boolean;
-  /** True when a row may be larger than a page, so that removing it must look for its chunks. */
+  /** True when a row may not fit one value, so that whatever replaces it must look for its chunks. */
   readonly isChunked: boolean;
 }
 
@@ -871,6 +871,7 @@ export const tables = {
   attempt: table<ReceiveAttempt>("receive attempt", {
     encode: encodeAttempt,
     decode: decodeAttempt,
+    isChunked: true,
   }),
   scheduled: {
     ...table<ScheduledMessage>("scheduled message", {
@@ -890,6 +891,7 @@ export const tables = {
     encode: encodeScheduleState,
     decode: decodeScheduleState,
     isOrdered: true,
+    isChunked: true,
   }),
   scheduleDue: presence("schedule due"),
   counters: table<Counters>("counters", {
@@ -929,6 +931,7 @@ export const tables = {
     encode: encodeMoveTask,
     decode: decodeMoveTask,
     isOrdered: true,
+    isChunked: true,
   }),
   moveOrder: table<MoveOrder>("move order", {
     encode: encodeMoveOrder,

@@ -69,7 +69,10 @@ describeWithEtcd("a cluster of three nodes", () => {
   test("reads from a node that follows take no part of the leader when any state will do", async () => {
     const { leader, one } = await begun();
     const { position = "" } = await leader.ask("sendMessage", { queue, body: textOf("m") });
-    await one.ask("peekMessages", { queue, consistency: atLeast(position) });
+    // One that is behind by 200 ms would let the leader answer, and have nothing to show by itself.
+    const shown = async () =>
+      (await one.ask("peekMessages", { queue, consistency: mode(ReadMode.ANY) })).response.messages;
+    await expect.poll(shown, { timeout: 10_000 }).toHaveLength(1);
     const servedBefore = await countOf(leader, "PeekMessages");
     for (const consistency of [mode(ReadMode.ANY), atLeast(position), staleness(60)]) {
       const { response } = await one.ask("peekMessages", { queue, consistency });
@@ -259,11 +262,16 @@ describeWithEtcd("a cluster of three nodes", () => {
     await leader.ask("sendMessage", { queue, body: textOf("m") });
     expect((await leader.page("/readyz?verbose")).text).toContain("[+] cluster: leads epoch");
     expect((await one.page("/readyz?verbose")).text).toContain(
-      `[+] cluster: follows ${leader.endpoint}`,
+      `[+] cluster: follows ${leader.name}`,
     );
     const { text } = await leader.page("/metrics");
     expect(text).toContain('forebay_cluster_role{role="leader"} 1');
     expect(text).toMatch(/forebay_cluster_lag_records\{node="[abc]"\} \d/);
+    expect(text).toMatch(/forebay_cluster_log_bytes [1-9]/);
+    expect(text).toMatch(
+      /forebay_cluster_log_oldest_reader_seq\{node="[abc]",reader="(member|copy)"\} \d/,
+    );
+    expect(text).toMatch(/forebay_cluster_log_oldest_reader_seconds\{.*\} [0-9.]+/);
     expect(text).toMatch(/forebay_cluster_commit_seconds_count [1-9]/);
     expect(text).toContain("forebay_cluster_elections_won_total 1");
     const followed = (await one.page("/metrics")).text;

@@ -1,5 +1,5 @@
 // A leader that dies without a word, as a process that is killed, while clients send and consume: what was confirmed is there,
-// and the group goes on alone.
+// what consumers hold is theirs still, and the group goes on alone.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ConsumedMessage, ForebayClient, ForebayError } from "@forebay/client";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { freePort } from "../../scripts/support/server.mjs";
+import { freePort } from "../../scripts/support/free-port.mjs";
 import { groupId } from "../../src/base/brands.js";
 import { decideFirstConfiguration } from "../../src/cluster/first-configuration.js";
 import { ClusterKeys } from "../../src/cluster/keys.js";
@@ -176,32 +176,50 @@ describeWithEtcd("a leader that is killed", () => {
     expect([...received].filter(([, count]) => count > 1)).toEqual([]);
   });
 
-  test("keeps no consumer: it goes on at the next leader, and acks of before are deletes", async () => {
-    const { nodes, leader } = await startCluster(etcd);
-    const first = await leader();
-    const endpoint = nodes.map(({ plan }) => plan.endpoint);
-    await using client = new ForebayClient({ endpoint, timeoutMs: 30_000 });
-    const { queue } = await client.createQueue("orders");
-    for (let count = 0; count < 20; count += 1) await queue.send(`before ${count}`);
-    const seen = new Map<string, number>();
-    await using consumer = queue.consume({ maxMessages: 5, visibilityTimeoutMs: 5_000 });
-    const held: (ConsumedMessage | undefined)[] = [];
-    for (let count = 0; count < 5; count += 1) held.push((await consumer.next()).value);
-    await first.kill();
-    for (const message of held) {
-      if (message === undefined) throw new Error("five messages are held");
-      expect(await message.ack()).toMatch(/^(DELETED|ALREADY_GONE)$/);
-      seen.set(message.body.toString(), 1);
-    }
-    await queue.send("after");
-    while (!seen.has("after") || seen.size < 21) {
-      const { value } = await consumer.next();
-      if (value === undefined) throw new Error("the consumer ended");
-      await value.ack();
-      seen.set(value.body.toString(), (seen.get(value.body.toString()) ?? 0) + 1);
-    }
-    expect(seen.size).toBe(21);
-  });
+  test.each(["SIGKILL", "SIGTERM"] as const)(
+    "%s: keeps what a consumer holds: acks, nacks and leases go on with the next one, and nothing comes twice",
+    async (signal) => {
+      const leaseMs = 20_000;
+      const { nodes, leader } = await startCluster(etcd);
+      const first = await leader();
+      const endpoint = nodes.map(({ plan }) => plan.endpoint);
+      await using client = new ForebayClient({ endpoint, timeoutMs: 30_000 });
+      const { queue } = await client.createQueue("orders");
+      const bodies = ["acked meanwhile", "acked", "nacked", "rejected", "kept", "unseen"];
+      for (const body of bodies) await queue.send(body);
+      await using consumer = queue.consume({ maxMessages: 6, visibilityTimeoutMs: leaseMs });
+      const next = async () => (await consumer.next()).value as ConsumedMessage;
+      const held = [await next(), await next(), await next(), await next(), await next()] as const;
+      const [ackedMeanwhile, acked, nacked, rejected, kept] = held;
+      expect(held.map(({ text }) => text)).toEqual(bodies.slice(0, 5));
+      // The last has arrived, too; it is what comes first from the next leader.
+      const endedMs = performance.now();
+      await first.kill(signal);
+      expect(await ackedMeanwhile.ack()).toMatch(/^(DELETED|ALREADY_GONE)$/);
+      expect(await next()).toMatchObject({ text: "unseen", receiveCount: 1 });
+      expect(await acked.ack()).toBe("DELETED");
+      // Given back, and here at once, long before the lease would have ended.
+      expect(await nacked.nack()).toBeInstanceOf(Date);
+      const nackedAgain = await next();
+      expect(nackedAgain).toMatchObject({ text: "nacked", receiveCount: 2 });
+      expect(await nackedAgain.ack()).toBe("DELETED");
+      const rejection = await rejected.reject({ reason: "bad" });
+      expect(rejection).toMatchObject({ kind: "returned", visibleTime: expect.any(Date) });
+      const rejectedAgain = await next();
+      expect(rejectedAgain).toMatchObject({ text: "rejected", receiveCount: 2 });
+      expect(await rejectedAgain.ack()).toBe("DELETED");
+      expect(performance.now() - endedMs).toBeLessThan(leaseMs);
+      // The others are renewed: nobody receives them when the lease of before would have ended.
+      await wait(Math.max(0, endedMs + leaseMs + 2_000 - performance.now()));
+      expect(await queue.receive({ maxMessages: 10 })).toEqual([]);
+      expect(kept.isLost).toBe(false);
+      await consumer.close();
+      const rest = await queue.receive({ maxMessages: 10 });
+      expect(rest.map(({ text }) => text)).toEqual(["kept", "unseen"]);
+      expect(rest.map(({ receiveCount }) => receiveCount)).toEqual([2, 2]);
+    },
+    90_000,
+  );
 
   test("that only one node is left of, refuses calls and says so until another is back", async () => {
     const { nodes, leader } = await startCluster(etcd);

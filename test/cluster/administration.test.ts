@@ -18,6 +18,7 @@ import type {
   Role,
 } from "../../src/replication/ports.js";
 import { type ClusterPort, createClusterHandlers } from "../../src/rpc/cluster-handlers.js";
+import type { Configuration } from "../../src/store/replica-disk.js";
 import { forebay } from "../cli/harness.js";
 import { configurationOf, idOf, nodeOf } from "./etcd.js";
 
@@ -30,6 +31,19 @@ class PlayedNode {
   result: ChangeResult = { kind: "done", configuration: configurationOf(3, 8) };
   role: Role;
   facts: ClusterFacts | undefined;
+  configuration = configurationOf(3, 7);
+  /** How the others are, while this node leads. */
+  others: readonly FollowerStatus[] = [
+    follower(2),
+    follower(3, {
+      isConnected: false,
+      silentMs: 4_200,
+      durableSeq: logSeq(20),
+      lagRecords: 100,
+      lagBytes: 65_536,
+      lagMs: 3_000,
+    }),
+  ];
   readonly #at: number;
 
   constructor(at: number, leader: number | undefined) {
@@ -75,22 +89,11 @@ class PlayedNode {
       logEnd: { epoch: epoch(4), seq: logSeq(120), chain: Buffer.alloc(16) },
       commitSeq: logSeq(118),
       appliedSeq: logSeq(118),
-      configuration: configurationOf(3, 7),
-      followers:
-        this.role.kind === "leader"
-          ? [
-              follower(2),
-              follower(3, {
-                isConnected: false,
-                silentMs: 4_200,
-                durableSeq: logSeq(20),
-                lagRecords: 100,
-                lagBytes: 65_536,
-                lagMs: 3_000,
-              }),
-            ]
-          : [],
+      configuration: this.configuration,
+      followers: this.role.kind === "leader" ? this.others : [],
       stalenessMs: 0,
+      logBytes: 0,
+      oldestReader: undefined,
     };
   }
 }
@@ -111,6 +114,13 @@ function follower(at: number, changes: Partial<FollowerStatus> = {}): FollowerSt
     ...changes,
   };
 }
+
+const withoutVote = (at: number, configuration: Configuration): Configuration => ({
+  ...configuration,
+  members: configuration.members.map((one) =>
+    one.id === idOf(at) ? { ...one, isVoter: false } : one,
+  ),
+});
 
 function factsOf(leader: number | undefined): ClusterFacts {
   const registered = [1, 2, 3, 4, 5].map((at) => {
@@ -171,15 +181,55 @@ describe("forebay cluster", () => {
       stdout: [
         "cluster shop, epoch 4, acks quorum, leader node-1, committed 118, configuration 7",
         "",
-        "node    zone    votes  role      epoch  durable  applied  lag records  lag bytes  lag  last contact  applications at",
-        "node-1  zone-1  yes    leader    4      120      118      0            0          0s   0s ago        127.0.0.1:8001",
-        "node-2  zone-2  yes    follower  4      120      118      0            0          0s   81ms ago      127.0.0.1:8002",
-        "node-3  zone-3  yes    away      0      20       118      100          65536      3s   4200ms ago    127.0.0.1:8003",
+        "node    zone    votes  role      caught up  epoch  durable  applied  lag records  lag bytes  lag  last contact  applications at",
+        "node-1  zone-1  yes    leader    yes        4      120      118      0            0          0s   0s ago        127.0.0.1:8001",
+        "node-2  zone-2  yes    follower  yes        4      120      118      0            0          0s   81ms ago      127.0.0.1:8002",
+        "node-3  zone-3  yes    away      no         0      20       118      100          65536      3s   4200ms ago    127.0.0.1:8003",
         "",
       ].join("\n"),
     });
     expect(stderr).toContain("forebay cluster add node-4");
     expect(stderr).toContain("Node node-5 in zone-5 has registered, and holds data of its own");
+    expect(stderr).not.toContain("promote");
+  });
+
+  describe("of a member without a vote", () => {
+    const learning = (changes: Partial<FollowerStatus>) => {
+      leader.configuration = withoutVote(3, configurationOf(3, 7));
+      leader.others = [follower(2), follower(3, changes)];
+    };
+    const advice = "Node node-3 has caught up. Give it a vote: forebay cluster promote node-3";
+
+    test("status says when it has caught up, and what to do then", async () => {
+      learning({ lagRecords: 1, lagMs: 1_000 });
+      const { stdout, stderr } = await run("status");
+      expect(stdout).toMatch(/^node-3 +zone-3 +no +follower +yes /m);
+      expect(stderr).toContain(advice);
+      const { members } = JSON.parse((await run("status -o json")).stdout);
+      expect(members).toMatchObject([{}, {}, { progress: { hasCaughtUp: true } }]);
+    });
+
+    test.each<[string, Partial<FollowerStatus>]>([
+      ["is more than a second behind", { lagMs: 1_001 }],
+      ["takes a copy", { isTakingCopy: true }],
+      ["does not answer", { isConnected: false }],
+    ])("status says that it has not while it %s", async (_, changes) => {
+      learning(changes);
+      const { stdout, stderr } = await run("status");
+      expect(stdout).toMatch(/^node-3 +zone-3 +no +\S.*? {2,}no /m);
+      expect(stderr).not.toContain("promote");
+      const { members } = JSON.parse((await run("status -o json")).stdout);
+      expect(members).toMatchObject([{}, {}, { progress: { hasCaughtUp: false } }]);
+    });
+
+    test("nobody is told to promote it where its zone has a voter", async () => {
+      learning({});
+      leader.configuration = {
+        ...leader.configuration,
+        members: leader.configuration.members.map((one) => ({ ...one, zone: "zone-1" })),
+      };
+      expect((await run("status")).stderr).not.toContain("promote");
+    });
   });
 
   test("status as JSON has everything in numbers", async () => {

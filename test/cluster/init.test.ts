@@ -67,6 +67,20 @@ describeWithEtcd("a cluster begins", () => {
     expect(await registry.facts()).toEqual(facts);
   });
 
+  test("with data that one of them brings, and says which of the others to give a vote later", async () => {
+    const { registry, run } = unbegun();
+    for (const at of [1, 2, 3]) {
+      await registry.register({ ...storeOf(at), hasOwnData: at === 2 }, nodeOf(at));
+    }
+    const { exitCode, stdout, stderr } = await run("init --yes");
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^node-2 +zone-2 +yes/m);
+    expect(stdout.match(/ no /g)).toHaveLength(2);
+    expect(stderr).toContain("node-2 brings data, and votes alone");
+    expect(stderr).toContain("`forebay cluster status` shows that they have caught up");
+    expect(stderr).toContain("forebay cluster promote node-1; forebay cluster promote node-3");
+  });
+
   test("of two who begin it at once one does", async () => {
     const { registry, run } = unbegun();
     await registry.register(storeOf(1), nodeOf(1));

@@ -8,8 +8,8 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
-import { freePort } from "../../scripts/support/server.mjs";
+import { expect, onTestFailed, onTestFinished, test } from "vitest";
+import { freePort } from "../../scripts/support/free-port.mjs";
 import { type CliResult, forebay } from "../cli/harness.js";
 import { builtPath } from "../support/built.js";
 import { describeWithEtcd, etcdForTest, wait } from "./etcd.js";
@@ -165,7 +165,7 @@ async function nodeOf(
   const dataDir = join(folder, name);
   const alone = [
     ...["serve", "--data-dir", dataDir, "--listen", data ?? ""],
-    ...["--management-listen", management ?? "", "--log-level", "warn", "--log-format", "json"],
+    ...["--management-listen", management ?? "", "--log-level", "info", "--log-format", "json"],
   ];
   const together = [
     ...["--cluster-name", "shop", "--node-name", name, "--zone", `zone-${name}`],
@@ -180,6 +180,9 @@ async function nodeOf(
     await once(child, "exit");
   };
   onTestFinished(end);
+  onTestFailed(() => {
+    console.error(`What node ${name} said last:\n${output.slice(-8_000)}`);
+  });
   return {
     data: data ?? "",
     management: management ?? "",

@@ -298,11 +298,13 @@ describe("the settings of a cluster", () => {
         ...cluster,
         `--replication-listen=${listen}`,
         "--replication-advertise=10.0.0.7:7402",
+        "--data-advertise=10.0.0.7:7400",
       ];
       const problems = problemsOf(flags);
       expect(problems).toEqual([
         expect.stringMatching(/^replication_listen: .*beyond this machine/),
         expect.stringMatching(/^replication_advertise: .*beyond this machine/),
+        expect.stringMatching(/^data_advertise: .*beyond this machine.*forebay init/),
       ]);
       expect(problemsOf([...flags, ...certificates])).toEqual([]);
     },

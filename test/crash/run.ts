@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type CreateQueueOptions, ForebayClient, ForebayError, type Queue } from "@forebay/client";
+import { freePort } from "../../scripts/support/free-port.mjs";
 import { loadConfig } from "../../src/config.js";
 import { checkDirectory } from "../../src/server/check-directory.js";
 import { type FinalCounters, type Judgement, judge } from "./checker.js";
@@ -22,13 +23,7 @@ import {
   readHistory,
 } from "./history.js";
 import type { ClientPlan } from "./plan.js";
-import {
-  answers,
-  freePort,
-  type ServerPlace,
-  ServerProcess,
-  type StartOptions,
-} from "./server-process.js";
+import { answers, type ServerPlace, ServerProcess, type StartOptions } from "./server-process.js";
 
 const clientsProgram = fileURLToPath(
   new URL("../../dist-tools/test/crash/clients.worker.js", import.meta.url),

@@ -3,7 +3,6 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ForebayClient } from "@forebay/client";
 import { builtPath } from "../support/built.js";
@@ -97,14 +96,4 @@ export async function answers(port: number, withinMs = 20_000): Promise<number> 
     if (performance.now() > giveUpMs) throw new Error(`Nothing answered within ${withinMs} ms.`);
     await sleep(20);
   }
-}
-
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (address === null || typeof address === "string") throw new Error("No port to listen on.");
-  return address.port;
 }

@@ -5,12 +5,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { freePort } from "../../scripts/support/free-port.mjs";
 import { checkStore, renderCheckReport } from "../../src/store/check.js";
 import { QueueClient } from "../support/queue-client.js";
 import { openTestStore } from "../support/temporary-store.js";
 import { topicCall } from "../support/topics.js";
 import { countersOf, hook, pause, subscribed, until } from "../support/webhooks.js";
-import { answers, freePort, ServerProcess } from "./server-process.js";
+import { answers, ServerProcess } from "./server-process.js";
 
 const killCount = 3;
 const publishesPerLife = 60;

@@ -348,7 +348,19 @@ describe.each(ways)("a stream passed on %s", (way) => {
     expect(writtenCount).toBe(2_000);
   });
 
-  test("ends with what the leader ended it with, after everything it sent", async () => {
+  test("ends in order after everything the leader sent", async () => {
+    leader.bidi = (given) => {
+      for (let index = 0; index < 100; index += 1) given.write(Buffer.of(index));
+      given.end();
+    };
+    const stream = openStream();
+    const received: number[] = [];
+    stream.on("data", (bytes: Buffer) => received.push(bytes[0] as number));
+    expect((await statusOf(stream)).code).toBe(status.OK);
+    expect(received).toEqual(Array.from({ length: 100 }, (_, index) => index));
+  });
+
+  test("ends with the error that the leader ended it with, after what was read until then", async () => {
     leader.bidi = (given) => {
       for (let index = 0; index < 100; index += 1) given.write(Buffer.of(index));
       given.emit("error", {
@@ -358,17 +370,15 @@ describe.each(ways)("a stream passed on %s", (way) => {
       });
     };
     const stream = openStream();
-    let count = 0;
-    stream.on("data", () => {
-      count += 1;
-    });
+    const received: number[] = [];
+    stream.on("data", (bytes: Buffer) => received.push(bytes[0] as number));
     const { code, details, metadata } = await statusOf(stream);
     expect([code, details, metadata.get("forebay-leader")]).toEqual([
       status.UNAVAILABLE,
       "The server is stopping.",
       ["next:1"],
     ]);
-    expect(count).toBe(100);
+    expect(received).toEqual(Array.from(received, (_, index) => index));
   });
 
   test("whose leader dies ends, with the leader known here in its trailers", async () => {
@@ -459,15 +469,14 @@ describe.each(ways)("a node that stops %s", (way) => {
   beforeEach(() => start(way));
 
   test("ends the streams it passes on, and leaves what takes no time alone", async () => {
-    let respondLate = (): void => undefined;
-    leader.unary = ({ request }, respond) => {
-      respondLate = () => respond(null, request);
-    };
+    const arrived = new Promise<() => void>((resolve) => {
+      leader.unary = ({ request }, respond) => resolve(() => respond(null, request));
+    });
     const stream = openStream();
     stream.write(Buffer.of(1));
     await new Promise((resolve) => stream.once("data", resolve));
     const { answer } = call(Buffer.of(7));
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const respondLate = await arrived;
     const ended = statusOf(stream);
     forwarders.endLongCalls();
     const failure = failureOf(await ended);

@@ -13,8 +13,8 @@ import { temporaryStore } from "../support/temporary-store.js";
 import { WatchedStore } from "../support/watched-store.js";
 
 const mebibyte = 1_048_576;
-/** Of each message its first page may be read, 8,000 bytes, and of each row about it as much as it has. */
-const headBytesMax = 8_192;
+/** Of each message its first value may be read, 3,700 bytes, and of each row about it as much as it has. */
+const headBytesMax = 4_096;
 
 /** Counts what it gives out. */
 class CountingStore extends WatchedStore {

@@ -11,6 +11,7 @@ import { toolPath } from "./tools.js";
 const dataPort = 7_400;
 const managementPort = 7_401;
 const replicationPort = 7_402;
+const askMsMax = 1_000;
 
 export interface NodePlan {
   readonly place: Place;
@@ -22,6 +23,8 @@ export interface NodePlan {
   readonly leaseSeconds: number;
   /** Settings beside those, as `--storage-reserve-bytes`. */
   readonly args: readonly string[];
+  /** As it is started unless a test says otherwise. */
+  readonly start: NodeStart;
 }
 
 export interface NodeStart {
@@ -61,6 +64,21 @@ export class ClusterNode {
     return `${this.place.address}:${managementPort}`;
   }
 
+  /** What Prometheus would scrape; empty when it does not answer. */
+  async metrics(): Promise<string> {
+    try {
+      const signal = AbortSignal.timeout(askMsMax);
+      return await (await fetch(`http://${this.managementEndpoint}/metrics`, { signal })).text();
+    } catch {
+      return "";
+    }
+  }
+
+  /** What it says itself that it is doing, as `leader`; undefined when it does not answer. */
+  async role(): Promise<string | undefined> {
+    return /^forebay_cluster_role\{role="([a-z]+)"\} 1$/m.exec(await this.metrics())?.[1];
+  }
+
   /** Its present or last life. */
   get program(): Program {
     const program = this.#lives.at(-1);
@@ -74,7 +92,7 @@ export class ClusterNode {
   }
 
   /** Does not wait until it answers. */
-  start({ runner = [], environment = {} }: NodeStart = {}): void {
+  start({ runner = [], environment = {} }: NodeStart = this.plan.start): void {
     const command = [...runner, process.execPath, builtPath("main.js"), "serve", ...this.#settings];
     this.#lives.push(new Program({ place: this.place, command, environment }));
   }

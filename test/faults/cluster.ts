@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ClusterAdmin, type ClusterStatus, ForebayError } from "@forebay/client";
 import { builtPath } from "../support/built.js";
-import { ClusterNode } from "./cluster-node.js";
+import { ClusterNode, type NodeStart } from "./cluster-node.js";
 import { EtcdGroup } from "./etcd-group.js";
 import { Network, type Place } from "./network.js";
 import { runIn } from "./program.js";
@@ -16,6 +16,8 @@ export interface ClusterOptions {
   readonly leaseSeconds: number;
   /** Settings of a node beside the usual ones. */
   readonly argsOf?: (name: string) => readonly string[];
+  /** How a node is started in all its lives, as with a wall clock of its own. */
+  readonly startOf?: (name: string) => NodeStart;
   /** Where a node's store is; a folder of the run unless given. */
   readonly directoryOf?: (name: string) => string;
 }
@@ -25,6 +27,7 @@ const nodeNames = ["a", "b", "c"] as const;
 const askMsMax = 1_000;
 const beginMsMax = 60_000;
 const caughtUpMsMax = 30_000;
+const quarantineMsMax = 20_000;
 const caughtUpLagMs = 500;
 const lookMs = 50;
 
@@ -71,6 +74,7 @@ export class Cluster {
         etcdEndpoints: etcd.endpoints,
         leaseSeconds: options.leaseSeconds,
         args: options.argsOf?.(place.name) ?? [],
+        start: options.startOf?.(place.name) ?? {},
       });
     });
     const { leaseSeconds } = options;
@@ -88,8 +92,7 @@ export class Cluster {
     await this.etcd.start();
     for (const node of this.nodes) node.start();
     await this.#untilRegistered();
-    const [first] = this.nodes as readonly [ClusterNode];
-    forebay(first.place, ["cluster", "init", "--yes", ...this.#clusterArgs]);
+    this.command("init", "--yes");
     await this.leader(beginMsMax);
   }
 
@@ -105,6 +108,12 @@ export class Cluster {
   get #clusterArgs(): readonly string[] {
     const { endpoints } = this.etcd;
     return ["--cluster-name", clusterName, "--cluster-etcd-endpoints", endpoints];
+  }
+
+  /** `forebay cluster …`, of the commands that ask etcd and no node. */
+  command(...args: readonly string[]): void {
+    const [first] = this.nodes as readonly [ClusterNode];
+    forebay(first.place, ["cluster", ...args, ...this.#clusterArgs]);
   }
 
   /** What its nodes wrote. */
@@ -150,6 +159,15 @@ export class Cluster {
   async followers(): Promise<readonly ClusterNode[]> {
     const leader = await this.leader();
     return this.nodes.filter((node) => node !== leader);
+  }
+
+  /** Resolves once a node says that it takes part in nothing any more. */
+  async quarantined(node: ClusterNode): Promise<void> {
+    const giveUpMs = performance.now() + quarantineMsMax;
+    while ((await node.role()) !== "quarantined") {
+      if (performance.now() > giveUpMs) throw new Error(`${node.name} is not quarantined.`);
+      await sleep(lookMs);
+    }
   }
 
   /** Asks a node to do what only the one that leads can. */

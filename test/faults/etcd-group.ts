@@ -1,6 +1,7 @@
 // Real etcd with three members, each in a place of its own, without certificates: here is about what it does when it is slow,
 // cut off or down. scripts/faults.mjs found the program.
 
+import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Network, Place } from "./network.js";
@@ -65,8 +66,12 @@ export class EtcdMember {
 
 export class EtcdGroup {
   readonly members: readonly EtcdMember[];
+  readonly #folder: string;
+  readonly #backup: string;
 
   constructor(program: string, network: Network, folder: string) {
+    this.#folder = folder;
+    this.#backup = `${folder}.backup`;
     const places = ["etcd-1", "etcd-2", "etcd-3"].map((name) => network.addPlace(name));
     const peers = places.map(({ name, address }) => `${name}=http://${address}:${peerPort}`);
     this.members = places.map((place) => {
@@ -94,5 +99,19 @@ export class EtcdGroup {
 
   async kill(): Promise<void> {
     await Promise.all(this.members.map((member) => member.kill()));
+  }
+
+  /** Keeps what all members have on disk, taken while none of them runs; `restore` puts it back. */
+  async backUp(): Promise<void> {
+    await this.kill();
+    cpSync(this.#folder, this.#backup, { recursive: true });
+    await this.start();
+  }
+
+  async restore(): Promise<void> {
+    await this.kill();
+    rmSync(this.#folder, { recursive: true });
+    cpSync(this.#backup, this.#folder, { recursive: true });
+    await this.start();
   }
 }

@@ -23,6 +23,7 @@ import {
   type ProbeEvent,
   readProbeHistory,
 } from "./checkers/cluster-history.js";
+import { judgeGroupTime } from "./checkers/group-time.js";
 import { judgeMembers, type MemberImage } from "./checkers/members-equal.js";
 import { judgeReads } from "./checkers/replica-reads.js";
 import { judgeWindows } from "./checkers/windows.js";
@@ -181,6 +182,7 @@ export class FaultRun {
       ...judgements.flatMap((judgement) => judgement.violations),
       ...judgeOrder(ofFifo),
       ...[ofStandard, ofFifo].flatMap(judgeWindows),
+      ...[ofStandard, ofFifo].flatMap(judgeGroupTime),
       ...this.#judgeProbes(endedMs, expectation),
       ...(await this.#judgeStores()),
     ];

@@ -72,6 +72,16 @@ export const cutLeaderFromVoters: Fault = async (cluster) => {
   };
 };
 
+/** It reaches the voters and they reach it, and its lease ends. */
+export const cutLeaderFromEtcd: Fault = async (cluster) => {
+  const { place } = await cluster.leader();
+  const members = cluster.etcd.members.map((member) => member.place);
+  for (const member of members) cutBetween(place, member);
+  return () => {
+    for (const member of members) mendBetween(place, member);
+  };
+};
+
 /** Both of two nodes reach the third, and not each other: the leader and one that follows. */
 export const cutLeaderFromOneVoter: Fault = async (cluster) => {
   const { place } = await cluster.leader();

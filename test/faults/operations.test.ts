@@ -4,14 +4,14 @@
 import { rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import type { ClusterNode } from "./cluster-node.js";
+import type { Cluster } from "./cluster.js";
 import { FaultRun } from "./fault-run.js";
 import { leaseSeconds, timeout } from "./one-fault.js";
+import { addEmpty, replaceMember } from "./replace-member.js";
 import { seed } from "./seed.js";
 
 /** Promised is less than a second; a machine that runs all of the cluster and its clients may be late. */
 const pauseMsMax = 2_500;
-const registeredMsMax = 30_000;
 const options = { seed, leaseSeconds, hasStreams: true };
 
 test("leadership is handed over under load without a failure to be seen", { timeout }, () =>
@@ -60,12 +60,7 @@ test(
       expect(await node.program.exited).not.toBe(0);
       expect(node.program.output).toContain(`forebay cluster remove ${node.name}`);
 
-      await cluster.administer((admin) => admin.removeMember(node.name));
-      node.start();
-      await registered(node);
-      await cluster.administer((admin) => admin.addMember(node.name));
-      await cluster.caughtUp(node);
-      await cluster.administer((admin) => admin.promoteMember(node.name));
+      await replaceMember(cluster, node);
       const status = await cluster.status();
       expect(status?.members.filter(({ isVoter }) => isVoter)).toHaveLength(3);
       run.mended();
@@ -74,10 +69,43 @@ test(
     }),
 );
 
-async function registered(node: ClusterNode): Promise<void> {
-  const giveUpMs = performance.now() + registeredMsMax;
-  while (!node.program.output.includes('"registered"')) {
-    if (performance.now() > giveUpMs) throw new Error(`${node.name} does not register.`);
-    await sleep(100);
+test(
+  "the one voter that is left goes on alone with what all had, when an operator says so",
+  {
+    timeout,
+  },
+  () =>
+    FaultRun.use({ ...options, hasStreams: false }, async (run) => {
+      const { cluster } = run;
+      await cluster.administer((admin) => admin.setAcks("ALL"));
+      await run.work(4_000);
+      const [survivor] = await cluster.followers();
+      if (survivor === undefined) throw new Error("Nobody follows.");
+      const gone = cluster.nodes.filter((node) => node !== survivor);
+      await Promise.all(gone.map((node) => node.kill()));
+      await recover(cluster, survivor.name);
+      expect(await cluster.leader()).toBe(survivor);
+      for (const node of gone) {
+        await addEmpty(cluster, node);
+        await cluster.caughtUp(node);
+        await cluster.administer((admin) => admin.promoteMember(node.name));
+      }
+      run.mended();
+      await run.work(3_000);
+      await run.finish({ outageMsMax: undefined });
+    }),
+);
+
+/** Refused as long as the lease of who led is not over. */
+async function recover(cluster: Cluster, name: string): Promise<void> {
+  const giveUpMs = performance.now() + 4 * leaseSeconds * 1_000;
+  for (;;) {
+    try {
+      cluster.command("recover", name, "--accept-data-loss");
+      return;
+    } catch (error) {
+      if (performance.now() > giveUpMs) throw error;
+      await sleep(200);
+    }
   }
 }

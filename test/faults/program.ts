@@ -57,6 +57,10 @@ export class Program {
     this.#child.kill("SIGCONT");
   }
 
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
   async kill(): Promise<void> {
     if (this.isRunning) process.kill(-this.pid, "SIGKILL");
     await this.exited;

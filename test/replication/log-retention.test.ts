@@ -2,10 +2,10 @@
 
 import { describe, expect, test } from "vitest";
 import { logSeq } from "../../src/base/brands.js";
-import { type LogExtent, trimTarget } from "../../src/replication/log-retention.js";
+import { bytesAt, type LogExtent, trimTarget } from "../../src/replication/log-retention.js";
 import { RecentRecords } from "../../src/replication/recent-records.js";
 import { makeRecord, positionOf } from "../../src/replication/record.js";
-import { cut, emptyState, FakeGroup, group as groupOfAll, put } from "./fake-group.js";
+import { cut, emptyState, FakeGroup, group as groupOfAll, idOf, put } from "./fake-group.js";
 
 describe("up to where a log may go", () => {
   const limits = { logKeepMs: 100, logKeepBytes: 1_000, logBytesMax: 5_000 };
@@ -49,6 +49,16 @@ describe("up to where a log may go", () => {
   });
 });
 
+test("what lies before a place is known at marks, and in proportion between them", () => {
+  const places = [
+    { seq: logSeq(10), bytes: 1_000 },
+    { seq: logSeq(20), bytes: 3_000 },
+  ];
+  expect([5, 10, 15, 20, 25].map((seq) => bytesAt(places, logSeq(seq)))).toEqual([
+    1_000, 1_000, 2_000, 3_000, 3_000,
+  ]);
+});
+
 describe("a member", () => {
   const settings = {
     logKeepMs: 20_000,
@@ -87,6 +97,11 @@ describe("a member", () => {
       group.advance(1_000);
     }
     expect(a.disk.state.logBase.seq).toBeLessThanOrEqual(1);
+    const { logBytes, logEnd, oldestReader } = a.member.status();
+    expect(logBytes).toBeGreaterThan(60 * 100);
+    expect(oldestReader).toMatchObject({ id: idOf("c"), kind: "member" });
+    expect(logEnd.seq - (oldestReader?.seq ?? 0)).toBeGreaterThanOrEqual(60);
+    expect(oldestReader?.ageMs).toBeGreaterThan(45_000);
     // The other one does not know of the silent one.
     expect(group.node("b").disk.state.logBase.seq).toBeGreaterThan(1);
     group.delivers = () => true;

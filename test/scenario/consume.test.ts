@@ -440,6 +440,12 @@ const badStarts: [string, Request, string, string[]][] = [
     "INVALID_PARAMETER",
     ["start"],
   ],
+  [
+    "a hold first",
+    { $case: "hold", value: { receiptHandles: ["x"] } },
+    "INVALID_PARAMETER",
+    ["start"],
+  ],
   ["credit first", { $case: "credit", value: { messages: 1 } }, "INVALID_PARAMETER", ["start"]],
   ["nothing", undefined, "INVALID_PARAMETER", ["start"]],
   ["no queue", start({ queue: "" }), "MISSING_PARAMETER", ["start.queue"]],
@@ -550,6 +556,18 @@ const badRequests: [string, Request, string, string[]][] = [
     { $case: "reject", value: { receiptHandles: handles(1), reason: "x", delay: durationOf(-1) } },
     "INVALID_PARAMETER",
     ["reject.delay"],
+  ],
+  [
+    "a hold of nothing",
+    { $case: "hold", value: {} },
+    "MISSING_PARAMETER",
+    ["hold.receipt_handles"],
+  ],
+  [
+    "a hold of 1001",
+    { $case: "hold", value: { receiptHandles: handles(1_001) } },
+    "INVALID_PARAMETER",
+    ["hold.receipt_handles"],
   ],
 ];
 

@@ -5,7 +5,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { answers, freePort, ServerProcess } from "../crash/server-process.js";
+import { freePort } from "../../scripts/support/free-port.mjs";
+import { answers, ServerProcess } from "../crash/server-process.js";
 import { QueueClient, type RequestPart } from "../support/queue-client.js";
 import { durationOf, msOf, receivedOf } from "../support/scenario.js";
 

@@ -172,6 +172,17 @@ test("the first request names a queue that exists", async () => {
   }
 });
 
+test("a caller that ends its side at once learns all the same that there is no such queue", async () => {
+  const t = await scenario();
+  for (let turn = 0; turn < 20; turn += 1) {
+    const stream = t.produce();
+    stream.write({ queue: "other", entries: turn % 2 === 0 ? [] : entriesOf(2) });
+    stream.halfClose();
+    expect(await stream.ended).toMatchObject({ code: "NOT_FOUND", reason: "QUEUE_NOT_FOUND" });
+    expect(resultsOf(stream.responses)).toEqual([]);
+  }
+});
+
 test("a later request is for the same queue; for another the stream ends, after what came before was answered", async () => {
   const t = await scenario();
   await t.createQueue("other");

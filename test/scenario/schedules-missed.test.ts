@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { answers, freePort, ServerProcess } from "../crash/server-process.js";
+import { freePort } from "../../scripts/support/free-port.mjs";
+import { answers, ServerProcess } from "../crash/server-process.js";
 import { QueueClient } from "../support/queue-client.js";
 import {
   bodiesOf,

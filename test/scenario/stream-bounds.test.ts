@@ -120,11 +120,13 @@ test("a stream that is not read from notices that its caller is gone, and gives 
   expect(await t.counts()).toBe("1/0/0");
 });
 
-function asking($case: "ack" | "nack" | "reject", receiptHandles: string[]): Request {
+function asking($case: "ack" | "nack" | "reject" | "hold", receiptHandles: string[]): Request {
   switch ($case) {
     case "ack":
       return { $case, value: { receiptHandles } };
     case "nack":
+      return { $case, value: { receiptHandles } };
+    case "hold":
       return { $case, value: { receiptHandles } };
     case "reject":
       return { $case, value: { receiptHandles, reason: "bad" } };
@@ -134,7 +136,7 @@ function asking($case: "ack" | "nack" | "reject", receiptHandles: string[]): Req
 test("a handle longer than any is refused before it is repeated in an answer", async () => {
   const t = await scenario({ visibilityTimeoutMs: 600_000 });
   await t.send("work");
-  for (const $case of ["ack", "nack", "reject"] as const) {
+  for (const $case of ["ack", "nack", "reject", "hold"] as const) {
     const longest = await consumer(t);
     longest.stream.write({ request: asking($case, ["x".repeat(1_024)]) });
     await longest.stream.until(() => longest.stream.responses.length > 1);

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ForebayClient, type Queue } from "@forebay/client";
 import { expect, onTestFinished, test } from "vitest";
-import { answers, freePort, ServerProcess } from "../crash/server-process.js";
+import { freePort } from "../../scripts/support/free-port.mjs";
+import { answers, ServerProcess } from "../crash/server-process.js";
 
 const hourMs = 3_600_000;
 /** How long everything here lasts that is to end by itself. */

@@ -20,6 +20,7 @@ function node({
   applied = 4,
   stalenessMs = 100,
   isWhole = true,
+  isRemoved = false,
   confirms = true,
 } = {}) {
   const clock = new ManualClock({ settle: () => Promise.resolve() });
@@ -35,6 +36,7 @@ function node({
       leader === "nobody"
         ? undefined
         : { node: "a", dataEndpoint: leader, replicationEndpoint: "a:2" },
+    isRemoved: () => isRemoved,
     isLeaderHere: () => leads || isLeaderHere,
     appliedSeq: () => appliedSeq,
     stalenessMs: () => (stalenessMs < 0 ? undefined : stalenessMs),
@@ -183,4 +185,14 @@ describe("a node that follows", () => {
     expect(node().router.trailers().get("forebay-leader")).toEqual(["leader:1"]);
     expect(node({ leader: "nobody" }).router.trailers()).toEqual(new Metadata());
   });
+});
+
+test("a node that was removed answers nothing, not even from whatever state it has, and says what to do", async () => {
+  const { place } = node({ isRemoved: true });
+  for (const placement of [await place({ kind: "any" }), await place(undefined)]) {
+    expect(placement).toMatchObject({ kind: "nowhere", fault: { code: status.UNAVAILABLE } });
+    expect(placement.kind === "nowhere" && placement.fault.message).toMatch(
+      /removed from its cluster.*forebay cluster add/s,
+    );
+  }
 });

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { epoch, logSeq } from "../../src/base/brands.js";
 import { frameHeaderBytes } from "../../src/store/bytes.js";
 import { checkStore, renderCheckReport } from "../../src/store/check.js";
-import { seal, valueKinds } from "../../src/store/frames.js";
+import { pageBytes, seal, valueKinds } from "../../src/store/frames.js";
 import { framedEntry, logKey } from "../../src/store/log-rows.js";
 import { framedMember, memberKey } from "../../src/store/member-row.js";
 import type { LogEntry, MemberState } from "../../src/store/replica-disk.js";
@@ -62,7 +62,7 @@ async function planted(plant: (raw: Raw, member: MemberState) => void): Promise<
   const before = openTestReplica(directory);
   const member = before.disk.load() as MemberState;
   await before.store.close();
-  const root = open({ path: directory, pageSize: 16_384, overlappingSync: false, maxDbs: 8 });
+  const root = open({ path: directory, pageSize: pageBytes, overlappingSync: false, maxDbs: 8 });
   const options = { encoding: "binary", keyEncoding: "binary" } as const;
   const log = root.openDB<Buffer, Buffer>({ name: "log", ...options });
   const meta = root.openDB<Buffer, Buffer>({ name: "meta", ...options });
@@ -111,7 +111,7 @@ test("a member's store that nobody changed has no contradictions, and its record
   await store.close();
   expect(report.log).toEqual({ recordCount: 6, isStateUnfinished: false });
   expect(renderCheckReport(report)).toBe(
-    "0 queues, 0 messages, 9 rows read.\n6 records of the log read.\nNo contradictions.\n",
+    "0 queues, 0 messages, 12 rows read.\n6 records of the log read.\nNo contradictions.\n",
   );
 });
 
@@ -166,7 +166,7 @@ const cases: readonly (readonly [
   [
     "a missing chunk",
     (raw) => raw.remove(keyOf(4, 2)),
-    ["log record 4: It cannot be read: chunk 2 of 2 is missing."],
+    ["log record 4: It cannot be read: chunk 2 of 5 is missing."],
   ],
   [
     "a record in the place of a chunk that none has",
@@ -273,7 +273,7 @@ test("a state that is an unfinished copy is not checked, and the report says so"
   const { store, disk } = openTestReplica(directory);
   await written(disk, {
     state: newMember({ wholeFrom: logSeq(5) }),
-    apply: [put("\x8fof no table", "x")],
+    apply: [put("\x9fof no table", "x")],
   });
   const lines = async (): Promise<string> => {
     const checked = openTestStore(directory, { isReadOnly: true });

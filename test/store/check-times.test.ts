@@ -185,7 +185,7 @@ const cases: readonly PlantedCase[] = [
       await planted.put(tables.raw, chunkKey(short ?? "", 1), true);
     },
     [
-      /scheduled message [0-9a-f-]{36}: The scheduled message row cannot be read: chunk 2 of 2 is missing/,
+      /scheduled message [0-9a-f-]{36}: The scheduled message row cannot be read: chunk 2 of 5 is missing/,
       /scheduled message [0-9a-f-]{36}: A row stands where chunk 1 should/,
       /scheduled message [0-9a-f-]{36}: Chunk 1 is stored, and its row has 0/,
     ],

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import { open } from "lmdb";
 import { describe, expect, test } from "vitest";
+import { pageBytes } from "../../src/store/frames.js";
 import { EngineHarness } from "../support/engine-harness.js";
 import { openTestStore, temporaryDirectory } from "../support/temporary-store.js";
 
@@ -43,7 +44,7 @@ async function changedStore(
   await harness.stop();
   const root = open({
     path: directory,
-    pageSize: 16_384,
+    pageSize: pageBytes,
     encoding: "binary",
     keyEncoding: "binary",
     maxDbs: 8,
@@ -62,10 +63,11 @@ describe("stamps", () => {
     await changedStore((meta) => {
       found = JSON.parse(meta.get(formatKey)?.toString("utf8") ?? "");
     });
-    expect(found).toEqual({ magic: "forebay", version: 2, minReader: 2 });
+    expect(found).toEqual({ magic: "forebay", version: 3, minReader: 3 });
   });
 
   test.each([
+    [2, 2],
     [1, 1],
     [1, 2],
     [0, 0],
@@ -78,7 +80,7 @@ describe("stamps", () => {
       expectRefused(
         directory,
         new RegExp(
-          `before the first release \\(format ${version}, this program reads 2\\), and it is left untouched\\. ` +
+          `before the first release \\(format ${version}, this program reads 3\\), and it is left untouched\\. ` +
             "Empty its queues with the older program",
         ),
       );
@@ -87,12 +89,12 @@ describe("stamps", () => {
 
   test("a store that a newer program wrote for newer readers only is refused", async () => {
     const directory = await changedStore((meta) =>
-      meta.putSync(formatKey, stamp({ magic: "forebay", version: 7, minReader: 3 })),
+      meta.putSync(formatKey, stamp({ magic: "forebay", version: 7, minReader: 4 })),
     );
-    expectRefused(directory, /written by a newer Forebay \(format 7, this program reads up to 2\)/);
+    expectRefused(directory, /written by a newer Forebay \(format 7, this program reads up to 3\)/);
   });
 
-  test.each([2, 1])(
+  test.each([3, 1])(
     "a store that a newer program wrote so that readers from %i on can read it is opened",
     async (minReader) => {
       const directory = await changedStore((meta) =>
@@ -134,9 +136,9 @@ describe("strangers", () => {
 
   test.each([
     ["with named databases", { pageSize: 4_096, name: "users" }],
-    ["with named databases and pages of our size", { pageSize: 16_384, name: "users" }],
+    ["with named databases and pages of our size", { pageSize: pageBytes, name: "users" }],
     ["with everything in its root", { pageSize: 4_096, name: undefined }],
-    ["with a database that is called as one of ours", { pageSize: 16_384, name: "meta" }],
+    ["with a database that is called as one of ours", { pageSize: pageBytes, name: "meta" }],
   ])("another program's LMDB store %s is refused", async (_title, { pageSize, name }) => {
     const directory = temporaryDirectory();
     const root = open({ path: directory, pageSize, maxDbs: 8, noSubdir: false });

@@ -5,6 +5,7 @@ import { open } from "lmdb";
 import { expect, onTestFinished, test } from "vitest";
 import { epoch, type LogSeq, logSeq } from "../../src/base/brands.js";
 import { RecordCorrupt } from "../../src/base/record-corrupt.js";
+import { pageBytes } from "../../src/store/frames.js";
 import type { MemberState, StateChange } from "../../src/store/replica-disk.js";
 import type { ReplicaStore } from "../../src/store/replica-store.js";
 import {
@@ -124,7 +125,7 @@ test("many long records that are trimmed at once are gone at once for who reads,
   const directory = temporaryDirectory();
   const first = openTestReplica(directory);
   const long = "x".repeat(400_000);
-  // Of 51 values each.
+  // Of 109 values each.
   for (let round = 0; round < 10; round += 1) {
     const { logEnd } = await appended(
       first.disk,
@@ -139,14 +140,17 @@ test("many long records that are trimmed at once are gone at once for who reads,
   expect(textsOf(first, 50)).toEqual([]);
   expect(textsOf(first, 101)).toEqual(["last"]);
   await first.store.close();
-  expect(await storedKeys(directory, "log")).toHaveLength(100 * 51 + 1 - 2_000);
+  expect(await storedKeys(directory, "log")).toHaveLength(100 * 109 + 1 - 2_000);
   // They go on going after a restart, with whatever is written.
   const again = openTestReplica(directory);
   expect(textsOf(again, 50)).toEqual([]);
-  for (let round = 0; round < 3; round += 1) await appended(again.disk, [`next ${round}`]);
-  expect(textsOf(again, 101)).toEqual(["last", "next 0", "next 1", "next 2"]);
+  for (let round = 0; round < 5; round += 1) await appended(again.disk, [`next ${round}`]);
+  expect(textsOf(again, 101)).toEqual([
+    "last",
+    ...Array.from({ length: 5 }, (_, round) => `next ${round}`),
+  ]);
   await again.store.close();
-  expect(await storedKeys(directory, "log")).toHaveLength(4);
+  expect(await storedKeys(directory, "log")).toHaveLength(6);
 });
 
 test("what records change is read from the state, of several changes of a row the last", async () => {
@@ -173,7 +177,7 @@ test.each([
       appliedSeq: logSeq(1),
       apply: [put("\x82a", "x".repeat(50_000))],
     });
-    expect([...store.scan("\x00", "\xff\xff")]).toHaveLength(7);
+    expect([...store.scan("\x00", "\xff\xff")]).toHaveLength(14);
     await appended(disk, ["2"], { appliedSeq: logSeq(2), apply });
     expect([...store.scan("\x00", "\xff\xff")].map(({ key }) => key)).toEqual(keys);
   },
@@ -290,7 +294,7 @@ test("a record that should be there and is not, or is damaged, is an error and n
   await replica.store.close();
   const root = open({
     path: directory,
-    pageSize: 16_384,
+    pageSize: pageBytes,
     overlappingSync: false,
     maxDbs: 8,
     encoding: "binary",

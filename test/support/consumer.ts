@@ -3,7 +3,7 @@
 import type { ConsumeResult } from "../../src/gen/forebay/queue/v1/queue_service.js";
 import { type CallError, callErrorOfStatus } from "./call-error.js";
 import type { ConsumeCall, QueueClient } from "./queue-client.js";
-import { durationOf, type Received, receivedOf, type Scenario } from "./scenario.js";
+import { durationOf, msOf, type Received, receivedOf, type Scenario } from "./scenario.js";
 
 export interface ConsumerOptions {
   readonly queue?: string;
@@ -12,6 +12,7 @@ export interface ConsumerOptions {
   readonly messages?: number;
   readonly bytes?: number;
   readonly client?: QueueClient;
+  readonly keepLeases?: boolean;
 }
 
 export class Consumer {
@@ -51,7 +52,7 @@ export class Consumer {
     });
   }
 
-  /** Results in words: `deleted 1`, `visible <instant>`, `CODE REASON`. */
+  /** Results in words: `DELETED`, `visible in <ms>`, `held for <ms>`, `CODE REASON`. */
   async outcomes(): Promise<string[]> {
     return (await this.results()).map((result) => this.#outcomeOf(result));
   }
@@ -61,8 +62,10 @@ export class Consumer {
       case "deleted":
         return result.value === 1 ? "DELETED" : "ALREADY_GONE";
       case "visibleTime": {
-        const at = Number(result.value.seconds) * 1_000 + result.value.nanos / 1_000_000;
-        return `visible in ${at - this.#t.now}`;
+        return `visible in ${msOf(result.value) - this.#t.now}`;
+      }
+      case "leaseEndTime": {
+        return `held for ${msOf(result.value) - this.#t.now}`;
       }
       case "error": {
         const { code, reason } = callErrorOfStatus(result.value);
@@ -118,6 +121,10 @@ export class Consumer {
     this.stream.write({ request: { $case: "nack", value: { receiptHandles, delay } } });
   }
 
+  hold(...receiptHandles: string[]): void {
+    this.stream.write({ request: { $case: "hold", value: { receiptHandles } } });
+  }
+
   reject(receiptHandles: string[], reason: string, error = "", delayMs?: number): void {
     const delay = delayMs === undefined ? undefined : durationOf(delayMs);
     this.stream.write({
@@ -145,6 +152,7 @@ export async function consumer(t: Scenario, options: ConsumerOptions = {}): Prom
         credit: { messages: options.messages ?? 10, bytes: BigInt(options.bytes ?? 0) },
         systemAttributeNames: [1],
         messageAttributeNames: ["All"],
+        keepLeases: options.keepLeases ?? false,
       },
     },
   });

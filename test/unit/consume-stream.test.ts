@@ -3,12 +3,13 @@
 
 import { expect, test } from "vitest";
 import type { Namespace } from "../../src/base/brands.js";
-import type { Command } from "../../src/engine/command.js";
+import { type Command, EngineRefusal } from "../../src/engine/command.js";
 import {
   ConsumeRequest,
   type ConsumeResponse,
 } from "../../src/gen/forebay/queue/v1/queue_service.js";
 import { ReceiptCodec } from "../../src/queue/receipt.js";
+import { accept } from "../../src/queue/rejections.js";
 import type { CallContext, MessageStream } from "../../src/rpc/call.js";
 import { createConsumeHandler } from "../../src/rpc/consume-stream.js";
 import { handleBytes } from "../../src/rpc/handler-context.js";
@@ -34,6 +35,14 @@ class FakeStream implements MessageStream<ConsumeRequest, ConsumeResponse>, Call
   cancel(): void {
     this.isCancelled = true;
     this.#cancelled();
+  }
+  /** What became of handles so far, in order. */
+  get results(): string[] {
+    return this.responses.flatMap(({ response }) =>
+      response?.$case === "results"
+        ? response.value.results.map(({ result }) => result?.$case ?? "nothing")
+        : [],
+    );
   }
   get handles(): string[] {
     return this.responses.flatMap(({ response }) =>
@@ -76,10 +85,11 @@ class FakeStream implements MessageStream<ConsumeRequest, ConsumeResponse>, Call
   }
 }
 
-async function harness() {
-  const store = new MemoryStore();
-  const engine = await EngineHarness.start({ store });
-  await engine.createQueue("orders");
+/** A server, or the next one over the same engine. */
+async function harness(before?: { readonly store: MemoryStore; readonly engine: EngineHarness }) {
+  const store = before?.store ?? new MemoryStore();
+  const engine = before?.engine ?? (await EngineHarness.start({ store }));
+  if (before === undefined) await engine.createQueue("orders");
   const draining = new AbortController();
   const handle = createConsumeHandler({
     engine: engine.engine,
@@ -94,7 +104,7 @@ async function harness() {
     commands.push({ name: command.name, handleCount: command.bytes / handleBytes });
     return execute(command as Command<never, never>);
   };
-  const open = async (messages: number, seconds = 30n): Promise<FakeStream> => {
+  const open = async (messages: number, seconds = 30n, keepLeases = false): Promise<FakeStream> => {
     const stream = new FakeStream();
     handle(stream, stream);
     stream.ask({
@@ -103,6 +113,7 @@ async function harness() {
         queue: "orders",
         visibilityTimeout: { seconds, nanos: 0 },
         credit: { messages, bytes: 1_000_000n },
+        keepLeases,
       },
     });
     await turns(20);
@@ -205,4 +216,117 @@ test("a caller that asks on while the disk stalls is not read from without end, 
   await turns(10);
   expect(stream.isPaused).toBe(false);
   expect(stream.responses.length).toBeGreaterThan(before);
+});
+
+test("an ack that is under way when the server stops is done, and what it keeps is as it was", async () => {
+  const { store, draining, commands, open, send, inFlight } = await harness();
+  await send(3);
+  const stream = await open(3, 30n, true);
+  const [a = "", b = ""] = stream.handles;
+  store.mode = "held";
+  stream.ask({ $case: "ack", value: { receiptHandles: [a] } });
+  // Refused, as there is no dead-letter queue: what it leaves is kept, too.
+  stream.ask({ $case: "reject", value: { receiptHandles: [b], reason: "bad", deadLetter: true } });
+  draining.abort();
+  await turns(5);
+  expect(stream.end_).toBe("open");
+  store.mode = "at once";
+  store.release();
+  await turns(10);
+  expect(stream.results).toEqual(["deleted", "error"]);
+  expect(stream.end_).toMatchObject({ reason: "SHUTTING_DOWN" });
+  expect(named(commands, "ConsumeRelease")).toEqual([]);
+  expect(await inFlight()).toBe(2);
+});
+
+test("a hold that was not answered when the stream broke gives back what it took over", async () => {
+  const { store, engine, draining, open, send, inFlight } = await harness();
+  await send(2);
+  const first = await open(2, 30n, true);
+  draining.abort();
+  await turns(5);
+  expect(await inFlight()).toBe(2);
+  const { open: openAgain } = await harness({ store, engine });
+  const second = await openAgain(0);
+  store.mode = "held";
+  second.ask({ $case: "hold", value: { receiptHandles: first.handles } });
+  await turns(2);
+  expect(second.isPaused).toBe(true);
+  second.cancel();
+  await turns(5);
+  store.mode = "at once";
+  store.release();
+  await turns(20);
+  expect(await inFlight()).toBe(0);
+});
+
+test("what a stream that broke has not given back yet may be held by another", async () => {
+  const { store, open, send, inFlight } = await harness();
+  await send(2_500);
+  const first = await open(2_500);
+  while (first.handles.length < 2_500) await turns();
+  const second = await open(0);
+  store.mode = "held";
+  first.cancel();
+  await turns(5);
+  // The first thousand are under way; the last are not.
+  const last = first.handles.slice(-600);
+  second.ask({ $case: "hold", value: { receiptHandles: last } });
+  second.ask({ $case: "hold", value: { receiptHandles: first.handles.slice(0, 400) } });
+  store.mode = "at once";
+  store.release();
+  await turns(50);
+  expect(second.results).toEqual([
+    ...last.map(() => "leaseEndTime"),
+    ...Array.from({ length: 400 }, () => "error"),
+  ]);
+  expect(await inFlight()).toBe(600);
+  second.cancel();
+  await turns(20);
+  expect(await inFlight()).toBe(0);
+});
+
+test("a hold waits until the engine has room, and what it takes over is nobody else's meanwhile", async () => {
+  const { engine, commands, open, send, inFlight } = await harness();
+  await send(1);
+  const first = await open(1);
+  const second = await open(0);
+  const { execute } = engine.engine;
+  let refusals = 2;
+  engine.engine.execute = (command) => {
+    if (command.name !== "ConsumeHold" || refusals === 0)
+      return execute(command as Command<never, never>);
+    refusals -= 1;
+    return Promise.reject(new EngineRefusal("commit_backlog", "busy", 100));
+  };
+  second.ask({ $case: "hold", value: { receiptHandles: first.handles } });
+  await turns(10);
+  expect(second.isPaused).toBe(true);
+  first.cancel();
+  await turns(10);
+  expect(second.results).toEqual([]);
+  await engine.clock.advance(200);
+  expect(second.results).toEqual(["leaseEndTime"]);
+  expect(second.isPaused).toBe(false);
+  expect(named(commands, "ConsumeRelease")).toEqual([]);
+  expect(await inFlight()).toBe(1);
+});
+
+test("a stream holds a bounded number of messages in this way", async () => {
+  const { engine, open } = await harness();
+  const stream = await open(0);
+  // What becomes of a hundred thousand is no matter here, and takes a while.
+  engine.engine.execute = () => Promise.resolve(accept([]) as never);
+  const receiptHandles = Array.from({ length: 1_000 }, () => "x");
+  for (let request = 0; request < 100; request += 1) {
+    stream.ask({ $case: "hold", value: { receiptHandles } });
+    await turns(1);
+  }
+  await turns(5);
+  expect(stream.end_).toBe("open");
+  stream.ask({ $case: "hold", value: { receiptHandles: ["x"] } });
+  await turns(5);
+  expect(stream.end_).toMatchObject({
+    fields: { violations: [{ field: "hold.receipt_handles" }] },
+  });
 });

@@ -52,9 +52,10 @@ export class ConsumedMessage extends Message {
   }
 
   /**
-   * Whether the lease ended although the stream lives: the message was deleted by somebody else, purged, expired, or held
+   * Whether the lease ended although the loop goes on: the message was deleted by somebody else, purged, expired, or held
    * for 12 hours; an earlier message of its FIFO group was given back, and this one with it, so that their order holds; or
-   * the stream broke, which gave it back. What is done with it from now on is in vain, as it comes again.
+   * the stream broke, and the next one found that the lease had ended meanwhile, or that the break had given it back. What is
+   * done with it from now on is in vain, as it comes again.
    */
   get isLost(): boolean {
     return this.#isLost;
@@ -70,8 +71,8 @@ export class ConsumedMessage extends Message {
   }
 
   /**
-   * Deletes it: it was processed. Resolves once the server has confirmed. Also after the stream broke: the delete is then a
-   * call of its own.
+   * Deletes it: it was processed. Resolves once the server has confirmed: when the stream is broken, after it was opened again,
+   * or by a call of its own if the loop has ended.
    *
    * @throws ForebayError as `Queue.delete`; Error if the message was settled before.
    */

@@ -5,8 +5,11 @@
 // at most `maxMessages` are held, and a caller who settles nothing gets nothing more. What was settled, and the credit for
 // it, collects until the end of the current turn of the event loop and leaves in few requests.
 //
-// A stream that breaks gives its messages back. Those not handed out yet are forgotten; an ack under way, or made later,
-// becomes a delete of its own, which the handle still allows. Then the stream is opened again, with growing waits.
+// A stream that breaks is opened again, with growing waits, at whichever node leads by then; and asked first to hold what this
+// side still has, for the leases of a server that died, or was restarted, go on. What is held after all goes on as if nothing had
+// been: what was settled meanwhile is told, and what was not handed out yet is. What is not, because its lease ended or a broken
+// connection gave it back, is lost. A consumer that ends while its stream is broken settles acks by deletes of their own, which
+// their handles still allow.
 //
 // On a FIFO queue the server takes a group's later messages back together with one that is given back. Those that wait here
 // are withheld from the moment somebody gives the earlier one back, so that none of them is handed out before the server has
@@ -23,6 +26,7 @@ import {
 import { onAbort } from "./abort.js";
 import { Backoff } from "./backoff.js";
 import { nowMs, sleep, startTimer } from "./clock.js";
+import { partsOf, type Request, requestsFor } from "./consume-requests.js";
 import {
   ConsumedMessage,
   type Settled,
@@ -33,7 +37,6 @@ import { dateOf, durationOf } from "./durations.js";
 import { ConnectionError, type ForebayError } from "./errors.js";
 import { isFifo } from "./fifo.js";
 import { GroupHold } from "./group-hold.js";
-import { consumeHandlesMax } from "./limits.js";
 import { verifyBody } from "./md5.js";
 import {
   type DeleteOutcome,
@@ -81,7 +84,6 @@ interface Unconfirmed {
 }
 
 type Stream = ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
-type Request = NonNullable<ConsumeRequest["request"]>;
 type Next = IteratorResult<ConsumedMessage, undefined>;
 
 interface NextWaiter {
@@ -101,10 +103,14 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
   #stream: Stream | undefined;
   /** Arrived and not handed out. */
   #ready: ConsumedMessage[] = [];
-  /** Arrived on this stream and not settled, by handle. */
-  #held = new Map<string, ConsumedMessage>();
-  /** Settled on this stream and not confirmed, by handle. */
+  /** Arrived and not handed out when the stream broke, by handle: it is not known whether they are still held. */
+  readonly #doubtful = new Map<string, ConsumedMessage>();
+  /** Arrived and not settled, by handle. */
+  readonly #held = new Map<string, ConsumedMessage>();
+  /** Settled and not confirmed, by handle. */
   #unconfirmed = new Map<string, Unconfirmed>();
+  /** Handles that this stream was asked to hold, and has not answered. */
+  readonly #claimed = new Set<string>();
   #outbox = new Map<string, Settlement>();
   readonly #hold = new GroupHold();
   #creditMessages = 0;
@@ -168,7 +174,7 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
   /** Used by the messages. */
   async settle(message: ConsumedMessage, settlement: Settlement): Promise<Settled> {
     const handle = message.receiptHandle;
-    if (!this.#held.delete(handle)) return this.#settleAfterBreak(handle, settlement);
+    if (!this.#held.delete(handle)) return this.#settleAfterEnd(handle, settlement);
     this.#returnCredit(message);
     if (message.isLost && settlement.kind !== "ack") return givenBackBefore;
     this.#withholdGroup(message, settlement);
@@ -181,7 +187,8 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
   async #close(): Promise<void> {
     this.#forgetSignal();
     this.#ready = [];
-    if (this.#unconfirmed.size > 0) {
+    this.#doubtful.clear();
+    if (this.#unconfirmed.size > 0 && this.#stream !== undefined) {
       await new Promise<void>((resolve) => {
         const stopTimer = startTimer(closeWaitMs, resolve);
         this.#confirmedWaker = () => {
@@ -208,8 +215,11 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
   #withholdGroup({ receiptHandle, groupId }: ConsumedMessage, settlement: Settlement): void {
     if (settlement.kind === "ack" || groupId === undefined) return;
     if (!isFifo(this.#queue.name)) return;
-    const waiting = this.#ready.filter((message) => message.groupId === groupId);
+    const waiting = [...this.#doubtful.values(), ...this.#ready].filter(
+      (message) => message.groupId === groupId,
+    );
     if (waiting.length > 0) this.#ready = this.#ready.filter((other) => !waiting.includes(other));
+    for (const other of waiting) this.#doubtful.delete(other.receiptHandle);
     this.#hold.begin(groupId, receiptHandle, waiting);
   }
 
@@ -218,24 +228,51 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
     const { visibilityTimeoutMs } = this.#options;
     const stream = connection.duplex(QueueServiceDefinition.methods.consume);
     this.#stream = stream;
-    this.#creditMessages = 0;
-    this.#creditBytes = 0;
     stream.on("data", (response) => {
       if (stream === this.#stream) this.#receive(response);
     });
     stream.on("error", (failure) => this.#broke(stream, connection.errorOf(failure)));
     stream.on("end", () => this.#broke(stream, endedByServer(connection.endpoint)));
+    const { messages, bytes } = this.#freeCredit();
+    // Of no bytes at all, a start would make the default.
+    const credit = bytes > 0 ? { messages, bytes: BigInt(bytes) } : undefined;
+    this.#creditMessages = credit === undefined ? messages : 0;
+    this.#creditBytes = Math.min(0, bytes);
     this.#tell({
       $case: "start",
       value: {
         queue: this.#queue.name,
         visibilityTimeout: durationOf(visibilityTimeoutMs),
-        credit: { messages: this.#maxMessages, bytes: BigInt(this.#maxBytes) },
+        credit,
         systemAttributeNames: systemAttributesToWire(this.#systemAttributeNames()),
         // All of them, because the credit a message takes counts its attributes, and it is given back by what arrived.
         messageAttributeNames: ["All"],
+        keepLeases: true,
       },
     });
+    this.#claim();
+    this.#flush();
+  }
+
+  /** What may be held beside what is. */
+  #freeCredit(): { readonly messages: number; readonly bytes: number } {
+    let bytes = this.#maxBytes;
+    for (const { creditBytes } of this.#held.values()) bytes -= creditBytes;
+    return { messages: Math.max(0, this.#maxMessages - this.#held.size), bytes };
+  }
+
+  /** Asks a stream that has just begun to hold what an earlier one brought. An ack needs no lease, what gives back does. */
+  #claim(): void {
+    for (const message of this.#held.values()) {
+      if (!message.isLost) this.#claimed.add(message.receiptHandle);
+    }
+    for (const { message, settlement } of this.#unconfirmed.values()) {
+      const isNeeded = settlement.kind !== "ack" && !message.isLost;
+      if (isNeeded) this.#claimed.add(message.receiptHandle);
+    }
+    for (const receiptHandles of partsOf([...this.#claimed])) {
+      this.#tell({ $case: "hold", value: { receiptHandles } });
+    }
   }
 
   #systemAttributeNames(): readonly SystemAttributeName[] {
@@ -253,7 +290,11 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
         for (const wire of response.value.messages) this.#take(new ConsumedMessage(wire, this));
         break;
       case "results":
-        for (const result of response.value.results) this.#confirm(result);
+        for (const result of response.value.results) {
+          // Of one handle, the answer to the claim comes first.
+          if (this.#claimed.delete(result.receiptHandle)) this.#learn(result);
+          else this.#confirm(result);
+        }
         break;
       case "lost":
         for (const handle of response.value.receiptHandles) this.#lose(handle);
@@ -276,6 +317,18 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
       }
     }
     if (!this.#hold.withhold(message)) this.#handOut(message);
+  }
+
+  /** Whether the new stream holds what an earlier one brought. */
+  #learn({ receiptHandle, result }: ConsumeResult): void {
+    if (result?.$case === "error") {
+      this.#lose(receiptHandle);
+      return;
+    }
+    const message = this.#doubtful.get(receiptHandle);
+    if (message === undefined) return;
+    this.#doubtful.delete(receiptHandle);
+    this.#handOut(message);
   }
 
   #handOut(message: ConsumedMessage): void {
@@ -318,8 +371,13 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
     }
   }
 
-  #refused({ message, reject }: Unconfirmed, error: ForebayError): void {
-    if (!message.isLost && !leaseGoneReasons.has(error.reason)) {
+  #refused({ message, settlement, resolve, reject }: Unconfirmed, error: ForebayError): void {
+    const isGone = leaseGoneReasons.has(error.reason);
+    if (message.isLost && isGone && settlement.kind !== "ack") {
+      resolve(givenBackBefore);
+      return;
+    }
+    if (!message.isLost && !isGone) {
       // The stream holds it as before, so it takes its credit again, and may be settled in another way.
       this.#held.set(message.receiptHandle, message);
       this.#creditMessages -= 1;
@@ -330,12 +388,14 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
   }
 
   #lose(handle: string): void {
+    // What is being given back need not be any more.
+    this.#unconfirmed.get(handle)?.message.markLost();
     const message = this.#held.get(handle);
     if (message === undefined) return;
     message.markLost();
     const at = this.#ready.indexOf(message);
     if (at >= 0) this.#ready.splice(at, 1);
-    else if (!this.#hold.forget(message)) return;
+    else if (!this.#doubtful.delete(handle) && !this.#hold.forget(message)) return;
     // Nobody has seen it yet, so nobody will settle it.
     this.#held.delete(handle);
     this.#returnCredit(message);
@@ -373,14 +433,18 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
 
   #broke(stream: Stream, error: ForebayError): void {
     if (stream !== this.#stream) return;
-    this.#abandonStream();
-    if (this.#closing !== undefined) return;
     const { retry } = this.#context.connection;
     const isPassing = error.status === "UNAVAILABLE";
+    if (this.#closing !== undefined) {
+      this.#abandonStream();
+      return;
+    }
     if (!isPassing || retry === undefined || this.#isHopeless(retry.firstContactMs)) {
+      this.#abandonStream();
       this.#fail(error);
       return;
     }
+    this.#suspendStream();
     this.#backoff ??= new Backoff(retry);
     void this.#reopen(Math.max(this.#backoff.next(), error.retryAfterMs ?? 0));
   }
@@ -396,23 +460,35 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
     if (this.#closing === undefined) this.#open();
   }
 
-  /** Forgets a stream that is over: the server has given its messages back. */
+  /** The stream broke; another will be opened. Until it has answered, nobody knows what is still held. */
+  #suspendStream(): void {
+    this.#stream = undefined;
+    this.#claimed.clear();
+    for (const message of this.#ready) this.#doubtful.set(message.receiptHandle, message);
+    this.#ready = [];
+    // What was told and not answered is told again: each of them, done twice, is done once.
+    for (const [handle, { settlement }] of this.#unconfirmed) this.#outbox.set(handle, settlement);
+  }
+
+  /** Forgets a stream that is over, after which there is no other. */
   #abandonStream(): void {
     this.#stream = undefined;
     for (const message of this.#held.values()) message.markLost();
     this.#held.clear();
     this.#hold.clear();
+    this.#claimed.clear();
+    this.#doubtful.clear();
     this.#ready = [];
     this.#outbox.clear();
     const unconfirmed = this.#unconfirmed;
     this.#unconfirmed = new Map();
     for (const [handle, { settlement, resolve, reject }] of unconfirmed) {
-      this.#settleAfterBreak(handle, settlement).then(resolve, reject);
+      this.#settleAfterEnd(handle, settlement).then(resolve, reject);
     }
     this.#confirmedWaker?.();
   }
 
-  async #settleAfterBreak(handle: string, settlement: Settlement): Promise<Settled> {
+  async #settleAfterEnd(handle: string, settlement: Settlement): Promise<Settled> {
     if (settlement.kind !== "ack") return givenBackBefore;
     return { kind: "deleted", outcome: await this.#queue.delete(handle) };
   }
@@ -446,39 +522,6 @@ function endStream(stream: Stream): Promise<void> {
     stream.resume();
     stream.end();
   });
-}
-
-/** The requests that tell of settlements: one for all acks, one for each way of giving back. */
-function requestsFor(settlements: ReadonlyMap<string, Settlement>): Request[] {
-  const groups = new Map<string, { settlement: Settlement; handles: string[] }>();
-  for (const [handle, settlement] of settlements) {
-    const key = settlement.kind === "ack" ? "ack" : JSON.stringify(settlement, bigintAsText);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, { settlement, handles: [handle] });
-    else group.handles.push(handle);
-  }
-  return [...groups.values()].flatMap(({ settlement, handles }) => {
-    const parts: Request[] = [];
-    for (let at = 0; at < handles.length; at += consumeHandlesMax) {
-      parts.push(requestFor(settlement, handles.slice(at, at + consumeHandlesMax)));
-    }
-    return parts;
-  });
-}
-
-function bigintAsText(_: string, value: unknown): unknown {
-  return typeof value === "bigint" ? String(value) : value;
-}
-
-function requestFor(settlement: Settlement, receiptHandles: string[]): Request {
-  switch (settlement.kind) {
-    case "ack":
-      return { $case: "ack", value: { receiptHandles } };
-    case "nack":
-      return { $case: "nack", value: { receiptHandles, delay: settlement.delay } };
-    case "reject":
-      return { $case: "reject", value: { receiptHandles, ...settlement.rejection } };
-  }
 }
 
 function endedByServer(endpoint: string): ForebayError {

@@ -1,9 +1,9 @@
 // Processes the messages of a queue: receives, runs a handler for each, deletes what it returned from, gives back what it
 // threw on.
 //
-// A worker receives and renews leases itself rather than over a Consume stream: a lease outlives a broken connection and a
-// restarted server, so that what is in hand is finished and deleted afterwards, where a stream would hand it to somebody
-// else at once. In return, messages of a worker that was killed come back only when their visibility timeout ends.
+// A worker receives and renews leases itself rather than over a Consume stream: a lease outlives a broken connection, so that
+// what is in hand is finished and deleted afterwards, where a stream would hand it to somebody else at once. In return,
+// messages of a worker that was killed come back only when their visibility timeout ends.
 //
 // A message is in one of these states:
 //   waiting     FIFO: a message before it, of its group and of the same receive, is not settled yet; its lease is renewed

@@ -1,13 +1,19 @@
 // The Consume stream: messages as they come, confirmed acks, credit, and what happens when it breaks.
 
 import { status } from "@grpc/grpc-js";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import {
   MessageSystemAttributeName,
   Message as WireMessage,
 } from "../gen/forebay/queue/v1/message.js";
 import type { ConsumeResponse, ConsumeResult } from "../gen/forebay/queue/v1/queue_service.js";
-import { type ConsumedMessage, type Consumer, ForebayClient, type Queue } from "../src/index.js";
+import {
+  type ConsumedMessage,
+  type ConsumeOptions,
+  type Consumer,
+  ForebayClient,
+  type Queue,
+} from "../src/index.js";
 import { type ConsumeStream, FakeServer, serviceError } from "./support/fake-server.js";
 
 let server: FakeServer;
@@ -210,46 +216,166 @@ test("an error's text is cut to what the contract takes, at a character", async 
   await consumer.close();
 });
 
-test("a broken stream is opened again, and an ack after the break still deletes", async () => {
-  await Promise.all(["1", "2"].map((body) => queue.send(body)));
-  const consumer = queue.consume();
-  const first = (await consumer.next()).value as ConsumedMessage;
-  expect(first.text).toBe("1");
-  const next = consumer.next();
-  expect(((await next).value as ConsumedMessage).text).toBe("2");
-  const later = consumer.next();
-  server.kill();
-  await until(() => first.isLost);
-  setTimeout(() => void server.listen(), 300);
-  expect(await first.ack()).toBe("DELETED");
-  // The other was given back by the break and comes again.
-  const again = (await later).value as ConsumedMessage;
-  expect(["1", "2"]).toContain(again.text);
-  await again.ack();
-  await consumer.close();
-});
+describe("when its stream breaks", () => {
+  const receiveCountOf = ({ receiveCount }: ConsumedMessage) => receiveCount;
+  const requestsOf = (kind: string) =>
+    server.consumeRequests.flatMap(({ request }) =>
+      request?.$case === kind ? [request.value] : [],
+    );
 
-test("an ack under way when the stream breaks becomes a delete", async () => {
-  await queue.send("1");
-  const consumer = queue.consume();
-  const message = (await consumer.next()).value as ConsumedMessage;
-  const ack = message.ack();
-  server.kill();
-  setTimeout(() => void server.listen(), 200);
-  expect(await ack).toBe("DELETED");
-  expect(server.stored.size).toBe(0);
-  await consumer.close();
-});
+  async function hold(count: number, options: ConsumeOptions = {}) {
+    await Promise.all(Array.from({ length: count }, (_, index) => queue.send(`${index + 1}`)));
+    const consumer = queue.consume(options);
+    onTestFinished(() => consumer.close());
+    const next = async () => (await consumer.next()).value as ConsumedMessage;
+    return { consumer, next, first: await next() };
+  }
 
-test("a nack of a message that a break gave back is done already", async () => {
-  await queue.send("1");
-  const consumer = queue.consume();
-  const message = (await consumer.next()).value as ConsumedMessage;
-  server.kill();
-  await until(() => message.isLost);
-  expect(await message.nack()).toBeUndefined();
-  await server.listen();
-  await consumer.close();
+  test("what it held goes on with the next: told what was settled meanwhile, and handed out what was not", async () => {
+    const { next, first } = await hold(4);
+    const second = await next();
+    server.die();
+    const later = next();
+    const acked = first.ack();
+    const nacked = second.nack({ delayMs: 60_000 });
+    server.consumeRequests.length = 0;
+    setTimeout(() => void server.listen(), 200);
+    expect(await acked).toBe("DELETED");
+    expect(await nacked).toEqual(new Date(0));
+    const rest = [await later, await next()];
+    expect(rest.map(({ text }) => text)).toEqual(["3", "4"]);
+    expect(rest.map(receiveCountOf)).toEqual([1, 1]);
+    expect([first, second, ...rest].some(({ isLost }) => isLost)).toBe(false);
+    expect(requestsOf("start")).toMatchObject([{ credit: { messages: 98 }, keepLeases: true }]);
+    const [third, fourth] = rest.map(({ receiptHandle }) => receiptHandle);
+    expect(requestsOf("hold")).toEqual([{ receiptHandles: [third, fourth, second.receiptHandle] }]);
+    expect(await Promise.all(rest.map((message) => message.ack()))).toEqual(["DELETED", "DELETED"]);
+    expect(server.callsOf("deleteMessage")).toEqual([]);
+  });
+
+  test("a message in hand can be given back over the next, and comes again at once", async () => {
+    const { next, first } = await hold(1);
+    server.die();
+    await server.listen();
+    const again = next();
+    await until(() => requestsOf("hold").length === 1);
+    expect(await first.nack()).toEqual(new Date(0));
+    expect(await again).toMatchObject({ text: "1", receiveCount: 2 });
+    expect(requestsOf("nack")).toMatchObject([{ receiptHandles: [first.receiptHandle] }]);
+  });
+
+  test("what the break gave back is lost and comes again, and is not handed out as it was", async () => {
+    const { next, first } = await hold(3);
+    const second = await next();
+    server.kill();
+    expect(first.isLost).toBe(false);
+    const nacked = second.nack();
+    await server.listen();
+    await until(() => requestsOf("hold").length === 1);
+    const again = [await next(), await next(), await next()];
+    expect(again.map(({ text }) => text).sort()).toEqual(["1", "2", "3"]);
+    expect(again.map(receiveCountOf)).toEqual([2, 2, 2]);
+    // It may come again before the answer to the claim does.
+    await until(() => first.isLost && second.isLost);
+    // There is nothing left to give back, and nothing that went wrong.
+    expect(await nacked).toBeUndefined();
+    expect(await first.nack()).toBeUndefined();
+    // The one that nobody saw takes no place any more: three of a hundred do.
+    server.consumeRequests.length = 0;
+    server.die();
+    await server.listen();
+    await until(() => requestsOf("start").length === 1);
+    expect(requestsOf("start")).toMatchObject([{ credit: { messages: 97 } }]);
+  });
+
+  test("an ack under way is repeated over the next", async () => {
+    const { first } = await hold(1);
+    server.overrideConsume = (_, request) => request?.$case === "ack";
+    const acked = first.ack();
+    await until(() => requestsOf("ack").length === 1);
+    server.die();
+    server.overrideConsume = () => false;
+    await server.listen();
+    expect(await acked).toBe("DELETED");
+    expect(requestsOf("ack")).toHaveLength(2);
+    // An ack needs no lease.
+    expect(requestsOf("hold")).toEqual([]);
+    expect(server.callsOf("deleteMessage")).toEqual([]);
+  });
+
+  test("an ack that took effect and was not confirmed is done twice without harm", async () => {
+    const { first } = await hold(1);
+    server.overrideConsume = (_, request) => {
+      if (request?.$case === "ack") server.stored.clear();
+      return request?.$case === "ack";
+    };
+    const acked = first.ack();
+    await until(() => server.stored.size === 0);
+    server.die();
+    server.overrideConsume = () => false;
+    await server.listen();
+    expect(await acked).toBe("ALREADY_GONE");
+  });
+
+  test("once and again before the next has answered, nothing is forgotten", async () => {
+    const { next, first } = await hold(2);
+    server.die();
+    server.overrideConsume = (_, request) => request?.$case === "hold";
+    await server.listen();
+    await until(() => requestsOf("hold").length === 1);
+    server.die();
+    server.overrideConsume = () => false;
+    await server.listen();
+    expect(await next()).toMatchObject({ text: "2", receiveCount: 1 });
+    expect(await first.nack()).toEqual(new Date(0));
+  });
+
+  test("a consumer that is closed meanwhile waits for nobody, and settles acks by deletes", async () => {
+    const { consumer, next, first } = await hold(3);
+    const second = await next();
+    server.die();
+    const acked = first.ack();
+    const nacked = second.nack();
+    const startedMs = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await consumer.close();
+    expect(performance.now() - startedMs).toBeLessThan(2_000);
+    await server.listen();
+    expect(await acked).toBe("DELETED");
+    expect(await nacked).toBeUndefined();
+    expect(second.isLost).toBe(false);
+    expect(server.callsOf("deleteMessage")).toHaveLength(1);
+    expect(server.consumeStreams.size).toBe(0);
+  });
+
+  test("the next is granted what is not taken by what is held, in messages and in bytes", async () => {
+    const { next, first } = await hold(2, { maxMessages: 3, maxBytes: 2 });
+    await next();
+    server.consumeRequests.length = 0;
+    server.die();
+    await server.listen();
+    await until(() => requestsOf("hold").length === 1);
+    // No bytes are left; a start that grants messages without any would be given the default.
+    expect(requestsOf("start")).toMatchObject([{ credit: undefined }]);
+    await first.ack();
+    await until(() => requestsOf("credit").length > 0);
+    expect(requestsOf("credit")).toEqual([{ messages: 2, bytes: 1n }]);
+  });
+
+  test("more than a request takes are held by several", async () => {
+    const { consumer, first } = await hold(1_500, { maxMessages: 1_500 });
+    const seen = [first];
+    while (seen.length < 1_500) seen.push((await consumer.next()).value as ConsumedMessage);
+    server.die();
+    await server.listen();
+    await until(() => requestsOf("hold").length === 2);
+    const counts = requestsOf("hold").map(
+      (request) => "receiptHandles" in request && request.receiptHandles.length,
+    );
+    expect(counts).toEqual([1_000, 500]);
+    await Promise.all(seen.map((message) => message.ack()));
+    expect(server.stored.size).toBe(0);
+  });
 });
 
 test("an error that a new stream would meet again ends the loop", async () => {
@@ -422,6 +548,44 @@ describe("on a FIFO queue", () => {
     confirm({ $case: "deadLetterQueue", value: "dead.fifo" });
     expect(await dead).toEqual({ kind: "dead_lettered", deadLetterQueue: "dead.fifo" });
     expect(((await behind).value as ConsumedMessage).text).toBe("a2");
+  });
+
+  test("what is behind a message that is being given back when the stream breaks stays behind it", async () => {
+    const first = await next();
+    const nacked = first.nack();
+    expect((await next()).text).toBe("b1");
+    await until(() => asked !== undefined);
+    asked = undefined;
+    server.die();
+    await server.listen();
+    await until(() => asked !== undefined);
+    const behind = [...server.stored.values()].find(({ message }) => message.body?.value === "a2");
+    answer({ $case: "lost", value: { receiptHandles: [`${behind?.message.messageId}#1`] } });
+    confirm({ $case: "visibleTime", value: { seconds: 9n, nanos: 0 } });
+    expect(await nacked).toEqual(new Date(9_000));
+    let later: unknown;
+    void consumer.next().then(({ value }) => {
+      later = value;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(later).toBeUndefined();
+  });
+
+  test("what is behind a message that is given back while the stream is broken stays behind it", async () => {
+    const first = await next();
+    server.die();
+    // Noticed here, so that what waits is in doubt.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const nacked = first.nack();
+    await server.listen();
+    // The other group is not held up.
+    expect((await next()).text).toBe("b1");
+    await until(() => asked !== undefined);
+    const error = { code: 9, message: "", details: [] };
+    const later = consumer.next();
+    confirm({ $case: "error", value: error });
+    await expect(nacked).rejects.toMatchObject({ code: 9 });
+    expect(((await later).value as ConsumedMessage).text).toBe("a2");
   });
 
   test("a message handed out and lost with an earlier one is marked, and giving it back is done already", async () => {

@@ -58,6 +58,7 @@ export interface ClusterViolation {
     | "invented"
     | "window shared"
     | "time went back"
+    | "time jumped"
     | "log broken"
     | "log diverged"
     | "state diverged"

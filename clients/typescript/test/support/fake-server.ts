@@ -148,11 +148,18 @@ export class FakeServer {
     this.#server = server;
   }
 
-  /** Hangs up on everybody at once, as a killed process does. What is stored stays. */
+  /** Hangs up on everybody at once. What is stored stays; what streams held is given back, as by a server that saw them break. */
   kill(): void {
+    for (const stream of [...this.#held.keys()]) this.#giveBack(stream);
+    this.die();
+  }
+
+  /** The same as a killed process does it, which gives nothing back. */
+  die(): void {
+    this.consumeStreams.clear();
+    this.#held.clear();
     this.#server?.forceShutdown();
     this.#server = undefined;
-    for (const stream of [...this.#held.keys()]) this.#giveBack(stream);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -340,6 +347,13 @@ export class FakeServer {
     return this.stored.delete(messageId) ? DeleteOutcome.DELETED : DeleteOutcome.ALREADY_GONE;
   }
 
+  /** Whether a handle is of a lease that runs. */
+  #isLeased(receiptHandle: string): boolean {
+    const [messageId = "", count] = receiptHandle.split("#");
+    const stored = this.stored.get(messageId);
+    return stored?.receiveCount === Number(count) && stored.visibleAtMs > Date.now();
+  }
+
   #changeVisibility(receiptHandle: string, timeoutMs: number): boolean {
     const stored = this.stored.get(receiptHandle.split("#")[0] ?? "");
     if (stored === undefined) return false;
@@ -391,6 +405,16 @@ export class FakeServer {
       case "credit":
         held.credit += request.value.messages;
         break;
+      case "hold": {
+        const results = request.value.receiptHandles.map((receiptHandle): ConsumeResult => {
+          if (!this.#isLeased(receiptHandle)) return { receiptHandle, result: leaseGone() };
+          held.handles.add(receiptHandle);
+          const result = { $case: "leaseEndTime" as const, value: { seconds: 0n, nanos: 0 } };
+          return { receiptHandle, result };
+        });
+        stream.write({ response: { $case: "results", value: { results } } });
+        break;
+      }
       default: {
         const results = request.value.receiptHandles.map((receiptHandle) => {
           const result = this.#consumed(receiptHandle, request);
@@ -416,6 +440,7 @@ export class FakeServer {
       this.#delete(receiptHandle);
       return { $case: "deadLetterQueue", value: deadLetterQueue };
     }
+    if (!this.#isLeased(receiptHandle)) return leaseGone();
     this.#changeVisibility(receiptHandle, durationMs(request.value.delay));
     return { $case: "visibleTime", value: { seconds: 0n, nanos: 0 } };
   }
@@ -438,6 +463,11 @@ export class FakeServer {
     this.#held.delete(stream);
   }
 }
+
+const leaseGone = () => ({
+  $case: "error" as const,
+  value: statusOf({ code: 9, reason: "MESSAGE_NOT_IN_FLIGHT" }),
+});
 
 function durationMs(duration: Duration | undefined): number {
   return Number(duration?.seconds ?? 0n) * 1_000 + (duration?.nanos ?? 0) / 1e6;

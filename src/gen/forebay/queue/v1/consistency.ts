@@ -67,8 +67,9 @@ export function readModeToJSON(object: ReadMode): string {
 }
 
 /**
- * How fresh the state must be that a read is answered from. Whatever it is, it is a state that was committed, and answers of one
- * node never go back. A node without a cluster answers every read from the latest state.
+ * How fresh the state must be that a read is answered from. Whatever it is, it is a state that was committed, and what one node
+ * answers from its own state never goes back; after an answer that it had from the leader, it may. A node without a cluster answers
+ * every read from the latest state.
  */
 export interface ReadConsistency {
   /** One of these. Unset: READ_MODE_LEADER_LEASE. */

@@ -682,6 +682,9 @@ export interface ConsumeRequest {
     | //
     /** Gives messages back with a reason. */
     { $case: "reject"; value: ConsumeReject }
+    | //
+    /** Goes on with messages received before. */
+    { $case: "hold"; value: ConsumeHold }
     | undefined;
 }
 
@@ -704,6 +707,12 @@ export interface ConsumeStart {
   systemAttributeNames: MessageSystemAttributeName[];
   /** As in ReceiveMessageRequest. */
   messageAttributeNames: string[];
+  /**
+   * What becomes of the messages held when the server ends the stream as UNAVAILABLE. False: they are visible again at once,
+   * where the server can still see to that. True: they stay leased until their timeout ends, for a caller who opens the stream
+   * again and names them in `hold`. A stream that the caller ends, or that breaks, gives them back either way.
+   */
+  keepLeases: boolean;
 }
 
 /**
@@ -755,6 +764,17 @@ export interface ConsumeReject {
   deadLetter: boolean;
 }
 
+/**
+ * Makes leases that the caller has this stream's: of a stream that is over, or of ReceiveMessage. From now on they are renewed,
+ * given back at the stream's end, and lost, as if they had come over it; a stream that still holds one is told that it is lost.
+ * Only the newest lease of a message that has not ended can be held; a repeat changes nothing. They take no credit, as the
+ * caller can grant as much less. What is asked after it is done after it.
+ */
+export interface ConsumeHold {
+  /** Their handles, 1 to 1000; over all requests of a stream at most 100000. */
+  receiptHandles: string[];
+}
+
 /** What the server tells a consumer. */
 export interface ConsumeResponse {
   /** One of these. */
@@ -763,7 +783,7 @@ export interface ConsumeResponse {
     /** Messages leased to the stream. */
     { $case: "messages"; value: ConsumeMessages }
     | //
-    /** Acks, nacks and rejects done. */
+    /** Acks, nacks, rejects and holds done. */
     { $case: "results"; value: ConsumeResults }
     | //
     /** Leases that ended although the stream lives. */
@@ -777,7 +797,7 @@ export interface ConsumeMessages {
   messages: Message[];
 }
 
-/** What became of acks, nacks and rejects, in the order they were asked. */
+/** What became of acks, nacks, rejects and holds, in the order they were asked. */
 export interface ConsumeResults {
   /** One result a handle. */
   results: ConsumeResult[];
@@ -801,12 +821,15 @@ export interface ConsumeResult {
     | //
     /** Rejected with `dead_letter`: the queue it went to. */
     { $case: "deadLetterQueue"; value: string }
+    | //
+    /** Held: when its lease would end, were it not renewed before. */
+    { $case: "leaseEndTime"; value: Timestamp }
     | undefined;
 }
 
 /**
- * Leases that ended although the stream lives: the message was deleted, purged or expired, is held for 12 h, or went back with
- * an earlier one of its FIFO group.
+ * Leases that ended although the stream lives: the message was deleted, purged or expired, is held for 12 h, went back with an
+ * earlier one of its FIFO group, or is held by another stream by now.
  */
 export interface ConsumeLost {
   /** The handles. */
@@ -7009,6 +7032,9 @@ export const ConsumeRequest: MessageFns<ConsumeRequest> = {
       case "reject":
         ConsumeReject.encode(message.request.value, writer.uint32(42).fork()).join();
         break;
+      case "hold":
+        ConsumeHold.encode(message.request.value, writer.uint32(50).fork()).join();
+        break;
     }
     return writer;
   },
@@ -7066,6 +7092,14 @@ export const ConsumeRequest: MessageFns<ConsumeRequest> = {
             message.request = { $case: "reject", value: ConsumeReject.decode(reader, reader.uint32()) };
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.request = { $case: "hold", value: ConsumeHold.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7090,6 +7124,8 @@ export const ConsumeRequest: MessageFns<ConsumeRequest> = {
         ? { $case: "nack", value: ConsumeNack.fromJSON(object.nack) }
         : isSet(object.reject)
         ? { $case: "reject", value: ConsumeReject.fromJSON(object.reject) }
+        : isSet(object.hold)
+        ? { $case: "hold", value: ConsumeHold.fromJSON(object.hold) }
         : undefined,
     };
   },
@@ -7106,6 +7142,8 @@ export const ConsumeRequest: MessageFns<ConsumeRequest> = {
       obj.nack = ConsumeNack.toJSON(message.request.value);
     } else if (message.request?.$case === "reject") {
       obj.reject = ConsumeReject.toJSON(message.request.value);
+    } else if (message.request?.$case === "hold") {
+      obj.hold = ConsumeHold.toJSON(message.request.value);
     }
     return obj;
   },
@@ -7146,6 +7184,12 @@ export const ConsumeRequest: MessageFns<ConsumeRequest> = {
         }
         break;
       }
+      case "hold": {
+        if (object.request?.value !== undefined && object.request?.value !== null) {
+          message.request = { $case: "hold", value: ConsumeHold.fromPartial(object.request.value) };
+        }
+        break;
+      }
     }
     return message;
   },
@@ -7158,6 +7202,7 @@ function createBaseConsumeStart(): ConsumeStart {
     credit: undefined,
     systemAttributeNames: [],
     messageAttributeNames: [],
+    keepLeases: false,
   };
 }
 
@@ -7181,6 +7226,9 @@ export const ConsumeStart: MessageFns<ConsumeStart> = {
     }
     for (const v of message.messageAttributeNames) {
       writer.uint32(42).string(v!);
+    }
+    if (message.keepLeases !== false) {
+      writer.uint32(48).bool(message.keepLeases);
     }
     return writer;
   },
@@ -7248,6 +7296,14 @@ export const ConsumeStart: MessageFns<ConsumeStart> = {
             message.messageAttributeNames.push(reader.string());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.keepLeases = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7279,6 +7335,11 @@ export const ConsumeStart: MessageFns<ConsumeStart> = {
         : globalThis.Array.isArray(object?.message_attribute_names)
         ? object.message_attribute_names.map((e: any) => globalThis.String(e))
         : [],
+      keepLeases: isSet(object.keepLeases)
+        ? globalThis.Boolean(object.keepLeases)
+        : isSet(object.keep_leases)
+        ? globalThis.Boolean(object.keep_leases)
+        : false,
     };
   },
 
@@ -7299,6 +7360,9 @@ export const ConsumeStart: MessageFns<ConsumeStart> = {
     if (message.messageAttributeNames?.length) {
       obj.messageAttributeNames = message.messageAttributeNames;
     }
+    if (message.keepLeases !== false) {
+      obj.keepLeases = message.keepLeases;
+    }
     return obj;
   },
 
@@ -7316,6 +7380,7 @@ export const ConsumeStart: MessageFns<ConsumeStart> = {
       : undefined;
     message.systemAttributeNames = object.systemAttributeNames?.map((e) => e) || [];
     message.messageAttributeNames = object.messageAttributeNames?.map((e) => e) || [];
+    message.keepLeases = object.keepLeases ?? false;
     return message;
   },
 };
@@ -7715,6 +7780,79 @@ export const ConsumeReject: MessageFns<ConsumeReject> = {
   },
 };
 
+function createBaseConsumeHold(): ConsumeHold {
+  return { receiptHandles: [] };
+}
+
+export const ConsumeHold: MessageFns<ConsumeHold> = {
+  encode(message: ConsumeHold, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.receiptHandles) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConsumeHold {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConsumeHold();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.receiptHandles.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ConsumeHold {
+    return {
+      receiptHandles: globalThis.Array.isArray(object?.receiptHandles)
+        ? object.receiptHandles.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.receipt_handles)
+        ? object.receipt_handles.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ConsumeHold): unknown {
+    const obj: any = {};
+    if (message.receiptHandles?.length) {
+      obj.receiptHandles = message.receiptHandles;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ConsumeHold>): ConsumeHold {
+    return ConsumeHold.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ConsumeHold>): ConsumeHold {
+    const message = createBaseConsumeHold();
+    message.receiptHandles = object.receiptHandles?.map((e) => e) || [];
+    return message;
+  },
+};
+
 function createBaseConsumeResponse(): ConsumeResponse {
   return { response: undefined };
 }
@@ -7999,6 +8137,9 @@ export const ConsumeResult: MessageFns<ConsumeResult> = {
       case "deadLetterQueue":
         writer.uint32(42).string(message.result.value);
         break;
+      case "leaseEndTime":
+        Timestamp.encode(message.result.value, writer.uint32(50).fork()).join();
+        break;
     }
     return writer;
   },
@@ -8056,6 +8197,14 @@ export const ConsumeResult: MessageFns<ConsumeResult> = {
             message.result = { $case: "deadLetterQueue", value: reader.string() };
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.result = { $case: "leaseEndTime", value: Timestamp.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -8087,6 +8236,10 @@ export const ConsumeResult: MessageFns<ConsumeResult> = {
         ? { $case: "deadLetterQueue", value: globalThis.String(object.deadLetterQueue) }
         : isSet(object.dead_letter_queue)
         ? { $case: "deadLetterQueue", value: globalThis.String(object.dead_letter_queue) }
+        : isSet(object.leaseEndTime)
+        ? { $case: "leaseEndTime", value: fromJsonTimestamp(object.leaseEndTime) }
+        : isSet(object.lease_end_time)
+        ? { $case: "leaseEndTime", value: fromJsonTimestamp(object.lease_end_time) }
         : undefined,
     };
   },
@@ -8104,6 +8257,8 @@ export const ConsumeResult: MessageFns<ConsumeResult> = {
       obj.error = Status.toJSON(message.result.value);
     } else if (message.result?.$case === "deadLetterQueue") {
       obj.deadLetterQueue = message.result.value;
+    } else if (message.result?.$case === "leaseEndTime") {
+      obj.leaseEndTime = fromTimestamp(message.result.value).toISOString();
     }
     return obj;
   },
@@ -8136,6 +8291,12 @@ export const ConsumeResult: MessageFns<ConsumeResult> = {
       case "deadLetterQueue": {
         if (object.result?.value !== undefined && object.result?.value !== null) {
           message.result = { $case: "deadLetterQueue", value: object.result.value };
+        }
+        break;
+      }
+      case "leaseEndTime": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "leaseEndTime", value: Timestamp.fromPartial(object.result.value) };
         }
         break;
       }
@@ -11181,10 +11342,13 @@ export const QueueServiceDefinition = {
     /**
      * Leases messages to the caller as they come, within the credits it grants, and renews the leases while the stream lives.
      * Acks, nacks and rejects are answered once durable. When the stream ends or breaks, every message it holds is visible
-     * again at once. The first request must be `start`. Errors of the stream:
+     * again at once. When the server dies, or another node leads from now on, nobody gives them back: they stay leased until
+     * their timeout ends, and the caller goes on with them by `hold` over its next stream. The first request must be `start`.
+     * Errors of the stream:
      *   INVALID_ARGUMENT / MISSING_PARAMETER, INVALID_PARAMETER: no `start` first, a second one, or a field out of range.
      *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name, or it was deleted meanwhile.
-     *   UNAVAILABLE / SHUTTING_DOWN: the server is stopping; what the stream held is visible again.
+     *   UNAVAILABLE / SHUTTING_DOWN: the server is stopping; what the stream held is visible again, without `keep_leases`.
+     * A stream that ends because another node leads, or none does yet, leaves what it held leased.
      */
     consume: {
       name: "Consume",
@@ -11213,7 +11377,9 @@ export const QueueServiceDefinition = {
       options: {},
     },
     /**
-     * Says what a move task with this filter and edit would do now, with samples, and moves nothing. Errors:
+     * Says what a move task with this filter and edit would do now, with samples, and moves nothing. It has no `consistency` and
+     * is the leader's to answer: it first ends the leases and delays of the source whose time is over, as the task would, and a
+     * node that follows cannot, so it would count their messages as unavailable. Errors:
      *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source or destination; ResourceInfo says which.
      *   FAILED_PRECONDITION / MOVE_SOURCE_NOT_DLQ: no redrive policy names the source.
      *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the destination is of the other type.
@@ -11717,10 +11883,13 @@ export const QueueServiceService = {
   /**
    * Leases messages to the caller as they come, within the credits it grants, and renews the leases while the stream lives.
    * Acks, nacks and rejects are answered once durable. When the stream ends or breaks, every message it holds is visible
-   * again at once. The first request must be `start`. Errors of the stream:
+   * again at once. When the server dies, or another node leads from now on, nobody gives them back: they stay leased until
+   * their timeout ends, and the caller goes on with them by `hold` over its next stream. The first request must be `start`.
+   * Errors of the stream:
    *   INVALID_ARGUMENT / MISSING_PARAMETER, INVALID_PARAMETER: no `start` first, a second one, or a field out of range.
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name, or it was deleted meanwhile.
-   *   UNAVAILABLE / SHUTTING_DOWN: the server is stopping; what the stream held is visible again.
+   *   UNAVAILABLE / SHUTTING_DOWN: the server is stopping; what the stream held is visible again, without `keep_leases`.
+   * A stream that ends because another node leads, or none does yet, leaves what it held leased.
    */
   consume: {
     path: "/forebay.queue.v1.QueueService/Consume" as const,
@@ -11753,7 +11922,9 @@ export const QueueServiceService = {
     responseDeserialize: (value: Buffer): StartMessageMoveTaskResponse => StartMessageMoveTaskResponse.decode(value),
   },
   /**
-   * Says what a move task with this filter and edit would do now, with samples, and moves nothing. Errors:
+   * Says what a move task with this filter and edit would do now, with samples, and moves nothing. It has no `consistency` and
+   * is the leader's to answer: it first ends the leases and delays of the source whose time is over, as the task would, and a
+   * node that follows cannot, so it would count their messages as unavailable. Errors:
    *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source or destination; ResourceInfo says which.
    *   FAILED_PRECONDITION / MOVE_SOURCE_NOT_DLQ: no redrive policy names the source.
    *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the destination is of the other type.
@@ -12103,10 +12274,13 @@ export interface QueueServiceServer extends UntypedServiceImplementation {
   /**
    * Leases messages to the caller as they come, within the credits it grants, and renews the leases while the stream lives.
    * Acks, nacks and rejects are answered once durable. When the stream ends or breaks, every message it holds is visible
-   * again at once. The first request must be `start`. Errors of the stream:
+   * again at once. When the server dies, or another node leads from now on, nobody gives them back: they stay leased until
+   * their timeout ends, and the caller goes on with them by `hold` over its next stream. The first request must be `start`.
+   * Errors of the stream:
    *   INVALID_ARGUMENT / MISSING_PARAMETER, INVALID_PARAMETER: no `start` first, a second one, or a field out of range.
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name, or it was deleted meanwhile.
-   *   UNAVAILABLE / SHUTTING_DOWN: the server is stopping; what the stream held is visible again.
+   *   UNAVAILABLE / SHUTTING_DOWN: the server is stopping; what the stream held is visible again, without `keep_leases`.
+   * A stream that ends because another node leads, or none does yet, leaves what it held leased.
    */
   consume: handleBidiStreamingCall<ConsumeRequest, ConsumeResponse>;
   /**
@@ -12121,7 +12295,9 @@ export interface QueueServiceServer extends UntypedServiceImplementation {
    */
   startMessageMoveTask: handleUnaryCall<StartMessageMoveTaskRequest, StartMessageMoveTaskResponse>;
   /**
-   * Says what a move task with this filter and edit would do now, with samples, and moves nothing. Errors:
+   * Says what a move task with this filter and edit would do now, with samples, and moves nothing. It has no `consistency` and
+   * is the leader's to answer: it first ends the leases and delays of the source whose time is over, as the task would, and a
+   * node that follows cannot, so it would count their messages as unavailable. Errors:
    *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source or destination; ResourceInfo says which.
    *   FAILED_PRECONDITION / MOVE_SOURCE_NOT_DLQ: no redrive policy names the source.
    *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the destination is of the other type.
@@ -12636,10 +12812,13 @@ export interface QueueServiceClient extends Client {
   /**
    * Leases messages to the caller as they come, within the credits it grants, and renews the leases while the stream lives.
    * Acks, nacks and rejects are answered once durable. When the stream ends or breaks, every message it holds is visible
-   * again at once. The first request must be `start`. Errors of the stream:
+   * again at once. When the server dies, or another node leads from now on, nobody gives them back: they stay leased until
+   * their timeout ends, and the caller goes on with them by `hold` over its next stream. The first request must be `start`.
+   * Errors of the stream:
    *   INVALID_ARGUMENT / MISSING_PARAMETER, INVALID_PARAMETER: no `start` first, a second one, or a field out of range.
    *   NOT_FOUND / QUEUE_NOT_FOUND: no queue has this name, or it was deleted meanwhile.
-   *   UNAVAILABLE / SHUTTING_DOWN: the server is stopping; what the stream held is visible again.
+   *   UNAVAILABLE / SHUTTING_DOWN: the server is stopping; what the stream held is visible again, without `keep_leases`.
+   * A stream that ends because another node leads, or none does yet, leaves what it held leased.
    */
   consume(): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
   consume(options: Partial<CallOptions>): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
@@ -12670,7 +12849,9 @@ export interface QueueServiceClient extends Client {
     callback: (error: ServiceError | null, response: StartMessageMoveTaskResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Says what a move task with this filter and edit would do now, with samples, and moves nothing. Errors:
+   * Says what a move task with this filter and edit would do now, with samples, and moves nothing. It has no `consistency` and
+   * is the leader's to answer: it first ends the leases and delays of the source whose time is over, as the task would, and a
+   * node that follows cannot, so it would count their messages as unavailable. Errors:
    *   NOT_FOUND / MOVE_RESOURCE_NOT_FOUND: unknown source or destination; ResourceInfo says which.
    *   FAILED_PRECONDITION / MOVE_SOURCE_NOT_DLQ: no redrive policy names the source.
    *   FAILED_PRECONDITION / DLQ_TYPE_MISMATCH: the destination is of the other type.

@@ -744,7 +744,7 @@ export interface SubscriptionCounters {
   filtered: bigint;
   /** Handed to its dead-letter queue. */
   deadLettered: bigint;
-  /** Kept as undeliverable because there is no dead-letter queue, or it is gone. */
+  /** Given up with no dead-letter queue there. They are counted; that they are kept as well comes with ListUndeliverable. */
   undeliverable: bigint;
 }
 
