@@ -4,9 +4,10 @@
 import { expect, test } from "vitest";
 import type { Namespace } from "../../src/base/brands.js";
 import type { Command } from "../../src/engine/command.js";
-import type {
-  ProduceRequest,
-  ProduceResponse,
+import {
+  type ProduceRequest,
+  type ProduceResponse,
+  SendMessageBatchRequestEntry,
 } from "../../src/gen/forebay/queue/v1/queue_service.js";
 import type { CallContext, MessageStream } from "../../src/rpc/call.js";
 import { createProduceHandler } from "../../src/rpc/produce-stream.js";
