@@ -15,6 +15,7 @@ import {
   startClusterOfOne,
 } from "./support/cluster-calls.mjs";
 import { ContractFields } from "./support/contract-fields.mjs";
+import { requireEqual, requirePart } from "./support/requirements.mjs";
 import { bufCurl, findGrpcurl } from "./support/rpc-tools.mjs";
 import { startServer } from "./support/server.mjs";
 import { callTopicRpcs } from "./support/topic-conformance.mjs";
@@ -982,32 +983,6 @@ function requireComments(tool, { address, managementAddress }) {
   }
 }
 
-/** Every field named in `expected` must be there and match, null for one that is unset; of lists, all and in order. */
-function requirePart(actual, expected, what) {
-  const isPart = (have, want) => {
-    if (want === undefined) return true;
-    if (want === null) return (have ?? null) === null;
-    if (Array.isArray(want)) {
-      return have?.length === want.length && want.every((item, index) => isPart(have[index], item));
-    }
-    if (typeof want !== "object") return have === want;
-    if (typeof have !== "object" || have === null) return false;
-    return Object.entries(want).every(([name, value]) => isPart(have[name], value));
-  };
-  if (isPart(actual, expected)) return;
-  throw new Error(`${what}: expected ${text(expected)} as part of ${text(actual)}`);
-}
-
-function requireEqual(actual, expected, what) {
-  if (text(actual) !== text(expected)) {
-    throw new Error(`${what}: expected ${text(expected)}, got ${text(actual)}`);
-  }
-}
-
-function text(value) {
-  return JSON.stringify(value, undefined, 2);
-}
-
 /** Has a tool call services at an address, and requires that it left out none of their RPCs, and no field of a request. */
 async function tryServices(tool, address, services, makeCalls) {
   const methodsOf = new Map(services.map((service) => [service, tool.list(address, service)]));
@@ -1062,7 +1037,12 @@ if (grpcurl === undefined) {
   if (process.env.CI === "true") process.exitCode = 1;
 }
 
-const server = await startServer();
+/** With webhooks, for addresses of this machine. */
+const server = await startServer([
+  ...["--public-base-url", "http://messages.example"],
+  ...["--public-listen", "127.0.0.1:0"],
+  ...["--webhook-allowed-cidrs", "127.0.0.0/8"],
+]);
 try {
   const clusterOfOne = await startClusterOfOne();
   if (clusterOfOne === undefined && process.env.CI === "true") process.exitCode = 1;
