@@ -1,0 +1,76 @@
+// The numbers of caches: what a call, a key, a value and a cache may have at most, and what a cache is like if nobody says otherwise.
+
+import { type DurationMs, days, milliseconds, seconds } from "../base/brands.js";
+
+export const cacheLimits = {
+  nameCharactersMax: 128,
+  cachesPerNamespaceMax: 10_000,
+  keyBytesMax: 1_024,
+  valueBytesMax: 64 * 1_048_576,
+  elementBytesMax: 1_048_576,
+  /** Keys or items of one call. */
+  keysMax: 1_000,
+  keysDeletedMax: 10_000,
+  operationsMax: 1_000,
+  contentTypeCharactersMax: 128,
+  tagsMax: 16,
+  tagBytesMax: 256,
+  tagsInvalidatedMax: 100,
+  opaqueBytesMax: 32,
+  /** What an item counts for beside its key, its value and its tags. */
+  itemOverheadBytes: 64,
+  negativeTtlMsMax: days(1),
+  jitterPercentMax: 50,
+  /** An instant that a double can still tell from the one after it. */
+  instantMsMax: Number.MAX_SAFE_INTEGER,
+} as const;
+
+export type EvictionPolicy =
+  | "w_tinylfu"
+  | "allkeys_lru"
+  | "allkeys_lfu"
+  | "allkeys_random"
+  | "volatile_lru"
+  | "volatile_lfu"
+  | "volatile_random"
+  | "volatile_ttl"
+  | "noeviction";
+
+export type CacheDurability = "none" | "flushed" | "replicated";
+
+export interface CacheConfig {
+  /** 0: no end. */
+  readonly defaultTtlMs: DurationMs;
+  /** 0: as long as anybody likes. */
+  readonly maxTtlMs: DurationMs;
+  readonly jitterPercent: number;
+  /** 0: the node's share. */
+  readonly bytesMax: number;
+  /** 0: any number. */
+  readonly itemsMax: number;
+  readonly eviction: EvictionPolicy;
+  readonly durability: CacheDurability;
+  readonly replicatedZones: number;
+  readonly valueBytesMax: number;
+  readonly elementBytesMax: number;
+  /** 0: reads change no life. */
+  readonly slidingMs: DurationMs;
+  readonly negativeTtlMs: DurationMs;
+  readonly watchLogEvents: number;
+}
+
+export const cacheDefaults: CacheConfig = {
+  defaultTtlMs: milliseconds(0),
+  maxTtlMs: milliseconds(0),
+  jitterPercent: 0,
+  bytesMax: 0,
+  itemsMax: 0,
+  eviction: "w_tinylfu",
+  durability: "flushed",
+  replicatedZones: 2,
+  valueBytesMax: 1_048_576,
+  elementBytesMax: 131_072,
+  slidingMs: milliseconds(0),
+  negativeTtlMs: seconds(5),
+  watchLogEvents: 100_000,
+};
