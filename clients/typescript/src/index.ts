@@ -30,6 +30,7 @@ export {
   ForebayError,
   type QuotaViolation,
 } from "./errors.js";
+export type { FilterKeyVerdict, FilterTest, FilterVerdict } from "./filter-test.js";
 export type {
   MessageDescription,
   MessageEvent,
@@ -100,18 +101,30 @@ export type {
   Schedules,
   ScheduleTiming,
 } from "./schedules.js";
+export type { StreamConsumer, StreamOptions } from "./stream-consumer.js";
+export type { StreamMessage } from "./stream-message.js";
+export type {
+  BackoffFunction,
+  DeliveryPolicy,
+  FilterPolicyScope,
+  FunctionSettings,
+  StreamSettings,
+  SubscriptionSettings,
+  SubscriptionTarget,
+  TargetTls,
+  WebhookSettings,
+} from "./subscription-settings.js";
+export type { GapCause, TailItem, TailOptions } from "./tail.js";
 export {
   type BatchPublish,
   type CreateTopicOptions,
   type FifoThroughputScope,
-  type FilterPolicyScope,
   type PublishBatchResult,
   type PublishOptions,
   type PublishResult,
   Subscription,
   type SubscriptionCounters,
   type SubscriptionDescription,
-  type SubscriptionSettings,
   type SubscriptionState,
   type TargetKind,
   Topic,
@@ -119,4 +132,5 @@ export {
   type TopicDescription,
   type TopicSettings,
 } from "./topic.js";
+export type { TopicMessage } from "./topic-message.js";
 export type { Handler, HandlerContext, Worker, WorkerOptions } from "./worker.js";

@@ -1,8 +1,7 @@
-// Topics: what is published to one reaches every queue that is subscribed to it. A Topic is a handle by its name, as a Queue is.
+// Topics: what is published to one reaches all that is subscribed to it. A Topic is a handle by its name, as a Queue is.
 
 import { MessageStructure, type PublishFailure } from "../gen/forebay/topic/v1/message.js";
 import {
-  FilterPolicyScope as FilterScopes,
   TargetKind as Kinds,
   FifoThroughputScope as Scopes,
   SignatureVersion,
@@ -19,8 +18,18 @@ import type { CallOptions, Connection } from "./connection.js";
 import { dateOf, durationOf, millisecondsOf } from "./durations.js";
 import { type Body, bodyToWire } from "./outgoing.js";
 import { pages } from "./pages.js";
-import type { RequestIdOption } from "./queue-calls.js";
+import type { QueueContext, RequestIdOption } from "./queue-calls.js";
 import { newRequestId } from "./random.js";
+import { StreamConsumer, type StreamOptions } from "./stream-consumer.js";
+import {
+  maskOf,
+  type SubscriptionSettings,
+  type SubscriptionTarget,
+  settingsOf,
+  settingsToWire,
+  targetToWire,
+} from "./subscription-settings.js";
+import { type TailItem, type TailOptions, tail } from "./tail.js";
 
 const { methods } = TopicServiceDefinition;
 
@@ -120,23 +129,6 @@ export interface PublishBatchResult {
   readonly failed: readonly PublishFailure[];
 }
 
-/** What a filter looks at: the MESSAGE_ATTRIBUTES, or the MESSAGE_BODY, a JSON object. */
-export type FilterPolicyScope = Choice<typeof FilterScopes>;
-
-/** The settings of a subscription. What is left out gets its default, or stays as it is. */
-export interface SubscriptionSettings {
-  /** Whether the message alone is delivered, without the envelope. Default: false. */
-  readonly rawMessageDelivery?: boolean | undefined;
-  /** The queue for messages that cannot be delivered, of the topic's namespace; empty text: none, the default. */
-  readonly deadLetterQueue?: string | undefined;
-  /** Whether deliveries wait. Default: false. */
-  readonly paused?: boolean | undefined;
-  /** Which messages are for it, a JSON document as Amazon SNS's; empty text: all, the default. Acts on the next publish. */
-  readonly filterPolicy?: string | undefined;
-  /** Default: MESSAGE_ATTRIBUTES. */
-  readonly filterPolicyScope?: FilterPolicyScope | undefined;
-}
-
 /** The life of a subscription. */
 export type SubscriptionState = Choice<typeof States>;
 /** The kind of what is subscribed. */
@@ -148,7 +140,7 @@ export interface SubscriptionDescription {
   readonly subscription: string;
   readonly topic: string;
   readonly kind: TargetKind | undefined;
-  /** Of a queue its name. */
+  /** The queue's name, the URL or the stream's name. */
   readonly endpoint: string;
   readonly state: SubscriptionState | undefined;
   readonly createTime: Date | undefined;
@@ -175,10 +167,12 @@ export class Topic {
   /** Its name: `orders`, or `billing/orders` in another namespace. */
   readonly name: string;
   readonly #connection: Connection;
+  readonly #context: QueueContext;
 
-  constructor(name: string, connection: Connection) {
+  constructor(name: string, context: QueueContext) {
     this.name = name;
-    this.#connection = connection;
+    this.#connection = context.connection;
+    this.#context = context;
   }
 
   /**
@@ -246,21 +240,22 @@ export class Topic {
   }
 
   /**
-   * Subscribes a queue of the topic's namespace: it gets what is published from now on. Subscribing it again is the same
-   * subscription, `created` being false.
+   * Subscribes a target, a queue by its name: it gets what is published from now on. A webhook is asked first whether it wants
+   * to, and is pending until it confirms. Subscribing the same again is the same subscription, `created` being false; a webhook
+   * that is pending is asked again.
    *
    * @throws ForebayError TOPIC_NOT_FOUND, QUEUE_NOT_FOUND, SUBSCRIPTION_EXISTS_DIFFERENT_ATTRIBUTES,
-   * FIFO_QUEUE_ON_STANDARD_TOPIC, FILTER_INVALID, FILTER_TOO_COMPLEX, FILTER_TOO_MANY_KEYS, FILTER_NUMBER_RANGE, DLQ_NOT_FOUND,
-   * DLQ_TYPE_MISMATCH, SUBSCRIPTION_LIMIT.
+   * FIFO_QUEUE_ON_STANDARD_TOPIC, TARGET_NOT_ALLOWED_ON_FIFO, ENDPOINT_NOT_ALLOWED, PUBLIC_URL_UNSET, FILTER_INVALID,
+   * FILTER_TOO_COMPLEX, FILTER_TOO_MANY_KEYS, FILTER_NUMBER_RANGE, RETRY_WINDOW_TOO_LONG, DLQ_NOT_FOUND, DLQ_TYPE_MISMATCH,
+   * SUBSCRIPTION_LIMIT.
    */
   async subscribe(
-    queue: string,
+    target: SubscriptionTarget | string,
     options: CallOptions & RequestIdOption & { readonly settings?: SubscriptionSettings } = {},
   ): Promise<{ readonly subscription: SubscriptionDescription; readonly created: boolean }> {
     const request = {
       topic: this.name,
-      kind: Kinds.QUEUE,
-      endpoint: queue,
+      ...targetToWire(target),
       settings: settingsToWire(options.settings ?? {}),
       requestId: options.requestId ?? newRequestId(),
     };
@@ -269,6 +264,27 @@ export class Topic {
       subscription: subscriptionOf(response.subscription),
       created: response.created,
     };
+  }
+
+  /**
+   * Confirms a subscription by the token its target was sent; again is the same.
+   *
+   * @throws ForebayError TOPIC_NOT_FOUND, INVALID_TOKEN.
+   */
+  async confirm(token: string, options: CallOptions = {}): Promise<SubscriptionDescription> {
+    const request = { topic: this.name, token, authenticateOnUnsubscribe: false };
+    const response = await this.#connection.unary(methods.confirmSubscription, request, options);
+    return subscriptionOf(response.subscription);
+  }
+
+  /**
+   * What is published, as it is published, until the loop is left: live, with nothing stored for it. A broken connection is
+   * opened again behind what was shown last, and what is skipped is shown as a gap.
+   *
+   * @throws ForebayError TOPIC_NOT_FOUND, FILTER_INVALID, INVALID_PARAMETER, TAIL_LIMIT.
+   */
+  tail(options: TailOptions = {}): AsyncGenerator<TailItem, void, undefined> {
+    return tail(this.name, this.#context, options);
   }
 
   /** Its subscriptions, oldest first, over all pages until the loop is left. @throws ForebayError TOPIC_NOT_FOUND. */
@@ -341,10 +357,12 @@ export class Subscription {
   /** A UUID. */
   readonly id: string;
   readonly #connection: Connection;
+  readonly #context: QueueContext;
 
-  constructor(id: string, connection: Connection) {
+  constructor(id: string, context: QueueContext) {
     this.id = id;
-    this.#connection = connection;
+    this.#connection = context.connection;
+    this.#context = context;
   }
 
   /** The subscription with its settings and exact counters. @throws ForebayError SUBSCRIPTION_NOT_FOUND. */
@@ -374,33 +392,30 @@ export class Subscription {
     return subscriptionOf(response.subscription);
   }
 
+  /**
+   * The token that the target of a pending subscription was sent: for tests.
+   *
+   * @throws ForebayError SUBSCRIPTION_NOT_FOUND, SUBSCRIPTION_NOT_PENDING.
+   */
+  async pendingToken(options: CallOptions = {}): Promise<string> {
+    const request = { subscription: this.id };
+    return (await this.#connection.unary(methods.getPendingToken, request, options)).token;
+  }
+
+  /**
+   * The messages of a subscription of kind STREAM, as they come, shared with other consumers of it. Each is this consumer's until
+   * it is acked, nacked, rejected or its deadline passes; what is held when the loop is left goes to others.
+   */
+  consume(options: StreamOptions = {}): StreamConsumer {
+    return new StreamConsumer(this.id, this.#context, options);
+  }
+
   /** Ends it; what waits for it is dropped. Returns whether there was one. */
   async remove(options: CallOptions = {}): Promise<boolean> {
     const request = { subscription: this.id };
     return (await this.#connection.unary(methods.unsubscribe, request, options)).existed;
   }
 }
-
-const settingPaths = {
-  rawMessageDelivery: "raw_message_delivery",
-  deadLetterQueue: "dead_letter_queue",
-  paused: "paused",
-  filterPolicy: "filter_policy",
-  filterPolicyScope: "filter_policy_scope",
-} as const satisfies Record<keyof SubscriptionSettings, string>;
-
-const maskOf = (settings: SubscriptionSettings): string[] =>
-  (Object.keys(settingPaths) as (keyof SubscriptionSettings)[])
-    .filter((name) => settings[name] !== undefined)
-    .map((name) => settingPaths[name]);
-
-const settingsToWire = (settings: SubscriptionSettings) => ({
-  rawMessageDelivery: settings.rawMessageDelivery,
-  deadLetterQueue: settings.deadLetterQueue,
-  paused: settings.paused,
-  filterPolicy: settings.filterPolicy,
-  filterPolicyScope: FilterScopes[settings.filterPolicyScope ?? "UNSPECIFIED"],
-});
 
 function published(body: Body, options: PublishOptions) {
   return {
@@ -456,13 +471,7 @@ function subscriptionOf(wire: WireSubscription | undefined): SubscriptionDescrip
     state: choiceOf(States, wire?.state),
     createTime: dateOf(wire?.createTime),
     etag: wire?.etag ?? "",
-    settings: settings && {
-      rawMessageDelivery: settings.rawMessageDelivery,
-      deadLetterQueue: settings.deadLetterQueue,
-      paused: settings.paused,
-      filterPolicy: settings.filterPolicy,
-      filterPolicyScope: choiceOf(FilterScopes, settings.filterPolicyScope),
-    },
+    settings: settings && settingsOf(settings),
     counters: counters && {
       backlogCount: Number(counters.backlog),
       oldestPendingAgeMs: millisecondsOf(counters.oldestPendingAge),
