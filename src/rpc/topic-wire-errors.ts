@@ -6,6 +6,7 @@ import type { QueueRejection } from "../queue/rejections.js";
 import type { FilterProblem } from "../topic/filter/problems.js";
 import type { TopicRejection } from "../topic/rejections.js";
 import { WireFault, type WireFaultFields } from "./status-details.js";
+import { archiveFaultFields } from "./topic-archive-errors.js";
 import { faultOf } from "./wire-errors.js";
 
 const topicKinds = {
@@ -31,12 +32,23 @@ const topicKinds = {
   filter_invalid: true,
   invalid_token: true,
   subscription_not_pending: true,
+  archive_active: true,
+  no_archive: true,
+  subscription_pending: true,
+  replay_range: true,
+  replay_limit: true,
+  replay_not_found: true,
+  snapshot_exists: true,
+  snapshot_not_found: true,
+  snapshot_limit: true,
+  snapshot_too_long: true,
   target_not_allowed_on_fifo: true,
   published_too_long: true,
   group_id_required: true,
   dedup_id_required: true,
   dedup_id_not_allowed: true,
   delay_on_fifo: true,
+  data_protection_denied: true,
   batch_rejected: true,
 } as const satisfies Record<TopicRejection["kind"], true>;
 
@@ -256,6 +268,17 @@ function fieldsOf(rejection: TopicRejection): WireFaultFields {
         message: `Subscription "${rejection.subscription}" does not wait to be confirmed, so it has no token.`,
         metadata: { subscription: rejection.subscription },
       };
+    case "archive_active":
+    case "no_archive":
+    case "subscription_pending":
+    case "replay_range":
+    case "replay_limit":
+    case "replay_not_found":
+    case "snapshot_exists":
+    case "snapshot_not_found":
+    case "snapshot_limit":
+    case "snapshot_too_long":
+      return archiveFaultFields(rejection);
     case "target_not_allowed_on_fifo":
       return invalid(
         "TARGET_NOT_ALLOWED_ON_FIFO",
@@ -310,6 +333,18 @@ function fieldsOf(rejection: TopicRejection): WireFaultFields {
         `${rejection.fieldPrefix}delay`,
         { topic: rejection.topic },
       );
+    case "data_protection_denied":
+      return {
+        code: status.PERMISSION_DENIED,
+        reason: "DATA_PROTECTION_DENIED",
+        message: `The data protection policy of topic "${rejection.topic}" denies messages with ${rejection.identifiers.join(", ")}. Nothing was published; take it out of the message, or have the policy mask it.`,
+        metadata: {
+          action: "topic:Publish",
+          resource: `topic/${rejection.topic}`,
+          identifiers: rejection.identifiers.join(","),
+          ...(rejection.fieldPrefix !== "" && { entry: rejection.fieldPrefix.slice(0, -1) }),
+        },
+      };
     case "batch_rejected": {
       const { message, violations = [], metadata = {} } = fieldsOf(rejection.rejection);
       const reason = fieldsOf(rejection.rejection).reason;

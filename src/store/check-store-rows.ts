@@ -3,6 +3,8 @@
 
 import type { Namespace, QueueName } from "../base/brands.js";
 import type { MoveOrder, MoveTaskId } from "../queue/move-task.js";
+import { runningReplayByte } from "./archive-keys.js";
+import { checkRunningReplay } from "./check-archives.js";
 import { checkConfirmationDue, checkSigningIdentity } from "./check-pushes.js";
 import { checkSchedule, checkScheduleDue } from "./check-schedules.js";
 import {
@@ -55,6 +57,7 @@ const tablesByByte: Readonly<Record<string, CheckRow>> = {
   "\x8f": checkEndedTopic,
   "\x90": checkConfirmationDue,
   "\x91": checkSigningIdentity,
+  [runningReplayByte]: checkRunningReplay,
 };
 
 export async function checkStoreRows(context: StoreRowsContext): Promise<void> {

@@ -22,9 +22,11 @@
 //   slot segment 'c'                     counters of the queue
 //   slot segment 'x' <rest of key> u16   further chunks of a value that does not fit a page
 // In the segment of a topic (`topic-keys.ts`):
+//   slot segment 'A'                     archive: from where on, and its bytes (`archive-keys.ts`)
 //   slot segment 'C'                     numbers of the topic, and where its lane is
 //   slot segment 'D' subscription        what became of a subscription's messages
 //   slot segment 'E' hash                the subscription of a target
+//   slot segment 'H' subscription        replay: the one that runs or ended last
 //   slot segment 'K' sequence subscription
 //                                        subscriptions with a place of their own, by that place
 //   slot segment 'M' sequence            message
@@ -39,6 +41,7 @@
 //                                        pending pushes in the order they are due
 //   slot segment 'U' id                  remembered deduplication id; of one group: space group space id
 //   slot segment 'V' time id             remembered deduplication ids, oldest first
+//   slot segment 'Y' subscription name   snapshot: a named place in the archive
 // About the whole store:
 //   0x80 namespace 00 name               queue
 //   0x81 slot segment                    garbage: a segment to be removed
@@ -59,6 +62,7 @@
 //   0x8f slot segment                    ended topic: its subscriptions are still to be removed
 //   0x90 time slot segment subscription  confirmations by the time something is to be done about them
 //   0x91 time                            keys that messages are signed with
+//   0x95 slot segment subscription       replays that run
 //   0xff <key> u16                       further chunks of a row above
 
 import type { EpochMs, QueueNumber, Sequence } from "../base/brands.js";

@@ -34,6 +34,14 @@ import type {
 import type { MoveOrder, MoveTask } from "../queue/move-task.js";
 import type { Schedule, ScheduledSend, ScheduleState } from "../queue/schedule-model.js";
 import type { RequestResult, ScheduledHead, ScheduledPosition } from "../queue/view.js";
+import {
+  decodeArchive,
+  decodeReplay,
+  decodeSnapshot,
+  encodeArchive,
+  encodeReplay,
+  encodeSnapshot,
+} from "./archive-rows.js";
 import { ByteReader, ByteWriter, frameHeaderBytes } from "./bytes.js";
 import { segmentPrefixLength, u64At } from "./keys.js";
 import { decodeMoveOrder, decodeMoveTask, encodeMoveOrder, encodeMoveTask } from "./move-rows.js";
@@ -1000,6 +1008,10 @@ export const tables = {
     isOrdered: true,
     isChunked: true,
   }),
+  archive: table("archive", { encode: encodeArchive, decode: decodeArchive }),
+  replay: table("replay", { encode: encodeReplay, decode: decodeReplay, isOrdered: true }),
+  runningReplay: presence("running replay"),
+  snapshot: table("snapshot", { encode: encodeSnapshot, decode: decodeSnapshot, isOrdered: true }),
   /** Rows whose meaning does not matter to whoever removes them: the reaper's view of a dead segment. */
   raw: table<true>("raw", {
     encode: () => Buffer.allocUnsafe(frameHeaderBytes),

@@ -256,13 +256,24 @@ const standings = [
   "own",
   "apart",
   "pending",
+  "replaying",
 ] as const satisfies SubscriptionStanding["kind"][];
 const scopes = ["attributes", "body"] as const satisfies FilterVersion["scope"][];
 const subscriptionFlags = { target: 1 } as const;
 
 /** Those that have their place elsewhere have none here. */
-const placeIn = (standing: SubscriptionStanding): number =>
-  standing.kind === "lane" ? standing.since : standing.kind === "own" ? standing.cursor : 0;
+function placeIn(standing: SubscriptionStanding): number {
+  switch (standing.kind) {
+    case "lane":
+      return standing.since;
+    case "own":
+      return standing.cursor;
+    case "replaying":
+      return standing.live ?? 0;
+    default:
+      return 0;
+  }
+}
 
 function standingAt(kind: SubscriptionStanding["kind"], place: Sequence): SubscriptionStanding {
   switch (kind) {
@@ -270,6 +281,8 @@ function standingAt(kind: SubscriptionStanding["kind"], place: Sequence): Subscr
       return { kind, since: place };
     case "own":
       return { kind, cursor: place };
+    case "replaying":
+      return { kind, live: place === 0 ? undefined : place };
     default:
       return { kind };
   }

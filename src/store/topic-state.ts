@@ -18,6 +18,7 @@ import type {
   TopicSegment,
   TopicTransaction,
 } from "../topic/view.js";
+import { ArchiveRows } from "./archive-state.js";
 import { endOfPrefix, segmentPrefix, u64At } from "./keys.js";
 import { PushRows } from "./push-state.js";
 import type { RowAccess } from "./row-access.js";
@@ -49,11 +50,13 @@ const noId = Buffer.alloc(0);
 
 export class TopicState implements TopicTransaction {
   readonly pushes: PushRows;
+  readonly archives: ArchiveRows;
   readonly #rows: RowAccess;
 
   constructor(rows: RowAccess) {
     this.#rows = rows;
     this.pushes = new PushRows(rows);
+    this.archives = new ArchiveRows(rows);
   }
 
   findTopic(namespace: Namespace, name: TopicName): Topic | undefined {
@@ -202,15 +205,19 @@ export class TopicState implements TopicTransaction {
   }
 
   #putPlaces(prefix: string, { id, standing, settings }: Subscription): void {
-    if (standing.kind !== "own") return;
-    this.#rows.put(tables.ownPlace, ownPlaceKey(prefix, standing.cursor, id), true);
-    if (!settings.isPaused) this.#rows.put(tables.catchingUp, catchingUpKey(prefix, id), true);
+    const place = keptPlaceOf(standing);
+    if (place === undefined) return;
+    this.#rows.put(tables.ownPlace, ownPlaceKey(prefix, place, id), true);
+    if (standing.kind === "own" && !settings.isPaused)
+      this.#rows.put(tables.catchingUp, catchingUpKey(prefix, id), true);
   }
 
   #removePlaces(prefix: string, { id, standing, settings }: Subscription): void {
-    if (standing.kind !== "own") return;
-    this.#rows.remove(tables.ownPlace, ownPlaceKey(prefix, standing.cursor, id), false);
-    if (!settings.isPaused) this.#rows.remove(tables.catchingUp, catchingUpKey(prefix, id), false);
+    const place = keptPlaceOf(standing);
+    if (place === undefined) return;
+    this.#rows.remove(tables.ownPlace, ownPlaceKey(prefix, place, id), false);
+    if (standing.kind === "own" && !settings.isPaused)
+      this.#rows.remove(tables.catchingUp, catchingUpKey(prefix, id), false);
   }
 
   removeSubscription(
@@ -221,6 +228,7 @@ export class TopicState implements TopicTransaction {
     const { id, kind, endpoint } = subscription;
     this.#removePlaces(prefix, subscription);
     this.pushes.removeSubscription(topic, subscription);
+    this.archives.removeSubscription(topic, id);
     this.#rows.remove(tables.subscription, subscriptionKey(prefix, id), true);
     this.#rows.remove(tables.deliveries, deliveriesKey(prefix, id), false);
     this.#rows.remove(tables.endpoint, endpointKey(prefix, kind, endpoint), false);
@@ -255,6 +263,14 @@ export class TopicState implements TopicTransaction {
     this.#rows.remove(tables.endedTopic, endedTopicKey(slot, segment), false);
   }
 }
+
+/** From where on the topic keeps messages for one that is not in the lane; a pushed one has a row that says it. */
+const keptPlaceOf = (standing: Subscription["standing"]): Sequence | undefined =>
+  standing.kind === "own"
+    ? standing.cursor
+    : standing.kind === "replaying"
+      ? standing.live
+      : undefined;
 
 const none: Deliveries = {
   delivered: 0,

@@ -9,6 +9,7 @@ import { after, type EpochMs, type Sequence, sequence } from "../base/brands.js"
 import { orUnreadable } from "../queue/readable.js";
 import { accept } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
+import { archivedFrom, expireArchive, isArchiveTooOld } from "./archive.js";
 import { laneAt, lanePlaceOf } from "./counters.js";
 import { type DeliveryOutcome, QueueDeliveries } from "./deliver-to-queue.js";
 import { isFor } from "./filters.js";
@@ -33,7 +34,8 @@ export function decideFanOut(
 ): TopicDecided<FanOutStep> {
   const topic = findTopic(transaction.topics, { ...address, given: address.name });
   if (topic === undefined) return accept({ copies: 0, hasMore: false });
-  const hasExpired = expireBacklog(transaction, topic, stamp);
+  const hasDropped = expireBacklog(transaction, topic, stamp);
+  const hasExpired = expireArchive(transaction.topics, topic, stamp) || hasDropped;
   const fanOut = new FanOut(transaction, topic, stamp);
   fanOut.step();
   return accept({ copies: fanOut.copies, hasMore: fanOut.close() || hasExpired });
@@ -67,7 +69,8 @@ export function decideFindFanOuts(
     const isDue =
       isBehind(counters) ||
       hasAny(topics.catchingUp(topic)) ||
-      isTooOld(topics.message(topic, counters.firstSequence), now);
+      isTooOld(topics.message(topic, counters.firstSequence), now) ||
+      isArchiveTooOld(topics, topic, now);
     if (isDue) found.push(topic);
   }
   return accept({ found, last: undefined });
@@ -256,8 +259,14 @@ export class FanOut {
     topics.putDeliveries(this.#topic, subscription.id, counted);
   }
 
-  /** No message before this place is for anybody any more. */
+  /** No message before this place is for anybody any more, nor in the archive. */
   #keptFrom(): Sequence {
+    const archived = archivedFrom(this.#transaction.topics, this.#topic);
+    const waited = this.#waitedFrom();
+    return archived === undefined || waited < archived ? waited : archived;
+  }
+
+  #waitedFrom(): Sequence {
     const { lane } = this.#counters;
     for (const { cursor } of this.#transaction.topics.ownPlaces(this.#topic)) {
       return sequence(Math.min(lane.from, cursor));
@@ -277,7 +286,8 @@ export class FanOut {
   }
 }
 
-function count(deliveries: Deliveries, outcome: DeliveryOutcome): Deliveries {
+/** What became of one more message. */
+export function count(deliveries: Deliveries, outcome: DeliveryOutcome): Deliveries {
   const { delivered, failedAttempts, deadLettered, givenUp, expired } = deliveries;
   switch (outcome) {
     case "delivered":

@@ -100,6 +100,10 @@ export interface TopicSettings {
   readonly dedupScope: "topic" | "group";
   /** Of kinds of targets that are not listed, failures are logged. */
   readonly deliveryLogging: readonly DeliveryLogging[];
+  /** The data protection policy's JSON text, as it was given. */
+  readonly dataProtectionPolicy: string | undefined;
+  /** How long messages stay for replays after everybody has them; 0: they do not. */
+  readonly archiveRetentionMs: DurationMs;
 }
 
 /** Which deliveries to one kind of target are logged. */
@@ -119,6 +123,8 @@ export const topicDefaults: TopicSettings = {
   isContentDeduplicated: false,
   dedupScope: "topic",
   deliveryLogging: [],
+  dataProtectionPolicy: undefined,
+  archiveRetentionMs: 0 as DurationMs,
 };
 
 /** How functions are called; what is unset has its default. */

@@ -4,10 +4,12 @@
 import { after, type DurationMs, type Sequence, sequence } from "../base/brands.js";
 import { accept } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
+import { archivePublished } from "./archive.js";
 import { FanOut } from "./fan-out.js";
 import { isFor } from "./filters.js";
 import { topicLimits } from "./limits.js";
 import type { Topic, TopicCounters, TopicMessage } from "./model.js";
+import { admitInbound, type ProtectionAudit } from "./protection/data-protection.js";
 import { contentId, findPublished, rememberPublished } from "./published-once.js";
 import { refuse, type TopicDecided, type TopicRejection } from "./rejections.js";
 import { findTopic, type TopicAddress, topicNotFound } from "./topic-name.js";
@@ -41,8 +43,12 @@ export type PublishResult =
       readonly counts: PublishCounts | undefined;
       /** For those who look on; absent for a repeat. */
       readonly stored?: StoredMessage;
+      /** What the topic's data protection has to tell the log. */
+      readonly audit?: ProtectionAudit | undefined;
     }
   | { readonly kind: "refused"; readonly rejection: TopicRejection };
+
+type Published = Extract<PublishResult, { kind: "published" }>;
 
 /** A message that is new, and the topic it is in. */
 export interface StoredMessage {
@@ -67,16 +73,48 @@ export function decidePublish(
   const appender = new Appender(transaction, topic, stamp, first);
   const results: PublishResult[] = [];
   for (const [index, entry] of command.entries.entries()) {
-    const rejection = refusalOf(command.address, topic, entry);
-    if (rejection === undefined) {
-      results.push(appender.append(entry, command.isCounted));
+    const admitted = admit(command.address, topic, entry, stamp);
+    if (admitted.kind === "admitted") {
+      const published = appender.append(admitted.entry, command.isCounted);
+      results.push({ ...published, audit: admitted.audit });
       continue;
     }
+    const { rejection } = admitted;
     if (command.isWhole) return refuse({ kind: "batch_rejected", index, rejection });
     results.push({ kind: "refused", rejection });
   }
   appender.close();
   return accept(results);
+}
+
+type Admitted =
+  | {
+      readonly kind: "admitted";
+      readonly entry: PublishEntry;
+      readonly audit: ProtectionAudit | undefined;
+    }
+  | { readonly kind: "refused"; readonly rejection: TopicRejection };
+
+/** An entry as it may be stored: without what the topic's data protection policy hides. */
+function admit(address: TopicAddress, topic: Topic, entry: PublishEntry, stamp: Stamp): Admitted {
+  const refusal = refusalOf(address, topic, entry);
+  if (refusal !== undefined) return { kind: "refused", rejection: refusal };
+  const { content, denied, audit } = admitInbound(topic, entry, stamp);
+  if (denied.length > 0) {
+    const { fieldPrefix } = entry;
+    const rejection: TopicRejection = {
+      kind: "data_protection_denied",
+      topic: address.given,
+      fieldPrefix,
+      identifiers: denied,
+      audit,
+    };
+    return { kind: "refused", rejection };
+  }
+  if (content === entry || !topic.isFifo) return { kind: "admitted", entry: content, audit };
+  // Of what was published: two messages that differ only in what is hidden are two.
+  const dedupId = entry.dedupId ?? contentId(entry.body);
+  return { kind: "admitted", entry: { ...content, dedupId }, audit };
 }
 
 /** Why a topic does not take a message. */
@@ -119,7 +157,7 @@ class Appender {
     this.#counters = counters;
   }
 
-  append(entry: PublishEntry, isCounted: boolean): PublishResult {
+  append(entry: PublishEntry, isCounted: boolean): Published {
     const { topics } = this.#transaction;
     const topic = this.#topic;
     const { now } = this.#stamp;
@@ -186,6 +224,7 @@ class Appender {
   close(): void {
     if (this.#counters === this.#first) return;
     const { topics } = this.#transaction;
+    archivePublished(topics, this.#topic, this.#bytes);
     if (!this.#mayHandOn()) {
       topics.putCounters(this.#topic, this.#counters);
       return;

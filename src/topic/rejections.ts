@@ -2,6 +2,7 @@
 
 import type { Decided } from "../queue/rejections.js";
 import type { FilterProblem } from "./filter/problems.js";
+import type { ProtectionAudit } from "./protection/data-protection.js";
 
 export type TopicRejection =
   | { readonly kind: "topic_not_found"; readonly topic: string }
@@ -51,6 +52,28 @@ export type TopicRejection =
     }
   /** A token that is not of this topic, or too old. */
   | { readonly kind: "invalid_token"; readonly topic: string }
+  | { readonly kind: "archive_active" | "no_archive"; readonly topic: string }
+  | { readonly kind: "subscription_pending"; readonly subscription: string }
+  | {
+      readonly kind: "replay_range";
+      /** `from` or `until`. */
+      readonly field: string;
+      readonly description: string;
+    }
+  | {
+      readonly kind: "replay_limit" | "snapshot_limit";
+      readonly topic: string;
+      readonly count: number;
+      readonly limit: number;
+    }
+  | { readonly kind: "replay_not_found"; readonly subscription: string }
+  | { readonly kind: "snapshot_exists" | "snapshot_not_found"; readonly snapshot: string }
+  | {
+      readonly kind: "snapshot_too_long";
+      readonly topic: string;
+      /** The retention of the archive. */
+      readonly limitMs: number;
+    }
   | { readonly kind: "subscription_not_pending"; readonly subscription: string }
   | {
       readonly kind: "target_not_allowed_on_fifo";
@@ -94,6 +117,15 @@ export type TopicRejection =
         | "delay_on_fifo";
       readonly topic: string;
       readonly fieldPrefix: string;
+    }
+  | {
+      readonly kind: "data_protection_denied";
+      readonly topic: string;
+      readonly fieldPrefix: string;
+      /** The names of what was found, never the text. */
+      readonly identifiers: readonly string[];
+      /** For the log, if it is wanted. */
+      readonly audit: ProtectionAudit | undefined;
     }
   | {
       readonly kind: "batch_rejected";

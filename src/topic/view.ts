@@ -3,6 +3,7 @@
 
 import type { EpochMs, Namespace, Sequence, TopicName } from "../base/brands.js";
 import type { QueueTransaction } from "../queue/view.js";
+import type { ArchiveTransaction } from "./archive-view.js";
 import type {
   Deliveries,
   EndedTopic,
@@ -89,6 +90,7 @@ export interface TopicChanges {
 
 export interface TopicTransaction extends TopicView, TopicChanges {
   readonly pushes: PushTransaction;
+  readonly archives: ArchiveTransaction;
 }
 
 /** The state of everything, under one command. */

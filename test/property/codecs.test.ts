@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import type { EpochMs, QueueNumber, SegmentNumber, Sequence } from "../../src/base/brands.js";
 import type { Counters, Delivery, Group } from "../../src/queue/model.js";
 import { type Receipt, ReceiptCodec } from "../../src/queue/receipt.js";
+import { archiveKey, replayKey, snapshotKey } from "../../src/store/archive-keys.js";
 import { frameHeaderBytes } from "../../src/store/bytes.js";
 import {
   attemptKey,
@@ -43,6 +44,7 @@ import {
   topicKey,
   topicMessageKey,
 } from "../../src/store/topic-keys.js";
+import { archive, replay, snapshotOf } from "../support/archive-rows.js";
 import { propertyTimeoutMs, runs } from "../support/property.js";
 import {
   confirmationDue,
@@ -167,6 +169,11 @@ const rowCases: readonly (readonly [string, () => void])[] = [
   rowCase("token", tables.token, id16, () => tokenKey(prefix, "a")),
   rowCase("confirmation due", tables.confirmationDue, confirmationDue, () =>
     confirmationDueKey(1 as EpochMs, 1, 2, subscriptionId),
+  ),
+  rowCase("archive", tables.archive, archive, () => archiveKey(prefix)),
+  rowCase("replay", tables.replay, replay, () => replayKey(prefix, subscriptionId)),
+  rowCase("snapshot", tables.snapshot, snapshotOf("a"), () =>
+    snapshotKey(prefix, subscriptionId, "a"),
   ),
   rowCase("signing identity", tables.signingIdentity, signingIdentity, (row) =>
     signingIdentityKey(row.madeAt),
@@ -338,6 +345,7 @@ const presences = [
   "catching up",
   "push due",
   "published time",
+  "running replay",
   "namespace subscription",
   "raw",
 ];

@@ -230,8 +230,8 @@ class Run {
       );
       expect(report).toMatchObject({ backlog: 0, filtered: 0, state: "confirmed" });
     }
-    const { counters } = await this.#decide((transaction) =>
-      decideReportTopic(transaction, address),
+    const { counters } = await this.#decide((transaction, stamp) =>
+      decideReportTopic(transaction, address, stamp),
     );
     const { nextSequence } = counters;
     expect(counters).toMatchObject({ published: this.#published, firstSequence: nextSequence });

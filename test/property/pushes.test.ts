@@ -200,8 +200,8 @@ class Run {
       );
       if (!step.hasMore) break;
     }
-    const { counters } = await this.#decide((transaction) =>
-      decideReportTopic(transaction, address),
+    const { counters } = await this.#decide((transaction, stamp) =>
+      decideReportTopic(transaction, address, stamp),
     );
     expect(counters.firstSequence).toBe(counters.nextSequence);
     await this.#harness.check();

@@ -79,6 +79,7 @@ export const topic: fc.Arbitrary<Topic> = fc.record({
       }),
       { maxLength: 3 },
     ),
+    archiveRetentionMs: duration,
   }),
   tags: fc
     .dictionary(text(20), text(20), { maxKeys: 50 })
@@ -154,6 +155,10 @@ export const subscription: fc.Arbitrary<Subscription> = fc.record({
     fc.record({ kind: fc.constant("lane" as const), since: place }),
     fc.record({ kind: fc.constant("own" as const), cursor: place }),
     fc.record({ kind: fc.constantFrom("apart" as const, "pending" as const) }),
+    fc.record({
+      kind: fc.constant("replaying" as const),
+      live: maybe(place.filter((live) => live > 0)),
+    }),
   ),
   since: place,
   owner: text(60),
