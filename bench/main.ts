@@ -23,6 +23,7 @@ import type { BenchContext, Measurement } from "./measurement.js";
 import { measureBatching } from "./measures/batching.js";
 import { measureCatchUp } from "./measures/catch-up.js";
 import { measureDeepQueue } from "./measures/deep-queue.js";
+import { measureFanOut, measureFilters } from "./measures/fan-out.js";
 import { measureFifoCycle, measureGroups } from "./measures/fifo.js";
 import { measureFullCycle } from "./measures/full-cycle.js";
 import { measureLatency } from "./measures/latency.js";
@@ -43,6 +44,8 @@ const measurements: Readonly<Record<string, Measurement>> = {
   fifo: measureFifoCycle,
   groups: measureGroups,
   scheduled: measureScheduled,
+  fanout: measureFanOut,
+  filters: measureFilters,
   replication: measureReplication,
   catchup: measureCatchUp,
 };

@@ -23,6 +23,17 @@ import {
   type Until,
 } from "./load-run.js";
 import { answerOrders } from "./orders.js";
+import {
+  createTopic,
+  handedOn,
+  type PublishOrder,
+  publish,
+  publishAndHandOn,
+  type SendToEachOrder,
+  type SubscribeQueuesOrder,
+  sendToEach,
+  subscribeQueues,
+} from "./topic-load.js";
 import { call, callUnary, framed, openDuplex, openSession } from "./wire-client.js";
 
 const services = {
@@ -277,6 +288,12 @@ const handlers = {
   produce,
   receive,
   deleteReceived,
+  createTopic: ({ topic }: { readonly topic: string }) => createTopic(openedSession(), topic),
+  subscribeQueues: (order: SubscribeQueuesOrder) => subscribeQueues(openedSession(), order),
+  publish: (order: PublishOrder) => publish(openedSession(), order),
+  publishAndHandOn: (order: PublishOrder) => publishAndHandOn(openedSession(), order),
+  handedOn: ({ topic }: { readonly topic: string }) => handedOn(openedSession(), topic),
+  sendToEach: (order: SendToEachOrder) => sendToEach(openedSession(), order),
 };
 
 export type WireHandlers = typeof handlers;
