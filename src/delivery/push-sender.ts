@@ -6,6 +6,7 @@ import type { Clock } from "../base/clock.js";
 import { uuidText } from "../base/ids.js";
 import type { Log } from "../base/log.js";
 import { functionDefaults } from "../topic/limits.js";
+import { outboundRefusal } from "../topic/protection/data-protection.js";
 import type { LeasedConfirmation, SettleConfirmation } from "../topic/push-confirmations.js";
 import type { LeasedPush } from "../topic/push-lease.js";
 import type { PushResult } from "../topic/push-settle.js";
@@ -42,6 +43,9 @@ export interface PushSenderParts {
 
 const notBegunMs = seconds(1);
 
+/** As of HTTP, for targets of every kind. */
+const forbidden = 403;
+
 export class PushSender {
   readonly #parts: PushSenderParts;
 
@@ -54,7 +58,7 @@ export class PushSender {
     const startMs = this.#parts.clock.monotonicMs();
     let outcomes: readonly AttemptOutcome[];
     try {
-      outcomes = await this.#attempt(target, leased);
+      outcomes = await this.#attemptAllowed(target, leased);
     } catch (error) {
       // Nothing that a target does comes here: it is the engine that refuses a key, or a mistake of ours.
       this.#parts.log.warn({ err: error }, "an attempt to deliver could not begin");
@@ -65,6 +69,28 @@ export class PushSender {
       const outcome = outcomes[index] ?? retryable("not_answered", "There was no outcome.");
       this.#logAttempt(target, push, outcome, elapsedMs);
       return this.#resultOf(target, push, outcome);
+    });
+  }
+
+  /** What the topic's data protection policy denies to the subscriber is not attempted. */
+  async #attemptAllowed(
+    target: PushTarget,
+    leased: readonly LeasedPush[],
+  ): Promise<readonly AttemptOutcome[]> {
+    const { topic, subscription } = target;
+    const refusals = leased.map(({ message }) =>
+      outboundRefusal(topic, message, subscription.owner),
+    );
+    const allowed = leased.filter((_push, index) => refusals[index] === undefined);
+    const attempted = allowed.length === 0 ? [] : await this.#attempt(target, allowed);
+    let next = 0;
+    return refusals.map((refusal) => {
+      if (refusal === undefined) {
+        next += 1;
+        return attempted[next - 1] ?? retryable("not_answered", "There was no outcome.");
+      }
+      const answer = { statusCode: forbidden, text: "" };
+      return permanent("data_protection_denied", refusal.error, answer);
     });
   }
 

@@ -28,6 +28,7 @@ import {
   type TopicHandlers,
 } from "./topic-handler-context.js";
 import { isFifoTopicName, parseNewTopicAddress } from "./topic-names.js";
+import { parseProtection } from "./topic-protection-handlers.js";
 import { renderTopic } from "./topic-render.js";
 import {
   applyTopicMask,
@@ -65,8 +66,10 @@ export function createTopicAdminHandlers(
       const asked = type === undefined ? undefined : type === "FIFO";
       const target = parseNewTopicAddress(violations, request.topic, asked, namespace);
       const isFifo = isFifoTopicName(target.name);
-      const settings = parseTopicSettings(violations, request.settings);
+      const given = parseTopicSettings(violations, request.settings);
       const exceeded = checkTopicPolicy(violations, target, request.settings?.policy);
+      const dataProtectionPolicy = parseProtection(violations, request.dataProtectionPolicy);
+      const settings = { ...given, ...(dataProtectionPolicy && { dataProtectionPolicy }) };
       checkTags(violations, "tags", request.tags);
       const identity = identify(violations, request.requestId, "CreateTopic", () =>
         CreateTopicRequest.encode({
@@ -79,13 +82,10 @@ export function createTopicAdminHandlers(
       if (exceeded !== undefined) throw exceeded;
       const later = findLaterTopicSetting(request.settings);
       if (later !== undefined) throw later;
-      if (request.dataProtectionPolicy !== "") {
-        throw notYet("Data protection policies are", "data_protection_policy");
-      }
       const command = { address: target, isFifo, settings, tags: request.tags, owner: senderId };
       const { outcome, isReplayed, report } = await execute({
         name: "CreateTopic",
-        bytes: Buffer.byteLength(settings.policy ?? ""),
+        bytes: Buffer.byteLength(settings.policy ?? "") + request.dataProtectionPolicy.length,
         isGrowing: true,
         decide: (transaction, stamp) => {
           const once = decideOnce(transaction, stamp, identity, jsonCodec<TopicCreated>(), () =>

@@ -4,6 +4,7 @@ import { createTopicAdminHandlers } from "./topic-admin-handlers.js";
 import { createTopicConsumeHandler } from "./topic-consume.js";
 import { createFilterHandlers } from "./topic-filter-handlers.js";
 import type { TopicHandlerParts, TopicHandlers } from "./topic-handler-context.js";
+import { createProtectionHandlers } from "./topic-protection-handlers.js";
 import { createPublishHandlers } from "./topic-publish-handlers.js";
 import { createConfirmHandlers } from "./topic-push-handlers.js";
 import { createSubscriptionHandlers } from "./topic-subscription-handlers.js";
@@ -17,8 +18,7 @@ export function createTopicHandlers(parts: TopicHandlerParts): TopicHandlers {
     ...createPublishHandlers(parts),
     ...createConfirmHandlers(parts),
     ...createFilterHandlers(),
-    putDataProtectionPolicy: later("Data protection policies are"),
-    getDataProtectionPolicy: later("Data protection policies are"),
+    ...createProtectionHandlers(parts),
     tail: createTailHandler(parts),
     consume: createTopicConsumeHandler(parts),
     startReplay: later("Replays are"),

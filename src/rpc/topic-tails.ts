@@ -6,6 +6,7 @@
 
 import type { SegmentNumber, Sequence } from "../base/brands.js";
 import type { Clock, Timer } from "../base/clock.js";
+import type { TopicSettings } from "../topic/limits.js";
 import type { TopicMessage } from "../topic/model.js";
 import type { StoredMessage } from "../topic/publish.js";
 import { TailMemory } from "../topic/tail-buffer.js";
@@ -14,7 +15,8 @@ import { TailWindow } from "../topic/tail-window.js";
 
 /** A tail, as it is told of its topic. Neither may throw. */
 export interface TailListener {
-  published(message: TopicMessage): void;
+  /** With the settings of the topic as it was published. */
+  published(message: TopicMessage, settings: TopicSettings): void;
   ended(): void;
 }
 
@@ -73,7 +75,9 @@ export class TopicTails {
   /** Messages that are durable now, in the order of their places. */
   published(stored: readonly StoredMessage[]): void {
     if (this.#channels.size === 0) return;
-    for (const { segment, message } of stored) this.#channels.get(segment)?.published(message);
+    for (const { topic, message } of stored) {
+      this.#channels.get(topic.segment)?.published(message, topic.settings);
+    }
   }
 
   /** The topic was deleted. */
@@ -123,9 +127,9 @@ class Channel implements TailChannel {
     this.#leaving = this.#clock.setTimer(tailLimits.windowKeptMs, () => this.drop());
   }
 
-  published(message: TopicMessage): void {
+  published(message: TopicMessage, settings: TopicSettings): void {
     this.window.add(message);
-    for (const listener of [...this.#listeners]) listener.published(message);
+    for (const listener of [...this.#listeners]) listener.published(message, settings);
   }
 
   end(): void {

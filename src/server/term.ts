@@ -134,6 +134,7 @@ export class Term {
       topics: createTopicHandlers({
         engine,
         clock,
+        log,
         receipts: new ReceiptCodec(secret),
         tails: this.#tails,
         draining: this.#draining.signal,

@@ -16,6 +16,7 @@ import { envelopeOf, subscriptionArn } from "./envelope.js";
 import { topicLimits } from "./limits.js";
 import { bodyFor } from "./message-for-target.js";
 import type { QueueTarget, Subscription, Topic, TopicMessage } from "./model.js";
+import { outboundRefusal } from "./protection/data-protection.js";
 import { carriedContent } from "./stream-content.js";
 import type { StateTransaction } from "./view.js";
 
@@ -24,7 +25,7 @@ export type DeliveryOutcome = "delivered" | "dead_lettered" | "given_up" | "expi
 
 /** Why a target did not take a message, and never will. */
 export interface Failure {
-  /** As a dead letter tells it: of queues `TARGET_GONE`, `TOO_MANY_ATTRIBUTES`, `MESSAGE_TOO_LONG`, `EXPIRED`. */
+  /** As a dead letter tells it: of queues `TARGET_GONE`, `TOO_MANY_ATTRIBUTES`, `MESSAGE_TOO_LONG`, `EXPIRED`, and `DATA_PROTECTION_DENIED`. */
   readonly reason: string;
   readonly error: string;
 }
@@ -68,6 +69,8 @@ export class QueueDeliveries {
       if (!subscription.settings.isExpiredToDeadLetters) return "expired";
       return this.giveUp(subscription, message, expired(expiresAt));
     }
+    const denied = outboundRefusal(this.#topic, message, subscription.owner);
+    if (denied !== undefined) return this.giveUp(subscription, message, denied);
     const queue = this.#findTarget(subscription.target);
     if (queue === undefined) return this.giveUp(subscription, message, gone(subscription));
     const entry = this.#entryFor(subscription, message, queue);

@@ -52,7 +52,7 @@ type Published = Extract<PublishResult, { kind: "published" }>;
 
 /** A message that is new, and the topic it is in. */
 export interface StoredMessage {
-  readonly segment: Topic["segment"];
+  readonly topic: Pick<Topic, "segment" | "settings">;
   readonly message: TopicMessage;
 }
 
@@ -191,7 +191,7 @@ class Appender {
       rememberPublished(topics, topic, ids.dedupId, once);
     }
     const counts = isCounted ? this.#count(message) : undefined;
-    const stored = { segment: topic.segment, message };
+    const stored = { topic, message };
     return { kind: "published", messageId, sequence: place, isDuplicate: false, counts, stored };
   }
 

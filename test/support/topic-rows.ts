@@ -80,6 +80,7 @@ export const topic: fc.Arbitrary<Topic> = fc.record({
       { maxLength: 3 },
     ),
     archiveRetentionMs: duration,
+    dataProtectionPolicy: maybe(text(300)),
   }),
   tags: fc
     .dictionary(text(20), text(20), { maxKeys: 50 })

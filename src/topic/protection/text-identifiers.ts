@@ -1,7 +1,7 @@
 // Sensitive texts: addresses of people and machines, and secrets. Each is looked for from where it must have something, an @ or a
 // first line, so that a long text without one is passed over quickly; no place is looked at more than a bounded number of times.
 
-import { isIPv6 } from "node:net";
+import { parseIpNetwork } from "../../policy/ip-network.js";
 import { merged } from "./number-identifiers.js";
 import type { Spans } from "./pattern-automaton.js";
 
@@ -66,7 +66,7 @@ export function findIpAddresses(text: string): Spans {
       /\w/.test(text.charAt(index - 1)) || /\w/.test(text.charAt(index + run.length));
     const address = run.endsWith("::") ? run : run.replace(/[.:]$/, "");
     if (isInWord || address.length > ipv6CharactersMax || address === "::") continue;
-    if (isIPv6(address)) six.push(index, index + address.length);
+    if (parseIpNetwork(address).kind === "network") six.push(index, index + address.length);
   }
   return merged(four, six);
 }
