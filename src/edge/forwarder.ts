@@ -47,9 +47,15 @@ export class ForwardedRefusal extends Error {
   }
 }
 
+/** What of a call with one request and one answer is passed on. */
+export type PassedOnCall = Pick<
+  ServerUnaryCall<Buffer, Buffer>,
+  "getPath" | "request" | "metadata" | "getDeadline"
+>;
+
 export interface Forwarder {
   /** Rejects with a ForwardedRefusal, or with a WireFault when the other node did not answer. */
-  unary(call: ServerUnaryCall<Buffer, Buffer>, context: CallContext): Promise<ForwardedReply>;
+  unary(call: PassedOnCall, context: CallContext): Promise<ForwardedReply>;
   /** Joins two streams, with the backpressure of each; resolves with how the other node ended it. */
   bidi(call: ServerDuplexStream<Buffer, Buffer>, context: CallContext): Promise<StatusObject>;
   /** As `bidi`, of a call with one request. */
@@ -103,7 +109,7 @@ class ChannelForwarder implements Forwarder {
     this.#client = clientOf(way, this.#credentials, unaryWindowBytes);
   }
 
-  unary(call: ServerUnaryCall<Buffer, Buffer>, context: CallContext): Promise<ForwardedReply> {
+  unary(call: PassedOnCall, context: CallContext): Promise<ForwardedReply> {
     return new Promise((resolve, reject) => {
       let bytes: Buffer | undefined;
       let headers: Metadata | undefined;

@@ -173,8 +173,9 @@ export class PushService implements PushPort, PagePorts {
     return { kind: outcome.kind };
   }
 
-  certificate(name: string): Promise<string | undefined> {
-    return this.#keys.certificate(name);
+  async certificate(name: string): ReturnType<PagePorts["certificate"]> {
+    const pem = await this.#keys.certificate(name);
+    return pem === undefined ? { kind: "unknown" } : { kind: "found", pem };
   }
 }
 
