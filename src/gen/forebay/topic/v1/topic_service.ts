@@ -11793,10 +11793,13 @@ export const TopicServiceDefinition = {
     },
     /**
      * Delivers archived messages to a subscription, in their order and through its filter; without an end it goes over into
-     * what is published, without a gap. One that is under way is replaced. Durable: it goes on after a restart. Errors:
+     * what is published, without a gap. What is published meanwhile waits for its end; what waited from before its beginning is
+     * passed over. One that is under way is replaced, and a paused subscription is resumed. Durable: it goes on after a restart.
+     * Errors:
      *   FAILED_PRECONDITION / NO_ARCHIVE: the topic has none.
      *   FAILED_PRECONDITION / SUBSCRIPTION_PENDING: the subscription is not confirmed.
      *   INVALID_ARGUMENT / REPLAY_RANGE: it begins before the archive (without `clamp`), in the future, or not before its end.
+     *   NOT_FOUND / SNAPSHOT_NOT_FOUND: the subscription has no snapshot of this name.
      *   RESOURCE_EXHAUSTED / REPLAY_LIMIT: 10 are under way for this topic.
      */
     startReplay: {
@@ -12307,10 +12310,13 @@ export const TopicServiceService = {
   },
   /**
    * Delivers archived messages to a subscription, in their order and through its filter; without an end it goes over into
-   * what is published, without a gap. One that is under way is replaced. Durable: it goes on after a restart. Errors:
+   * what is published, without a gap. What is published meanwhile waits for its end; what waited from before its beginning is
+   * passed over. One that is under way is replaced, and a paused subscription is resumed. Durable: it goes on after a restart.
+   * Errors:
    *   FAILED_PRECONDITION / NO_ARCHIVE: the topic has none.
    *   FAILED_PRECONDITION / SUBSCRIPTION_PENDING: the subscription is not confirmed.
    *   INVALID_ARGUMENT / REPLAY_RANGE: it begins before the archive (without `clamp`), in the future, or not before its end.
+   *   NOT_FOUND / SNAPSHOT_NOT_FOUND: the subscription has no snapshot of this name.
    *   RESOURCE_EXHAUSTED / REPLAY_LIMIT: 10 are under way for this topic.
    */
   startReplay: {
@@ -12629,10 +12635,13 @@ export interface TopicServiceServer extends UntypedServiceImplementation {
   consume: handleBidiStreamingCall<ConsumeRequest, ConsumeResponse>;
   /**
    * Delivers archived messages to a subscription, in their order and through its filter; without an end it goes over into
-   * what is published, without a gap. One that is under way is replaced. Durable: it goes on after a restart. Errors:
+   * what is published, without a gap. What is published meanwhile waits for its end; what waited from before its beginning is
+   * passed over. One that is under way is replaced, and a paused subscription is resumed. Durable: it goes on after a restart.
+   * Errors:
    *   FAILED_PRECONDITION / NO_ARCHIVE: the topic has none.
    *   FAILED_PRECONDITION / SUBSCRIPTION_PENDING: the subscription is not confirmed.
    *   INVALID_ARGUMENT / REPLAY_RANGE: it begins before the archive (without `clamp`), in the future, or not before its end.
+   *   NOT_FOUND / SNAPSHOT_NOT_FOUND: the subscription has no snapshot of this name.
    *   RESOURCE_EXHAUSTED / REPLAY_LIMIT: 10 are under way for this topic.
    */
   startReplay: handleUnaryCall<StartReplayRequest, StartReplayResponse>;
@@ -13152,10 +13161,13 @@ export interface TopicServiceClient extends Client {
   consume(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
   /**
    * Delivers archived messages to a subscription, in their order and through its filter; without an end it goes over into
-   * what is published, without a gap. One that is under way is replaced. Durable: it goes on after a restart. Errors:
+   * what is published, without a gap. What is published meanwhile waits for its end; what waited from before its beginning is
+   * passed over. One that is under way is replaced, and a paused subscription is resumed. Durable: it goes on after a restart.
+   * Errors:
    *   FAILED_PRECONDITION / NO_ARCHIVE: the topic has none.
    *   FAILED_PRECONDITION / SUBSCRIPTION_PENDING: the subscription is not confirmed.
    *   INVALID_ARGUMENT / REPLAY_RANGE: it begins before the archive (without `clamp`), in the future, or not before its end.
+   *   NOT_FOUND / SNAPSHOT_NOT_FOUND: the subscription has no snapshot of this name.
    *   RESOURCE_EXHAUSTED / REPLAY_LIMIT: 10 are under way for this topic.
    */
   startReplay(
