@@ -15,6 +15,7 @@ import type {
   DedupTime,
   OwnPlace,
   TopicCount,
+  TopicMemory,
   TopicSegment,
   TopicTransaction,
 } from "../topic/view.js";
@@ -40,6 +41,7 @@ import {
   topicKey,
   topicMessageKey,
 } from "./topic-keys.js";
+import { TopicMemories } from "./topic-memories.js";
 import { newTopicCounters } from "./topic-rows.js";
 
 const prefixOf = ({ slot, segment }: TopicSegment): string => segmentPrefix(slot, segment);
@@ -52,11 +54,17 @@ export class TopicState implements TopicTransaction {
   readonly pushes: PushRows;
   readonly archives: ArchiveRows;
   readonly #rows: RowAccess;
+  readonly #memories: TopicMemories;
 
   constructor(rows: RowAccess) {
     this.#rows = rows;
+    this.#memories = new TopicMemories(rows);
     this.pushes = new PushRows(rows);
     this.archives = new ArchiveRows(rows);
+  }
+
+  memory<Memory extends TopicMemory>(topic: TopicSegment, make: () => Memory): Memory {
+    return this.#memories.of(prefixOf(topic), make);
   }
 
   findTopic(namespace: Namespace, name: TopicName): Topic | undefined {
@@ -186,6 +194,7 @@ export class TopicState implements TopicTransaction {
   insertSubscription(topic: Topic, subscription: Subscription): void {
     const prefix = prefixOf(topic);
     const { id, kind, endpoint } = subscription;
+    this.#memories.changed(prefix, id);
     const { namespace, name, slot, segment } = topic;
     this.#rows.put(tables.subscription, subscriptionKey(prefix, id), subscription);
     this.#rows.put(tables.endpoint, endpointKey(prefix, kind, endpoint), id);
@@ -198,6 +207,7 @@ export class TopicState implements TopicTransaction {
 
   putSubscription(topic: TopicSegment, subscription: Subscription, previous: Subscription): void {
     const prefix = prefixOf(topic);
+    this.#memories.changed(prefix, subscription.id);
     this.#removePlaces(prefix, previous);
     const key = subscriptionKey(prefix, subscription.id);
     this.#rows.put(tables.subscription, key, subscription);
@@ -226,6 +236,7 @@ export class TopicState implements TopicTransaction {
   ): void {
     const prefix = prefixOf(topic);
     const { id, kind, endpoint } = subscription;
+    this.#memories.changed(prefix, id);
     this.#removePlaces(prefix, subscription);
     this.pushes.removeSubscription(topic, subscription);
     this.archives.removeSubscription(topic, id);

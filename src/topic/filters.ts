@@ -63,6 +63,13 @@ export function isFor(
   return filter?.matches(factsOf(message, kind)) ?? false;
 }
 
+/** A filter that is kept elsewhere; undefined: it cannot be read and takes nothing. */
+export function compiledFor({ policy, scope }: FilterVersion): CompiledFilter | undefined {
+  if (policy === undefined) return undefined;
+  const parsed = parseFilterPolicy(policy, scope);
+  return parsed.kind === "invalid" ? undefined : compileFilter(parsed.policy);
+}
+
 // Both are kept because a round looks at some messages for many subscriptions, and the next round at others for the same ones.
 
 /** Filters kept ready, some 10 KB each; the one that was used first goes first. */
@@ -84,7 +91,8 @@ function compiledOf(policy: string, scope: FilterVersion["scope"]): CompiledFilt
   return filter;
 }
 
-function factsOf(message: TopicMessage, kind: TargetKind): MessageFacts {
+/** What filters of subscriptions of a kind see of a message. */
+export function factsOf(message: TopicMessage, kind: TargetKind): MessageFacts {
   const known = facts.get(message) ?? new Map<TargetKind, MessageFacts>();
   facts.set(message, known);
   const before = known.get(kind);

@@ -52,10 +52,13 @@ export const topicLimits = {
   passMessagesMax: 64,
   passBytesMax: 1_048_576,
   /** A step ends after so many copies or bytes of copies, save that one subscription always gets its messages. */
-  stepCopiesMax: 100,
+  stepCopiesMax: 250,
   stepBytesMax: 1_048_576,
   /** Subscriptions that a step looks at; most may have a filter that keeps everything back. */
   stepSubscriptionsMax: 1_000,
+  /** Subscriptions of a topic, and characters of their filters, that are kept in memory between steps: some 60 MB with 10,000. */
+  keptSubscriptionsMax: 20_000,
+  keptPolicyCharactersMax: 4_194_304,
   /** A publish hands its message on by itself to so many subscriptions, if all copies together are no longer than so many bytes. */
   inlineSubscriptionsMax: 10,
   inlineBytesMax: 262_144,

@@ -31,7 +31,19 @@ export interface DedupTime {
   readonly key: string;
 }
 
+/** What rules keep of a topic between commands, worked out from its rows. */
+export interface TopicMemory {
+  /** How much it is, beside others: subscriptions kept. */
+  readonly weight: number;
+  /** A subscription was made, changed or removed. */
+  subscriptionChanged(id: Buffer): void;
+  /** Messages that were published are not any more: the command was rejected, or found no room on the disk. */
+  messagesUndone(): void;
+}
+
 export interface TopicView {
+  /** What is kept of a topic; made where nothing is, or where a change of subscriptions was undone. */
+  memory<Memory extends TopicMemory>(topic: TopicSegment, make: () => Memory): Memory;
   findTopic(namespace: Namespace, name: TopicName): Topic | undefined;
   /** Topics of a namespace in name order, from the first name at or after `from`. */
   topicsFrom(namespace: Namespace, from: string): Iterable<Topic>;
