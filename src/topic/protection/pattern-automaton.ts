@@ -123,21 +123,37 @@ type PatternNodeSet = Extract<PatternNode, { kind: "characters" }>["set"];
 const unitCount = 0x1_0000;
 const bytesOfSet = statesMax / 8;
 
-/** For every byte of a set of states and every value of it, two words: what its states lead to. */
-function leadTable(leads: readonly bigint[]): Int32Array {
-  const table = new Int32Array(bytesOfSet * 256 * 2);
+/** Where sets of states lead: for every byte of a set and every value of it, in two words. */
+interface Leads {
+  readonly low: Int32Array;
+  readonly high: Int32Array;
+}
+
+function leadsOf(leads: readonly bigint[]): Leads {
+  const low = new Int32Array(bytesOfSet * 256);
+  const high = new Int32Array(bytesOfSet * 256);
   for (let place = 0; place < bytesOfSet; place += 1) {
     for (let value = 1; value < 256; value += 1) {
       let set = 0n;
       for (let bit = 0; bit < 8; bit += 1) {
         if (((value >> bit) & 1) === 1) set |= leads[place * 8 + bit] ?? 0n;
       }
-      const at = (place * 256 + value) * 2;
-      table[at] = Number(BigInt.asIntN(32, set));
-      table[at + 1] = Number(BigInt.asIntN(32, set >> 32n));
+      [low[place * 256 + value], high[place * 256 + value]] = wordsOf(set);
     }
   }
-  return table;
+  return { low, high };
+}
+
+/** One word of where a set leads. */
+function lead(table: Int32Array, low: number, high: number): number {
+  let to = 0;
+  for (let rest = low, base = 0; rest !== 0; rest >>>= 8, base += 256) {
+    to |= table[base + (rest & 0xff)] ?? 0;
+  }
+  for (let rest = high, base = 1_024; rest !== 0; rest >>>= 8, base += 256) {
+    to |= table[base + (rest & 0xff)] ?? 0;
+  }
+  return to;
 }
 
 const wordsOf = (set: bigint): readonly [number, number] => [
@@ -174,8 +190,8 @@ class Scanner {
   /** For each class the states that match it. */
   readonly #low: Int32Array;
   readonly #high: Int32Array;
-  readonly #next: Int32Array;
-  readonly #previous: Int32Array;
+  readonly #next: Leads;
+  readonly #previous: Leads;
   readonly #first: readonly [number, number];
   readonly #last: readonly [number, number];
   /** The sets of a stretch of text in which some match is under way. */
@@ -187,8 +203,8 @@ class Scanner {
     const matched = this.#classify(sets);
     this.#low = Int32Array.from(matched, (set) => wordsOf(set)[0]);
     this.#high = Int32Array.from(matched, (set) => wordsOf(set)[1]);
-    this.#next = leadTable(follow);
-    this.#previous = leadTable(
+    this.#next = leadsOf(follow);
+    this.#previous = leadsOf(
       follow.map((_set, state) =>
         follow.reduce(
           (before, set, from) =>
@@ -224,6 +240,7 @@ class Scanner {
 
   find(text: string): Spans {
     const spans: number[] = [];
+    const next = this.#next;
     let low = 0;
     let high = 0;
     let begin = 0;
@@ -236,7 +253,9 @@ class Scanner {
         high = 0;
       } else {
         const kind = this.#classOf[text.charCodeAt(at)] ?? 0;
-        [low, high] = this.#step(this.#next, low, high);
+        const before = low;
+        low = lead(next.low, low, high);
+        high = lead(next.high, before, high);
         if (isAtEdge(this.#before, text, at) && (this.#before !== "text_edge" || at === 0)) {
           low |= this.#first[0];
           high |= this.#first[1];
@@ -271,11 +290,14 @@ class Scanner {
   /** The way back through a stretch. No match leaves it, since at both its ends none is under way. */
   #cover(text: string, begin: number, end: number, spans: number[]): void {
     const found: number[] = [];
+    const previous = this.#previous;
     let low = 0;
     let high = 0;
     for (let at = end - 1; at >= begin; at -= 1) {
       const kind = this.#classOf[text.charCodeAt(at)] ?? 0;
-      [low, high] = this.#step(this.#previous, low, high);
+      const after = low;
+      low = lead(previous.low, low, high);
+      high = lead(previous.high, after, high);
       const isEnd = isAtEdge(this.#after, text, at + 1);
       if (isEnd && (this.#after !== "text_edge" || at + 1 === text.length)) {
         low |= this.#last[0];
@@ -296,30 +318,7 @@ class Scanner {
     }
     if (this.#stretch.length > stretchKeptMax) this.#stretch = new Int32Array(1_024);
   }
-
-  #step(table: Int32Array, low: number, high: number): readonly [number, number] {
-    if (low === 0 && high === 0) return dead;
-    let toLow = 0;
-    let toHigh = 0;
-    for (let place = 0; place < 4; place += 1) {
-      const lowByte = (low >>> (place * 8)) & 0xff;
-      if (lowByte !== 0) {
-        const at = ((place << 8) | lowByte) << 1;
-        toLow |= table[at] ?? 0;
-        toHigh |= table[at + 1] ?? 0;
-      }
-      const highByte = (high >>> (place * 8)) & 0xff;
-      if (highByte !== 0) {
-        const at = (((place + 4) << 8) | highByte) << 1;
-        toLow |= table[at] ?? 0;
-        toHigh |= table[at + 1] ?? 0;
-      }
-    }
-    return [toLow, toHigh];
-  }
 }
-
-const dead = [0, 0] as const;
 
 /** What is kept between two texts. */
 const stretchKeptMax = 65_536;
