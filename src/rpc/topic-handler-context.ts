@@ -43,6 +43,8 @@ export interface TopicHandlerParts {
     begin(topic: Pick<Topic, "namespace" | "name">): void;
     reap(): void;
   };
+  /** Is told of replays that were started, and of subscriptions that were resumed. */
+  readonly replayer: { begin(subscription: Buffer): void };
   /** Delivers to webhooks and functions. */
   readonly pushes: PushPort;
 }

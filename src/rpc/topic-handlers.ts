@@ -7,6 +7,7 @@ import type { TopicHandlerParts, TopicHandlers } from "./topic-handler-context.j
 import { createProtectionHandlers } from "./topic-protection-handlers.js";
 import { createPublishHandlers } from "./topic-publish-handlers.js";
 import { createConfirmHandlers } from "./topic-push-handlers.js";
+import { createReplayHandlers, createSnapshotHandlers } from "./topic-replay-handlers.js";
 import { createSubscriptionHandlers } from "./topic-subscription-handlers.js";
 import { createTailHandler } from "./topic-tail.js";
 import { notYet } from "./wire-errors.js";
@@ -19,15 +20,10 @@ export function createTopicHandlers(parts: TopicHandlerParts): TopicHandlers {
     ...createConfirmHandlers(parts),
     ...createFilterHandlers(),
     ...createProtectionHandlers(parts),
+    ...createReplayHandlers(parts),
+    ...createSnapshotHandlers(parts),
     tail: createTailHandler(parts),
     consume: createTopicConsumeHandler(parts),
-    startReplay: later("Replays are"),
-    stopReplay: later("Replays are"),
-    getReplay: later("Replays are"),
-    listReplays: later("Replays are"),
-    createSnapshot: later("Replays are"),
-    deleteSnapshot: later("Replays are"),
-    listSnapshots: later("Replays are"),
     listUndeliverable: later("Undeliverable messages are"),
     redriveUndeliverable: later("Undeliverable messages are"),
     listDeliveryAttempts: later("Delivery attempts are"),

@@ -17,6 +17,7 @@ import { subscriptionEtag, topicEtag } from "../topic/topic-name.js";
 import { localCaller } from "./handler-context.js";
 import { duration, timestamp } from "./render.js";
 import { renderEffectivePolicy } from "./topic-delivery-policy.js";
+import { renderReplay } from "./topic-replay-parse.js";
 import { renderSubscriptionSettings, renderTopicSettings, targetKinds } from "./topic-settings.js";
 import { renderStreamSettings } from "./topic-stream-settings.js";
 
@@ -106,6 +107,7 @@ export function renderSubscription(
         subscription: subscription.settings.deliveryPolicy,
       }),
     ),
+    replay: report.replay && renderReplay(report.replay),
     counters: hasCounters ? renderSubscriptionCounters(report) : undefined,
   };
 }

@@ -58,6 +58,7 @@ export function replicaHandlers(parts: ReplicaHandlerParts): ServedHandlers {
       requestKeepMs,
       distributor: { begin: () => undefined, reap: () => undefined },
       pushes: noPushes,
+      replayer: { begin: () => undefined },
     }),
   };
 }

@@ -13,6 +13,7 @@ import type { CommitLog } from "../engine/commit-log.js";
 import { Distributor } from "../engine/distributor.js";
 import { Engine } from "../engine/engine.js";
 import { Mover } from "../engine/mover.js";
+import { Replayer } from "../engine/replayer.js";
 import { Scheduler } from "../engine/scheduler.js";
 import { Sweeper } from "../engine/sweeper.js";
 import { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js";
@@ -69,6 +70,7 @@ export class Term {
   readonly #scheduler: Scheduler;
   readonly #sweeper: Sweeper;
   readonly #distributor: Distributor;
+  readonly #replayer: Replayer;
   /** Webhooks and functions, and the pages about them. */
   readonly pushes: PushService;
   readonly #tails: TopicTails;
@@ -108,6 +110,15 @@ export class Term {
       moved: (topic) => this.#distributor.begin(topic),
       log,
     });
+    this.#replayer = new Replayer({
+      engine,
+      clock,
+      moved: (topic) => {
+        this.#distributor.begin(topic);
+        this.pushes.begin(topic);
+      },
+      failed: (error) => log.error({ err: error }, "a replay failed; it is tried again"),
+    });
     this.#tails = new TopicTails(clock);
     // Every open stream listens.
     setMaxListeners(0, this.#draining.signal);
@@ -142,6 +153,7 @@ export class Term {
         requestKeepMs,
         distributor: this.#distributor,
         pushes: this.pushes,
+        replayer: this.#replayer,
       }),
     };
   }
@@ -172,7 +184,14 @@ export class Term {
   }
 
   async #stopWorkers(): Promise<void> {
-    const workers = [this.#sweeper, this.#mover, this.#scheduler, this.#distributor, this.pushes];
+    const workers = [
+      this.#sweeper,
+      this.#mover,
+      this.#scheduler,
+      this.#distributor,
+      this.#replayer,
+      this.pushes,
+    ];
     await Promise.all(workers.map((worker) => worker.stop()));
   }
 
@@ -182,6 +201,7 @@ export class Term {
     this.#mover.start();
     this.#scheduler.start();
     this.#distributor.start();
+    this.#replayer.start();
     this.pushes.start();
   }
 

@@ -17,6 +17,7 @@ import { topicLimits } from "./limits.js";
 import { bodyFor } from "./message-for-target.js";
 import type { QueueTarget, Subscription, Topic, TopicMessage } from "./model.js";
 import { outboundRefusal } from "./protection/data-protection.js";
+import { replayedDedupId } from "./replay-dedup.js";
 import { carriedContent } from "./stream-content.js";
 import type { StateTransaction } from "./view.js";
 
@@ -113,17 +114,18 @@ export class QueueDeliveries {
   }
 
   #entryFor(subscription: Subscription, message: TopicMessage, queue: Queue): SendEntry {
-    const { deliverAt, expiresAt, groupId, dedupId } = message;
+    const { deliverAt, expiresAt, groupId } = message;
     const { now } = this.#stamp;
     const startsAt = deliverAt !== undefined && deliverAt > now ? deliverAt : now;
     const hasGroup = queue.isFifo || !this.#topic.isFifo;
     const hasDedup = queue.isFifo || queue.settings.dedupWindowMs > 0;
-    const ids = {
-      groupId: hasGroup ? groupId : undefined,
-      dedupId: hasDedup ? dedupId : undefined,
-    };
     const { kind, settings } = subscription;
     const isStream = kind === "stream";
+    const ids = {
+      groupId: hasGroup ? groupId : undefined,
+      // The queue of a stream remembers none, and its consumers are told the message's own.
+      dedupId: !hasDedup ? undefined : isStream ? message.dedupId : replayedDedupId(message),
+    };
     const keepsExpiry = isStream && settings.isExpiredToDeadLetters;
     const content = isStream
       ? carriedContent(message, { ...ids, senderId: this.#senderId, keepsExpiry })

@@ -23,7 +23,7 @@ export function envelopeOf(topic: Topic, message: TopicMessage, body: Buffer, id
     message: body.toString(message.isText ? "utf8" : "base64"),
     publishedAt: message.publishedAt,
     attributes: message.attributes,
-    isReplayed: false,
+    isReplayed: message.replayId !== undefined,
   } as const;
   return notificationEnvelope(content, unsubscribeUrl("", subscriptionArn(topic, id)), undefined);
 }
