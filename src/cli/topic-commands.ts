@@ -17,6 +17,7 @@ import { usageFailure } from "./failure.js";
 import { addFilterCommands } from "./filter-commands.js";
 import { bodyOf, readInput } from "./input.js";
 import type { Row } from "./output.js";
+import { addProtectCommand } from "./protect-command.js";
 import { addSubscribeCommands } from "./subscribe-commands.js";
 import { addConsumeCommand, addTailCommand } from "./tail-commands.js";
 import { numbered } from "./topic-attributes.js";
@@ -36,6 +37,7 @@ export function addTopicCommands(program: Command, context: CliContext): void {
   addInfo(topic, context);
   addRemove(topic, context);
   addSubscriptions(topic, context);
+  addProtectCommand(topic, context);
   for (const parent of [topic, program]) {
     addSubscribeCommands(parent, context);
     addPublish(parent, context);

@@ -180,7 +180,7 @@ export class Topic {
    *
    * @throws ForebayError TOPIC_NOT_FOUND, EMPTY_MESSAGE, INVALID_MESSAGE_CONTENTS, MESSAGE_TOO_LONG, INVALID_SUBJECT,
    * STRUCTURE_NOT_JSON, STRUCTURE_NO_DEFAULT, INVALID_ATTRIBUTE_NAME, INVALID_ATTRIBUTE_TYPE, INVALID_ATTRIBUTE_VALUE,
-   * GROUP_ID_REQUIRED, DEDUP_ID_REQUIRED, DEDUP_ID_NOT_ALLOWED, STORAGE_FULL, REQUEST_ID_REUSED.
+   * GROUP_ID_REQUIRED, DEDUP_ID_REQUIRED, DEDUP_ID_NOT_ALLOWED, DATA_PROTECTION_DENIED, STORAGE_FULL, REQUEST_ID_REUSED.
    */
   async publish(
     body: Body,
@@ -275,6 +275,24 @@ export class Topic {
     const request = { topic: this.name, token, authenticateOnUnsubscribe: false };
     const response = await this.#connection.unary(methods.confirmSubscription, request, options);
     return subscriptionOf(response.subscription);
+  }
+
+  /**
+   * Sets what is looked for in messages and what is done about it, a JSON document as Amazon SNS has it; empty text removes it.
+   *
+   * @throws ForebayError TOPIC_NOT_FOUND, INVALID_POLICY.
+   */
+  async protect(dataProtectionPolicy: string, options: CallOptions = {}): Promise<void> {
+    const request = { topic: this.name, dataProtectionPolicy };
+    await this.#connection.unary(methods.putDataProtectionPolicy, request, options);
+  }
+
+  /** The data protection policy as it was set; empty text without one. @throws ForebayError TOPIC_NOT_FOUND. */
+  async protection(options: CallOptions = {}): Promise<string> {
+    const request = { topic: this.name };
+    const { getDataProtectionPolicy } = methods;
+    const response = await this.#connection.unary(getDataProtectionPolicy, request, options);
+    return response.dataProtectionPolicy;
   }
 
   /**
