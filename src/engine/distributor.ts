@@ -7,6 +7,7 @@
 
 import type { Clock, Timer } from "../base/clock.js";
 import { decideReapTopics } from "../topic/administer-topic.js";
+import type { ToSign } from "../topic/envelope.js";
 import { decideFanOut, decideFindFanOuts } from "../topic/fan-out.js";
 import { topicLimits } from "../topic/limits.js";
 import type { Topic } from "../topic/model.js";
@@ -24,6 +25,8 @@ type TopicNames = Pick<Topic, "namespace" | "name">;
 export interface DistributorParts {
   readonly engine: Pick<Engine, "executeIfIdle">;
   readonly clock: Clock;
+  /** Has signatures made, which later steps find. */
+  readonly sign: (unsigned: readonly ToSign[]) => Promise<void>;
   /** A bug or a corrupt row; it is tried again later. */
   readonly failed: (error: unknown) => void;
 }
@@ -154,7 +157,11 @@ export class Distributor {
       isGrowing: true,
       decide: (transaction, stamp) => decideFanOut(transaction, job.topic, stamp),
     });
-    if (decision?.kind !== "accepted") return "later";
+    if (decision === undefined) return "later";
+    if (decision.kind === "rejected") {
+      await this.#parts.sign(decision.rejection.unsigned);
+      return job;
+    }
     return decision.outcome.hasMore ? job : "done";
   }
 

@@ -12,6 +12,7 @@ import { endpointOf, type PushTarget } from "../delivery/push-requests.js";
 import { PushSender } from "../delivery/push-sender.js";
 import { createSystemResolve } from "../delivery/resolver.js";
 import { arnPrefixDefault, subscriptionArnOf } from "../delivery/resource-names.js";
+import type { Signer } from "../delivery/signing-identity.js";
 import { SigningKeys } from "../delivery/signing-keys.js";
 import {
   judgeTarget,
@@ -171,6 +172,11 @@ export class PushService implements PushPort, PagePorts {
       this.ask();
     }
     return { kind: outcome.kind };
+  }
+
+  /** What signs messages now; for those that go to queues too. */
+  signer(): Promise<Signer> {
+    return this.#keys.signer();
   }
 
   async certificate(name: string): ReturnType<PagePorts["certificate"]> {

@@ -8,6 +8,7 @@ import type { Clock } from "../base/clock.js";
 import type { Ids } from "../base/ids.js";
 import type { Log } from "../base/log.js";
 import type { Config } from "../config/settings.js";
+import { MessageSignatures } from "../delivery/message-signatures.js";
 import type { Metrics } from "../edge/metrics.js";
 import type { CommitLog } from "../engine/commit-log.js";
 import { Distributor } from "../engine/distributor.js";
@@ -76,7 +77,7 @@ export class Term {
   readonly #tails: TopicTails;
   readonly #draining = new AbortController();
 
-  private constructor(engine: Engine, parts: TermParts) {
+  private constructor(engine: Engine, signatures: MessageSignatures, parts: TermParts) {
     const { clock, config, log, metrics, secret } = parts;
     this.engine = engine;
     this.#sweeper = new Sweeper({
@@ -99,6 +100,7 @@ export class Term {
     this.#distributor = new Distributor({
       engine,
       clock,
+      sign: async (unsigned) => signatures.sign(await this.pushes.signer(), unsigned),
       failed: (error) =>
         log.error({ err: error }, "messages of a topic were not handed on; it is tried again"),
     });
@@ -161,10 +163,12 @@ export class Term {
   /** A term over an open store; it decides nothing by itself before `begin`. */
   static async prepare(parts: TermParts): Promise<Term> {
     const { store, clock, ids, config, metrics, log, failed, commitLog } = parts;
+    const signatures = new MessageSignatures(config.publicBaseUrl);
     const engine = await Engine.start({
       store,
       clock,
       ids,
+      envelopes: signatures,
       limits: {
         commandsPendingMax: config.commandsPendingMax,
         uncommittedBytesMax: config.uncommittedBytesMax,
@@ -175,7 +179,7 @@ export class Term {
       observer: observeEngine(metrics, log, failed),
       ...(commitLog && { log: commitLog }),
     });
-    return new Term(engine, parts);
+    return new Term(engine, signatures, parts);
   }
 
   /** Move tasks that run, for metrics. */

@@ -12,7 +12,7 @@ import { letJoin } from "../queue/scheduled-messages.js";
 import { refusalOf, type SendEntry, sendEntry } from "../queue/send-message.js";
 import type { Stamp } from "../queue/stamp.js";
 import { admit } from "../queue/stored-messages.js";
-import { envelopeOf, subscriptionArn } from "./envelope.js";
+import { envelopeOf, subscriptionArn, type ToSign } from "./envelope.js";
 import { topicLimits } from "./limits.js";
 import { bodyFor } from "./message-for-target.js";
 import type { QueueTarget, Subscription, Topic, TopicMessage } from "./model.js";
@@ -57,11 +57,18 @@ export class QueueDeliveries {
   readonly #reached = new Map<number, OpenQueue>();
   /** Of messages alone, which are the same for every queue; an envelope names its subscription. */
   readonly #rawForms = new Map<Sequence, Form>();
+  /** By their keys. */
+  readonly #unsigned = new Map<string, ToSign>();
 
   constructor(transaction: StateTransaction, topic: Topic, stamp: Stamp) {
     this.#transaction = transaction;
     this.#topic = topic;
     this.#stamp = stamp;
+  }
+
+  /** What envelopes went without that should be signed; whoever can have it signed rejects the command and tries again then. */
+  get unsigned(): readonly ToSign[] {
+    return [...this.#unsigned.values()];
   }
 
   deliver(subscription: Subscription, message: TopicMessage): DeliveryOutcome {
@@ -164,8 +171,10 @@ export class QueueDeliveries {
 
   #formOf({ id, kind, settings }: Subscription, message: TopicMessage): Form {
     if (!settings.isRaw) {
-      const envelope = envelopeOf(this.#topic, message, bodyFor(message, kind), id);
-      return formOf(Buffer.from(envelope, "utf8"), true);
+      const target = { id, kind };
+      const { text, missing } = envelopeOf(this.#topic, message, target, this.#stamp.envelopes);
+      if (missing !== undefined) this.#unsigned.set(missing.key, missing);
+      return formOf(Buffer.from(text, "utf8"), true);
     }
     if (kind !== "queue") return formOf(bodyFor(message, kind), message.isText);
     const known = this.#rawForms.get(message.sequence);

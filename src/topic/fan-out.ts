@@ -7,11 +7,12 @@
 
 import { after, type EpochMs, type Sequence, sequence } from "../base/brands.js";
 import { orUnreadable } from "../queue/readable.js";
-import { accept } from "../queue/rejections.js";
+import { accept, type Decided } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import { archivedFrom, expireArchive, isArchiveTooOld } from "./archive.js";
 import { laneAt, lanePlaceOf } from "./counters.js";
 import { type DeliveryOutcome, QueueDeliveries } from "./deliver-to-queue.js";
+import type { ToSign } from "./envelope.js";
 import { isFor } from "./filters.js";
 import { topicLimits } from "./limits.js";
 import type { Deliveries, Subscription, Topic, TopicCounters, TopicMessage } from "./model.js";
@@ -26,18 +27,26 @@ export interface FanOutStep {
   readonly hasMore: boolean;
 }
 
+/** The step is to be taken again when this is signed. */
+export interface Unsigned {
+  readonly kind: "unsigned";
+  readonly unsigned: readonly ToSign[];
+}
+
 /** One step of a topic; one that is gone has nothing left to do. */
 export function decideFanOut(
   transaction: StateTransaction,
   address: Pick<TopicAddress, "namespace" | "name">,
   stamp: Stamp,
-): TopicDecided<FanOutStep> {
+): Decided<FanOutStep, Unsigned> {
   const topic = findTopic(transaction.topics, { ...address, given: address.name });
   if (topic === undefined) return accept({ copies: 0, hasMore: false });
   const hasDropped = expireBacklog(transaction, topic, stamp);
   const hasExpired = expireArchive(transaction.topics, topic, stamp) || hasDropped;
   const fanOut = new FanOut(transaction, topic, stamp);
   fanOut.step();
+  const { unsigned } = fanOut;
+  if (unsigned.length > 0) return { kind: "rejected", rejection: { kind: "unsigned", unsigned } };
   return accept({ copies: fanOut.copies, hasMore: fanOut.close() || hasExpired });
 }
 
@@ -123,6 +132,10 @@ export class FanOut {
     this.#deliveries = new QueueDeliveries(transaction, topic, stamp);
     this.#stored = transaction.topics.counters(topic);
     this.#counters = counters ?? this.#stored;
+  }
+
+  get unsigned(): readonly ToSign[] {
+    return this.#deliveries.unsigned;
   }
 
   /** Those who catch up come first: while the lane has work they would never come near it. */

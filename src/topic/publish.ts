@@ -5,6 +5,7 @@ import { after, type DurationMs, type Sequence, sequence } from "../base/brands.
 import { accept } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import { archivePublished } from "./archive.js";
+import { isSigning } from "./envelope.js";
 import { FanOut } from "./fan-out.js";
 import { isFor } from "./filters.js";
 import { topicLimits } from "./limits.js";
@@ -240,7 +241,19 @@ class Appender {
     return (
       lane.from === nextSequence &&
       confirmed <= topicLimits.inlineSubscriptionsMax &&
-      this.#bytes * confirmed <= topicLimits.inlineBytesMax
+      this.#bytes * confirmed <= topicLimits.inlineBytesMax &&
+      !this.#isSigned()
     );
+  }
+
+  /** Whether a queue is to get an envelope that is signed: what signs does not do so inside of a command. */
+  #isSigned(): boolean {
+    if (!isSigning(this.#topic, this.#stamp.envelopes)) return false;
+    let left: number = topicLimits.inlineSubscriptionsMax;
+    for (const each of this.#transaction.topics.subscriptionsAfter(this.#topic, Buffer.alloc(0))) {
+      if (left === 0 || (each.kind === "queue" && !each.settings.isRaw)) return true;
+      left -= 1;
+    }
+    return false;
   }
 }
