@@ -9,7 +9,8 @@ import { functionDefaults } from "../topic/limits.js";
 import { outboundRefusal } from "../topic/protection/data-protection.js";
 import type { LeasedConfirmation, SettleConfirmation } from "../topic/push-confirmations.js";
 import type { LeasedPush } from "../topic/push-lease.js";
-import type { PushResult } from "../topic/push-settle.js";
+import type { PushAttempt, PushResult, PushSettlement } from "../topic/push-settle.js";
+import { deliveryRecord, isLogged } from "./delivery-log.js";
 import type { FunctionClient } from "./function-client.js";
 import { type AttemptOutcome, permanent, retryable } from "./outcome.js";
 import {
@@ -22,11 +23,13 @@ import {
   policyOf,
   type RequestContext,
   tlsOf,
-  topicArn,
 } from "./push-requests.js";
 import { nextAttemptDelay } from "./retry-delays.js";
 import type { SigningKeys } from "./signing-keys.js";
 import type { WebhookClient } from "./webhook-client.js";
+
+/** An attempt to deliver one message, and what is to become of the message. */
+export type Attempt = Pick<PushSettlement, "result" | "attempt">;
 
 export interface PushSenderParts {
   readonly webhooks: Pick<WebhookClient, "post">;
@@ -36,8 +39,6 @@ export interface PushSenderParts {
   readonly clock: Clock;
   /** From 0 to 1, by chance; undefined: delays have no jitter. */
   readonly chance: (() => number) | undefined;
-  /** As that, for which successes are logged. */
-  readonly sample: () => number;
   readonly log: Log;
 }
 
@@ -54,7 +55,8 @@ export class PushSender {
   }
 
   /** What is to become of each message, in their order. Never rejects. */
-  async deliver(target: PushTarget, leased: readonly LeasedPush[]): Promise<readonly PushResult[]> {
+  async deliver(target: PushTarget, leased: readonly LeasedPush[]): Promise<readonly Attempt[]> {
+    const startedAt = this.#parts.clock.now();
     const startMs = this.#parts.clock.monotonicMs();
     let outcomes: readonly AttemptOutcome[];
     try {
@@ -62,13 +64,24 @@ export class PushSender {
     } catch (error) {
       // Nothing that a target does comes here: it is the engine that refuses a key, or a mistake of ours.
       this.#parts.log.warn({ err: error }, "an attempt to deliver could not begin");
-      return leased.map(() => ({ kind: "released", delayMs: notBegunMs }));
+      const told = { startedAt, durationMs: 0, statusCode: undefined, response: "", error: "" };
+      return leased.map(() => ({
+        result: { kind: "released", delayMs: notBegunMs },
+        attempt: told,
+      }));
     }
-    const elapsedMs = this.#parts.clock.monotonicMs() - startMs;
+    const durationMs = Math.round(this.#parts.clock.monotonicMs() - startMs);
     return leased.map((push, index) => {
       const outcome = outcomes[index] ?? retryable("not_answered", "There was no outcome.");
-      this.#logAttempt(target, push, outcome, elapsedMs);
-      return this.#resultOf(target, push, outcome);
+      const attempt = {
+        startedAt,
+        durationMs,
+        statusCode: outcome.answer?.statusCode,
+        response: outcome.answer?.text ?? "",
+        error: outcome.kind === "delivered" ? "" : outcome.error,
+      };
+      this.#logAttempt(target, push, outcome, attempt);
+      return { result: this.#resultOf(target, push, outcome), attempt };
     });
   }
 
@@ -184,41 +197,13 @@ export class PushSender {
 
   /** In the form of SNS's delivery status logs. */
   #logAttempt(
-    { topic, subscription }: PushTarget,
-    { message, attempt, firstAttemptAt }: LeasedPush,
+    target: PushTarget,
+    push: LeasedPush,
     outcome: AttemptOutcome,
-    elapsedMs: number,
+    attempt: PushAttempt,
   ): void {
     if (outcome.kind === "retryable" && outcome.reason === "shut_down") return;
-    const isSuccess = outcome.kind === "delivered";
-    const wanted = topic.settings.deliveryLogging.find(({ kind }) => kind === subscription.kind);
-    const isWanted = isSuccess
-      ? this.#parts.sample() * 100 < (wanted?.successSamplePercent ?? 0)
-      : (wanted?.areFailuresLogged ?? true);
-    if (!isWanted) return;
-    const { answer } = outcome;
-    this.#parts.log.info(
-      {
-        notification: {
-          messageId: uuidText(message.messageId),
-          topicArn: topicArn(topic),
-          timestamp: message.publishedAt,
-        },
-        delivery: {
-          subscription: uuidText(subscription.id),
-          destination: masked(subscription.endpoint),
-          providerResponse: answer?.text ?? (isSuccess ? "" : outcome.error),
-          statusCode: answer?.statusCode ?? 0,
-          attempts: attempt,
-          dwellTimeMs: Math.round(elapsedMs),
-          sinceFirstAttemptMs: this.#parts.clock.now() - firstAttemptAt,
-        },
-        status: isSuccess ? "SUCCESS" : "FAILURE",
-      },
-      "delivery",
-    );
+    if (!isLogged(target, push.message, outcome.kind === "delivered")) return;
+    this.#parts.log.info(deliveryRecord(target, push, attempt), "delivery");
   }
 }
-
-/** Passwords stay out of logs. */
-const masked = (endpoint: string): string => endpoint.replace(/\/\/[^/?#]*@/, "//***@");

@@ -85,7 +85,6 @@ export class PushService implements PushPort, PagePorts {
         publicBaseUrl,
         clock,
         chance,
-        sample: fractionOf(random),
         log,
       }),
       closeClients: () => {

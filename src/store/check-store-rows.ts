@@ -4,6 +4,7 @@
 import type { Namespace, QueueName } from "../base/brands.js";
 import type { MoveOrder, MoveTaskId } from "../queue/move-task.js";
 import { runningReplayByte } from "./archive-keys.js";
+import { attemptsDueByte } from "./attempt-keys.js";
 import { checkRunningReplay } from "./check-archives.js";
 import { checkConfirmationDue, checkSigningIdentity } from "./check-pushes.js";
 import { checkSchedule, checkScheduleDue } from "./check-schedules.js";
@@ -58,6 +59,8 @@ const tablesByByte: Readonly<Record<string, CheckRow>> = {
   "\x90": checkConfirmationDue,
   "\x91": checkSigningIdentity,
   [runningReplayByte]: checkRunningReplay,
+  // Read with the topics: what is left of one that was deleted goes with the next clean-up.
+  [attemptsDueByte]: () => undefined,
 };
 
 export async function checkStoreRows(context: StoreRowsContext): Promise<void> {

@@ -27,8 +27,12 @@
 //   slot segment 'D' subscription        what became of a subscription's messages
 //   slot segment 'E' hash                the subscription of a target
 //   slot segment 'H' subscription        replay: the one that runs or ended last
+//   slot segment 'I' subscription        which attempts to deliver are recorded (`attempt-keys.ts`)
+//   slot segment 'J' subscription number attempt to deliver
 //   slot segment 'K' sequence subscription
 //                                        subscriptions with a place of their own, by that place
+//   slot segment 'L' subscription message
+//                                        the last attempt to deliver a message
 //   slot segment 'M' sequence            message
 //   slot segment 'N' subscription        confirmation: what an endpoint was asked (`push-keys.ts`)
 //   slot segment 'O' hash                the subscription of a token
@@ -63,6 +67,7 @@
 //   0x90 time slot segment subscription  confirmations by the time something is to be done about them
 //   0x91 time                            keys that messages are signed with
 //   0x95 slot segment subscription       replays that run
+//   0x97 time slot segment subscription  attempts to deliver, by the time their oldest ones may go
 //   0xff <key> u16                       further chunks of a row above
 
 import type { EpochMs, QueueNumber, Sequence } from "../base/brands.js";

@@ -42,6 +42,14 @@ import {
   encodeReplay,
   encodeSnapshot,
 } from "./archive-rows.js";
+import {
+  decodeAttemptNumber,
+  decodeAttemptRecord,
+  decodeKeptAttempt,
+  encodeAttemptNumber,
+  encodeAttemptRecord,
+  encodeKeptAttempt,
+} from "./attempt-rows.js";
 import { ByteReader, ByteWriter, frameHeaderBytes } from "./bytes.js";
 import { segmentPrefixLength, u64At } from "./keys.js";
 import { decodeMoveOrder, decodeMoveTask, encodeMoveOrder, encodeMoveTask } from "./move-rows.js";
@@ -1012,6 +1020,13 @@ export const tables = {
   replay: table("replay", { encode: encodeReplay, decode: decodeReplay, isOrdered: true }),
   runningReplay: presence("running replay"),
   snapshot: table("snapshot", { encode: encodeSnapshot, decode: decodeSnapshot, isOrdered: true }),
+  attemptRecord: table("attempt record", {
+    encode: encodeAttemptRecord,
+    decode: decodeAttemptRecord,
+  }),
+  keptAttempt: table("kept attempt", { encode: encodeKeptAttempt, decode: decodeKeptAttempt }),
+  lastAttempt: table("last attempt", { encode: encodeAttemptNumber, decode: decodeAttemptNumber }),
+  attemptsDue: presence("attempts due"),
   /** Rows whose meaning does not matter to whoever removes them: the reaper's view of a dead segment. */
   raw: table<true>("raw", {
     encode: () => Buffer.allocUnsafe(frameHeaderBytes),

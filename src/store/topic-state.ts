@@ -20,6 +20,7 @@ import type {
   TopicTransaction,
 } from "../topic/view.js";
 import { ArchiveRows } from "./archive-state.js";
+import { AttemptRows } from "./attempt-state.js";
 import { endOfPrefix, segmentPrefix, u64At } from "./keys.js";
 import { PushRows } from "./push-state.js";
 import type { RowAccess } from "./row-access.js";
@@ -53,6 +54,7 @@ const noId = Buffer.alloc(0);
 export class TopicState implements TopicTransaction {
   readonly pushes: PushRows;
   readonly archives: ArchiveRows;
+  readonly attempts: AttemptRows;
   readonly #rows: RowAccess;
   readonly #memories: TopicMemories;
 
@@ -61,6 +63,7 @@ export class TopicState implements TopicTransaction {
     this.#memories = new TopicMemories(rows);
     this.pushes = new PushRows(rows);
     this.archives = new ArchiveRows(rows);
+    this.attempts = new AttemptRows(rows);
   }
 
   memory<Memory extends TopicMemory>(topic: TopicSegment, make: () => Memory): Memory {
@@ -240,6 +243,7 @@ export class TopicState implements TopicTransaction {
     this.#removePlaces(prefix, subscription);
     this.pushes.removeSubscription(topic, subscription);
     this.archives.removeSubscription(topic, id);
+    this.attempts.removeSubscription(topic, id);
     this.#rows.remove(tables.subscription, subscriptionKey(prefix, id), true);
     this.#rows.remove(tables.deliveries, deliveriesKey(prefix, id), false);
     this.#rows.remove(tables.endpoint, endpointKey(prefix, kind, endpoint), false);

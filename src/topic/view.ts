@@ -4,6 +4,7 @@
 import type { EpochMs, Namespace, Sequence, TopicName } from "../base/brands.js";
 import type { QueueTransaction } from "../queue/view.js";
 import type { ArchiveTransaction } from "./archive-view.js";
+import type { AttemptTransaction } from "./attempts-view.js";
 import type {
   Deliveries,
   EndedTopic,
@@ -103,6 +104,7 @@ export interface TopicChanges {
 export interface TopicTransaction extends TopicView, TopicChanges {
   readonly pushes: PushTransaction;
   readonly archives: ArchiveTransaction;
+  readonly attempts: AttemptTransaction;
 }
 
 /** The state of everything, under one command. */
