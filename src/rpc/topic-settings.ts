@@ -166,6 +166,8 @@ function applyMask<Settings extends object>(
     readonly paths: Readonly<Record<string, keyof Settings>>;
     readonly defaults: Settings;
     readonly immutable: readonly string[];
+    /** Settings with one value yet: it is what they are set to, and others are refused where settings are read. */
+    readonly constant: readonly string[];
   },
 ): Partial<Settings> {
   const settings: Partial<Settings> = {};
@@ -177,6 +179,7 @@ function applyMask<Settings extends object>(
   mask.forEach((path, index) => {
     const field = `update_mask.paths[${index}]`;
     const key = Object.hasOwn(parts.paths, path) ? parts.paths[path] : undefined;
+    if (parts.constant.includes(path)) return;
     if (key !== undefined) {
       Object.assign(settings, { [key]: key in given ? given[key] : parts.defaults[key] });
     } else if (parts.immutable.includes(path)) {
@@ -199,6 +202,7 @@ export const applyTopicMask = (
     paths: topicPaths,
     defaults: topicDefaults,
     immutable: ["type", "topic"],
+    constant: ["tracing", "encryption_key"],
   });
 
 export const applySubscriptionMask = (
@@ -210,6 +214,7 @@ export const applySubscriptionMask = (
     paths: subscriptionPaths,
     defaults: subscriptionDefaults,
     immutable: ["kind", "endpoint", "topic", "subscription"],
+    constant: ["auto_disable_after"],
   });
 
 const queueNamePattern = /^(?=.{1,80}$)[A-Za-z0-9_-]+(\.fifo)?$/;
