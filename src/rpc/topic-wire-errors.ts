@@ -2,6 +2,7 @@
 // `wire-errors.ts`.
 
 import { status } from "@grpc/grpc-js";
+import { maskedUrl } from "../base/masked-url.js";
 import type { QueueRejection } from "../queue/rejections.js";
 import type { FilterProblem } from "../topic/filter/problems.js";
 import type { TopicRejection } from "../topic/rejections.js";
@@ -15,6 +16,7 @@ const topicKinds = {
   topic_exists_different: true,
   topic_exists_different_tags: true,
   subscription_exists_different: true,
+  published_not_found: true,
   topic_etag_mismatch: true,
   subscription_etag_mismatch: true,
   topic_limit: true,
@@ -54,8 +56,14 @@ const topicKinds = {
 
 /** A command of topics is also refused as any other is, as for a request id that was used. */
 export function topicFaultOf(rejection: TopicRejection | QueueRejection): WireFault {
-  return isOfTopics(rejection) ? new WireFault(fieldsOf(rejection)) : faultOf(rejection);
+  return isOfTopics(rejection) ? new WireFault(fieldsOf(masked(rejection))) : faultOf(rejection);
 }
+
+/** A subscription is named by its endpoint, which may have a password, and errors are logged. */
+const masked = (rejection: TopicRejection): TopicRejection =>
+  "subscription" in rejection
+    ? { ...rejection, subscription: maskedUrl(rejection.subscription) }
+    : rejection;
 
 const isOfTopics = (rejection: TopicRejection | QueueRejection): rejection is TopicRejection =>
   Object.hasOwn(topicKinds, rejection.kind);
@@ -136,6 +144,14 @@ function fieldsOf(rejection: TopicRejection): WireFaultFields {
           differing: rejection.differing.join(","),
         },
         resource: { type: "subscription", name: rejection.subscription },
+      };
+    case "published_not_found":
+      return {
+        code: status.NOT_FOUND,
+        reason: "MESSAGE_NOT_FOUND",
+        message: `Nothing is known of message "${rejection.messageId}" in topic "${rejection.topic}": it was not published there, or it came to its end everywhere and no archive keeps it.`,
+        metadata: { topic: rejection.topic, message_id: rejection.messageId },
+        resource: { type: "message", name: rejection.messageId },
       };
     case "topic_etag_mismatch":
       return {
