@@ -44,9 +44,6 @@ export interface PushSenderParts {
 
 const notBegunMs = seconds(1);
 
-/** As of HTTP, for targets of every kind. */
-const forbidden = 403;
-
 export class PushSender {
   readonly #parts: PushSenderParts;
 
@@ -102,7 +99,7 @@ export class PushSender {
         next += 1;
         return attempted[next - 1] ?? retryable("not_answered", "There was no outcome.");
       }
-      const answer = { statusCode: forbidden, text: "" };
+      const answer = { statusCode: refusal.statusCode, text: "" };
       return permanent("data_protection_denied", refusal.error, answer);
     });
   }

@@ -46,6 +46,8 @@ function isInSample(percent: number, { ids, now }: Stamp): boolean {
 export interface OutboundRefusal {
   readonly reason: "DATA_PROTECTION_DENIED";
   readonly error: string;
+  /** As of HTTP, for targets of every kind. */
+  readonly statusCode: 403;
 }
 
 /** Why a message may not go to the one who subscribed, or looks on; undefined: it may. By the policy as it is now. */
@@ -57,8 +59,8 @@ export function outboundRefusal(
   const { dataProtectionPolicy: text } = settings;
   const denied = text === undefined ? [] : deniedOutbound(policyOf(text), message, principal);
   if (denied.length === 0) return undefined;
-  const error = `403: the data protection policy denies ${denied.join(", ")} to ${principal}`;
-  return { reason: "DATA_PROTECTION_DENIED", error };
+  const error = `The data protection policy denies ${denied.join(", ")} to ${principal}.`;
+  return { reason: "DATA_PROTECTION_DENIED", error, statusCode: 403 };
 }
 
 /** Policies kept ready; the one that was used first goes first. */
