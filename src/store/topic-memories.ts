@@ -15,8 +15,7 @@ export class TopicMemories {
   readonly #rows: RowAccess;
   /** By the prefix of the topic's keys; the one used last stands last. */
   readonly #memories = new Map<string, TopicMemory>();
-  #undoneSubscriptions = 0;
-  #undoneMessages = 0;
+  #undone = 0;
 
   constructor(rows: RowAccess) {
     this.#rows = rows;
@@ -37,14 +36,9 @@ export class TopicMemories {
   }
 
   #forgetUndone(): void {
-    const subscriptions = this.#rows.undoneCount(tables.subscription);
-    const messages = this.#rows.undoneCount(tables.topicMessage);
-    if (subscriptions !== this.#undoneSubscriptions) this.#memories.clear();
-    if (messages !== this.#undoneMessages) {
-      for (const memory of this.#memories.values()) memory.messagesUndone();
-    }
-    this.#undoneSubscriptions = subscriptions;
-    this.#undoneMessages = messages;
+    const undone = this.#rows.undoneCount(tables.subscription);
+    if (undone !== this.#undone) this.#memories.clear();
+    this.#undone = undone;
   }
 
   #makeRoomFor(weight: number): void {

@@ -57,16 +57,13 @@ export class LaneMemory implements TopicMemory {
     this.#shares = undefined;
   }
 
-  messagesUndone(): void {
-    this.endRound();
-  }
-
   /** The messages of a round that was begun; undefined: they have to be read. */
   messagesOf(from: Sequence, to: Sequence): readonly TopicMessage[] | undefined {
     const round = this.#round;
     return round?.from === from && round.to === to ? round.messages : undefined;
   }
 
+  /** Every round begins here, so messages of one that was undone are never asked for. */
   beginRound(round: RoundMessages): void {
     this.#round = round;
     this.#shares = undefined;

@@ -38,8 +38,6 @@ export interface TopicMemory {
   readonly weight: number;
   /** A subscription was made, changed or removed. */
   subscriptionChanged(id: Buffer): void;
-  /** Messages that were published are not any more: the command was rejected, or found no room on the disk. */
-  messagesUndone(): void;
 }
 
 export interface TopicView {
