@@ -7,6 +7,7 @@
 import type { Clock, Timer } from "../base/clock.js";
 import { archiveLimits } from "../topic/archive-limits.js";
 import type { RunningReplay } from "../topic/archive-view.js";
+import type { ToSign } from "../topic/envelope.js";
 import type { Topic } from "../topic/model.js";
 import { decideFindReplays } from "../topic/replay-report.js";
 import { decideReplayStep } from "../topic/replay-step.js";
@@ -22,6 +23,8 @@ const faultRetryMs = 10_000;
 export interface ReplayerParts {
   readonly engine: Pick<Engine, "executeIfIdle">;
   readonly clock: Clock;
+  /** Makes signatures that a step has found missing. */
+  readonly sign: (unsigned: readonly ToSign[]) => Promise<void>;
   /** Something was handed on, or a subscription goes on: whoever delivers has to look. */
   readonly moved: (topic: Topic) => void;
   /** A bug or a corrupt row; the replay is tried again later. */
@@ -108,7 +111,11 @@ export class Replayer {
         isGrowing: true,
         decide: (transaction, stamp) => decideReplayStep(transaction, run.subscription, stamp),
       });
-      if (decision?.kind !== "accepted") return retryMs;
+      if (decision === undefined) return retryMs;
+      if (decision.kind === "rejected") {
+        await this.#parts.sign(decision.rejection.unsigned);
+        return 0;
+      }
       const { outcome } = decision;
       switch (outcome.kind) {
         case "ended":

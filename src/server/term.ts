@@ -115,6 +115,7 @@ export class Term {
     this.#replayer = new Replayer({
       engine,
       clock,
+      sign: async (unsigned) => signatures.sign(await this.pushes.signer(), unsigned),
       moved: (topic) => {
         this.#distributor.begin(topic);
         this.pushes.begin(topic);

@@ -3,15 +3,16 @@
 
 import { type EpochMs, epochMs, type Sequence, sequence } from "../base/brands.js";
 import { uuidText } from "../base/ids.js";
-import { accept } from "../queue/rejections.js";
+import { accept, type Decided } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import { archiveOf, firstSince } from "./archive.js";
 import { archiveLimits } from "./archive-limits.js";
 import { isRunning, type Replay, type ReplayPace } from "./archive-model.js";
 import { placeOf } from "./counters.js";
+import type { ToSign } from "./envelope.js";
+import type { Unsigned } from "./fan-out.js";
 import { isFor } from "./filters.js";
 import type { Subscription, Topic, TopicCounters, TopicMessage } from "./model.js";
-import type { TopicDecided } from "./rejections.js";
 import { endReplay } from "./replay-place.js";
 import { openReplayTarget, type ReplayTarget } from "./replay-target.js";
 import { type FoundSubscription, findSubscription } from "./topic-name.js";
@@ -34,7 +35,7 @@ export function decideReplayStep(
   transaction: StateTransaction,
   id: Buffer,
   stamp: Stamp,
-): TopicDecided<ReplayStepped> {
+): Decided<ReplayStepped, Unsigned> {
   const { topics } = transaction;
   const found = findSubscription(topics, id);
   const replay = found && topics.archives.replay(found.topic, id);
@@ -51,6 +52,8 @@ export function decideReplayStep(
   }
   const step = new ReplayStep(transaction, found, replay, stamp);
   step.run();
+  const { unsigned } = step;
+  if (unsigned.length > 0) return { kind: "rejected", rejection: { kind: "unsigned", unsigned } };
   return accept(step.close());
 }
 
@@ -119,6 +122,10 @@ class ReplayStep {
       if (position >= goal || !this.#pass(position)) return;
       this.#replay = { ...this.#replay, position: sequence(position + 1) };
     }
+  }
+
+  get unsigned(): readonly ToSign[] {
+    return this.#target.unsigned;
   }
 
   get #isFull(): boolean {

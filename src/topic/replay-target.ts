@@ -3,6 +3,7 @@
 
 import type { Stamp } from "../queue/stamp.js";
 import { QueueDeliveries } from "./deliver-to-queue.js";
+import type { ToSign } from "./envelope.js";
 import { count } from "./fan-out.js";
 import type { Deliveries, TopicMessage } from "./model.js";
 import { OpenPushes } from "./open-pushes.js";
@@ -14,6 +15,8 @@ import type { StateTransaction } from "./view.js";
 export interface ReplayTarget {
   /** `full`: it has too much to do, and the message was not taken. */
   deliver(message: TopicMessage): "delivered" | "failed" | "full";
+  /** What was handed to it and is to be signed first. */
+  readonly unsigned: readonly ToSign[];
   /** Whether what was handed to it needs nothing more of the subscription. */
   isDone(): boolean;
   /** Writes what has changed; says how many deliveries were counted, or will be. */
@@ -52,6 +55,10 @@ class QueueReplay implements ReplayTarget {
     return outcome === "delivered" ? "delivered" : "failed";
   }
 
+  get unsigned(): readonly ToSign[] {
+    return this.#deliveries.unsigned;
+  }
+
   isDone(): boolean {
     return true;
   }
@@ -67,6 +74,8 @@ class QueueReplay implements ReplayTarget {
 }
 
 class PushReplay implements ReplayTarget {
+  /** Whoever sends signs. */
+  readonly unsigned: readonly ToSign[] = [];
   readonly #open: OpenPushes;
   readonly #stamp: Stamp;
   #handed = 0;

@@ -21,14 +21,7 @@ import {
   type TopicRequest,
   topicCall,
 } from "../support/topics.js";
-import {
-  countersOf,
-  hook,
-  pause,
-  subscribed,
-  until,
-  webhookScenario,
-} from "../support/webhooks.js";
+import { countersOf, hook, subscribed, until, webhookScenario } from "../support/webhooks.js";
 
 const day = durationOf(86_400_000);
 const beginning: ReplayPoint = { point: { $case: "beginning", value: {} } };
@@ -461,5 +454,26 @@ test("a replay whose archive is deleted fails and says why, and its subscription
   expect(replay.state).toBe(ReplayState.FAILED);
   expect(replay.failure).toMatch(/^ARCHIVE_DELETED/);
   expect(await drain(t, "orders")).toEqual(["1", "4"]);
-  await pause(0);
+});
+
+test("what is replayed to a queue is signed as it was, and the mark is no part of what is signed", async () => {
+  const t = await webhookScenario({ create: "none" });
+  await createTopic(t, "news", archived);
+  await t.createQueue("orders");
+  const id = await subscribe(t, "news", "orders");
+  await publish(t, "news", "1");
+  const envelopeOf = async () => {
+    await until("it has come", async () => (await countersOf(t, id))["backlog"] === 0);
+    return (await drain(t, "orders")).map((body) => envelopeIn({ body }));
+  };
+  const [live] = await envelopeOf();
+  expect(live?.["Signature"]).toMatch(/.{100}/);
+  // The next server has kept no signature.
+  await t.restart();
+  await start(t, id);
+  await until("it has ended", async () => {
+    await t.advance(10);
+    return (await replayOf(t, id)).state === ReplayState.COMPLETED;
+  });
+  expect(await envelopeOf()).toEqual([{ ...live, Replayed: true }]);
 });
