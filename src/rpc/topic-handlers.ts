@@ -1,6 +1,7 @@
 // The topic service at the wire: request to command, outcome to response. What this release does not have yet says so.
 
 import { createTopicAdminHandlers } from "./topic-admin-handlers.js";
+import { createAttemptHandlers } from "./topic-attempt-handlers.js";
 import { createTopicConsumeHandler } from "./topic-consume.js";
 import { createFilterHandlers } from "./topic-filter-handlers.js";
 import type { TopicHandlerParts, TopicHandlers } from "./topic-handler-context.js";
@@ -16,6 +17,7 @@ export function createTopicHandlers(parts: TopicHandlerParts): TopicHandlers {
   return {
     ...createTopicAdminHandlers(parts),
     ...createSubscriptionHandlers(parts),
+    ...createAttemptHandlers(parts),
     ...createPublishHandlers(parts),
     ...createConfirmHandlers(parts),
     ...createFilterHandlers(),
@@ -26,8 +28,6 @@ export function createTopicHandlers(parts: TopicHandlerParts): TopicHandlers {
     consume: createTopicConsumeHandler(parts),
     listUndeliverable: later("Undeliverable messages are"),
     redriveUndeliverable: later("Undeliverable messages are"),
-    listDeliveryAttempts: later("Delivery attempts are"),
-    explainDelivery: later("Explaining deliveries is"),
   };
 }
 

@@ -63,6 +63,24 @@ export function isFor(
   return filter?.matches(factsOf(message, kind)) ?? false;
 }
 
+/** In words, key by key, why a message that is not for a subscription is not. */
+export function whyNotFor(
+  { filters, kind }: Pick<Subscription, "filters" | "kind">,
+  message: TopicMessage,
+): string {
+  const version = filters.findLast(({ from }) => from <= message.sequence);
+  const filter = version?.policy && compiledOf(version.policy, version.scope);
+  if (!filter) return "The filter cannot be read, so it takes nothing.";
+  return explainFilter(filter, factsOf(message, kind))
+    .keys.filter(({ isMatched }) => !isMatched)
+    .slice(0, keysToldMax)
+    .map(({ path, explanation }) => `${path}: ${explanation}`)
+    .join("; ");
+}
+
+/** A filter may have many keys, and a page many filters. */
+const keysToldMax = 10;
+
 /** A filter that is kept elsewhere; undefined: it cannot be read and takes nothing. */
 export function compiledFor({ policy, scope }: FilterVersion): CompiledFilter | undefined {
   if (policy === undefined) return undefined;

@@ -24,6 +24,8 @@ export type TopicRejection =
       readonly subscription: string;
       readonly differing: readonly string[];
     }
+  /** A message of which nothing is known: it was never published there, or everybody had it long ago. */
+  | { readonly kind: "published_not_found"; readonly topic: string; readonly messageId: string }
   | { readonly kind: "topic_etag_mismatch"; readonly topic: string; readonly etag: string }
   | {
       readonly kind: "subscription_etag_mismatch";
