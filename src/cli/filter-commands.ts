@@ -1,9 +1,11 @@
-// `forebay filter test`: whether a filter takes a message, and why. Nothing is published.
+// `forebay filter test` and `filter set`: whether a filter takes a message, and why, with nothing published; and another filter for
+// a subscription.
 
 import type { FilterKeyVerdict, FilterPolicyScope } from "@forebay/client";
 import type { Command } from "commander";
 import { type CliContext, type CommonOptions, oneOf, pair, withCommonOptions } from "./context.js";
 import { numbered } from "./topic-attributes.js";
+import { subscriptionRow } from "./topic-rows.js";
 
 interface TestOptions extends CommonOptions {
   readonly scope?: FilterPolicyScope;
@@ -18,7 +20,12 @@ As in
   forebay filter test '{"kind":["order"]}' --scope message-body --message '{"kind":"order"}'`;
 
 export function addFilterCommands(parent: Command, context: CliContext): void {
-  const filter = parent.command("filter").description("try filters of subscriptions");
+  const filter = parent.command("filter").description("try and set filters of subscriptions");
+  addTest(filter, context);
+  addSet(filter, context);
+}
+
+function addTest(filter: Command, context: CliContext): void {
   const tested = filter
     .command("test <filter>")
     .description("say whether a filter takes a message, key by key; -o raw: true or false")
@@ -48,6 +55,28 @@ export function addFilterCommands(parent: Command, context: CliContext): void {
         json: verdict,
         raw: String(matched),
       });
+    });
+  });
+}
+
+interface SetOptions extends CommonOptions {
+  readonly scope?: FilterPolicyScope;
+}
+
+function addSet(filter: Command, context: CliContext): void {
+  const set = filter
+    .command("set <subscription> <filter>")
+    .description("judge what is published from now on by another filter; {} takes everything")
+    .option(
+      "--scope <scope>",
+      "what it looks at: message-attributes, message-body (default: as before)",
+      oneOf(["MESSAGE_ATTRIBUTES", "MESSAGE_BODY"]),
+    );
+  withCommonOptions(set).action(async (id: string, filterPolicy: string, options: SetOptions) => {
+    await context.withClient(options, async (client) => {
+      const settings = { filterPolicy, filterPolicyScope: options.scope };
+      const description = await client.subscription(id).set(settings);
+      await context.output.one(options.output, subscriptionRow(description));
     });
   });
 }

@@ -20,6 +20,23 @@ export function addSubscribeCommands(parent: Command, context: CliContext): void
   addUnsubscribe(parent, context);
 }
 
+/** Those whose names would say too little without `topic` before them. */
+export function addPauseCommands(topic: Command, context: CliContext): void {
+  const commands = [
+    ["pause", true, "keep a subscription's messages until it is resumed, 14 days at most"],
+    ["resume", false, "deliver a subscription's messages again, those that waited first"],
+  ] as const;
+  for (const [name, paused, description] of commands) {
+    const command = topic.command(`${name} <subscription>`).description(description);
+    withCommonOptions(command).action(async (id: string, options: CommonOptions) => {
+      await context.withClient(options, async (client) => {
+        const description = await client.subscription(id).set({ paused });
+        await context.output.one(options.output, subscriptionRow(description));
+      });
+    });
+  }
+}
+
 interface SubscribeOptions extends CommonOptions {
   readonly webhook?: string;
   readonly function?: string;

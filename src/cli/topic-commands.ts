@@ -18,7 +18,7 @@ import { addFilterCommands } from "./filter-commands.js";
 import { bodyOf, readInput } from "./input.js";
 import type { Row } from "./output.js";
 import { addProtectCommand } from "./protect-command.js";
-import { addSubscribeCommands } from "./subscribe-commands.js";
+import { addPauseCommands, addSubscribeCommands } from "./subscribe-commands.js";
 import { addConsumeCommand, addTailCommand } from "./tail-commands.js";
 import { numbered } from "./topic-attributes.js";
 import {
@@ -38,6 +38,7 @@ export function addTopicCommands(program: Command, context: CliContext): void {
   addRemove(topic, context);
   addSubscriptions(topic, context);
   addProtectCommand(topic, context);
+  addPauseCommands(topic, context);
   for (const parent of [topic, program]) {
     addSubscribeCommands(parent, context);
     addPublish(parent, context);

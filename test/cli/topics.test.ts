@@ -205,3 +205,22 @@ describe("filter test", () => {
     expect((await run([...test, "--number", "price=much"])).exitCode).toBe(2);
   });
 });
+
+test("a subscription is paused and resumed, and gets another filter", async () => {
+  const { run, json, t } = await cliScenario();
+  await run("topic create news");
+  const made = (await json("subscribe news orders --raw")) as { readonly subscription: string };
+  const id = made.subscription;
+  expect((await run(`topic pause ${id}`)).stdout).toMatch(/^state +paused$/m);
+  await run("publish news waits");
+  expect(await t.receive()).toEqual([]);
+  expect(await json(`topic resume ${id}`)).toMatchObject({ state: "CONFIRMED" });
+  expect((await t.receive({ waitMs: 5_000 })).map(({ body }) => body)).toEqual(["waits"]);
+  const filter = ["filter", "set", id, '{"kind":["weather"]}', "--scope", "message-body"];
+  expect((await run(filter)).stdout).toMatch(/^filter +\{"kind":\["weather"\]\}$/m);
+  await run("publish news sports");
+  await run(["publish", "news", '{"kind":"weather"}']);
+  const got = await t.receive({ waitMs: 5_000, max: 10 });
+  expect(got.map(({ body }) => body)).toEqual(['{"kind":"weather"}']);
+  expect((await run(["filter", "set", id, "{"])).stderr).toContain("FILTER_INVALID");
+});
