@@ -147,13 +147,16 @@ async function replay(session, topic) {
   await session.ok(
     "StartReplay",
     { subscription, from: { beginning: {} }, until: { snapshot: "before-two" }, speed },
+    // biome-ignore lint/suspicious/noThenProperty: the contract's name, of a message that nobody awaits
     { replay: { subscription, speed, then: "AFTER_REPLAY_RESUME" } },
   );
   await session.ok("GetReplay", { subscription }, { replay: { subscription } });
   const paced = { originalTimes: 0.01 };
   await session.ok(
     "StartReplay",
+    // biome-ignore lint/suspicious/noThenProperty: the contract's name, of a message that nobody awaits
     { subscription, from: { sequenceNumber: "1" }, speed: paced, then: "AFTER_REPLAY_PAUSE" },
+    // biome-ignore lint/suspicious/noThenProperty: the contract's name, of a message that nobody awaits
     { replay: { speed: paced, then: "AFTER_REPLAY_PAUSE" } },
   );
   await session.ok("ListReplays", { topic }, { replays: [{ subscription }] });

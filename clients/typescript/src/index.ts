@@ -92,6 +92,14 @@ export type {
 export type { FairnessCounters, QueueCounters } from "./queue-counters.js";
 export type { RejectOptions, RejectOutcome } from "./rejection.js";
 export type {
+  ReplayDescription,
+  ReplayOptions,
+  ReplayPoint,
+  ReplaySpeed,
+  ReplayState,
+  SnapshotDescription,
+} from "./replays.js";
+export type {
   ListSchedulesOptions,
   MissedRuns,
   Schedule,

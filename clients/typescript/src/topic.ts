@@ -20,6 +20,18 @@ import { type Body, bodyToWire } from "./outgoing.js";
 import { pages } from "./pages.js";
 import type { QueueContext, RequestIdOption } from "./queue-calls.js";
 import { newRequestId } from "./random.js";
+import {
+  createSnapshot,
+  deleteSnapshot,
+  getReplay,
+  listReplays,
+  listSnapshots,
+  type ReplayDescription,
+  type ReplayOptions,
+  type SnapshotDescription,
+  startReplay,
+  stopReplay,
+} from "./replays.js";
 import { StreamConsumer, type StreamOptions } from "./stream-consumer.js";
 import {
   maskOf,
@@ -48,6 +60,8 @@ export interface TopicSettings {
   readonly contentBasedDeduplication?: boolean | undefined;
   /** FIFO. Default: TOPIC. */
   readonly fifoThroughputScope?: FifoThroughputScope | undefined;
+  /** How long what is published stays for replays, in milliseconds. Range: one to 365 days; 0, the default: it does not. */
+  readonly archiveRetentionMs?: number | undefined;
 }
 
 export interface CreateTopicOptions extends CallOptions, RequestIdOption {
@@ -70,6 +84,8 @@ export interface TopicDescription {
   readonly createTime: Date | undefined;
   /** Changes with every change of settings, tags or policy. */
   readonly etag: string;
+  /** The earliest publish that a replay can begin at; undefined without an archive. */
+  readonly beginningArchiveTime: Date | undefined;
   /** Undefined in lists. */
   readonly counters: TopicCounters | undefined;
 }
@@ -83,6 +99,9 @@ export interface TopicCounters {
   readonly publishedCount: number;
   /** Messages not yet handed on to every subscription. */
   readonly pendingCount: number;
+  /** Messages in the archive, and their bytes. */
+  readonly archivedCount: number;
+  readonly archivedBytes: number;
 }
 
 /** What can be said about a message beside its body. */
@@ -231,12 +250,46 @@ export class Topic {
     return topicOf(topic);
   }
 
-  /** Deletes the topic with its subscriptions; returns whether there was one. @throws ForebayError ETAG_MISMATCH. */
+  /**
+   * Deletes the topic with its subscriptions; returns whether there was one. One with an archive is deleted only with `force`.
+   *
+   * @throws ForebayError ARCHIVE_ACTIVE, ETAG_MISMATCH.
+   */
   async remove(
-    options: CallOptions & { readonly etag?: string | undefined } = {},
+    options: CallOptions & {
+      readonly etag?: string | undefined;
+      readonly force?: boolean | undefined;
+    } = {},
   ): Promise<boolean> {
-    const request = { topic: this.name, force: false, drain: false, etag: options.etag ?? "" };
+    const { etag = "", force = false } = options;
+    const request = { topic: this.name, force, drain: false, etag };
     return (await this.#connection.unary(methods.deleteTopic, request, options)).existed;
+  }
+
+  /**
+   * Sets how long what is published stays for replays: one to 365 days, in milliseconds. 0 ends the archive and deletes what is
+   * in it, which needs `confirmDeletion`; a shorter span deletes what is too old.
+   *
+   * @throws ForebayError TOPIC_NOT_FOUND, ARCHIVE_ACTIVE.
+   */
+  async keepArchive(
+    retentionMs: number,
+    options: CallOptions & { readonly confirmDeletion?: boolean | undefined } = {},
+  ): Promise<TopicDescription> {
+    const request = {
+      topic: this.name,
+      settings: { ...unset, archiveRetention: durationOf(retentionMs) },
+      updateMask: ["archive_retention"],
+      etag: "",
+      confirmArchiveDeletion: options.confirmDeletion ?? false,
+    };
+    const { topic } = await this.#connection.unary(methods.updateTopic, request, options);
+    return topicOf(topic);
+  }
+
+  /** Replays of its subscriptions, the last one of each, until the loop is left. @throws ForebayError TOPIC_NOT_FOUND. */
+  replays(options: CallOptions = {}): AsyncGenerator<ReplayDescription, void, undefined> {
+    return listReplays(this.#connection, this.name, options);
   }
 
   /**
@@ -324,14 +377,13 @@ export async function createTopic(
     topic: name,
     type: TopicType.UNSPECIFIED,
     settings: {
+      ...unset,
       displayName: settings.displayName,
       maximumMessageBytes: settings.maximumMessageBytes,
       policy: settings.policy,
-      signatureVersion: SignatureVersion.UNSPECIFIED,
-      tracing: TracingMode.UNSPECIFIED,
-      deliveryLogging: [],
       contentBasedDeduplication: settings.contentBasedDeduplication,
       fifoThroughputScope: Scopes[settings.fifoThroughputScope ?? "UNSPECIFIED"],
+      archiveRetention: durationOf(settings.archiveRetentionMs),
     },
     tags: new Map(Object.entries(tags)),
     dataProtectionPolicy: "",
@@ -428,12 +480,70 @@ export class Subscription {
     return new StreamConsumer(this.id, this.#context, options);
   }
 
+  /**
+   * Delivers archived messages to it once more, marked as replayed and by the filter it has now; without an end it goes over into
+   * what is published. One that is under way is replaced, and a paused subscription is resumed.
+   *
+   * @throws ForebayError SUBSCRIPTION_NOT_FOUND, SUBSCRIPTION_PENDING, NO_ARCHIVE, REPLAY_RANGE, REPLAY_LIMIT,
+   * SNAPSHOT_NOT_FOUND.
+   */
+  startReplay(options: ReplayOptions): Promise<ReplayDescription> {
+    return startReplay(this.#connection, this.id, options);
+  }
+
+  /**
+   * Ends the replay under way, undefined being answered without one. It goes on with what is published from now on, or where the
+   * replay was.
+   *
+   * @throws ForebayError SUBSCRIPTION_NOT_FOUND.
+   */
+  stopReplay(
+    options: CallOptions & { readonly resumeFrom?: "now" | "position" | undefined } = {},
+  ): Promise<ReplayDescription | undefined> {
+    return stopReplay(this.#connection, this.id, options);
+  }
+
+  /** The replay under way or ended last. @throws ForebayError SUBSCRIPTION_NOT_FOUND, REPLAY_NOT_FOUND. */
+  replay(options: CallOptions = {}): Promise<ReplayDescription> {
+    return getReplay(this.#connection, this.id, options);
+  }
+
+  /**
+   * Gives the place where it is a name, for as long as the archive keeps messages or for so many milliseconds.
+   *
+   * @throws ForebayError SUBSCRIPTION_NOT_FOUND, NO_ARCHIVE, SNAPSHOT_EXISTS, SNAPSHOT_LIMIT.
+   */
+  createSnapshot(
+    name: string,
+    options: CallOptions & RequestIdOption & { readonly timeToLiveMs?: number | undefined } = {},
+  ): Promise<SnapshotDescription> {
+    return createSnapshot(this.#connection, { subscription: this.id, name }, options);
+  }
+
+  /** Returns whether there was one. @throws ForebayError SUBSCRIPTION_NOT_FOUND. */
+  removeSnapshot(name: string, options: CallOptions = {}): Promise<boolean> {
+    return deleteSnapshot(this.#connection, { subscription: this.id, name }, options);
+  }
+
+  /** In name order, until the loop is left. @throws ForebayError SUBSCRIPTION_NOT_FOUND. */
+  snapshots(options: CallOptions = {}): AsyncGenerator<SnapshotDescription, void, undefined> {
+    return listSnapshots(this.#connection, this.id, options);
+  }
+
   /** Ends it; what waits for it is dropped. Returns whether there was one. */
   async remove(options: CallOptions = {}): Promise<boolean> {
     const request = { subscription: this.id };
     return (await this.#connection.unary(methods.unsubscribe, request, options)).existed;
   }
 }
+
+/** Settings of which none is given. */
+const unset = {
+  signatureVersion: SignatureVersion.UNSPECIFIED,
+  tracing: TracingMode.UNSPECIFIED,
+  deliveryLogging: [],
+  fifoThroughputScope: Scopes.UNSPECIFIED,
+};
 
 function published(body: Body, options: PublishOptions) {
   return {
@@ -466,15 +576,19 @@ function topicOf(wire: WireTopic | undefined): TopicDescription {
       policy: settings?.policy,
       contentBasedDeduplication: settings?.contentBasedDeduplication,
       fifoThroughputScope: choiceOf(Scopes, settings?.fifoThroughputScope),
+      archiveRetentionMs: millisecondsOf(settings?.archiveRetention),
     },
     owner: wire?.owner ?? "",
     createTime: dateOf(wire?.createTime),
     etag: wire?.etag ?? "",
+    beginningArchiveTime: dateOf(wire?.beginningArchiveTime),
     counters: counters && {
       subscriptionCount: Number(counters.subscriptionsConfirmed),
       endedSubscriptionCount: Number(counters.subscriptionsDeleted),
       publishedCount: Number(counters.published),
       pendingCount: Number(counters.fanOutPending),
+      archivedCount: Number(counters.archived),
+      archivedBytes: Number(counters.archivedBytes),
     },
   };
 }
