@@ -137,6 +137,7 @@ async function startOver(
   });
   metrics.observe({
     queues: () => watch.counts,
+    topics: () => watch.topicCounts,
     store: () => ({
       ...watch.state(),
       commandsWaiting: node.engine?.pendingCount ?? 0,

@@ -6,6 +6,7 @@ import type { Clock } from "../base/clock.js";
 import { uuidText } from "../base/ids.js";
 import type { Log } from "../base/log.js";
 import { functionDefaults } from "../topic/limits.js";
+import type { TargetKind } from "../topic/model.js";
 import { outboundRefusal } from "../topic/protection/data-protection.js";
 import type { LeasedConfirmation, SettleConfirmation } from "../topic/push-confirmations.js";
 import type { LeasedPush } from "../topic/push-lease.js";
@@ -39,7 +40,18 @@ export interface PushSenderParts {
   readonly clock: Clock;
   /** From 0 to 1, by chance; undefined: delays have no jitter. */
   readonly chance: (() => number) | undefined;
+  /** Is told of every attempt that says something about its target. */
+  readonly attempted: (attempt: AttemptMade) => void;
   readonly log: Log;
+}
+
+/** An attempt in numbers. */
+export interface AttemptMade {
+  readonly kind: TargetKind;
+  readonly outcome: AttemptOutcome["kind"];
+  readonly durationMs: number;
+  /** Since the message was published. */
+  readonly sincePublishMs: number;
 }
 
 const notBegunMs = seconds(1);
@@ -200,6 +212,13 @@ export class PushSender {
     attempt: PushAttempt,
   ): void {
     if (outcome.kind === "retryable" && outcome.reason === "shut_down") return;
+    const { durationMs, startedAt } = attempt;
+    this.#parts.attempted({
+      kind: target.subscription.kind,
+      outcome: outcome.kind,
+      durationMs,
+      sincePublishMs: Math.max(0, startedAt + durationMs - push.message.publishedAt),
+    });
     if (!isLogged(target, push.message, outcome.kind === "delivered")) return;
     this.#parts.log.info(deliveryRecord(target, push, attempt), "delivery");
   }

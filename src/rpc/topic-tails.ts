@@ -39,6 +39,11 @@ export class TopicTails {
     this.#clock = clock;
   }
 
+  /** Tails that are open. */
+  get count(): number {
+    return this.#tailCount;
+  }
+
   /** False when there are too many. Each that was let in goes `out` again. */
   enter(): boolean {
     if (this.#tailCount >= tailLimits.tailsMax) return false;

@@ -110,6 +110,7 @@ export class Term {
       config,
       rules: parts.pushRules,
       moved: (topic) => this.#distributor.begin(topic),
+      attempted: (attempt) => metrics.topics.attempted(attempt),
       log,
     });
     this.#replayer = new Replayer({
@@ -123,6 +124,7 @@ export class Term {
       failed: (error) => log.error({ err: error }, "a replay failed; it is tried again"),
     });
     this.#tails = new TopicTails(clock);
+    metrics.observe({ tails: () => this.#tails.count });
     // Every open stream listens.
     setMaxListeners(0, this.#draining.signal);
     const pageTokens = new PageTokens(secret);

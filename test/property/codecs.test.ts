@@ -7,6 +7,7 @@ import type { EpochMs, QueueNumber, SegmentNumber, Sequence } from "../../src/ba
 import type { Counters, Delivery, Group } from "../../src/queue/model.js";
 import { type Receipt, ReceiptCodec } from "../../src/queue/receipt.js";
 import { archiveKey, replayKey, snapshotKey } from "../../src/store/archive-keys.js";
+import { attemptRecordKey, keptAttemptKey, lastAttemptKey } from "../../src/store/attempt-keys.js";
 import { frameHeaderBytes } from "../../src/store/bytes.js";
 import {
   attemptKey,
@@ -45,6 +46,7 @@ import {
   topicMessageKey,
 } from "../../src/store/topic-keys.js";
 import { archive, replay, snapshotOf } from "../support/archive-rows.js";
+import { attemptRecord, keptAttempt } from "../support/attempt-rows.js";
 import { propertyTimeoutMs, runs } from "../support/property.js";
 import {
   confirmationDue,
@@ -174,6 +176,15 @@ const rowCases: readonly (readonly [string, () => void])[] = [
   rowCase("replay", tables.replay, replay, () => replayKey(prefix, subscriptionId)),
   rowCase("snapshot", tables.snapshot, snapshotOf("a"), () =>
     snapshotKey(prefix, subscriptionId, "a"),
+  ),
+  rowCase("attempt record", tables.attemptRecord, attemptRecord, () =>
+    attemptRecordKey(prefix, subscriptionId),
+  ),
+  rowCase("kept attempt", tables.keptAttempt, keptAttempt, () =>
+    keptAttemptKey(prefix, subscriptionId, 1),
+  ),
+  rowCase("last attempt", tables.lastAttempt, u64, () =>
+    lastAttemptKey(prefix, subscriptionId, subscriptionId),
   ),
   rowCase("signing identity", tables.signingIdentity, signingIdentity, (row) =>
     signingIdentityKey(row.madeAt),
@@ -342,6 +353,7 @@ const presences = [
   "garbage",
   "request due",
   "own place",
+  "attempts due",
   "catching up",
   "push due",
   "published time",
