@@ -22,6 +22,8 @@ const topicKinds = {
   topic_limit: true,
   subscription_limit: true,
   topic_tag_limit: true,
+  filters_limit: true,
+  pending_limit: true,
   topic_not_fifo: true,
   topic_label_exists: true,
   topic_policy_limit: true,
@@ -97,6 +99,25 @@ const exhausted = (
   message,
   metadata: { topic, count: String(count), limit: String(limit) },
   quota: [{ subject: `topic:${topic}`, description: `at most ${limit}, and it would be ${count}` }],
+  retryAfterMs: "never",
+});
+
+const namespaceQuota = (
+  reason: string,
+  message: string,
+  {
+    namespace,
+    count,
+    limit,
+  }: { readonly namespace: string; readonly count: number; readonly limit: number },
+): WireFaultFields => ({
+  code: status.RESOURCE_EXHAUSTED,
+  reason,
+  message,
+  metadata: { namespace, count: String(count), limit: String(limit) },
+  quota: [
+    { subject: `namespace:${namespace}`, description: `at most ${limit}, and it would be more` },
+  ],
   retryAfterMs: "never",
 });
 
@@ -183,6 +204,18 @@ function fieldsOf(rejection: TopicRejection): WireFaultFields {
       return exhausted(
         "TAG_LIMIT",
         `Topic "${rejection.topic}" would have ${rejection.count} tags; the limit is ${rejection.limit}. Remove some first; nothing was changed.`,
+        rejection,
+      );
+    case "filters_limit":
+      return namespaceQuota(
+        "FILTER_POLICY_LIMIT",
+        `The subscriptions of namespace "${rejection.namespace}" have ${rejection.count} filters, which is the limit. Remove some first; nothing was changed.`,
+        rejection,
+      );
+    case "pending_limit":
+      return namespaceQuota(
+        "SUBSCRIPTION_LIMIT",
+        `Of the subscriptions of namespace "${rejection.namespace}" ${rejection.count} wait to be confirmed, which is the limit. Confirm or end some first; nothing was subscribed.`,
         rejection,
       );
     case "topic_not_fifo": {

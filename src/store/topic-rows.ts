@@ -111,12 +111,18 @@ export function decodeTopic(key: string, bytes: Buffer): Topic {
   };
 }
 
-export const encodeTopicCount = ({ standard, fifo }: TopicCount): Buffer =>
-  writer.start().u8(newest).u64(standard).u64(fifo).finish();
+/** Without the numbers of subscriptions while they are zero, as in a row of an earlier release. */
+export function encodeTopicCount({ standard, fifo, filters, pending }: TopicCount): Buffer {
+  writer.start().u8(newest).u64(standard).u64(fifo);
+  if (filters > 0 || pending > 0) writer.u64(filters).u64(pending);
+  return writer.finish();
+}
 
 export function decodeTopicCount(key: string, bytes: Buffer): TopicCount {
   const reader = versioned(key, bytes);
-  return { standard: reader.u64(), fifo: reader.u64() };
+  const topics = { standard: reader.u64(), fifo: reader.u64() };
+  if (reader.atEnd) return { ...topics, filters: 0, pending: 0 };
+  return { ...topics, filters: reader.u64(), pending: reader.u64() };
 }
 
 export const newTopicCounters = (): TopicCounters => ({

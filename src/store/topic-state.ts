@@ -50,6 +50,7 @@ const prefixOf = ({ slot, segment }: TopicSegment): string => segmentPrefix(slot
 const idAt = (key: string): Buffer => Buffer.from(key.slice(-idBytes), "latin1");
 
 const noId = Buffer.alloc(0);
+const noTopics: TopicCount = { standard: 0, fifo: 0, filters: 0, pending: 0 };
 
 export class TopicState implements TopicTransaction {
   readonly pushes: PushRows;
@@ -87,7 +88,7 @@ export class TopicState implements TopicTransaction {
   }
 
   topicCount(namespace: Namespace): TopicCount {
-    return this.#rows.get(tables.topicCount, topicCountKey(namespace)) ?? { standard: 0, fifo: 0 };
+    return this.#rows.get(tables.topicCount, topicCountKey(namespace)) ?? noTopics;
   }
 
   counters(topic: TopicSegment): TopicCounters {

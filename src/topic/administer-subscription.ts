@@ -27,6 +27,7 @@ import { refuse, type TopicDecided } from "./rejections.js";
 import { type ReplayReport, reportReplay } from "./replay-report.js";
 import { adjustStreamQueue, endStreamQueue, reportStreamQueue } from "./stream-queue.js";
 import { deadLetterRefusal } from "./subscribe.js";
+import { countSubscription, quotaRefusal } from "./subscription-quota.js";
 import {
   findSubscription,
   findTopic,
@@ -202,7 +203,10 @@ export function decideUpdateSubscription(
     updatedAt: stamp.now,
     revision: subscription.revision + 1,
   };
+  const exceeded = quotaRefusal(topics, topic, subscription, changed);
+  if (exceeded !== undefined) return refuse(exceeded);
   topics.putSubscription(topic, changed, subscription);
+  countSubscription(topics, topic, subscription, changed);
   adjustStreamQueue(transaction, changed, stamp);
   return accept(reportOf(transaction, topic, changed, stamp));
 }
@@ -258,6 +262,7 @@ export function decideUnsubscribe(
   if (found === undefined) return accept({ ended: undefined });
   const { topic, subscription } = found;
   topics.removeSubscription(topic, subscription);
+  countSubscription(topics, topic, subscription, undefined);
   endStreamQueue(transaction, subscription);
   const counters = topics.counters(topic);
   const { ended } = counters;

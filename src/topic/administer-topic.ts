@@ -17,6 +17,7 @@ import { type TopicSettings, topicLimits } from "./limits.js";
 import type { EndedTopic, Subscription, Topic, TopicCounters } from "./model.js";
 import { refuse, type TopicDecided } from "./rejections.js";
 import { endStreamQueue } from "./stream-queue.js";
+import { countSubscription } from "./subscription-quota.js";
 import { findTopic, type TopicAddress, topicEtag, topicNotFound } from "./topic-name.js";
 import type { StateTransaction, TopicTransaction } from "./view.js";
 
@@ -130,6 +131,7 @@ export function decideReapTopics(
   }
   for (const subscription of page) {
     topics.removeSubscription(ended, subscription);
+    countSubscription(topics, ended, subscription, undefined);
     endStreamQueue(transaction, subscription);
   }
   if (page.length < topicLimits.reapMax) {

@@ -38,6 +38,8 @@ export const topicLimits = {
   /** Of one namespace; the numbers are settings of a later release. */
   standardTopicsMax: 100_000,
   fifoTopicsMax: 1_000,
+  filtersPerNamespaceMax: 10_000,
+  pendingPerNamespaceMax: 5_000,
   standardSubscriptionsMax: 12_500_000,
   fifoSubscriptionsMax: 100,
 

@@ -39,6 +39,13 @@ export type TopicRejection =
       readonly limit: number;
     }
   | {
+      /** Of subscriptions of all topics of a namespace: those with filters, and those that nobody has confirmed. */
+      readonly kind: "filters_limit" | "pending_limit";
+      readonly namespace: string;
+      readonly count: number;
+      readonly limit: number;
+    }
+  | {
       readonly kind: "topic_not_fifo";
       readonly topic: string;
       /** The settings given that only FIFO topics have. */

@@ -71,10 +71,12 @@ export interface TopicView {
   endedTopics(): Iterable<EndedTopic>;
 }
 
-/** How many topics a namespace has. */
+/** How many topics a namespace has, and of their subscriptions how many have filters or wait to be confirmed. */
 export interface TopicCount {
   readonly standard: number;
   readonly fifo: number;
+  readonly filters: number;
+  readonly pending: number;
 }
 
 export interface TopicChanges {

@@ -151,7 +151,13 @@ const rowCases: readonly (readonly [string, () => void])[] = [
   rowCase("node", tables.node, u64, () => "\x84time"),
   rowCase("secret", tables.secret, secret, () => "\x84secret"),
   rowCase("topic", tables.topic, topic, (row) => topicKey(row.namespace, row.name)),
-  rowCase("topic count", tables.topicCount, topicCount, () => topicCountKey("default")),
+  rowCase(
+    "topic count",
+    tables.topicCount,
+    topicCount,
+    () => topicCountKey("default"),
+    (row) => ({ ...row, filters: 0, pending: 0 }),
+  ),
   rowCase("topic counters", tables.topicCounters, topicCounters, () => topicCountersKey(prefix)),
   rowCase("topic message", tables.topicMessage, topicMessage, (row) =>
     topicMessageKey(prefix, row.sequence),

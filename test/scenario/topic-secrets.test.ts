@@ -92,7 +92,9 @@ test("passwords, tokens, keys and HMAC secrets of subscriptions are in no error,
     t.logged.filter(({ fields }) => JSON.stringify(fields).includes('"FAILURE"')).length;
   await until("both failed", () => failures() >= 2);
   answers.push(
-    await topicCall(t, "getSubscription", { subscription: called.subscription?.subscription }),
+    await topicCall(t, "getSubscription", {
+      subscription: called.subscription?.subscription ?? "",
+    }),
   );
   answers.push(await topicCall(t, "getTopic", { topic: "news" }));
   const { port } = t.server.managementAddress;
@@ -106,7 +108,7 @@ test("passwords, tokens, keys and HMAC secrets of subscriptions are in no error,
   // A row that is damaged is told of without what it holds.
   t.expectErrors();
   await t.corrupt(bearerToken);
-  const damaged = { subscription: called.subscription?.subscription };
+  const damaged = { subscription: called.subscription?.subscription ?? "" };
   errors.push(await callError(topicCall(t, "getSubscription", damaged)));
   expect(shown(errors.at(-1))).toContain("RECORD_CORRUPT");
 

@@ -91,7 +91,12 @@ export const topic: fc.Arbitrary<Topic> = fc.record({
   revision: u64,
 });
 
-export const topicCount: fc.Arbitrary<TopicCount> = fc.record({ standard: u64, fifo: u64 });
+export const topicCount: fc.Arbitrary<TopicCount> = fc.record({
+  standard: u64,
+  fifo: u64,
+  filters: u64,
+  pending: u64,
+});
 
 export const topicCounters: fc.Arbitrary<TopicCounters> = fc.record({
   nextSequence: place,
