@@ -13,11 +13,13 @@ import {
   wholeNumber,
   withCommonOptions,
 } from "./context.js";
+import { addDeliveryCommands } from "./delivery-commands.js";
 import { usageFailure } from "./failure.js";
 import { addFilterCommands } from "./filter-commands.js";
 import { bodyOf, readInput } from "./input.js";
 import type { Row } from "./output.js";
 import { addProtectCommand } from "./protect-command.js";
+import { addReplayCommands } from "./replay-commands.js";
 import { addPauseCommands, addSubscribeCommands } from "./subscribe-commands.js";
 import { addConsumeCommand, addTailCommand } from "./tail-commands.js";
 import { numbered } from "./topic-attributes.js";
@@ -38,6 +40,8 @@ export function addTopicCommands(program: Command, context: CliContext): void {
   addRemove(topic, context);
   addSubscriptions(topic, context);
   addProtectCommand(topic, context);
+  addDeliveryCommands(topic, context);
+  addReplayCommands(topic, context);
   addPauseCommands(topic, context);
   for (const parent of [topic, program]) {
     addSubscribeCommands(parent, context);
@@ -53,6 +57,7 @@ interface CreateOptions extends CommonOptions {
   readonly maxMessageSize?: number;
   readonly contentDedup?: boolean;
   readonly dedupScope?: FifoThroughputScope;
+  readonly archiveDays?: number;
   readonly tag?: Readonly<Record<string, string>>;
 }
 
@@ -68,6 +73,11 @@ function addCreate(topic: Command, context: CliContext): void {
       "FIFO: where deduplication ids are looked up: topic, message-group (default: topic)",
       oneOf(["TOPIC", "MESSAGE_GROUP"]),
     )
+    .option(
+      "--archive-days <days>",
+      "keep what is published for so many days to replay it (1 to 365)",
+      wholeNumber(1),
+    )
     .option("--tag <name=value>", "a tag; may be repeated", pair);
   withCommonOptions(create).action(async (name: string, options: CreateOptions) => {
     const settings = {
@@ -75,6 +85,7 @@ function addCreate(topic: Command, context: CliContext): void {
       maximumMessageBytes: options.maxMessageSize,
       contentBasedDeduplication: options.contentDedup,
       fifoThroughputScope: options.dedupScope,
+      archiveRetentionMs: options.archiveDays && options.archiveDays * 86_400_000,
     };
     await context.withClient(options, async (client) => {
       const { created } = await client.createTopic(name, { settings, tags: options.tag });
@@ -122,9 +133,11 @@ function addRemove(topic: Command, context: CliContext): void {
         const { counters } = await found.describe();
         const count = counters?.subscriptionCount ?? 0;
         const held = count === 1 ? "1 subscription" : `${count} subscriptions`;
-        const deed = `deletes the topic ${name} with ${held}`;
+        const archived = counters?.archivedCount ?? 0;
+        const archive = archived === 0 ? "" : ` and an archive of ${archived} messages`;
+        const deed = `deletes the topic ${name} with ${held}${archive}`;
         await confirm(context, { isConfirmed: options.yes === true, deed });
-        await found.remove();
+        await found.remove({ force: true });
         const row = { topic: name };
         await context.output.one(options.output, { cells: row, json: row, raw: name });
       });
