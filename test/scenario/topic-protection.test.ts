@@ -207,6 +207,8 @@ test("an outbound denial gives a delivery up: the dead-letter queue has it, with
     failedAttempts: 1,
     deadLettered: 1,
   });
+  const { attempts } = await topicCall(t, "listDeliveryAttempts", { subscription: id });
+  expect(attempts).toMatchObject([{ statusCode: 403, error: expect.stringContaining("denies") }]);
   const { messages } = await t.call("peekMessages", { queue: "dead" });
   expect(messages).toMatchObject([{ body: { value: card } }]);
   expect(
