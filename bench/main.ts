@@ -30,6 +30,8 @@ import { measureLatency } from "./measures/latency.js";
 import { measureReplication } from "./measures/replication.js";
 import { measureScheduled } from "./measures/scheduled.js";
 import { batchShape, measureShape, produceShape, unaryShape } from "./measures/sends.js";
+import { measureTails } from "./measures/tails.js";
+import { measureWebhooks } from "./measures/webhooks.js";
 import { profileSends } from "./profile/profile.js";
 import { jsonOf, type Measured, tableOf } from "./report.js";
 
@@ -46,6 +48,8 @@ const measurements: Readonly<Record<string, Measurement>> = {
   scheduled: measureScheduled,
   fanout: measureFanOut,
   filters: measureFilters,
+  webhooks: measureWebhooks,
+  tails: measureTails,
   replication: measureReplication,
   catchup: measureCatchUp,
 };

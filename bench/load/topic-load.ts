@@ -10,15 +10,17 @@ import {
 } from "@forebay/client/gen/forebay/queue/v1/queue_service";
 import { TargetKind } from "@forebay/client/gen/forebay/topic/v1/topic";
 import {
+  ConfirmSubscriptionRequest,
   CreateTopicRequest,
   GetTopicRequest,
   GetTopicResponse,
   PublishRequest,
   SubscribeRequest,
+  TailRequest,
 } from "@forebay/client/gen/forebay/topic/v1/topic_service";
 import { countFields } from "./count-fields.js";
 import { type LoadResult, runLoad, type StartCall, type Until } from "./load-run.js";
-import { call, callUnary, framed } from "./wire-client.js";
+import { call, callUnary, framed, openDuplex } from "./wire-client.js";
 
 export interface SubscribeQueuesOrder {
   readonly topic: string;
@@ -95,6 +97,32 @@ export async function subscribeQueues(
   );
 }
 
+export interface SubscribeOrder {
+  readonly topic: string;
+  readonly kind: TargetKind;
+  readonly endpoint: string;
+}
+
+/** Subscribes one target, raw. */
+export async function subscribe(
+  session: ClientHttp2Session,
+  { topic, kind, endpoint }: SubscribeOrder,
+): Promise<void> {
+  const settings = { rawMessageDelivery: true };
+  const request = SubscribeRequest.fromPartial({ topic, kind, endpoint, settings });
+  await call(session, topicPath("Subscribe"), SubscribeRequest.encode(request).finish());
+}
+
+/** Confirms a subscription by the token its target was sent. */
+export async function confirm(
+  session: ClientHttp2Session,
+  { topic, token }: { readonly topic: string; readonly token: string },
+): Promise<void> {
+  const request = ConfirmSubscriptionRequest.fromPartial({ topic, token });
+  const bytes = ConfirmSubscriptionRequest.encode(request).finish();
+  await call(session, topicPath("ConfirmSubscription"), bytes);
+}
+
 async function inTurn(count: number, run: (index: number) => Promise<unknown>): Promise<void> {
   let next = 0;
   const goOn = async (): Promise<void> => {
@@ -163,6 +191,69 @@ export async function publishAndHandOn(
   await handedOn(session, order.topic);
   return { count, answeredMs, elapsedMs: performance.now() - startedMs };
 }
+
+/** Readers of one topic: what all of them were shown, but the item that says that a tail is live. */
+export class Tails {
+  #items = 0;
+  #failure: Error | undefined;
+  #look: () => void = () => undefined;
+  readonly #tailCount: number;
+
+  private constructor(tailCount: number) {
+    this.#tailCount = tailCount;
+  }
+
+  /** Resolves when all are live. */
+  static async open(
+    session: ClientHttp2Session,
+    { topic, tailCount }: { readonly topic: string; readonly tailCount: number },
+  ): Promise<Tails> {
+    const tails = new Tails(tailCount);
+    const request = TailRequest.fromPartial({ topic, bufferMaxMessages: 10_000 });
+    const frame = framed(TailRequest.encode(request).finish());
+    for (let opened = 0; opened < tailCount; opened += 1) {
+      openDuplex(session, topicPath("Tail"), {
+        onMessage: (message) => tails.#shown(message),
+        onError: (error) => {
+          tails.#failure = error;
+          tails.#look();
+        },
+      }).write(frame, true);
+    }
+    await tails.#until(tailCount);
+    tails.#items = 0;
+    return tails;
+  }
+
+  #shown(message: Buffer): void {
+    const [tag] = message;
+    if (tag === discontinuityTag) this.#failure = new Error("a tail has skipped messages");
+    else if (tag !== heartbeatTag) this.#items += 1;
+    this.#look();
+  }
+
+  async #until(items: number): Promise<void> {
+    while (this.#items < items && this.#failure === undefined) {
+      await new Promise<void>((resolve) => {
+        this.#look = resolve;
+      });
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Publishes, and ends when every tail has shown everything. */
+  async publish(session: ClientHttp2Session, order: PublishOrder): Promise<HandedOn> {
+    this.#items = 0;
+    const startedMs = performance.now();
+    const { count, elapsedMs: answeredMs } = await publish(session, order);
+    await this.#until(count * this.#tailCount);
+    return { count, answeredMs, elapsedMs: performance.now() - startedMs };
+  }
+}
+
+/** The first byte of an item: its field's number, and that it has a length. */
+const heartbeatTag = (3 << 3) | 2;
+const discontinuityTag = (4 << 3) | 2;
 
 /** Sends to the queues of a topic in turn, past the topic. */
 export function sendToEach(
