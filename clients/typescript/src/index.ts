@@ -22,6 +22,7 @@ export type { Acks, CallOptions, RetryOptions } from "./connection.js";
 export type { Consistency } from "./consistency.js";
 export type { ConsumedMessage, GiveBackOptions } from "./consumed-message.js";
 export type { ConsumeOptions, Consumer } from "./consumer.js";
+export type { DeliveryAttempt, DeliveryReport, DeliveryState } from "./delivery-reports.js";
 export {
   ConnectionError,
   DeadlineError,

@@ -15,6 +15,12 @@ import { TopicServiceDefinition } from "../gen/forebay/topic/v1/topic_service.js
 import { type AttributesInput, attributesToWire } from "./attributes.js";
 import { type Choice, choiceOf } from "./choices.js";
 import type { CallOptions, Connection } from "./connection.js";
+import {
+  type DeliveryAttempt,
+  type DeliveryReport,
+  explainDelivery,
+  listAttempts,
+} from "./delivery-reports.js";
 import { dateOf, durationOf, millisecondsOf } from "./durations.js";
 import { type Body, bodyToWire } from "./outgoing.js";
 import { pages } from "./pages.js";
@@ -364,6 +370,18 @@ export class Topic {
   ): AsyncGenerator<SubscriptionDescription, void, undefined> {
     return listSubscriptions(this.#connection, this.name, options);
   }
+
+  /**
+   * Says for every subscription what became of a message, over all pages until the loop is left.
+   *
+   * @throws ForebayError TOPIC_NOT_FOUND, MESSAGE_NOT_FOUND.
+   */
+  explain(
+    messageId: string,
+    options: CallOptions = {},
+  ): AsyncGenerator<DeliveryReport, void, undefined> {
+    return explainDelivery(this.#connection, this.name, messageId, options);
+  }
 }
 
 /** Creates a topic. */
@@ -433,6 +451,18 @@ export class Subscription {
     this.id = id;
     this.#connection = context.connection;
     this.#context = context;
+  }
+
+  /**
+   * Attempts to deliver, newest first, over all pages until the loop is left: failures of the last 24 hours, and successes as the
+   * topic samples them.
+   *
+   * @throws ForebayError SUBSCRIPTION_NOT_FOUND.
+   */
+  attempts(
+    options: CallOptions & { readonly messageId?: string | undefined } = {},
+  ): AsyncGenerator<DeliveryAttempt, void, undefined> {
+    return listAttempts(this.#connection, this.id, options.messageId ?? "", options);
   }
 
   /** The subscription with its settings and exact counters. @throws ForebayError SUBSCRIPTION_NOT_FOUND. */
