@@ -1,6 +1,6 @@
 // The view of archives, replays and snapshots of the rows: which rows go together. Part of the topics' view (`topic-state.ts`).
 
-import { type Archive, isRunning, type Replay, type Snapshot } from "../topic/archive-model.js";
+import type { Archive, Replay, Snapshot } from "../topic/archive-model.js";
 import type {
   ArchiveTransaction,
   RunningReplay,
@@ -84,7 +84,7 @@ export class ArchiveRows implements ArchiveTransaction {
   putReplay(topic: Segment, id: Buffer, replay: Replay): void {
     this.#rows.put(tables.replay, replayKey(prefixOf(topic), id), replay);
     const key = runningReplayKey(topic.slot, topic.segment, id);
-    if (isRunning(replay)) this.#rows.put(tables.runningReplay, key, true);
+    if (replay.endedAt === undefined) this.#rows.put(tables.runningReplay, key, true);
     else this.#rows.remove(tables.runningReplay, key, false);
   }
 

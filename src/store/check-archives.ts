@@ -1,7 +1,6 @@
 // The check of archives: replays of subscriptions that are there, those that run with the row that finds them, and snapshots.
 
 import { uuidText } from "../base/ids.js";
-import { isRunning } from "../topic/archive-model.js";
 import type { Subscription, Topic } from "../topic/model.js";
 import {
   archiveKey,
@@ -80,7 +79,7 @@ function checkReplay(context: Context, scanned: ScannedRow): void {
   const subscription = walk.find(tables.subscription, subscriptionKey(prefix, id));
   if (subscription === undefined) walk.report(name, "It has a replay and is not there.");
   if (row === undefined || subscription === undefined || subscription === "unreadable") return;
-  const runs = isRunning(row);
+  const runs = row.endedAt === undefined;
   if (runs !== (subscription.standing.kind === "replaying")) {
     walk.report(name, `Its replay ${runs ? "runs" : "has ended"}, and it does not stand so.`);
   }
@@ -132,7 +131,7 @@ export function checkRunningReplay(
   walk.read(scanned, tables.runningReplay, () => name);
   const replay = walk.find(tables.replay, replayKey(segment, id));
   if (replay === "unreadable") return;
-  if (replay === undefined || !isRunning(replay)) {
+  if (replay?.endedAt !== undefined || replay === undefined) {
     walk.report(name, "It is said to run, and it does not.");
   }
 }

@@ -60,6 +60,7 @@ export interface Replay {
   readonly failed: number;
   readonly failure: string;
   readonly startedAt: EpochMs;
+  /** Undefined while it runs. */
   readonly endedAt: EpochMs | undefined;
   /** Deliveries of its subscription that its way through the topic does not account for, in this replay and those before. */
   readonly extra: number;
