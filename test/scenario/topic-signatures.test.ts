@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import MessageValidator from "sns-validator";
 import { expect, onTestFinished, test } from "vitest";
 import { MessageStructure } from "../../src/gen/forebay/topic/v1/message.js";
-import { SignatureVersion } from "../../src/gen/forebay/topic/v1/topic.js";
+import { SignatureVersion, SubscriptionState } from "../../src/gen/forebay/topic/v1/topic.js";
 import { localCertificate } from "../delivery/receivers.js";
 import type { Scenario } from "../support/scenario.js";
 import { createTopic, envelopeIn, publish, subscribe, topicCall } from "../support/topics.js";
@@ -150,4 +150,15 @@ test("envelopes of FIFO topics are not signed, nor is anything where the certifi
   const envelope = envelopeIn(unsigned ?? { body: "{}" });
   expect(envelope["Message"]).toBe("nobody can verify it");
   expect(envelope).not.toHaveProperty("Signature");
+});
+
+test("the link in an envelope from a queue ends nothing: who ends a queue's subscription must say who it is", async () => {
+  const { t } = await signingScenario();
+  await createTopic(t, "news");
+  const id = await subscribe(t, "news", t.queue);
+  await publish(t, "news", "with a link");
+  const { UnsubscribeURL: link } = await receivedBy(t, t.queue);
+  expect((await visit(t, String(link))).status).toBe(403);
+  const { subscription } = await topicCall(t, "getSubscription", { subscription: id });
+  expect(subscription?.state).toBe(SubscriptionState.CONFIRMED);
 });
