@@ -2,6 +2,8 @@
 
 import { expect, test } from "vitest";
 import { TargetKind } from "../../src/gen/forebay/topic/v1/topic.js";
+import { attemptLetters, attemptsDueByte } from "../../src/store/attempt-keys.js";
+import { rowCount } from "../support/broken-rows.js";
 import { scenario } from "../support/scenario.js";
 import { createTopic, publish, subscribe, topicCall } from "../support/topics.js";
 import {
@@ -17,6 +19,10 @@ type Owner = Parameters<typeof topicCall>[0];
 
 const attemptsOf = async (t: Owner, subscription: string, messageId = "") =>
   (await topicCall(t, "listDeliveryAttempts", { subscription, messageId })).attempts;
+
+const isAttemptRow = (key: string): boolean =>
+  key.startsWith(attemptsDueByte) ||
+  (key < "\x80" && Object.values(attemptLetters).some((letter) => letter === key[10]));
 
 test("T28 every failed attempt is listed with its status and the next one, also after a restart", async () => {
   const t = await webhookScenario({ create: "none" });
@@ -153,14 +159,20 @@ test("attempts are forgotten after a day, and with their subscription", async ()
   const id = await subscribed(t, "news", target);
   await publish(t, "news", "lost");
   await until("it failed", async () => (await countersOf(t, id))["failedAttempts"] === 1);
+  // The record, the attempt, the last one of its message, and when they are looked at.
+  expect(await rowCount(t, isAttemptRow)).toBe(4);
   await t.skip(24 * 3_600_000 - 1_000);
   expect(await attemptsOf(t, id)).toHaveLength(1);
   await t.skip(2_000);
   expect(await attemptsOf(t, id)).toEqual([]);
+  await t.advance(3_000);
+  expect(await rowCount(t, isAttemptRow)).toBe(0);
   await publish(t, "news", "lost too");
   await until("it failed", async () => (await countersOf(t, id))["failedAttempts"] === 2);
   expect(await attemptsOf(t, id)).toHaveLength(1);
   await topicCall(t, "unsubscribe", { subscription: id });
   const gone = await callError(attemptsOf(t, id));
   expect(gone.reason).toBe("SUBSCRIPTION_NOT_FOUND");
+  await t.advance(3_000);
+  expect(await rowCount(t, isAttemptRow)).toBe(0);
 });
