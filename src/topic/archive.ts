@@ -71,7 +71,7 @@ export function changeArchive(
 }
 
 /** The earliest instant that the archive covers. */
-export const beginningOf = ({ since }: Archive, retentionMs: DurationMs, now: EpochMs): EpochMs =>
+const beginningOf = ({ since }: Archive, retentionMs: DurationMs, now: EpochMs): EpochMs =>
   epochMs(Math.max(since, now - retentionMs));
 
 export interface ArchiveRange {
