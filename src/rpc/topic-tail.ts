@@ -307,9 +307,17 @@ class Tail implements TailListener {
     if (!this.#isWritable || !this.#buffer.isEmpty) return false;
     // How many of them were for it, its filter alone could say.
     const count = this.#order.filter === undefined ? next - this.#next : undefined;
-    this.#tellGap(next, count, DiscontinuityCause.RESUME_UNAVAILABLE);
+    this.#tellGap(next, count, this.#causeOfMiss());
     this.#next = next;
     return true;
+  }
+
+  /** The node that decided before may have had in memory what is not stored any more. */
+  #causeOfMiss(): DiscontinuityCause {
+    const { tails } = this.#parts;
+    const isOfAnother =
+      this.#topic !== undefined && tails.isOfAnother(this.#topic.segment, this.#next);
+    return isOfAnother ? DiscontinuityCause.FAILOVER : DiscontinuityCause.RESUME_UNAVAILABLE;
   }
 
   #goLive(): void {

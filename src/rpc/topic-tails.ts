@@ -29,14 +29,22 @@ export interface TailChannel {
   leave(listener: TailListener): void;
 }
 
+export interface TailsOptions {
+  /** Whether another node may have decided before this one, with memory of its own. */
+  readonly isSuccessor?: boolean;
+}
+
 export class TopicTails {
   readonly memory = new TailMemory(tailLimits.memoryBytesMax);
   readonly #clock: Clock;
+  /** Of topics in which was published since this node decides, the first message of these; undefined: it was always this one. */
+  readonly #firsts: Map<SegmentNumber, Sequence> | undefined;
   readonly #channels = new Map<SegmentNumber, Channel>();
   #tailCount = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, { isSuccessor = false }: TailsOptions = {}) {
     this.#clock = clock;
+    this.#firsts = isSuccessor ? new Map() : undefined;
   }
 
   /** Tails that are open. */
@@ -79,14 +87,32 @@ export class TopicTails {
 
   /** Messages that are durable now, in the order of their places. */
   published(stored: readonly StoredMessage[]): void {
+    if (this.#firsts !== undefined) this.#noteFirsts(this.#firsts, stored);
     if (this.#channels.size === 0) return;
     for (const { topic, message } of stored) {
       this.#channels.get(topic.segment)?.published(message, topic.settings);
     }
   }
 
+  #noteFirsts(firsts: Map<SegmentNumber, Sequence>, stored: readonly StoredMessage[]): void {
+    for (const { topic, message } of stored) {
+      const { segment } = topic;
+      const isNoted = firsts.has(segment) || firsts.size >= tailLimits.topicsNotedMax;
+      if (!isNoted) firsts.set(segment, message.sequence);
+    }
+  }
+
+  /** Whether a message was published when another node decided, as far as is known. */
+  isOfAnother(segment: SegmentNumber, place: Sequence): boolean {
+    if (this.#firsts === undefined) return false;
+    const first = this.#firsts.get(segment);
+    if (first === undefined) return this.#firsts.size < tailLimits.topicsNotedMax;
+    return place < first;
+  }
+
   /** The topic was deleted. */
   ended(segment: SegmentNumber): void {
+    this.#firsts?.delete(segment);
     this.#channels.get(segment)?.end();
   }
 

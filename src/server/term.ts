@@ -123,7 +123,7 @@ export class Term {
       },
       failed: (error) => log.error({ err: error }, "a replay failed; it is tried again"),
     });
-    this.#tails = new TopicTails(clock);
+    this.#tails = new TopicTails(clock, { isSuccessor: parts.commitLog !== undefined });
     metrics.observe({ tails: () => this.#tails.count });
     // Every open stream listens.
     setMaxListeners(0, this.#draining.signal);

@@ -5,6 +5,7 @@ import { ForebayClient } from "@forebay/client";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { verifyEnvelope } from "../../src/delivery/signature.js";
 import { TargetKind } from "../../src/gen/forebay/topic/v1/topic.js";
+import { DiscontinuityCause } from "../../src/gen/forebay/topic/v1/topic_service.js";
 import { describeWithEtcd, runEtcd } from "../cluster/etcd.js";
 import { QueueClient } from "../support/queue-client.js";
 import type { Scenario } from "../support/scenario.js";
@@ -71,6 +72,17 @@ describeWithEtcd("a cluster", () => {
       await resumed.until(() => resumed.bodies.length === 2);
       expect(resumed.bodies).toEqual(["second", "third"]);
       expect(resumed.gaps).toEqual([]);
+      const { client } = at(one);
+      const { subscriptions } = await topicCall({ client }, "listSubscriptions", { topic: "news" });
+      const waiting = subscriptions.find(({ endpoint }) => endpoint === "waiting");
+      await topicCall({ client }, "unsubscribe", { subscription: waiting?.subscription ?? "" });
+      const late = openTail(at(one), { topic: "news", resumeAfterSequence, topicEpoch });
+      await late.until(() => late.gaps.length === 1);
+      // What is in the memory of this leader is shown; the rest went with the one before.
+      expect(late.gaps[0]).toMatchObject({ skippedCount: 1n, cause: DiscontinuityCause.FAILOVER });
+      await late.until(() => late.bodies.length === 1);
+      expect(late.bodies).toEqual(["third"]);
+      for (const each of [resumed, late]) each.cancel();
       const consuming = await consumer(at(one), subscription?.subscription ?? "");
       await consuming.take(3);
       expect(consuming.bodies).toEqual(["first", "second", "third"]);
