@@ -11,7 +11,7 @@ import type { TopicDecided } from "./rejections.js";
 import { type FoundSubscription, findSubscription, subscriptionNotFound } from "./topic-name.js";
 import type { StateTransaction, TopicTransaction } from "./view.js";
 
-export const attemptLimits = {
+const attemptLimits = {
   keepMs: hours(24),
   keptMax: 10_000,
   responseBytesMax: 1_024,

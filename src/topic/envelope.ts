@@ -67,7 +67,7 @@ export function envelopeOf(
 }
 
 /** What a signature is found by. It is the same for all targets that get the same text. */
-export const signatureKey = (
+const signatureKey = (
   { messageId, isStructured }: Pick<TopicMessage, "messageId" | "isStructured">,
   kind: TargetKind,
   version: 1 | 2,
