@@ -154,7 +154,7 @@ export function decideListAttempts(
 }
 
 /** With their numbers; of one message, those that are found from its last one. */
-export function* newestFirst(
+function* newestFirst(
   { attempts }: Pick<TopicTransaction, "attempts">,
   { topic, subscription: { id } }: FoundSubscription,
   messageId: Buffer | undefined,
