@@ -179,7 +179,7 @@ async function replay(session, topic) {
   await session.ok("DeleteTopic", { topic }, { existed: true });
 }
 
-/** Gives a message of a queue that is gone up, finds it, and has it tried again: by its id, and with all there is. */
+/** Asks for undeliverable messages where there are none, and has them tried again. */
 async function tryAgain(session, topic, { createQueue }) {
   const queue = `${topic}-gone`;
   await createQueue(queue);
