@@ -48,7 +48,7 @@ export async function callTopicRpcs(session, name, { createQueue, receive }) {
   await consent(session, topic);
   await consume(session, topic);
   await tail(session, `${name}-tailed`);
-  await sayWhatIsNotThere(session);
+  await tryAgain(session, `${name}-again`, { createQueue });
   await session.refused("GetTopic", { topic: "nowhere" }, "NOT_FOUND", "TOPIC_NOT_FOUND", {
     ResourceInfo: { resourceType: "topic", resourceName: "nowhere" },
   });
@@ -179,13 +179,26 @@ async function replay(session, topic) {
   await session.ok("DeleteTopic", { topic }, { existed: true });
 }
 
-/** A later release takes them out of this list and tries them. */
-const notYet = ["ListUndeliverable", "RedriveUndeliverable"];
-
-async function sayWhatIsNotThere(session) {
-  for (const method of notYet) {
-    await session.refused(method, {}, "UNIMPLEMENTED", "UNSUPPORTED_OPERATION");
-  }
+/** Asks for undeliverable messages where there are none, and has them tried again. */
+async function tryAgain(session, topic, { createQueue }) {
+  const queue = `${topic}-gone`;
+  await createQueue(queue);
+  await session.ok("CreateTopic", { topic }, { created: true });
+  const { subscription: made } = await session.ok("Subscribe", {
+    topic,
+    kind: "TARGET_KIND_QUEUE",
+    endpoint: queue,
+  });
+  const { subscription } = made;
+  await session.ok("ListUndeliverable", { subscription, pageSize: 1 });
+  const ids = ["00000000000001"];
+  await session.ok("RedriveUndeliverable", {
+    subscription,
+    ids,
+    maxPerSecond: 1,
+    requestId: topic,
+  });
+  await session.ok("DeleteTopic", { topic }, { existed: true });
 }
 
 /** Subscribes a webhook that nobody listens at, and consents in its place. */

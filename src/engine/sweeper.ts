@@ -13,6 +13,7 @@ import {
 } from "../queue/sweep.js";
 import { decideSweepRemembered } from "../queue/sweep-remembered.js";
 import { decideSweepAttempts } from "../topic/attempts.js";
+import { decideSweepUndeliverable } from "../topic/undeliverable.js";
 import type { StateTransaction } from "../topic/view.js";
 import type { Decision } from "./command.js";
 import type { Engine } from "./engine.js";
@@ -82,6 +83,7 @@ export class Sweeper {
       () => this.#step("SweepRequests", decideSweepRequests),
       () => this.#sweepRemembered(),
       () => this.#step("SweepAttempts", decideSweepAttempts),
+      () => this.#step("SweepUndeliverable", decideSweepUndeliverable),
       () => this.#step("Reap", decideReap),
     ];
     let left = kinds;

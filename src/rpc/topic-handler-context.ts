@@ -45,6 +45,8 @@ export interface TopicHandlerParts {
   };
   /** Is told of replays that were started, and of subscriptions that were resumed. */
   readonly replayer: { begin(subscription: Buffer): void };
+  /** Is told of orders to try undeliverable messages again. */
+  readonly redriver: { begin(): void };
   /** Delivers to webhooks and functions. */
   readonly pushes: PushPort;
 }

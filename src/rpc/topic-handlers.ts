@@ -1,4 +1,4 @@
-// The topic service at the wire: request to command, outcome to response. What this release does not have yet says so.
+// The topic service at the wire: request to command, outcome to response.
 
 import { createTopicAdminHandlers } from "./topic-admin-handlers.js";
 import { createAttemptHandlers } from "./topic-attempt-handlers.js";
@@ -11,7 +11,7 @@ import { createConfirmHandlers } from "./topic-push-handlers.js";
 import { createReplayHandlers, createSnapshotHandlers } from "./topic-replay-handlers.js";
 import { createSubscriptionHandlers } from "./topic-subscription-handlers.js";
 import { createTailHandler } from "./topic-tail.js";
-import { notYet } from "./wire-errors.js";
+import { createUndeliverableHandlers } from "./topic-undeliverable-handlers.js";
 
 export function createTopicHandlers(parts: TopicHandlerParts): TopicHandlers {
   return {
@@ -24,13 +24,8 @@ export function createTopicHandlers(parts: TopicHandlerParts): TopicHandlers {
     ...createProtectionHandlers(parts),
     ...createReplayHandlers(parts),
     ...createSnapshotHandlers(parts),
+    ...createUndeliverableHandlers(parts),
     tail: createTailHandler(parts),
     consume: createTopicConsumeHandler(parts),
-    listUndeliverable: later("Undeliverable messages are"),
-    redriveUndeliverable: later("Undeliverable messages are"),
   };
 }
-
-const later = (what: string) => (): never => {
-  throw notYet(what);
-};

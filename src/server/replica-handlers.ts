@@ -59,6 +59,7 @@ export function replicaHandlers(parts: ReplicaHandlerParts): ServedHandlers {
       distributor: { begin: () => undefined, reap: () => undefined },
       pushes: noPushes,
       replayer: { begin: () => undefined },
+      redriver: { begin: () => undefined },
     }),
   };
 }

@@ -14,6 +14,7 @@ import type { CommitLog } from "../engine/commit-log.js";
 import { Distributor } from "../engine/distributor.js";
 import { Engine } from "../engine/engine.js";
 import { Mover } from "../engine/mover.js";
+import { Redriver } from "../engine/redriver.js";
 import { Replayer } from "../engine/replayer.js";
 import { Scheduler } from "../engine/scheduler.js";
 import { Sweeper } from "../engine/sweeper.js";
@@ -72,6 +73,7 @@ export class Term {
   readonly #sweeper: Sweeper;
   readonly #distributor: Distributor;
   readonly #replayer: Replayer;
+  readonly #redriver: Redriver;
   /** Webhooks and functions, and the pages about them. */
   readonly pushes: PushService;
   readonly #tails: TopicTails;
@@ -123,6 +125,14 @@ export class Term {
       },
       failed: (error) => log.error({ err: error }, "a replay failed; it is tried again"),
     });
+    this.#redriver = new Redriver({
+      engine,
+      clock,
+      moved: (topic) => this.pushes.begin(topic),
+      sign: async (unsigned) => signatures.sign(await this.pushes.signer(), unsigned),
+      failed: (error) =>
+        log.error({ err: error }, "undeliverable messages were not tried; it is tried again"),
+    });
     this.#tails = new TopicTails(clock, { isSuccessor: parts.commitLog !== undefined });
     metrics.observe({ tails: () => this.#tails.count });
     // Every open stream listens.
@@ -159,6 +169,7 @@ export class Term {
         distributor: this.#distributor,
         pushes: this.pushes,
         replayer: this.#replayer,
+        redriver: this.#redriver,
       }),
     };
   }
@@ -197,6 +208,7 @@ export class Term {
       this.#scheduler,
       this.#distributor,
       this.#replayer,
+      this.#redriver,
       this.pushes,
     ];
     await Promise.all(workers.map((worker) => worker.stop()));
@@ -209,6 +221,7 @@ export class Term {
     this.#scheduler.start();
     this.#distributor.start();
     this.#replayer.start();
+    this.#redriver.start();
     this.pushes.start();
   }
 

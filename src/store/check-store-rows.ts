@@ -30,6 +30,7 @@ import {
 import { moveTaskIdAt } from "./move-rows.js";
 import type { ScannedRow } from "./store.js";
 import { tables } from "./tables.js";
+import { redriveOrderByte, undeliverableDueByte } from "./undeliverable-keys.js";
 
 /** Rows are found by key where one must go with another: `walk.find`. Queues have been read before. */
 export interface StoreRowsContext {
@@ -61,6 +62,8 @@ const tablesByByte: Readonly<Record<string, CheckRow>> = {
   [runningReplayByte]: checkRunningReplay,
   // Read with the topics: what is left of one that was deleted goes with the next clean-up.
   [attemptsDueByte]: () => undefined,
+  [undeliverableDueByte]: () => undefined,
+  [redriveOrderByte]: () => undefined,
 };
 
 export async function checkStoreRows(context: StoreRowsContext): Promise<void> {

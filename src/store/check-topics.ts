@@ -5,6 +5,7 @@ import type { Subscription, Topic, TopicCounters } from "../topic/model.js";
 import { checkArchiveRow, checkReplaying } from "./check-archives.js";
 import { checkAttemptRow } from "./check-attempts.js";
 import { checkHasPlace, checkPushFloor, checkPushRow } from "./check-pushes.js";
+import { checkUndeliverableRow } from "./check-undeliverable.js";
 import { type CheckWalk, isPlace, keyName, prefixAfter } from "./check-walk.js";
 import { segmentPrefix, segmentPrefixLength, tableLetters, u64At } from "./keys.js";
 import type { ScannedRow } from "./store.js";
@@ -101,6 +102,7 @@ class TopicSegmentCheck {
       default:
         if (checkPushRow(this.#context, scanned) || checkArchiveRow(this.#context, scanned)) break;
         if (checkAttemptRow(this.#context, scanned)) break;
+        if (checkUndeliverableRow(this.#context, scanned)) break;
         walk.report(`${name}, ${keyName(key)}`, "No table of topics has this letter.");
     }
   }

@@ -46,6 +46,14 @@
 //   slot segment 'U' id                  remembered deduplication id; of one group: space group space id
 //   slot segment 'V' time id             remembered deduplication ids, oldest first
 //   slot segment 'Y' subscription name   snapshot: a named place in the archive
+//   slot segment 'B'                     how many undeliverable messages a topic has
+//   slot segment 'F' subscription        how many of them a subscription has
+//   slot segment 'G' subscription sequence
+//                                        undeliverable message: what became of it
+//   slot segment 'W' subscription sequence
+//                                        undeliverable message that is to be tried again
+//   slot segment 'Z' subscription sequence
+//                                        undeliverable message: its content
 // About the whole store:
 //   0x80 namespace 00 name               queue
 //   0x81 slot segment                    garbage: a segment to be removed
@@ -68,6 +76,9 @@
 //   0x91 time                            keys that messages are signed with
 //   0x95 slot segment subscription       replays that run
 //   0x97 time slot segment subscription  attempts to deliver, by the time their oldest ones may go
+//   0x98 time slot segment subscription sequence
+//                                        undeliverable messages in the order they were given up
+//   0x99 slot segment subscription       order to try undeliverable messages again
 //   0xff <key> u16                       further chunks of a row above
 
 import type { EpochMs, QueueNumber, Sequence } from "../base/brands.js";

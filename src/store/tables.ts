@@ -87,6 +87,18 @@ import {
   encodeTopicCounters,
   encodeTopicMessage,
 } from "./topic-rows.js";
+import {
+  decodeRedriveOrder,
+  decodeUndeliverable,
+  decodeUndeliverableMessage,
+  decodeUndeliverableRecord,
+  decodeUndeliverableTotal,
+  encodeRedriveOrder,
+  encodeUndeliverable,
+  encodeUndeliverableMessage,
+  encodeUndeliverableRecord,
+  encodeUndeliverableTotal,
+} from "./undeliverable-rows.js";
 
 /** How rows of one kind are written and read. */
 export interface Table<Row> {
@@ -1027,6 +1039,32 @@ export const tables = {
   keptAttempt: table("kept attempt", { encode: encodeKeptAttempt, decode: decodeKeptAttempt }),
   lastAttempt: table("last attempt", { encode: encodeAttemptNumber, decode: decodeAttemptNumber }),
   attemptsDue: presence("attempts due"),
+  undeliverableTotal: table("undeliverable total", {
+    encode: encodeUndeliverableTotal,
+    decode: decodeUndeliverableTotal,
+  }),
+  undeliverableRecord: table("undeliverable record", {
+    encode: encodeUndeliverableRecord,
+    decode: decodeUndeliverableRecord,
+  }),
+  undeliverable: table("undeliverable", {
+    encode: encodeUndeliverable,
+    decode: decodeUndeliverable,
+    isOrdered: true,
+    isChunked: true,
+  }),
+  undeliverableMessage: table("undeliverable message", {
+    encode: encodeUndeliverableMessage,
+    decode: decodeUndeliverableMessage,
+    isChunked: true,
+  }),
+  undeliverableDue: presence("undeliverable due"),
+  redriveMark: presence("redrive mark"),
+  redriveOrder: table("redrive order", {
+    encode: encodeRedriveOrder,
+    decode: decodeRedriveOrder,
+    isOrdered: true,
+  }),
   /** Rows whose meaning does not matter to whoever removes them: the reaper's view of a dead segment. */
   raw: table<true>("raw", {
     encode: () => Buffer.allocUnsafe(frameHeaderBytes),

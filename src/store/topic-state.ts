@@ -44,6 +44,7 @@ import {
 } from "./topic-keys.js";
 import { TopicMemories } from "./topic-memories.js";
 import { newTopicCounters } from "./topic-rows.js";
+import { UndeliverableRows } from "./undeliverable-state.js";
 
 const prefixOf = ({ slot, segment }: TopicSegment): string => segmentPrefix(slot, segment);
 
@@ -56,6 +57,7 @@ export class TopicState implements TopicTransaction {
   readonly pushes: PushRows;
   readonly archives: ArchiveRows;
   readonly attempts: AttemptRows;
+  readonly undeliverables: UndeliverableRows;
   readonly #rows: RowAccess;
   readonly #memories: TopicMemories;
 
@@ -65,6 +67,7 @@ export class TopicState implements TopicTransaction {
     this.pushes = new PushRows(rows);
     this.archives = new ArchiveRows(rows);
     this.attempts = new AttemptRows(rows);
+    this.undeliverables = new UndeliverableRows(rows);
   }
 
   memory<Memory extends TopicMemory>(topic: TopicSegment, make: () => Memory): Memory {
@@ -245,6 +248,7 @@ export class TopicState implements TopicTransaction {
     this.pushes.removeSubscription(topic, subscription);
     this.archives.removeSubscription(topic, id);
     this.attempts.removeSubscription(topic, id);
+    this.undeliverables.removeSubscription(topic, id);
     this.#rows.remove(tables.subscription, subscriptionKey(prefix, id), true);
     this.#rows.remove(tables.deliveries, deliveriesKey(prefix, id), false);
     this.#rows.remove(tables.endpoint, endpointKey(prefix, kind, endpoint), false);

@@ -21,6 +21,7 @@ import type { QueueTarget, Subscription, Topic, TopicMessage } from "./model.js"
 import { outboundRefusal } from "./protection/data-protection.js";
 import { replayedDedupId } from "./replay-dedup.js";
 import { carriedContent } from "./stream-content.js";
+import { keepUndeliverable } from "./undeliverable.js";
 import type { StateTransaction } from "./view.js";
 
 /** What became of a message for one subscription. */
@@ -258,7 +259,7 @@ export class QueueDeliveries {
     return form;
   }
 
-  /** To the dead-letter queue, which takes everything. Without one the message is dropped and counted (SNS drops it too). */
+  /** To the dead-letter queue, which takes everything. Without one the message is counted, and kept where it is listed (SNS drops it). */
   giveUp(
     subscription: Subscription,
     message: TopicMessage,
@@ -269,7 +270,14 @@ export class QueueDeliveries {
     const { namespace, isFifo } = this.#topic;
     const queue = name === undefined ? undefined : this.#find({ namespace, name });
     // A FIFO queue takes nothing without a group.
-    if (queue === undefined || (queue.isFifo && message.groupId === undefined)) return "given_up";
+    if (queue === undefined || (queue.isFifo && message.groupId === undefined)) {
+      const attempts = failures === 0 && reason !== "EXPIRED" ? 1 : failures;
+      const first = firstAttemptAt ?? (attempts === 0 ? undefined : this.#stamp.now);
+      const givenUp = { message, reason, error, attempts, firstAttemptAt: first };
+      const { topics } = this.#transaction;
+      keepUndeliverable(topics, this.#topic, subscription, givenUp, this.#stamp);
+      return "given_up";
+    }
     const { now } = this.#stamp;
     const open = this.#open(queue);
     const content = this.#contentOf(subscription, message, {

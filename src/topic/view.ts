@@ -16,6 +16,7 @@ import type {
   TopicMessage,
 } from "./model.js";
 import type { PushTransaction } from "./push-view.js";
+import type { UndeliverableTransaction } from "./undeliverable-view.js";
 
 /** What the rows of a topic are found by. */
 export type TopicSegment = Pick<Topic, "slot" | "segment">;
@@ -105,6 +106,7 @@ export interface TopicTransaction extends TopicView, TopicChanges {
   readonly pushes: PushTransaction;
   readonly archives: ArchiveTransaction;
   readonly attempts: AttemptTransaction;
+  readonly undeliverables: UndeliverableTransaction;
 }
 
 /** The state of everything, under one command. */

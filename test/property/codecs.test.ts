@@ -45,6 +45,13 @@ import {
   topicKey,
   topicMessageKey,
 } from "../../src/store/topic-keys.js";
+import {
+  redriveOrderKey,
+  undeliverableKey,
+  undeliverableMessageKey,
+  undeliverableRecordKey,
+  undeliverableTotalKey,
+} from "../../src/store/undeliverable-keys.js";
 import { archive, replay, snapshotOf } from "../support/archive-rows.js";
 import { attemptRecord, keptAttempt } from "../support/attempt-rows.js";
 import { propertyTimeoutMs, runs } from "../support/property.js";
@@ -84,6 +91,12 @@ import {
   topicCounters,
   topicMessage,
 } from "../support/topic-rows.js";
+import {
+  redriveOrder,
+  undeliverable,
+  undeliverableAmount,
+  undeliverableRecord,
+} from "../support/undeliverable-rows.js";
 
 const prefix = segmentPrefix(7, 1_234_567);
 const subscriptionId = Buffer.alloc(16, 3);
@@ -179,6 +192,21 @@ const rowCases: readonly (readonly [string, () => void])[] = [
     confirmationDueKey(1 as EpochMs, 1, 2, subscriptionId),
   ),
   rowCase("archive", tables.archive, archive, () => archiveKey(prefix)),
+  rowCase("undeliverable total", tables.undeliverableTotal, undeliverableAmount, () =>
+    undeliverableTotalKey(prefix),
+  ),
+  rowCase("undeliverable record", tables.undeliverableRecord, undeliverableRecord, () =>
+    undeliverableRecordKey(prefix, subscriptionId),
+  ),
+  rowCase("undeliverable", tables.undeliverable, undeliverable, (row) =>
+    undeliverableKey(prefix, subscriptionId, row.sequence),
+  ),
+  rowCase("undeliverable message", tables.undeliverableMessage, topicMessage, (row) =>
+    undeliverableMessageKey(prefix, subscriptionId, row.sequence),
+  ),
+  rowCase("redrive order", tables.redriveOrder, redriveOrder, () =>
+    redriveOrderKey(1, 2, subscriptionId),
+  ),
   rowCase("replay", tables.replay, replay, () => replayKey(prefix, subscriptionId)),
   rowCase("snapshot", tables.snapshot, snapshotOf("a"), () =>
     snapshotKey(prefix, subscriptionId, "a"),
@@ -360,6 +388,8 @@ const presences = [
   "request due",
   "own place",
   "attempts due",
+  "redrive mark",
+  "undeliverable due",
   "catching up",
   "push due",
   "published time",
