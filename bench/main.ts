@@ -23,12 +23,15 @@ import type { BenchContext, Measurement } from "./measurement.js";
 import { measureBatching } from "./measures/batching.js";
 import { measureCatchUp } from "./measures/catch-up.js";
 import { measureDeepQueue } from "./measures/deep-queue.js";
+import { measureFanOut, measureFilters } from "./measures/fan-out.js";
 import { measureFifoCycle, measureGroups } from "./measures/fifo.js";
 import { measureFullCycle } from "./measures/full-cycle.js";
 import { measureLatency } from "./measures/latency.js";
 import { measureReplication } from "./measures/replication.js";
 import { measureScheduled } from "./measures/scheduled.js";
 import { batchShape, measureShape, produceShape, unaryShape } from "./measures/sends.js";
+import { measureTails } from "./measures/tails.js";
+import { measureWebhooks } from "./measures/webhooks.js";
 import { profileSends } from "./profile/profile.js";
 import { jsonOf, type Measured, tableOf } from "./report.js";
 
@@ -43,6 +46,10 @@ const measurements: Readonly<Record<string, Measurement>> = {
   fifo: measureFifoCycle,
   groups: measureGroups,
   scheduled: measureScheduled,
+  fanout: measureFanOut,
+  filters: measureFilters,
+  webhooks: measureWebhooks,
+  tails: measureTails,
   replication: measureReplication,
   catchup: measureCatchUp,
 };

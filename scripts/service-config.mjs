@@ -49,14 +49,16 @@ if (process.argv.includes("--check")) {
   console.log(`${stale.length} of ${Object.keys(files).length} files changed.`);
 }
 
-/** Every Forebay service of the contract with its unary methods. */
+/** Every Forebay service of the contract that clients call, with its unary methods. */
 function services() {
+  // What nodes ask each other is no client's business.
+  const ofNodes = "forebay.replication.v1";
   const bytes = execFileSync(binary("buf"), ["build", "-o", "-", "--as-file-descriptor-set"], {
     cwd: root,
     maxBuffer: 64 * 1024 * 1024,
   });
   return fromBinary(FileDescriptorSetSchema, bytes)
-    .file.filter((file) => file.package.startsWith("forebay."))
+    .file.filter((file) => file.package.startsWith("forebay.") && file.package !== ofNodes)
     .flatMap((file) =>
       file.service.map((service) => ({
         name: `${file.package}.${service.name}`,

@@ -17,7 +17,17 @@ import { partialTestResultsPath, root, run, testResultsPath } from "./support/re
 const reportOption = "--report=";
 const clusters = ["test/cluster/", "test/cluster-node/", "test/simulation/"];
 const kills = ["test/crash/", "test/store/kill", "test/store/replica-crash", "test/store/io-error"];
-const rules = ["test/property/", "test/topic/", "test/replication/", "test/contract/bad-input"];
+const rules = [
+  "test/property/",
+  "test/topic/",
+  "test/replication/",
+  "test/contract/bad-input",
+  // What queues do with messages; how bytes and calls come and go stays.
+  ...[
+    ...["dead-letter", "describe", "explain", "fair", "fifo", "group", "lease", "move", "pause"],
+    ...["permissions", "priorities", "purge", "retry", "schedule", "time-to-live", "wall-clock"],
+  ].map((name) => `test/scenario/${name}`),
+];
 const without = (paths) => paths.flatMap((path) => ["--exclude", `${path}**`]);
 
 /** Runs the tests and returns the exit status. */

@@ -137,6 +137,7 @@ async function startOver(
   });
   metrics.observe({
     queues: () => watch.counts,
+    topics: () => watch.topicCounts,
     store: () => ({
       ...watch.state(),
       commandsWaiting: node.engine?.pendingCount ?? 0,
@@ -153,7 +154,11 @@ async function startOver(
   const pages =
     config.publicBaseUrl === ""
       ? undefined
-      : new PageListener({ listen: config.publicListen, ports: () => node.pages, log });
+      : new PageListener({
+          listen: config.publicListen,
+          answer: (request) => node.answerPage(request),
+          log,
+        });
   const pageAddress = await pages?.listen().catch(async (error: unknown) => {
     await node.stop(() => drain(0));
     await management.close(0);

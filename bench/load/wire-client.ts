@@ -89,7 +89,8 @@ export function call(
 
 /** A bidirectional stream of framed messages. */
 export interface WireStream {
-  write(frame: Buffer): void;
+  /** `isLast` half-closes with it. */
+  write(frame: Buffer, isLast?: boolean): void;
   /** Half-closes; resolves when the server has ended the stream with OK. */
   end(): Promise<void>;
 }
@@ -125,7 +126,7 @@ export function openDuplex(
     }
   });
   return {
-    write: (frame) => stream.write(frame),
+    write: (frame, isLast) => (isLast === true ? stream.end(frame) : stream.write(frame)),
     end: async () => {
       stream.end();
       await ended;

@@ -23,6 +23,21 @@ import {
   type Until,
 } from "./load-run.js";
 import { answerOrders } from "./orders.js";
+import {
+  confirm,
+  createTopic,
+  handedOn,
+  type PublishOrder,
+  publish,
+  publishAndHandOn,
+  type SendToEachOrder,
+  type SubscribeOrder,
+  type SubscribeQueuesOrder,
+  sendToEach,
+  subscribe,
+  subscribeQueues,
+  Tails,
+} from "./topic-load.js";
 import { call, callUnary, framed, openDuplex, openSession } from "./wire-client.js";
 
 const services = {
@@ -63,6 +78,7 @@ const receiveMessagesMax = 10;
 const leaseSeconds = 3_600n;
 
 let session: ClientHttp2Session | undefined;
+let tails: Tails | undefined;
 /** Received and not yet deleted, by queue. */
 const handles = new Map<string, string[]>();
 
@@ -277,6 +293,22 @@ const handlers = {
   produce,
   receive,
   deleteReceived,
+  createTopic: ({ topic }: { readonly topic: string }) => createTopic(openedSession(), topic),
+  subscribeQueues: (order: SubscribeQueuesOrder) => subscribeQueues(openedSession(), order),
+  subscribe: (order: SubscribeOrder) => subscribe(openedSession(), order),
+  confirm: (order: { readonly topic: string; readonly token: string }) =>
+    confirm(openedSession(), order),
+  publish: (order: PublishOrder) => publish(openedSession(), order),
+  publishAndHandOn: (order: PublishOrder) => publishAndHandOn(openedSession(), order),
+  openTails: async (order: { readonly topic: string; readonly tailCount: number }) => {
+    tails = await Tails.open(openedSession(), order);
+  },
+  publishAndTail: async (order: PublishOrder) => {
+    if (tails === undefined) throw new Error("open the tails first");
+    return await tails.publish(openedSession(), order);
+  },
+  handedOn: ({ topic }: { readonly topic: string }) => handedOn(openedSession(), topic),
+  sendToEach: (order: SendToEachOrder) => sendToEach(openedSession(), order),
 };
 
 export type WireHandlers = typeof handlers;

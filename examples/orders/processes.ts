@@ -14,8 +14,13 @@ export class Program {
   readonly #child: ChildProcess;
   readonly #exit: Promise<unknown>;
 
-  constructor(path: string, args: readonly string[]) {
-    this.#child = spawn(process.execPath, [path, ...args], {
+  constructor(
+    command: string,
+    args: readonly string[],
+    { env = {} }: { readonly env?: Readonly<Record<string, string>> } = {},
+  ) {
+    this.#child = spawn(command, [...args], {
+      env: { ...process.env, ...env },
       stdio: ["ignore", "ignore", "inherit"],
     });
     this.#exit = once(this.#child, "exit");
@@ -44,13 +49,17 @@ export class Program {
 export function startServer(options: {
   readonly dataDirectory: string;
   readonly port: number;
+  /** More settings. */
+  readonly args?: readonly string[];
 }): Program {
-  return new Program(serverProgram, [
+  return new Program(process.execPath, [
+    serverProgram,
     "serve",
     ...["--data-dir", options.dataDirectory],
     ...["--listen", `127.0.0.1:${options.port}`],
     ...["--management-listen", "127.0.0.1:0"],
     ...["--log-level", "warn"],
+    ...(options.args ?? []),
   ]);
 }
 
@@ -59,7 +68,8 @@ export function startWorker(options: {
   readonly queue: string;
   readonly outputPath: string;
 }): Program {
-  return new Program(workerProgram, [options.endpoint, options.queue, options.outputPath]);
+  const { endpoint, queue, outputPath } = options;
+  return new Program(process.execPath, [workerProgram, endpoint, queue, outputPath]);
 }
 
 /** A port nobody listens on right now. */

@@ -43,10 +43,12 @@ export async function callTopicRpcs(session, name, { createQueue, receive }) {
     { filterPolicy: '{"kind":["weather"]}', attributes: { kind: attribute("sports") } },
     { matched: false, keys: [{ path: "kind", values: ['"sports"'] }] },
   );
+  await protect(session, `${name}-protected`);
+  await replay(session, `${name}-archived`);
   await consent(session, topic);
   await consume(session, topic);
   await tail(session, `${name}-tailed`);
-  await sayWhatIsNotThere(session);
+  await tryAgain(session, `${name}-again`, { createQueue });
   await session.refused("GetTopic", { topic: "nowhere" }, "NOT_FOUND", "TOPIC_NOT_FOUND", {
     ResourceInfo: { resourceType: "topic", resourceName: "nowhere" },
   });
@@ -88,7 +90,11 @@ async function deliver(session, { topic, queue, createQueue, receive }) {
     { subscription, settings: { paused: true }, updateMask: session.fieldMask(["paused"]) },
     { subscription: { state: "SUBSCRIPTION_STATE_PAUSED" } },
   );
-  await session.ok("Publish", { topic, text: "unread" });
+  const { messageId } = await session.ok("Publish", { topic, text: "unread" });
+  const asked = { topic, messageId, pageSize: 10 };
+  const waiting = { deliveries: [{ subscription, state: "DELIVERY_STATE_WAITING" }] };
+  await session.ok("ExplainDelivery", asked, waiting);
+  await session.ok("ListDeliveryAttempts", { subscription, messageId, pageSize: 10 });
   await session.ok("PurgeBacklog", { subscription }, { purged: "1" });
   await session.ok("ListSubscriptions", { topic }, { subscriptions: [{ subscription }] });
   await session.ok("GetTopic", { topic }, { topic: { counters: { published: "3" } } });
@@ -96,27 +102,103 @@ async function deliver(session, { topic, queue, createQueue, receive }) {
   await session.ok("Unsubscribe", { subscription }, { existed: false });
 }
 
-/** A later release takes them out of this list and tries them. */
-const notYet = [
-  "PutDataProtectionPolicy",
-  "GetDataProtectionPolicy",
-  "StartReplay",
-  "StopReplay",
-  "GetReplay",
-  "ListReplays",
-  "CreateSnapshot",
-  "DeleteSnapshot",
-  "ListSnapshots",
-  "ListUndeliverable",
-  "RedriveUndeliverable",
-  "ListDeliveryAttempts",
-  "ExplainDelivery",
-];
+/** Has a card number denied, then masked, then let through. */
+async function protect(session, topic) {
+  const policy = (operation) =>
+    JSON.stringify({
+      Name: "cards",
+      Version: "2021-06-01",
+      Statement: [
+        {
+          DataDirection: "Inbound",
+          Principal: ["*"],
+          DataIdentifier: ["CreditCardNumber"],
+          Operation: operation,
+        },
+      ],
+    });
+  const denying = policy({ Deny: {} });
+  await session.ok("CreateTopic", { topic, dataProtectionPolicy: denying }, { created: true });
+  await session.ok("GetDataProtectionPolicy", { topic }, { dataProtectionPolicy: denying });
+  const publish = { topic, text: "4111 1111 1111 1111" };
+  await session.refused("Publish", publish, "PERMISSION_DENIED", "DATA_PROTECTION_DENIED");
+  const masking = policy({ Deidentify: { MaskConfig: { MaskWithCharacter: "#" } } });
+  await session.ok("PutDataProtectionPolicy", { topic, dataProtectionPolicy: masking });
+  await session.ok("Publish", publish);
+  await session.ok("PutDataProtectionPolicy", { topic });
+  await session.ok("GetDataProtectionPolicy", { topic });
+  const broken = { topic, dataProtectionPolicy: "{}" };
+  await session.refused("PutDataProtectionPolicy", broken, "INVALID_ARGUMENT", "INVALID_POLICY");
+  await session.ok("DeleteTopic", { topic }, { existed: true });
+}
 
-async function sayWhatIsNotThere(session) {
-  for (const method of notYet) {
-    await session.refused(method, {}, "UNIMPLEMENTED", "UNSUPPORTED_OPERATION");
-  }
+/** Archives a topic, and replays it to a stream from its beginning, from a snapshot, and until a message. */
+async function replay(session, topic) {
+  const settings = { archiveRetention: "86400s" };
+  await session.ok("CreateTopic", { topic, settings }, { topic: { settings } });
+  await session.ok("Publish", { topic, text: "one" });
+  const { subscription: made } = await session.ok(
+    "Subscribe",
+    { topic, kind: "TARGET_KIND_STREAM", endpoint: "late" },
+    { created: true },
+  );
+  const { subscription } = made;
+  const named = { subscription, name: "before-two" };
+  await session.ok("CreateSnapshot", { ...named, ttl: "3600s" }, { snapshot: named });
+  await session.ok("ListSnapshots", { subscription }, { snapshots: [named] });
+  await session.ok("Publish", { topic, text: "two" });
+  const speed = { messagesPerSecond: 1 };
+  await session.ok(
+    "StartReplay",
+    { subscription, from: { beginning: {} }, until: { snapshot: "before-two" }, speed },
+    // biome-ignore lint/suspicious/noThenProperty: the contract's name, of a message that nobody awaits
+    { replay: { subscription, speed, then: "AFTER_REPLAY_RESUME" } },
+  );
+  await session.ok("GetReplay", { subscription }, { replay: { subscription } });
+  const paced = { originalTimes: 0.01 };
+  await session.ok(
+    "StartReplay",
+    // biome-ignore lint/suspicious/noThenProperty: the contract's name, of a message that nobody awaits
+    { subscription, from: { sequenceNumber: "1" }, speed: paced, then: "AFTER_REPLAY_PAUSE" },
+    // biome-ignore lint/suspicious/noThenProperty: the contract's name, of a message that nobody awaits
+    { replay: { speed: paced, then: "AFTER_REPLAY_PAUSE" } },
+  );
+  await session.ok("ListReplays", { topic }, { replays: [{ subscription }] });
+  const stop = { subscription, resumeFrom: "RESUME_FROM_REPLAY_POSITION" };
+  await session.ok("StopReplay", stop);
+  const early = { subscription, from: { time: "2020-01-01T00:00:00Z" } };
+  await session.refused("StartReplay", early, "INVALID_ARGUMENT", "REPLAY_RANGE");
+  await session.ok("StartReplay", { ...early, clamp: true, to: subscription }, { replay: {} });
+  await session.ok("DeleteSnapshot", named, { existed: true });
+  await session.ok("GetTopic", { topic }, { topic: { counters: { archived: "2" } } });
+  await session.refused("DeleteTopic", { topic }, "FAILED_PRECONDITION", "ARCHIVE_ACTIVE");
+  const updateMask = session.fieldMask(["archive_retention"]);
+  const end = { topic, settings: { archiveRetention: "0s" }, updateMask };
+  await session.refused("UpdateTopic", end, "FAILED_PRECONDITION", "ARCHIVE_ACTIVE");
+  await session.ok("UpdateTopic", { ...end, confirmArchiveDeletion: true }, { topic: {} });
+  await session.ok("DeleteTopic", { topic }, { existed: true });
+}
+
+/** Asks for undeliverable messages where there are none, and has them tried again. */
+async function tryAgain(session, topic, { createQueue }) {
+  const queue = `${topic}-gone`;
+  await createQueue(queue);
+  await session.ok("CreateTopic", { topic }, { created: true });
+  const { subscription: made } = await session.ok("Subscribe", {
+    topic,
+    kind: "TARGET_KIND_QUEUE",
+    endpoint: queue,
+  });
+  const { subscription } = made;
+  await session.ok("ListUndeliverable", { subscription, pageSize: 1 });
+  const ids = ["00000000000001"];
+  await session.ok("RedriveUndeliverable", {
+    subscription,
+    ids,
+    maxPerSecond: 1,
+    requestId: topic,
+  });
+  await session.ok("DeleteTopic", { topic }, { existed: true });
 }
 
 /** Subscribes a webhook that nobody listens at, and consents in its place. */

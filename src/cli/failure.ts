@@ -98,6 +98,18 @@ const adviceByReason: Readonly<Record<string, string>> = {
   MOVE_TASK_NOT_RUNNING: "See how it ended with `forebay move ls`.",
   SCHEDULE_NOT_FOUND: "See which schedules there are with `forebay schedule ls`.",
   SCHEDULE_LIMIT: "Remove schedules that are no longer needed with `forebay schedule rm`.",
+  TOPIC_NOT_FOUND:
+    "See which topics there are with `forebay topic ls`, or make one with `forebay topic create`.",
+  SUBSCRIPTION_NOT_FOUND:
+    "See which subscriptions there are with `forebay topic subscriptions`; one that nobody confirms in 48 hours is gone.",
+  SUBSCRIPTION_EXISTS_DIFFERENT_ATTRIBUTES:
+    "Compare with `forebay topic subscription <id>`, or end that one first with `forebay unsubscribe`.",
+  NOT_A_STREAM: "Subscribe one with `forebay subscribe <topic> --stream <name>`.",
+  INVALID_TOKEN: "Copy the Token of the confirmation; after 48 hours subscribe again for another.",
+  PUBLIC_URL_UNSET:
+    "Start the server with --public-base-url, the address at which webhooks reach its public listener.",
+  ENDPOINT_NOT_ALLOWED:
+    "Webhooks go to https on 443 and 8443 of the public internet; --webhook-allowed-cidrs of the server opens others.",
   NOT_IN_CLUSTER: "Ask a node of the cluster, with --management.",
   NOT_TAKING_PART: "See what it waits for with `curl <management>/readyz`, and in its log.",
   NOT_LEADER: "Try again in a second; see who leads with `forebay cluster status`.",

@@ -1,7 +1,7 @@
-// `forebay topic …`, `forebay subscribe`, `forebay unsubscribe`, `forebay publish`: topics, and the queues that get what is
-// published to them.
+// `forebay topic …` and `forebay publish`: topics, and what is published to them. The commands that are not about the topic itself
+// are both there, as in `forebay topic publish`, and by themselves, as in `forebay publish`.
 
-import type { FifoThroughputScope, FilterPolicyScope } from "@forebay/client";
+import type { FifoThroughputScope } from "@forebay/client";
 import type { Command } from "commander";
 import { confirm } from "./confirm.js";
 import {
@@ -13,9 +13,16 @@ import {
   wholeNumber,
   withCommonOptions,
 } from "./context.js";
+import { addDeliveryCommands } from "./delivery-commands.js";
 import { usageFailure } from "./failure.js";
+import { addFilterCommands } from "./filter-commands.js";
 import { bodyOf, readInput } from "./input.js";
 import type { Row } from "./output.js";
+import { addProtectCommand } from "./protect-command.js";
+import { addReplayCommands } from "./replay-commands.js";
+import { addPauseCommands, addSubscribeCommands } from "./subscribe-commands.js";
+import { addConsumeCommand, addTailCommand } from "./tail-commands.js";
+import { numbered } from "./topic-attributes.js";
 import {
   subscriptionHeadings,
   subscriptionInList,
@@ -32,9 +39,17 @@ export function addTopicCommands(program: Command, context: CliContext): void {
   addInfo(topic, context);
   addRemove(topic, context);
   addSubscriptions(topic, context);
-  addSubscribe(program, context);
-  addUnsubscribe(program, context);
-  addPublish(program, context);
+  addProtectCommand(topic, context);
+  addDeliveryCommands(topic, context);
+  addReplayCommands(topic, context);
+  addPauseCommands(topic, context);
+  for (const parent of [topic, program]) {
+    addSubscribeCommands(parent, context);
+    addPublish(parent, context);
+    addTailCommand(parent, context);
+    addConsumeCommand(parent, context);
+    addFilterCommands(parent, context);
+  }
 }
 
 interface CreateOptions extends CommonOptions {
@@ -42,6 +57,7 @@ interface CreateOptions extends CommonOptions {
   readonly maxMessageSize?: number;
   readonly contentDedup?: boolean;
   readonly dedupScope?: FifoThroughputScope;
+  readonly archiveDays?: number;
   readonly tag?: Readonly<Record<string, string>>;
 }
 
@@ -57,6 +73,11 @@ function addCreate(topic: Command, context: CliContext): void {
       "FIFO: where deduplication ids are looked up: topic, message-group (default: topic)",
       oneOf(["TOPIC", "MESSAGE_GROUP"]),
     )
+    .option(
+      "--archive-days <days>",
+      "keep what is published for so many days to replay it (1 to 365)",
+      wholeNumber(1),
+    )
     .option("--tag <name=value>", "a tag; may be repeated", pair);
   withCommonOptions(create).action(async (name: string, options: CreateOptions) => {
     const settings = {
@@ -64,6 +85,7 @@ function addCreate(topic: Command, context: CliContext): void {
       maximumMessageBytes: options.maxMessageSize,
       contentBasedDeduplication: options.contentDedup,
       fifoThroughputScope: options.dedupScope,
+      archiveRetentionMs: options.archiveDays && options.archiveDays * 86_400_000,
     };
     await context.withClient(options, async (client) => {
       const { created } = await client.createTopic(name, { settings, tags: options.tag });
@@ -111,9 +133,11 @@ function addRemove(topic: Command, context: CliContext): void {
         const { counters } = await found.describe();
         const count = counters?.subscriptionCount ?? 0;
         const held = count === 1 ? "1 subscription" : `${count} subscriptions`;
-        const deed = `deletes the topic ${name} with ${held}`;
+        const archived = counters?.archivedCount ?? 0;
+        const archive = archived === 0 ? "" : ` and an archive of ${archived} messages`;
+        const deed = `deletes the topic ${name} with ${held}${archive}`;
         await confirm(context, { isConfirmed: options.yes === true, deed });
-        await found.remove();
+        await found.remove({ force: true });
         const row = { topic: name };
         await context.output.one(options.output, { cells: row, json: row, raw: name });
       });
@@ -147,65 +171,13 @@ function addSubscriptions(topic: Command, context: CliContext): void {
   });
 }
 
-interface SubscribeOptions extends CommonOptions {
-  readonly raw?: boolean;
-  readonly deadLetterQueue?: string;
-  readonly paused?: boolean;
-  readonly filter?: string;
-  readonly filterScope?: FilterPolicyScope;
-}
-
-function addSubscribe(program: Command, context: CliContext): void {
-  const subscribe = program
-    .command("subscribe <topic> <queue>")
-    .description("give a queue what is published to a topic from now on")
-    .option("--raw", "deliver the message alone, without the envelope")
-    .option("--dead-letter-queue <queue>", "where messages go that the queue cannot take")
-    .option("--paused", "keep the messages until the subscription is resumed")
-    .option("--filter <json>", 'which messages are for it, as {"kind":["weather"]}')
-    .option(
-      "--filter-scope <scope>",
-      "what the filter looks at: message-attributes, message-body (default: message-attributes)",
-      oneOf(["MESSAGE_ATTRIBUTES", "MESSAGE_BODY"]),
-    );
-  withCommonOptions(subscribe).action(
-    async (name: string, queue: string, options: SubscribeOptions) => {
-      const settings = {
-        rawMessageDelivery: options.raw,
-        deadLetterQueue: options.deadLetterQueue,
-        paused: options.paused,
-        filterPolicy: options.filter,
-        filterPolicyScope: options.filterScope,
-      };
-      await context.withClient(options, async (client) => {
-        const { subscription, created } = await client.topic(name).subscribe(queue, { settings });
-        if (!created) context.output.note(`${queue} is subscribed already, with these settings.`);
-        await context.output.one(options.output, subscriptionRow(subscription));
-      });
-    },
-  );
-}
-
-function addUnsubscribe(program: Command, context: CliContext): void {
-  const unsubscribe = program
-    .command("unsubscribe <id>")
-    .description("end a subscription; what waits for it is dropped");
-  withCommonOptions(unsubscribe).action(async (id: string, options: CommonOptions) => {
-    await context.withClient(options, async (client) => {
-      const existed = await client.subscription(id).remove();
-      if (!existed) context.output.note(`${id} had ended already, or never was.`);
-      const cells = { subscription: id };
-      await context.output.one(options.output, { cells, json: { ...cells, existed }, raw: id });
-    });
-  });
-}
-
 interface PublishOptions extends CommonOptions {
   readonly file?: string;
   readonly binary?: boolean;
   readonly subject?: string;
   readonly structure?: "json";
   readonly attribute?: Readonly<Record<string, string>>;
+  readonly number?: Readonly<Record<string, string>>;
   readonly group?: string;
   readonly dedupId?: string;
   readonly delay?: number;
@@ -225,6 +197,7 @@ function addPublish(program: Command, context: CliContext): void {
       oneOf(["json"]),
     )
     .option("--attribute <name=value>", "an attribute of type String; may be repeated", pair)
+    .option("--number <name=value>", "an attribute of type Number; may be repeated", pair)
     .option("--group <id>", "the message group; FIFO topics need one")
     .option("--dedup-id <id>", "FIFO: the deduplication id")
     .option("--delay <span>", "deliver no earlier than so long from now (0s to 12h)", duration)
@@ -244,7 +217,7 @@ function addPublish(program: Command, context: CliContext): void {
         const result = await client.topic(name).publish(body, {
           subject: options.subject,
           structure: options.structure,
-          attributes: options.attribute,
+          attributes: { ...options.attribute, ...numbered(options.number) },
           groupId: options.group,
           dedupId: options.dedupId,
           delayMs: options.delay,

@@ -24,6 +24,7 @@ export function topicInList(description: TopicDescription): Row {
 /** A topic in full. */
 export function topicRow(description: TopicDescription): Row {
   const { topic, isFifo, settings, counters, owner, createTime, etag } = description;
+  const { beginningArchiveTime } = description;
   return rowOf(description, topic, {
     topic,
     type: isFifo ? "fifo" : "standard",
@@ -36,6 +37,9 @@ export function topicRow(description: TopicDescription): Row {
     "subscriptions ended": counters?.endedSubscriptionCount,
     published: counters?.publishedCount,
     "to be handed on": counters?.pendingCount,
+    "archived since": beginningArchiveTime?.toISOString(),
+    archived: beginningArchiveTime && counters?.archivedCount,
+    "archived bytes": beginningArchiveTime && counters?.archivedBytes,
     owner,
     created: createTime?.toISOString(),
     etag,

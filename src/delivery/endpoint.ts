@@ -104,8 +104,3 @@ function credentialsOf({ username, password }: URL): Endpoint["credentials"] | "
     return "malformed";
   }
 }
-
-/** An endpoint for whoever may not know its password. */
-export function maskedEndpoint(text: string): string {
-  return text.replace(/^([A-Za-z][A-Za-z0-9+.-]*:\/\/)[^/?#]*@/, "$1***@");
-}

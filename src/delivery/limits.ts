@@ -69,6 +69,10 @@ export const deliveryLimits = {
   signingKeyMs: days(365),
   /** An older certificate is served as long, for messages that are verified late. */
   retiredCertificateMs: days(30),
+  /** Of messages whose envelopes go to queues: some 600 bytes each, many times what a step of fan-out needs. */
+  signaturesKeptMax: 4_096,
+  /** Made at once: each takes one of the four threads that the store's commits need too. */
+  signaturesAtOnceMax: 2,
   hmacSecretBytesMin: 24,
   hmacSecretBytesMax: 64,
 

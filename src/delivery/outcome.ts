@@ -50,6 +50,8 @@ export type PermanentReason =
   | "rejected"
   /** The endpoint is no place that messages may be sent to. */
   | "address_blocked"
+  /** The topic's data protection policy keeps it from whoever subscribed. */
+  | "data_protection_denied"
   | "endpoint_invalid"
   | "request_invalid";
 

@@ -27,8 +27,7 @@ export interface PageResponse {
 export interface PagePorts {
   confirm(request: ConfirmPageRequest): Promise<ConfirmPageResult>;
   unsubscribe(reference: SubscriptionReference): Promise<UnsubscribePageResult>;
-  /** PEM, by its name; undefined when it is not, or no longer, served. */
-  certificate(name: string): Promise<string | undefined>;
+  certificate(name: string): Promise<CertificatePageResult>;
 }
 
 export interface ConfirmPageRequest {
@@ -50,6 +49,12 @@ export type UnsubscribePageResult =
   | { readonly kind: "authentication_required" }
   | { readonly kind: "unavailable" };
 
+export type CertificatePageResult =
+  | { readonly kind: "found"; readonly pem: string }
+  /** It is not, or no longer, served. */
+  | { readonly kind: "unknown" }
+  | { readonly kind: "unavailable" };
+
 export interface PageSettings {
   readonly arnPrefix?: string;
 }
@@ -68,7 +73,7 @@ export function createPages(
     }
     const { path, query } = readTarget(request.target);
     const [, name] = certificatePath.exec(path) ?? [];
-    if (name !== undefined) return certificatePage(await ports.certificate(name));
+    if (name !== undefined) return certificatePage(request, await ports.certificate(name));
     if (path !== "/") return plain(404, "There is nothing here.");
     // A look at a page must not do what visiting it does.
     if (request.method === "HEAD") return plain(200, "");
@@ -92,14 +97,15 @@ function readTarget(target: string): { readonly path: string; readonly query: UR
     : { path: target.slice(0, at), query: new URLSearchParams(target.slice(at + 1)) };
 }
 
-function certificatePage(pem: string | undefined): PageResponse {
-  if (pem === undefined) return plain(404, "There is no such certificate.");
+function certificatePage(request: PageRequest, result: CertificatePageResult): PageResponse {
+  if (result.kind === "unavailable") return unavailable(request);
+  if (result.kind === "unknown") return plain(404, "There is no such certificate.");
   // Its name is made of its bytes, so it never changes.
   const headers = {
     "content-type": "application/x-pem-file",
     "cache-control": "public, max-age=86400, immutable",
   };
-  return { statusCode: 200, headers: { ...safeHeaders, ...headers }, body: pem };
+  return { statusCode: 200, headers: { ...safeHeaders, ...headers }, body: result.pem };
 }
 
 const tokenCharactersMax = 256;

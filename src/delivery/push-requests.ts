@@ -95,7 +95,7 @@ const contentOf = (
   message: bodyFor(message, subscription.kind).toString(message.isText ? "utf8" : "base64"),
   publishedAt: message.publishedAt,
   attributes: message.attributes,
-  isReplayed: false,
+  isReplayed: message.replayId !== undefined,
 });
 
 const signed = (
@@ -206,7 +206,7 @@ export function functionNotification(
     topic: topic.name,
     message,
     attempt,
-    isReplayed: false,
+    isReplayed: message.replayId !== undefined,
     lambdaEvent: event,
   });
 }

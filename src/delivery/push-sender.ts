@@ -6,9 +6,12 @@ import type { Clock } from "../base/clock.js";
 import { uuidText } from "../base/ids.js";
 import type { Log } from "../base/log.js";
 import { functionDefaults } from "../topic/limits.js";
+import type { TargetKind } from "../topic/model.js";
+import { outboundRefusal } from "../topic/protection/data-protection.js";
 import type { LeasedConfirmation, SettleConfirmation } from "../topic/push-confirmations.js";
 import type { LeasedPush } from "../topic/push-lease.js";
-import type { PushResult } from "../topic/push-settle.js";
+import type { PushAttempt, PushResult, PushSettlement } from "../topic/push-settle.js";
+import { deliveryRecord, isLogged } from "./delivery-log.js";
 import type { FunctionClient } from "./function-client.js";
 import { type AttemptOutcome, permanent, retryable } from "./outcome.js";
 import {
@@ -21,11 +24,13 @@ import {
   policyOf,
   type RequestContext,
   tlsOf,
-  topicArn,
 } from "./push-requests.js";
 import { nextAttemptDelay } from "./retry-delays.js";
 import type { SigningKeys } from "./signing-keys.js";
 import type { WebhookClient } from "./webhook-client.js";
+
+/** An attempt to deliver one message, and what is to become of the message. */
+export type Attempt = Pick<PushSettlement, "result" | "attempt">;
 
 export interface PushSenderParts {
   readonly webhooks: Pick<WebhookClient, "post">;
@@ -35,9 +40,18 @@ export interface PushSenderParts {
   readonly clock: Clock;
   /** From 0 to 1, by chance; undefined: delays have no jitter. */
   readonly chance: (() => number) | undefined;
-  /** As that, for which successes are logged. */
-  readonly sample: () => number;
+  /** Is told of every attempt that says something about its target. */
+  readonly attempted: (attempt: AttemptMade) => void;
   readonly log: Log;
+}
+
+/** An attempt in numbers. */
+export interface AttemptMade {
+  readonly kind: TargetKind;
+  readonly outcome: AttemptOutcome["kind"];
+  readonly durationMs: number;
+  /** Since the message was published. */
+  readonly sincePublishMs: number;
 }
 
 const notBegunMs = seconds(1);
@@ -50,21 +64,55 @@ export class PushSender {
   }
 
   /** What is to become of each message, in their order. Never rejects. */
-  async deliver(target: PushTarget, leased: readonly LeasedPush[]): Promise<readonly PushResult[]> {
+  async deliver(target: PushTarget, leased: readonly LeasedPush[]): Promise<readonly Attempt[]> {
+    const startedAt = this.#parts.clock.now();
     const startMs = this.#parts.clock.monotonicMs();
     let outcomes: readonly AttemptOutcome[];
     try {
-      outcomes = await this.#attempt(target, leased);
+      outcomes = await this.#attemptAllowed(target, leased);
     } catch (error) {
       // Nothing that a target does comes here: it is the engine that refuses a key, or a mistake of ours.
       this.#parts.log.warn({ err: error }, "an attempt to deliver could not begin");
-      return leased.map(() => ({ kind: "released", delayMs: notBegunMs }));
+      const told = { startedAt, durationMs: 0, statusCode: undefined, response: "", error: "" };
+      return leased.map(() => ({
+        result: { kind: "released", delayMs: notBegunMs },
+        attempt: told,
+      }));
     }
-    const elapsedMs = this.#parts.clock.monotonicMs() - startMs;
+    const durationMs = Math.round(this.#parts.clock.monotonicMs() - startMs);
     return leased.map((push, index) => {
       const outcome = outcomes[index] ?? retryable("not_answered", "There was no outcome.");
-      this.#logAttempt(target, push, outcome, elapsedMs);
-      return this.#resultOf(target, push, outcome);
+      const attempt = {
+        startedAt,
+        durationMs,
+        statusCode: outcome.answer?.statusCode,
+        response: outcome.answer?.text ?? "",
+        error: outcome.kind === "delivered" ? "" : outcome.error,
+      };
+      this.#logAttempt(target, push, outcome, attempt);
+      return { result: this.#resultOf(target, push, outcome), attempt };
+    });
+  }
+
+  /** What the topic's data protection policy denies to the subscriber is not attempted. */
+  async #attemptAllowed(
+    target: PushTarget,
+    leased: readonly LeasedPush[],
+  ): Promise<readonly AttemptOutcome[]> {
+    const { topic, subscription } = target;
+    const refusals = leased.map(({ message }) =>
+      outboundRefusal(topic, message, subscription.owner),
+    );
+    const allowed = leased.filter((_push, index) => refusals[index] === undefined);
+    const attempted = allowed.length === 0 ? [] : await this.#attempt(target, allowed);
+    let next = 0;
+    return refusals.map((refusal) => {
+      if (refusal === undefined) {
+        next += 1;
+        return attempted[next - 1] ?? retryable("not_answered", "There was no outcome.");
+      }
+      const answer = { statusCode: refusal.statusCode, text: "" };
+      return permanent("data_protection_denied", refusal.error, answer);
     });
   }
 
@@ -158,41 +206,20 @@ export class PushSender {
 
   /** In the form of SNS's delivery status logs. */
   #logAttempt(
-    { topic, subscription }: PushTarget,
-    { message, attempt, firstAttemptAt }: LeasedPush,
+    target: PushTarget,
+    push: LeasedPush,
     outcome: AttemptOutcome,
-    elapsedMs: number,
+    attempt: PushAttempt,
   ): void {
     if (outcome.kind === "retryable" && outcome.reason === "shut_down") return;
-    const isSuccess = outcome.kind === "delivered";
-    const wanted = topic.settings.deliveryLogging.find(({ kind }) => kind === subscription.kind);
-    const isWanted = isSuccess
-      ? this.#parts.sample() * 100 < (wanted?.successSamplePercent ?? 0)
-      : (wanted?.areFailuresLogged ?? true);
-    if (!isWanted) return;
-    const { answer } = outcome;
-    this.#parts.log.info(
-      {
-        notification: {
-          messageId: uuidText(message.messageId),
-          topicArn: topicArn(topic),
-          timestamp: message.publishedAt,
-        },
-        delivery: {
-          subscription: uuidText(subscription.id),
-          destination: masked(subscription.endpoint),
-          providerResponse: answer?.text ?? (isSuccess ? "" : outcome.error),
-          statusCode: answer?.statusCode ?? 0,
-          attempts: attempt,
-          dwellTimeMs: Math.round(elapsedMs),
-          sinceFirstAttemptMs: this.#parts.clock.now() - firstAttemptAt,
-        },
-        status: isSuccess ? "SUCCESS" : "FAILURE",
-      },
-      "delivery",
-    );
+    const { durationMs, startedAt } = attempt;
+    this.#parts.attempted({
+      kind: target.subscription.kind,
+      outcome: outcome.kind,
+      durationMs,
+      sincePublishMs: Math.max(0, startedAt + durationMs - push.message.publishedAt),
+    });
+    if (!isLogged(target, push.message, outcome.kind === "delivered")) return;
+    this.#parts.log.info(deliveryRecord(target, push, attempt), "delivery");
   }
 }
-
-/** Passwords stay out of logs. */
-const masked = (endpoint: string): string => endpoint.replace(/\/\/[^/?#]*@/, "//***@");

@@ -216,10 +216,10 @@ export class PushWorker implements Waiting {
     const bytes = batch.reduce((sum, { message }) => sum + message.sizeBytes, 0);
     room.hold(bytes);
     try {
-      const results = await sender.deliver(target, batch);
+      const attempts = await sender.deliver(target, batch);
       batch.forEach(({ sequence, until }, index) => {
-        const result = results[index];
-        if (result !== undefined) this.#results.push({ sequence, until, result });
+        const attempt = attempts[index];
+        if (attempt !== undefined) this.#results.push({ sequence, until, ...attempt });
       });
     } finally {
       room.hold(-bytes);

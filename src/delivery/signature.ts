@@ -6,7 +6,7 @@ import { type KeyObject, sign, verify, X509Certificate } from "node:crypto";
 import { instantText } from "../base/dates.js";
 import type { SignedContent } from "./envelopes.js";
 
-const hashes = { 1: "sha1", 2: "sha256" } as const;
+export const hashes = { 1: "sha1", 2: "sha256" } as const;
 
 /** What is signed: unescaped values, UTF-8. A subject that is absent has no lines. */
 export function textToSign(content: SignedContent): string {

@@ -71,20 +71,33 @@ export class SigningKeys {
     return signer;
   }
 
-  async #read(): Promise<readonly KeptSigningIdentity[]> {
-    const decision = await this.#parts.engine.execute({
-      name: "ReadSigningIdentities",
-      bytes: 0,
-      isGrowing: false,
-      decide: decideReadSigningIdentities,
-    });
-    return decision.kind === "accepted" ? decision.outcome : [];
+  /** PEM, by the name it is served under. */
+  certificate(name: string): Promise<string | undefined> {
+    return keptCertificate(this.#parts, name);
   }
 
-  /** PEM, by the name it is served under. */
-  async certificate(name: string): Promise<string | undefined> {
-    const kept = await this.#read();
-    const { served } = signingState(kept, this.#parts.clock.now());
-    return served.find(({ certificate }) => certificateName(certificate) === name)?.certificate;
+  #read(): Promise<readonly KeptSigningIdentity[]> {
+    return readIdentities(this.#parts.engine);
   }
+}
+
+/** PEM, by the name it is served under; also where nobody signs, as on a node that follows. */
+export async function keptCertificate(
+  { engine, clock }: Pick<SigningKeysParts, "engine" | "clock">,
+  name: string,
+): Promise<string | undefined> {
+  const { served } = signingState(await readIdentities(engine), clock.now());
+  return served.find(({ certificate }) => certificateName(certificate) === name)?.certificate;
+}
+
+async function readIdentities(
+  engine: SigningKeysParts["engine"],
+): Promise<readonly KeptSigningIdentity[]> {
+  const decision = await engine.execute({
+    name: "ReadSigningIdentities",
+    bytes: 0,
+    isGrowing: false,
+    decide: decideReadSigningIdentities,
+  });
+  return decision.kind === "accepted" ? decision.outcome : [];
 }

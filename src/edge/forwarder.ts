@@ -12,11 +12,13 @@ import {
   type ChannelCredentials,
   type ChannelOptions,
   Client,
-  type ClientDuplexStream,
+  type ClientReadableStream,
   credentials,
+  type Deadline,
   type Metadata,
   type ServerDuplexStream,
   type ServerUnaryCall,
+  type ServerWritableStream,
   type StatusObject,
   status,
 } from "@grpc/grpc-js";
@@ -45,11 +47,22 @@ export class ForwardedRefusal extends Error {
   }
 }
 
+/** What of a call with one request and one answer is passed on. */
+export type PassedOnCall = Pick<
+  ServerUnaryCall<Buffer, Buffer>,
+  "getPath" | "request" | "metadata" | "getDeadline"
+>;
+
 export interface Forwarder {
   /** Rejects with a ForwardedRefusal, or with a WireFault when the other node did not answer. */
-  unary(call: ServerUnaryCall<Buffer, Buffer>, context: CallContext): Promise<ForwardedReply>;
+  unary(call: PassedOnCall, context: CallContext): Promise<ForwardedReply>;
   /** Joins two streams, with the backpressure of each; resolves with how the other node ended it. */
   bidi(call: ServerDuplexStream<Buffer, Buffer>, context: CallContext): Promise<StatusObject>;
+  /** As `bidi`, of a call with one request. */
+  serverStream(
+    call: ServerWritableStream<Buffer, Buffer>,
+    context: CallContext,
+  ): Promise<StatusObject>;
 }
 
 /** A node that leads, as the others know it. */
@@ -96,7 +109,7 @@ class ChannelForwarder implements Forwarder {
     this.#client = clientOf(way, this.#credentials, unaryWindowBytes);
   }
 
-  unary(call: ServerUnaryCall<Buffer, Buffer>, context: CallContext): Promise<ForwardedReply> {
+  unary(call: PassedOnCall, context: CallContext): Promise<ForwardedReply> {
     return new Promise((resolve, reject) => {
       let bytes: Buffer | undefined;
       let headers: Metadata | undefined;
@@ -151,22 +164,53 @@ class ChannelForwarder implements Forwarder {
   }
 
   bidi(call: ServerDuplexStream<Buffer, Buffer>, context: CallContext): Promise<StatusObject> {
+    return this.#stream(call, context, (client, metadata, options) => {
+      const onward = client.makeBidiStreamRequest(
+        call.getPath(),
+        asBytes,
+        asBytes,
+        metadata,
+        options,
+      );
+      passOn(call, onward);
+      call.once("end", () => onward.end());
+      return onward;
+    });
+  }
+
+  serverStream(
+    call: ServerWritableStream<Buffer, Buffer>,
+    context: CallContext,
+  ): Promise<StatusObject> {
+    return this.#stream(call, context, (client, metadata, options) =>
+      client.makeServerStreamRequest(
+        call.getPath(),
+        asBytes,
+        asBytes,
+        call.request,
+        metadata,
+        options,
+      ),
+    );
+  }
+
+  #stream(
+    call: ServerDuplexStream<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>,
+    context: CallContext,
+    begin: (
+      client: Client,
+      metadata: Metadata,
+      options: { readonly deadline: Deadline },
+    ) => ClientReadableStream<Buffer>,
+  ): Promise<StatusObject> {
     const client = clientOf(this.#way, this.#way.credentials(), streamWindowBytes);
     this.#streamClients.add(client);
-    const onward = client.makeBidiStreamRequest(
-      call.getPath(),
-      asBytes,
-      asBytes,
-      onwardMetadata(call.metadata),
-      { deadline: call.getDeadline() },
-    );
+    const onward = begin(client, onwardMetadata(call.metadata), { deadline: call.getDeadline() });
     context.onCancelled(() => onward.cancel());
     onward.on("metadata", (metadata) => {
       if (!context.isCancelled) call.sendMetadata(metadata);
     });
-    passOn(call, onward);
     passOn(onward, call);
-    call.once("end", () => onward.end());
     return new Promise<StatusObject>((resolve, reject) => {
       const underWay = this.#begin(true, onward, reject);
       ended(onward)
@@ -217,7 +261,7 @@ function passOn(from: Readable, to: Writable): void {
  * How a stream ended, once what came before its end was passed on: all of it when it ended well; before an error grpc-js drops
  * what was not yet read, as clients of gRPC do. What nobody was told of the leader takes back, or is asked for again.
  */
-function ended(onward: ClientDuplexStream<Buffer, Buffer>): Promise<StatusObject> {
+function ended(onward: ClientReadableStream<Buffer>): Promise<StatusObject> {
   return new Promise((resolve, reject) => {
     let last: StatusObject | undefined;
     let isRead = false;

@@ -25,14 +25,14 @@ import {
   type UnaryHandler,
 } from "../rpc/call.js";
 import { consistencyOf } from "../rpc/parse-consistency.js";
-import { notYet } from "../rpc/wire-errors.js";
 import { GrpcCallContext } from "./call-context.js";
 import type { CallRouter } from "./call-router.js";
 import { type CallShell, type HandlerOptions, Outcomes } from "./call-shell.js";
 import { checkedRequest } from "./checked-request.js";
 import { asBytes, type MethodCodec, methodCodec } from "./decode.js";
 import { GrpcMessageStream, GrpcResponseStream } from "./grpc-streams.js";
-import { type RoutedMethod, routedBidi, routedUnary } from "./routed-calls.js";
+import { type RoutedMethod, routedUnary } from "./routed-calls.js";
+import { routedBidi, routedServerStream } from "./routed-streams.js";
 
 /** Registers services on a grpc-js server. */
 export interface Registrar {
@@ -107,10 +107,7 @@ function wrapRouted(kind: CallKind, method: RoutedMethod, router: CallRouter) {
     case "bidi":
       return routedBidi(method, router);
     case "serverStream":
-      // None is passed on yet, and none is served by a node of a cluster.
-      return serverStreamCall(method.shell, method.codec, (_request, stream) =>
-        stream.fail(notYet(`${method.definition.name} on a node of a cluster is`)),
-      );
+      return routedServerStream(method, router);
   }
 }
 

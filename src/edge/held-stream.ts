@@ -1,20 +1,20 @@
 // A stream whose responses wait for something before each leaves, in order: for more zones than are configured, where its
 // caller asked for that.
 
-import type { MessageStream } from "../rpc/call.js";
+import type { MessageStream, ResponseStream } from "../rpc/call.js";
 import type { AnswerHold } from "./call-router.js";
 
 /** Responses that wait, beyond which the writer is told to wait too. */
 const heldCountMax = 64;
 
-export class HeldStream implements MessageStream<unknown, unknown> {
-  readonly #stream: MessageStream<unknown, unknown>;
+export class HeldResponseStream implements ResponseStream<unknown> {
+  readonly #stream: ResponseStream<unknown>;
   readonly #hold: AnswerHold;
   #heldCount = 0;
   /** Everything written so far has left; never fails. */
   #last: Promise<void> = Promise.resolve();
 
-  constructor(stream: MessageStream<unknown, unknown>, hold: AnswerHold) {
+  constructor(stream: ResponseStream<unknown>, hold: AnswerHold) {
     this.#stream = stream;
     this.#hold = hold;
   }
@@ -46,23 +46,32 @@ export class HeldStream implements MessageStream<unknown, unknown> {
     this.#then(async () => this.#stream.fail(error));
   }
 
+  #then(act: () => Promise<void>): void {
+    this.#last = this.#last.then(act).catch((error: unknown) => this.#stream.fail(error));
+  }
+}
+
+export class HeldStream extends HeldResponseStream implements MessageStream<unknown, unknown> {
+  readonly #requests: MessageStream<unknown, unknown>;
+
+  constructor(stream: MessageStream<unknown, unknown>, hold: AnswerHold) {
+    super(stream, hold);
+    this.#requests = stream;
+  }
+
   onRequest(receive: (request: unknown) => void): void {
-    this.#stream.onRequest(receive);
+    this.#requests.onRequest(receive);
   }
 
   onRequestsEnd(react: () => void): void {
-    this.#stream.onRequestsEnd(react);
+    this.#requests.onRequestsEnd(react);
   }
 
   pauseRequests(): void {
-    this.#stream.pauseRequests();
+    this.#requests.pauseRequests();
   }
 
   resumeRequests(): void {
-    this.#stream.resumeRequests();
-  }
-
-  #then(act: () => Promise<void>): void {
-    this.#last = this.#last.then(act).catch((error: unknown) => this.#stream.fail(error));
+    this.#requests.resumeRequests();
   }
 }

@@ -15,6 +15,7 @@ import {
 } from "prom-client";
 import { type ClusterMetrics, type ClusterState, createClusterMetrics } from "./cluster-metrics.js";
 import { gauge } from "./gauge.js";
+import { createTopicMetrics, type TopicCounts, type TopicMetrics } from "./topic-metrics.js";
 
 /** Counts the calls of one method. */
 export interface MethodMeter {
@@ -52,6 +53,9 @@ export interface MetricSources {
   readonly waiters?: () => Readonly<Record<string, number>>;
   /** Move tasks that run. */
   readonly moves?: () => number;
+  readonly topics?: () => Iterable<TopicCounts>;
+  /** Tails that are open. */
+  readonly tails?: () => number;
 }
 
 export interface Metrics {
@@ -59,6 +63,7 @@ export interface Metrics {
   /** One record reached the disk: how long its commit took and how many changes it carried. */
   committed(durationMs: number, changeCount: number): void;
   messagesMoved(count: number): void;
+  readonly topics: TopicMetrics;
   connectionOpened(listener: string): void;
   connectionClosed(listener: string): void;
   connectionRejected(cause: string): void;
@@ -162,7 +167,14 @@ export function createMetrics(version: string): Metrics {
     metric.set(sources.moves?.() ?? 0);
   });
 
+  const topics = createTopicMetrics(
+    registry,
+    () => sources.topics?.() ?? [],
+    () => sources.tails?.() ?? 0,
+  );
+
   return {
+    topics,
     meter: (service, method) => {
       const meter = new CountingMeter(service, method, requests, durations);
       meters.push(meter);

@@ -1,24 +1,17 @@
 // Calls that may be served by another node. Each is asked about when it arrives (call-router.ts) and served here, passed on as
 // the bytes it came in, or refused. What is served here ends with the tenure it was begun in: a node that leads no more must
-// not go on answering, and whether such a call took effect is unknown.
+// not go on answering, and whether such a call took effect is unknown. Streams are in routed-streams.ts.
 
-import type { Metadata, ServerDuplexStream, ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
+import type { Metadata, ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
 import { assert } from "../base/assert.js";
-import {
-  isReadOnly,
-  type MethodDefinition,
-  type StreamHandler,
-  type UnaryHandler,
-} from "../rpc/call.js";
+import { isReadOnly, type MethodDefinition, type UnaryHandler } from "../rpc/call.js";
 import { consistencyOf } from "../rpc/parse-consistency.js";
 import { GrpcCallContext } from "./call-context.js";
-import type { ArrivedCall, CallRouter, Placement, Tenure } from "./call-router.js";
+import type { CallRouter, Tenure } from "./call-router.js";
 import type { CallShell } from "./call-shell.js";
 import { checkedRequest } from "./checked-request.js";
 import type { MethodCodec } from "./decode.js";
-import { ForwardedRefusal, type Forwarder } from "./forwarder.js";
-import { GrpcMessageStream } from "./grpc-streams.js";
-import { HeldStream } from "./held-stream.js";
+import { ForwardedRefusal } from "./forwarder.js";
 
 export interface RoutedMethod {
   readonly path: string;
@@ -34,7 +27,6 @@ interface Reply {
 }
 
 type UnaryCall = ServerUnaryCall<Buffer, Buffer>;
-type BidiCall = ServerDuplexStream<Buffer, Buffer>;
 
 export function routedUnary(method: RoutedMethod, router: CallRouter) {
   const { shell } = method;
@@ -111,81 +103,4 @@ function underTenure<Result>(tenure: Tenure, work: () => Promise<Result>): Promi
     });
     work().then(resolve, reject).finally(forget);
   });
-}
-
-export function routedBidi(method: RoutedMethod, router: CallRouter) {
-  return (call: BidiCall): void => {
-    const context = new GrpcCallContext(call, method.shell);
-    const arrived: ArrivedCall = { path: method.path, consistency: undefined, context };
-    // A stream is placed in the very turn in which it arrives, so nothing of it is missed.
-    const placement = router.place(arrived) as Placement;
-    assert(!(placement instanceof Promise), "streams ask for no particular state");
-    if (placement.kind === "elsewhere") {
-      void passOnStream(method, placement.forwarder, call, context, router);
-      return;
-    }
-    const { tenure } = placement.kind === "here" ? placement : { tenure: undefined };
-    const stream = new GrpcMessageStream(call, {
-      shell: method.shell,
-      codec: method.codec,
-      context,
-      trailers: () => tenure?.trailers(false) ?? router.trailers(),
-    });
-    if (placement.kind === "nowhere") stream.fail(placement.fault);
-    else serveStream(method, placement.tenure, stream, call, context, router);
-  };
-}
-
-function serveStream(
-  { path }: RoutedMethod,
-  tenure: Tenure,
-  stream: GrpcMessageStream,
-  call: BidiCall,
-  context: GrpcCallContext,
-  router: CallRouter,
-): void {
-  // Also at the beginning, since the end of a stream may be hours away.
-  call.sendMetadata(router.trailers());
-  const forget = tenure.onEnd((fault) => stream.fail(fault));
-  context.onCancelled(forget);
-  const handle = tenure.handlerOf(path) as StreamHandler<unknown, unknown>;
-  try {
-    assert(typeof handle === "function", `${path} is served where it is placed`);
-    const hold = tenure.holdOf(context);
-    handle(hold === undefined ? stream : new HeldStream(stream, hold), context);
-  } catch (error) {
-    stream.fail(error);
-  }
-}
-
-async function passOnStream(
-  { shell }: RoutedMethod,
-  forwarder: Forwarder,
-  call: BidiCall,
-  context: GrpcCallContext,
-  router: CallRouter,
-): Promise<void> {
-  const startedMs = shell.begin();
-  const isGone = (): boolean => {
-    const wasCancelled = call.cancelled;
-    context.finishStream();
-    if (wasCancelled) shell.abandoned(context, startedMs);
-    return wasCancelled;
-  };
-  try {
-    const { metadata } = await forwarder.bidi(call, context);
-    if (isGone()) return;
-    call.end(metadata);
-    shell.succeeded(startedMs);
-  } catch (error) {
-    if (isGone()) return;
-    if (error instanceof ForwardedRefusal) {
-      call.emit("error", error.status);
-      shell.relayed(error.status.code, startedMs);
-      return;
-    }
-    const failure = shell.failed(error, context, startedMs);
-    failure.metadata.merge(router.trailers());
-    call.emit("error", failure);
-  }
 }

@@ -2,12 +2,14 @@
 // time, topic after topic, so that one with a million subscriptions does not hold up the others.
 //
 // What a step does is decided by the rules (`topic/fan-out.ts`); here is only who asks, and when. It is told of topics that have
-// something to hand on, and finds those that had when the server stopped. Between steps it waits for nothing but the disk:
-// whoever publishes meanwhile shares its commits.
+// something to hand on, and finds those that had when the server stopped. Steps of handing on do not wait for each other's
+// commits: while one is on its way to the disk the next ones are decided, as many as their bound lets, and whatever arrived meanwhile
+// comes between them. So they share commits with each other and with whoever publishes.
 
 import type { Clock, Timer } from "../base/clock.js";
 import { decideReapTopics } from "../topic/administer-topic.js";
-import { decideFanOut, decideFindFanOuts } from "../topic/fan-out.js";
+import type { ToSign } from "../topic/envelope.js";
+import { decideFanOut, decideFindFanOuts, type FanOutStep } from "../topic/fan-out.js";
 import { topicLimits } from "../topic/limits.js";
 import type { Topic } from "../topic/model.js";
 import type { Engine } from "./engine.js";
@@ -16,6 +18,10 @@ import type { Engine } from "./engine.js";
 const retryMs = 200;
 /** Until the next try after a fault, which is logged each time. */
 const faultRetryMs = 10_000;
+/** Steps decided and not committed, of a megabyte each: a small part of what may wait for the disk. */
+const stepsUnderWayMax = 4;
+/** Then another topic has its turn. */
+const stepsPerTurnMax = 64;
 /** Between two looks for messages that have waited too long. */
 const lookAgainMs = 3_600_000;
 
@@ -24,6 +30,8 @@ type TopicNames = Pick<Topic, "namespace" | "name">;
 export interface DistributorParts {
   readonly engine: Pick<Engine, "executeIfIdle">;
   readonly clock: Clock;
+  /** Has signatures made, which later steps find. */
+  readonly sign: (unsigned: readonly ToSign[]) => Promise<void>;
   /** A bug or a corrupt row; it is tried again later. */
   readonly failed: (error: unknown) => void;
 }
@@ -33,6 +41,13 @@ type Job =
   | { readonly kind: "hand_on"; readonly topic: TopicNames }
   | { readonly kind: "reap" }
   | { readonly kind: "find"; readonly after: TopicNames | undefined };
+
+/** What became of one step. */
+type CommittedStep =
+  | { readonly kind: "committed"; readonly hasMore: boolean }
+  /** The engine was at its bound, or stopping. */
+  | { readonly kind: "refused" }
+  | { readonly kind: "failed"; readonly error: unknown };
 
 const keyOf = (job: Job): string =>
   job.kind === "hand_on" ? `${job.topic.namespace}/${job.topic.name}` : job.kind;
@@ -147,15 +162,59 @@ export class Distributor {
     }
   }
 
+  /** A turn of a topic: step after step until nothing is left to do or others wait for theirs. All of them are committed then. */
   async #handOn(job: Extract<Job, { kind: "hand_on" }>): Promise<Job | "done" | "later"> {
-    const decision = await this.#parts.engine.executeIfIdle({
-      name: "HandOn",
-      bytes: topicLimits.stepBytesMax,
-      isGrowing: true,
-      decide: (transaction, stamp) => decideFanOut(transaction, job.topic, stamp),
-    });
-    if (decision?.kind !== "accepted") return "later";
-    return decision.outcome.hasMore ? job : "done";
+    const underWay: Promise<CommittedStep>[] = [];
+    const ended: CommittedStep[] = [];
+    let mayGoOn = true;
+    for (let steps = 0; mayGoOn && steps < stepsPerTurnMax && !this.#isStopped; steps += 1) {
+      const oldest = underWay.length < stepsUnderWayMax ? undefined : underWay.shift();
+      if (oldest !== undefined) ended.push(await oldest);
+      // Whoever called meanwhile is decided first.
+      else if (steps > 0) await new Promise((resolve) => setImmediate(resolve));
+      const { decided, unsigned, committed } = this.#decideStep(job.topic);
+      if (unsigned !== undefined) {
+        await this.#parts.sign(unsigned);
+        continue;
+      }
+      underWay.push(committed);
+      mayGoOn = decided?.hasMore === true && ended.at(-1)?.kind !== "refused";
+    }
+    ended.push(...(await Promise.all(underWay)));
+    for (const step of ended) if (step.kind === "failed") throw step.error;
+    const last = ended.at(-1);
+    if (ended.some(({ kind }) => kind === "refused")) return "later";
+    return last?.kind === "committed" && !last.hasMore ? "done" : job;
+  }
+
+  /** `decided` is known at once, unless the engine refused; `committed` never fails. */
+  #decideStep(topic: TopicNames): {
+    readonly decided: FanOutStep | undefined;
+    /** What is to be signed before the step can be taken, which it was not. */
+    readonly unsigned: readonly ToSign[] | undefined;
+    readonly committed: Promise<CommittedStep>;
+  } {
+    const first: { step?: FanOutStep; unsigned?: readonly ToSign[] } = {};
+    const committed = this.#parts.engine
+      .executeIfIdle({
+        name: "HandOn",
+        bytes: topicLimits.stepBytesMax,
+        isGrowing: true,
+        decide: (transaction, stamp) => {
+          const decision = decideFanOut(transaction, topic, stamp);
+          if (decision.kind === "accepted") first.step = decision.outcome;
+          else first.unsigned = decision.rejection.unsigned;
+          return decision;
+        },
+      })
+      .then(
+        (decision): CommittedStep =>
+          decision?.kind === "accepted"
+            ? { kind: "committed", hasMore: decision.outcome.hasMore }
+            : { kind: "refused" },
+        (error: unknown): CommittedStep => ({ kind: "failed", error }),
+      );
+    return { decided: first.step, unsigned: first.unsigned, committed };
   }
 
   async #reapOnce(job: Job): Promise<Job | "done" | "later"> {

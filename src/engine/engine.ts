@@ -15,7 +15,7 @@ import type { EpochMs, QueueNumber } from "../base/brands.js";
 import type { Clock, Timer } from "../base/clock.js";
 import type { Ids } from "../base/ids.js";
 import type { RecordCorrupt } from "../base/record-corrupt.js";
-import type { Stamp } from "../queue/stamp.js";
+import type { EnvelopeParts, Stamp } from "../queue/stamp.js";
 import { nodeKey } from "../store/keys.js";
 import { QueueState } from "../store/queue-state.js";
 import type { Store, StoreSpace } from "../store/store.js";
@@ -54,6 +54,8 @@ export interface EngineParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly ids: Ids;
+  /** For deliveries of topics. */
+  readonly envelopes?: EnvelopeParts;
   readonly limits: EngineLimits;
   readonly observer: EngineObserver;
   /** Where records go to be safe; unset: to the store, on a node alone. */
@@ -298,7 +300,8 @@ export class Engine {
   ): Result | undefined {
     const { overlay } = this.#view;
     try {
-      const result = decide({ now: this.#parts.clock.now(), ids: this.#parts.ids });
+      const { clock, ids, envelopes } = this.#parts;
+      const result = decide({ now: clock.now(), ids, ...(envelopes && { envelopes }) });
       if (result.kind === "rejected") overlay.rollBack();
       return result;
     } catch (error) {

@@ -40,6 +40,9 @@ export class Overlay {
   /** The keys that the running decision wrote, in order, and what stood there before. */
   #writtenKeys: string[] = [];
   #previous: (OverlayEntry | undefined)[] = [];
+  /** How often changes of a table were undone, by its name; and how often those of all tables were. */
+  readonly #undone = new Map<string, number>();
+  #clears = 0;
 
   get size(): number {
     return this.#entries.size;
@@ -119,10 +122,16 @@ export class Overlay {
       const key = this.#writtenKeys[at] as string;
       const previous = this.#previous[at];
       const entry = this.#entries.get(key);
+      const table = (entry ?? previous)?.table.name;
+      if (table !== undefined) this.#undone.set(table, (this.#undone.get(table) ?? 0) + 1);
       if (previous !== undefined) this.#restore(previous);
       else if (entry !== undefined) this.#forget(key, entry);
     }
     this.#endJournal();
+  }
+
+  undoneCount(table: string): number {
+    return (this.#undone.get(table) ?? 0) + this.#clears;
   }
 
   #endJournal(): void {
@@ -162,6 +171,7 @@ export class Overlay {
   }
 
   clear(): void {
+    this.#clears += 1;
     this.#entries.clear();
     this.#order.clear();
     this.#stale.clear();

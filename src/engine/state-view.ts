@@ -166,6 +166,10 @@ export class StateView implements RowAccess {
     this.woken.add(queue);
   }
 
+  undoneCount({ name }: Pick<Table<unknown>, "name">): number {
+    return this.overlay.undoneCount(name);
+  }
+
   /** A record is committed: its rows are in the store now. */
   committed(record: number): void {
     this.overlay.drop(record, (entry) => this.#cacheCommitted(entry));

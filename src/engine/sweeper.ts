@@ -12,7 +12,9 @@ import {
   type SweepQueues,
 } from "../queue/sweep.js";
 import { decideSweepRemembered } from "../queue/sweep-remembered.js";
-import type { QueueTransaction } from "../queue/view.js";
+import { decideSweepAttempts } from "../topic/attempts.js";
+import { decideSweepUndeliverable } from "../topic/undeliverable.js";
+import type { StateTransaction } from "../topic/view.js";
 import type { Decision } from "./command.js";
 import type { Engine } from "./engine.js";
 import { RememberedTurns } from "./remembered-turns.js";
@@ -80,6 +82,8 @@ export class Sweeper {
       () => this.#sweepQueues(),
       () => this.#step("SweepRequests", decideSweepRequests),
       () => this.#sweepRemembered(),
+      () => this.#step("SweepAttempts", decideSweepAttempts),
+      () => this.#step("SweepUndeliverable", decideSweepUndeliverable),
       () => this.#step("Reap", decideReap),
     ];
     let left = kinds;
@@ -140,7 +144,7 @@ export class Sweeper {
   /** Undefined when the engine had no room for it: the round ends, callers come first. */
   async #step<Outcome>(
     name: string,
-    decide: (transaction: QueueTransaction, stamp: Stamp) => Decision<Outcome, unknown>,
+    decide: (transaction: StateTransaction, stamp: Stamp) => Decision<Outcome, unknown>,
   ): Promise<Outcome | undefined> {
     const decision = await this.#parts.engine.executeIfIdle({
       name,

@@ -93,6 +93,16 @@ export class OpenQueue {
     return taken;
   }
 
+  /** As many numbers in a row, all for messages that only `freshFrom` finds; the first of them. */
+  takeFreshNumbers(count: number): Sequence {
+    const draft = this.#edit();
+    const first = draft.nextSequence;
+    const next = sequence(first + count);
+    draft.nextSequence = next;
+    if (draft.dueFrom === first) draft.dueFrom = next;
+    return first;
+  }
+
   /** Behind everything that is in the queue now. */
   placeAtBack(): Place {
     return { at: this.now, order: this.takeNumber() };

@@ -6,4 +6,21 @@ import type { Ids } from "../base/ids.js";
 export interface Stamp {
   readonly now: EpochMs;
   readonly ids: Ids;
+  /** Absent: envelopes are unsigned, and their links have no host. */
+  readonly envelopes?: EnvelopeParts;
+}
+
+/** What envelopes of topics hold beside the message. Made outside of decisions, which wait for nothing. */
+export interface EnvelopeParts {
+  /** Where the links lead; empty: nowhere, and then nothing is signed, since nobody could get the certificate. */
+  readonly publicBaseUrl: string;
+  /** The signature of a text, if it was made already. `key` is that of `topic/envelope.ts`. */
+  signatureOf(key: string): KeptSignature | undefined;
+}
+
+export interface KeptSignature {
+  readonly version: 1 | 2;
+  /** Base64. */
+  readonly signature: string;
+  readonly certificateUrl: string;
 }

@@ -18,7 +18,6 @@ import {
 } from "../topic/administer-topic.js";
 import { decideCreateTopic, type TopicCreated } from "../topic/create-topic.js";
 import { topicLimits } from "../topic/limits.js";
-import { findTopic } from "../topic/topic-name.js";
 import { localCaller, parsePageToken } from "./handler-context.js";
 import { checkLabel, checkNewLabel, checkPrincipals } from "./parse-policy.js";
 import { checkTagKey, checkTags } from "./parse-queue.js";
@@ -29,6 +28,7 @@ import {
   type TopicHandlers,
 } from "./topic-handler-context.js";
 import { isFifoTopicName, parseNewTopicAddress } from "./topic-names.js";
+import { parseProtection } from "./topic-protection-handlers.js";
 import { renderTopic } from "./topic-render.js";
 import {
   applyTopicMask,
@@ -36,7 +36,6 @@ import {
   findLaterTopicSetting,
   parseTopicSettings,
 } from "./topic-settings.js";
-import { topicFaultOf } from "./topic-wire-errors.js";
 import { checkListLength, listedMax, parseCount, parseEnum, Violations } from "./violations.js";
 import { notYet } from "./wire-errors.js";
 
@@ -67,8 +66,10 @@ export function createTopicAdminHandlers(
       const asked = type === undefined ? undefined : type === "FIFO";
       const target = parseNewTopicAddress(violations, request.topic, asked, namespace);
       const isFifo = isFifoTopicName(target.name);
-      const settings = parseTopicSettings(violations, request.settings);
+      const given = parseTopicSettings(violations, request.settings);
       const exceeded = checkTopicPolicy(violations, target, request.settings?.policy);
+      const dataProtectionPolicy = parseProtection(violations, request.dataProtectionPolicy);
+      const settings = { ...given, ...(dataProtectionPolicy && { dataProtectionPolicy }) };
       checkTags(violations, "tags", request.tags);
       const identity = identify(violations, request.requestId, "CreateTopic", () =>
         CreateTopicRequest.encode({
@@ -81,25 +82,23 @@ export function createTopicAdminHandlers(
       if (exceeded !== undefined) throw exceeded;
       const later = findLaterTopicSetting(request.settings);
       if (later !== undefined) throw later;
-      if (request.dataProtectionPolicy !== "") {
-        throw notYet("Data protection policies are", "data_protection_policy");
-      }
       const command = { address: target, isFifo, settings, tags: request.tags, owner: senderId };
-      const { outcome, isReplayed, topic } = await execute({
+      const { outcome, isReplayed, report } = await execute({
         name: "CreateTopic",
-        bytes: Buffer.byteLength(settings.policy ?? ""),
+        bytes: Buffer.byteLength(settings.policy ?? "") + request.dataProtectionPolicy.length,
         isGrowing: true,
         decide: (transaction, stamp) => {
           const once = decideOnce(transaction, stamp, identity, jsonCodec<TopicCreated>(), () =>
             decideCreateTopic(transaction, command, stamp),
           );
           if (once.kind === "rejected") return once;
-          return accept({ ...once.outcome, topic: findTopic(transaction.topics, target) });
+          const reported = decideReportTopic(transaction, target, stamp);
+          if (reported.kind === "rejected") return reported;
+          return accept({ ...once.outcome, report: reported.outcome });
         },
       });
-      if (topic === undefined) throw topicFaultOf({ kind: "topic_not_found", topic: target.given });
       return {
-        topic: renderTopic(topic, undefined),
+        topic: renderTopic(report.topic, { archive: report.archive }),
         created: outcome.isNew,
         replayed: isReplayed,
       };
@@ -107,12 +106,12 @@ export function createTopicAdminHandlers(
 
     getTopic: async (request) => {
       const target = addressOnly(request.topic);
-      const { topic, counters } = await execute({
+      const report = await execute({
         name: "GetTopic",
         isGrowing: false,
-        decide: (transaction) => decideReportTopic(transaction, target),
+        decide: (transaction, stamp) => decideReportTopic(transaction, target, stamp),
       });
-      return { topic: renderTopic(topic, counters) };
+      return { topic: renderTopic(report.topic, report) };
     },
 
     updateTopic: async (request) => {
@@ -126,14 +125,21 @@ export function createTopicAdminHandlers(
       if (later !== undefined) throw later;
       violations.throwIfAny();
       if (exceeded !== undefined) throw exceeded;
-      const { topic } = await execute({
+      const command = {
+        address: target,
+        settings,
+        isArchiveEndConfirmed: request.confirmArchiveDeletion,
+      };
+      const { topic, archive } = await execute({
         name: "UpdateTopic",
         bytes: Buffer.byteLength(settings.policy ?? ""),
         isGrowing: true,
         decide: (transaction, stamp) =>
-          decideUpdateTopic(transaction, { address: target, settings, etag: request.etag }, stamp),
+          decideUpdateTopic(transaction, { ...command, etag: request.etag }, stamp),
       });
-      return { topic: renderTopic(topic, undefined) };
+      // With a shorter retention, or none, something is to be removed.
+      distributor.begin(topic);
+      return { topic: renderTopic(topic, { archive }) };
     },
 
     deleteTopic: async (request) => {
@@ -143,7 +149,11 @@ export function createTopicAdminHandlers(
         name: "DeleteTopic",
         isGrowing: false,
         decide: (transaction) =>
-          decideDeleteTopic(transaction, { address: target, etag: request.etag }),
+          decideDeleteTopic(transaction, {
+            address: target,
+            etag: request.etag,
+            isForced: request.force,
+          }),
         committed: (deleted) => {
           if (deleted.ended !== undefined) tails.ended(deleted.ended.segment);
         },
@@ -165,17 +175,15 @@ export function createTopicAdminHandlers(
       const { topics, next } = await execute({
         name: "ListTopics",
         isGrowing: false,
-        decide: (transaction) =>
-          decideListTopics(transaction, {
-            namespace,
-            prefix,
-            tags: request.tags,
-            afterName,
-            countMax,
-          }),
+        decide: (transaction, stamp) =>
+          decideListTopics(
+            transaction,
+            { namespace, prefix, tags: request.tags, afterName, countMax },
+            stamp,
+          ),
       });
       return {
-        topics: topics.map((topic) => renderTopic(topic, undefined)),
+        topics: topics.map(({ topic, archive }) => renderTopic(topic, { archive })),
         nextPageToken: next === undefined ? "" : pageTokens.encode(scope, next),
       };
     },
@@ -222,7 +230,7 @@ export function createTopicAdminHandlers(
       const { topic } = await execute({
         name: "ListTopicTags",
         isGrowing: false,
-        decide: (transaction) => decideReportTopic(transaction, target),
+        decide: (transaction, stamp) => decideReportTopic(transaction, target, stamp),
       });
       return { tags: new Map(topic.tags) };
     },

@@ -2,6 +2,7 @@
 
 import type { DurationMs } from "../base/brands.js";
 import type { Clock } from "../base/clock.js";
+import type { Log } from "../base/log.js";
 import type { Decision } from "../engine/command.js";
 import type { TopicServiceDefinition } from "../gen/forebay/topic/v1/topic_service.js";
 import type { RequestIdentity } from "../queue/once.js";
@@ -28,6 +29,8 @@ export type TopicHandlers = ServiceHandlers<typeof TopicServiceDefinition>;
 export interface TopicHandlerParts {
   readonly engine: CommandRunner;
   readonly clock: Clock;
+  /** Is told what audits of data protection find. */
+  readonly log: Pick<Log, "info">;
   readonly receipts: ReceiptCodec;
   readonly pageTokens: PageTokens;
   readonly tails: TopicTails;
@@ -40,6 +43,10 @@ export interface TopicHandlerParts {
     begin(topic: Pick<Topic, "namespace" | "name">): void;
     reap(): void;
   };
+  /** Is told of replays that were started, and of subscriptions that were resumed. */
+  readonly replayer: { begin(subscription: Buffer): void };
+  /** Is told of orders to try undeliverable messages again. */
+  readonly redriver: { begin(): void };
   /** Delivers to webhooks and functions. */
   readonly pushes: PushPort;
 }

@@ -23,7 +23,7 @@ export function renderNotification({ name }: Pick<Topic, "name">, message: Topic
     sequenceNumber: sequenceText(message.sequence),
     groupId,
     dedupId,
-    isReplayed: false,
+    isReplayed: message.replayId !== undefined,
     traceparent: traceParent,
   };
   rendered.set(message, notification);

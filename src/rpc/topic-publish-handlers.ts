@@ -30,6 +30,7 @@ import {
   type TopicHandlers,
 } from "./topic-handler-context.js";
 import { parsePublish } from "./topic-message.js";
+import { auditsOf, logAudits } from "./topic-protection-handlers.js";
 import { topicFaultOf } from "./topic-wire-errors.js";
 import { traceParentOf } from "./trace-parent.js";
 import { Violations } from "./violations.js";
@@ -74,7 +75,7 @@ const keptOf = (result: PublishResult): KeptResult =>
 export function createPublishHandlers(
   parts: TopicHandlerParts,
 ): Pick<TopicHandlers, "publish" | "publishBatch"> {
-  const { distributor, pushes, tails } = parts;
+  const { distributor, log, pushes, tails } = parts;
   const { execute, identify, address } = createTopicTools(parts);
   const publisher = (context: CallContext) => ({
     senderId: localCaller.senderId,
@@ -98,6 +99,7 @@ export function createPublishHandlers(
       const command = { address: target, entries, isWhole: false, isCounted };
       let isLeft = true;
       let isPushed = true;
+      let audited: ReturnType<typeof auditsOf> = [];
       try {
         const { outcome, isReplayed } = await execute({
           name: "Publish",
@@ -106,6 +108,7 @@ export function createPublishHandlers(
           decide: (transaction, stamp) => {
             const once = decideOnce(transaction, stamp, identity, publishCodec, () => {
               const decided = decidePublish(transaction, command, stamp);
+              audited = auditsOf(decided);
               const [only] = decided.kind === "accepted" ? decided.outcome : [];
               // Refused, it leaves no trace, so that its request id may be used again.
               return only?.kind === "refused"
@@ -135,6 +138,7 @@ export function createPublishHandlers(
         // Also when nobody knows what became of it.
         if (isLeft) distributor.begin(target);
         if (isPushed) pushes.begin(target);
+        logAudits(log, target.given, audited);
       }
     },
 
@@ -161,15 +165,18 @@ export function createPublishHandlers(
       const command = { address: target, entries, isWhole, isCounted: false };
       let isLeft = true;
       let isPushed = true;
+      let audited: ReturnType<typeof auditsOf> = [];
       try {
         const { outcome, isReplayed } = await execute({
           name: "PublishBatch",
           bytes: bytesOf(entries),
           isGrowing: true,
           decide: (transaction, stamp) => {
-            const once = decideOnce(transaction, stamp, identity, publishCodec, () =>
-              decidePublish(transaction, command, stamp),
-            );
+            const once = decideOnce(transaction, stamp, identity, publishCodec, () => {
+              const decided = decidePublish(transaction, command, stamp);
+              audited = auditsOf(decided);
+              return decided;
+            });
             isLeft = hasToHandOn(transaction, target);
             isPushed = hasPushes(transaction, target);
             return once;
@@ -193,6 +200,7 @@ export function createPublishHandlers(
       } finally {
         if (isLeft) distributor.begin(target);
         if (isPushed) pushes.begin(target);
+        logAudits(log, target.given, audited);
       }
     },
   };

@@ -11,11 +11,13 @@ import {
   TopicType,
 } from "../gen/forebay/topic/v1/topic.js";
 import type { SubscriptionReport, SubscriptionSummary } from "../topic/administer-subscription.js";
-import type { TopicCounters as KeptCounters, Topic as KeptTopic } from "../topic/model.js";
+import type { TopicReport } from "../topic/administer-topic.js";
+import type { Topic as KeptTopic } from "../topic/model.js";
 import { subscriptionEtag, topicEtag } from "../topic/topic-name.js";
 import { localCaller } from "./handler-context.js";
 import { duration, timestamp } from "./render.js";
 import { renderEffectivePolicy } from "./topic-delivery-policy.js";
+import { renderReplay } from "./topic-replay-parse.js";
 import { renderSubscriptionSettings, renderTopicSettings, targetKinds } from "./topic-settings.js";
 import { renderStreamSettings } from "./topic-stream-settings.js";
 
@@ -23,7 +25,11 @@ import { renderStreamSettings } from "./topic-stream-settings.js";
 const nameFor = (namespace: string, name: string): string =>
   namespace === localCaller.namespace ? name : `${namespace}/${name}`;
 
-export function renderTopic(topic: KeptTopic, counters: KeptCounters | undefined): Topic {
+/** Of a report that is not whole there are no numbers. */
+export function renderTopic(
+  topic: KeptTopic,
+  report: TopicReport | Pick<TopicReport, "archive">,
+): Topic {
   const { settings, isFifo } = topic;
   const { deliveryPolicy } = settings;
   return {
@@ -36,20 +42,20 @@ export function renderTopic(topic: KeptTopic, counters: KeptCounters | undefined
     owner: topic.owner,
     createTime: timestamp(topic.createdAt),
     etag: topicEtag(topic),
-    beginningArchiveTime: undefined,
-    counters: counters && renderCounters(counters),
+    beginningArchiveTime: report.archive && timestamp(report.archive.beginning),
+    counters: "counters" in report ? renderCounters(report) : undefined,
     isDraining: false,
   };
 }
 
-const renderCounters = (counters: KeptCounters): TopicCounters => ({
+const renderCounters = ({ counters, waitingFrom, archive }: TopicReport): TopicCounters => ({
   subscriptionsConfirmed: BigInt(counters.confirmed),
   subscriptionsPending: BigInt(counters.pending),
   subscriptionsDeleted: BigInt(counters.ended),
   published: BigInt(counters.published),
-  fanOutPending: BigInt(counters.nextSequence - counters.firstSequence),
-  archived: 0n,
-  archivedBytes: 0n,
+  fanOutPending: BigInt(counters.nextSequence - waitingFrom),
+  archived: BigInt(archive?.count ?? 0),
+  archivedBytes: BigInt(archive?.bytes ?? 0),
 });
 
 const states = {
@@ -101,6 +107,7 @@ export function renderSubscription(
         subscription: subscription.settings.deliveryPolicy,
       }),
     ),
+    replay: report.replay && renderReplay(report.replay),
     counters: hasCounters ? renderSubscriptionCounters(report) : undefined,
   };
 }

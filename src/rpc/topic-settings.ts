@@ -21,7 +21,9 @@ import {
 } from "../topic/limits.js";
 import type { TargetKind as KeptKind } from "../topic/model.js";
 import type { TopicAddress } from "../topic/topic-name.js";
+import { duration } from "./render.js";
 import type { WireFault } from "./status-details.js";
+import { parseArchiveRetention } from "./topic-archive-settings.js";
 import { parseDeliveryLogging, renderDeliveryLogging } from "./topic-delivery-logging.js";
 import { parseDeliveryPolicy, renderDeliveryPolicy } from "./topic-delivery-policy.js";
 import { parsePushSettings, renderPushSettings } from "./topic-push-settings.js";
@@ -42,8 +44,7 @@ type Mutable<Fields> = { -readonly [Name in keyof Fields]: Fields[Name] };
 export function findLaterTopicSetting(settings: TopicSettings | undefined): WireFault | undefined {
   if (settings === undefined) return undefined;
   if (settings.encryptionKey !== undefined) return laterSetting("encryption_key");
-  if (settings.tracing === TracingMode.ACTIVE) return laterSetting("tracing");
-  return settings.archiveRetention === undefined ? undefined : laterSetting("archive_retention");
+  return settings.tracing === TracingMode.ACTIVE ? laterSetting("tracing") : undefined;
 }
 
 export function findLaterSubscriptionSetting(
@@ -101,6 +102,8 @@ export function parseTopicSettings(
   );
   if (scope !== undefined) parsed.dedupScope = scope === "MESSAGE_GROUP" ? "group" : "topic";
   parseEnum(violations, "settings.tracing", settings.tracing, TracingMode);
+  const retention = parseArchiveRetention(violations, settings.archiveRetention);
+  if (retention !== undefined) parsed.archiveRetentionMs = retention;
   return parsed;
 }
 
@@ -138,6 +141,7 @@ const topicPaths: Readonly<Record<string, keyof KeptTopic>> = {
   content_based_deduplication: "isContentDeduplicated",
   fifo_throughput_scope: "dedupScope",
   delivery_logging: "deliveryLogging",
+  archive_retention: "archiveRetentionMs",
 };
 
 const subscriptionPaths: Readonly<Record<string, keyof KeptSubscription>> = {
@@ -162,6 +166,8 @@ function applyMask<Settings extends object>(
     readonly paths: Readonly<Record<string, keyof Settings>>;
     readonly defaults: Settings;
     readonly immutable: readonly string[];
+    /** Settings with one value yet: it is what they are set to, and others are refused where settings are read. */
+    readonly constant: readonly string[];
   },
 ): Partial<Settings> {
   const settings: Partial<Settings> = {};
@@ -173,6 +179,7 @@ function applyMask<Settings extends object>(
   mask.forEach((path, index) => {
     const field = `update_mask.paths[${index}]`;
     const key = Object.hasOwn(parts.paths, path) ? parts.paths[path] : undefined;
+    if (parts.constant.includes(path)) return;
     if (key !== undefined) {
       Object.assign(settings, { [key]: key in given ? given[key] : parts.defaults[key] });
     } else if (parts.immutable.includes(path)) {
@@ -195,6 +202,7 @@ export const applyTopicMask = (
     paths: topicPaths,
     defaults: topicDefaults,
     immutable: ["type", "topic"],
+    constant: ["tracing", "encryption_key"],
   });
 
 export const applySubscriptionMask = (
@@ -206,6 +214,7 @@ export const applySubscriptionMask = (
     paths: subscriptionPaths,
     defaults: subscriptionDefaults,
     immutable: ["kind", "endpoint", "topic", "subscription"],
+    constant: ["auto_disable_after"],
   });
 
 const queueNamePattern = /^(?=.{1,80}$)[A-Za-z0-9_-]+(\.fifo)?$/;
@@ -265,7 +274,7 @@ export const renderTopicSettings = (settings: KeptTopic, isFifo: boolean): Topic
   deliveryLogging: renderDeliveryLogging(settings.deliveryLogging),
   contentBasedDeduplication: isFifo ? settings.isContentDeduplicated : undefined,
   fifoThroughputScope: isFifo ? scopeOf(settings) : FifoThroughputScope.UNSPECIFIED,
-  archiveRetention: undefined,
+  archiveRetention: duration(settings.archiveRetentionMs),
 });
 
 const scopeOf = ({ dedupScope }: KeptTopic): FifoThroughputScope =>

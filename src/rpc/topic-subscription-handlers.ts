@@ -158,6 +158,7 @@ export function createSubscriptionHandlers(
       // One that was resumed has to catch up.
       distributor.begin(report.topic);
       parts.pushes.begin(report.topic);
+      if (report.subscription.standing.kind === "replaying") parts.replayer.begin(id);
       return { subscription: renderSubscription(report, { hasCounters: false }) };
     },
 

@@ -16,7 +16,9 @@ import {
   type TailResponse,
 } from "../gen/forebay/topic/v1/topic_service.js";
 import { filterProblems, isFor } from "../topic/filters.js";
+import type { TopicSettings } from "../topic/limits.js";
 import type { FilterVersion, Topic, TopicMessage } from "../topic/model.js";
+import { outboundRefusal } from "../topic/protection/data-protection.js";
 import type { TopicRejection } from "../topic/rejections.js";
 import { TailBuffer, type SlowPolicy as TailPolicy } from "../topic/tail-buffer.js";
 import { tailLimits } from "../topic/tail-limits.js";
@@ -139,6 +141,8 @@ class Tail implements TailListener {
   readonly #buffer: TailBuffer<TopicMessage>;
   readonly #filters: readonly FilterVersion[];
   #topic: Topic | undefined;
+  /** The topic's, as they were last seen. */
+  #settings: TopicSettings | undefined;
   #channel: TailChannel | undefined;
   /** The first message it has not looked at. */
   #next: Sequence = sequence(0);
@@ -236,6 +240,7 @@ class Tail implements TailListener {
   #take(read: TailRead): void {
     if (this.#isOver) return;
     this.#isReading = false;
+    this.#settings = read.topic.settings;
     if (this.#channel === undefined) this.#start(read);
     else this.#catchUp(read);
     this.#pump();
@@ -302,9 +307,17 @@ class Tail implements TailListener {
     if (!this.#isWritable || !this.#buffer.isEmpty) return false;
     // How many of them were for it, its filter alone could say.
     const count = this.#order.filter === undefined ? next - this.#next : undefined;
-    this.#tellGap(next, count, DiscontinuityCause.RESUME_UNAVAILABLE);
+    this.#tellGap(next, count, this.#causeOfMiss());
     this.#next = next;
     return true;
+  }
+
+  /** The node that decided before may have had in memory what is not stored any more. */
+  #causeOfMiss(): DiscontinuityCause {
+    const { tails } = this.#parts;
+    const isOfAnother =
+      this.#topic !== undefined && tails.isOfAnother(this.#topic.segment, this.#next);
+    return isOfAnother ? DiscontinuityCause.FAILOVER : DiscontinuityCause.RESUME_UNAVAILABLE;
   }
 
   #goLive(): void {
@@ -314,8 +327,9 @@ class Tail implements TailListener {
 
   // --- live ---------------------------------------------------------------------------------------------------------------
 
-  published(message: TopicMessage): void {
+  published(message: TopicMessage, settings: TopicSettings): void {
     this.#guard(() => {
+      this.#settings = settings;
       if (this.#isOver || message.sequence < this.#next) return;
       if (message.sequence !== this.#next) {
         throw new Error(`a tail was told of ${message.sequence} where ${this.#next} comes next`);
@@ -334,6 +348,7 @@ class Tail implements TailListener {
     if (this.#filters.length > 0 && !isFor({ filters: this.#filters, kind: "stream" }, message)) {
       return true;
     }
+    if (this.#isWithheld(message)) return true;
     if (this.#isWritable && this.#buffer.isEmpty) {
       this.#writeMessage(message);
       return true;
@@ -341,6 +356,13 @@ class Tail implements TailListener {
     if (this.#buffer.offer(message)) return true;
     this.#fail(this.#slowConsumer("its buffer was full"));
     return false;
+  }
+
+  /** What the topic's data protection policy denies is not shown, as if a filter kept it back. */
+  #isWithheld(message: TopicMessage): boolean {
+    const settings = this.#settings;
+    const { senderId: caller } = localCaller;
+    return settings !== undefined && outboundRefusal({ settings }, message, caller) !== undefined;
   }
 
   /** Writes what is kept, as far as the reader takes it. */

@@ -6,6 +6,7 @@
 
 import type { SegmentNumber, Sequence } from "../base/brands.js";
 import type { Clock, Timer } from "../base/clock.js";
+import type { TopicSettings } from "../topic/limits.js";
 import type { TopicMessage } from "../topic/model.js";
 import type { StoredMessage } from "../topic/publish.js";
 import { TailMemory } from "../topic/tail-buffer.js";
@@ -14,7 +15,8 @@ import { TailWindow } from "../topic/tail-window.js";
 
 /** A tail, as it is told of its topic. Neither may throw. */
 export interface TailListener {
-  published(message: TopicMessage): void;
+  /** With the settings of the topic as it was published. */
+  published(message: TopicMessage, settings: TopicSettings): void;
   ended(): void;
 }
 
@@ -27,14 +29,27 @@ export interface TailChannel {
   leave(listener: TailListener): void;
 }
 
+export interface TailsOptions {
+  /** Whether another node may have decided before this one, with memory of its own. */
+  readonly isSuccessor?: boolean;
+}
+
 export class TopicTails {
   readonly memory = new TailMemory(tailLimits.memoryBytesMax);
   readonly #clock: Clock;
+  /** Of topics in which was published since this node decides, the first message of these; undefined: it was always this one. */
+  readonly #firsts: Map<SegmentNumber, Sequence> | undefined;
   readonly #channels = new Map<SegmentNumber, Channel>();
   #tailCount = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, { isSuccessor = false }: TailsOptions = {}) {
     this.#clock = clock;
+    this.#firsts = isSuccessor ? new Map() : undefined;
+  }
+
+  /** Tails that are open. */
+  get count(): number {
+    return this.#tailCount;
   }
 
   /** False when there are too many. Each that was let in goes `out` again. */
@@ -72,12 +87,32 @@ export class TopicTails {
 
   /** Messages that are durable now, in the order of their places. */
   published(stored: readonly StoredMessage[]): void {
+    if (this.#firsts !== undefined) this.#noteFirsts(this.#firsts, stored);
     if (this.#channels.size === 0) return;
-    for (const { segment, message } of stored) this.#channels.get(segment)?.published(message);
+    for (const { topic, message } of stored) {
+      this.#channels.get(topic.segment)?.published(message, topic.settings);
+    }
+  }
+
+  #noteFirsts(firsts: Map<SegmentNumber, Sequence>, stored: readonly StoredMessage[]): void {
+    for (const { topic, message } of stored) {
+      const { segment } = topic;
+      const isNoted = firsts.has(segment) || firsts.size >= tailLimits.topicsNotedMax;
+      if (!isNoted) firsts.set(segment, message.sequence);
+    }
+  }
+
+  /** Whether a message was published when another node decided, as far as is known. */
+  isOfAnother(segment: SegmentNumber, place: Sequence): boolean {
+    if (this.#firsts === undefined) return false;
+    const first = this.#firsts.get(segment);
+    if (first === undefined) return this.#firsts.size < tailLimits.topicsNotedMax;
+    return place < first;
   }
 
   /** The topic was deleted. */
   ended(segment: SegmentNumber): void {
+    this.#firsts?.delete(segment);
     this.#channels.get(segment)?.end();
   }
 
@@ -123,9 +158,9 @@ class Channel implements TailChannel {
     this.#leaving = this.#clock.setTimer(tailLimits.windowKeptMs, () => this.drop());
   }
 
-  published(message: TopicMessage): void {
+  published(message: TopicMessage, settings: TopicSettings): void {
     this.window.add(message);
-    for (const listener of [...this.#listeners]) listener.published(message);
+    for (const listener of [...this.#listeners]) listener.published(message, settings);
   }
 
   end(): void {

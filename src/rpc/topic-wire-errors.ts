@@ -2,10 +2,12 @@
 // `wire-errors.ts`.
 
 import { status } from "@grpc/grpc-js";
+import { maskedUrl } from "../base/masked-url.js";
 import type { QueueRejection } from "../queue/rejections.js";
 import type { FilterProblem } from "../topic/filter/problems.js";
 import type { TopicRejection } from "../topic/rejections.js";
 import { WireFault, type WireFaultFields } from "./status-details.js";
+import { archiveFaultFields } from "./topic-archive-errors.js";
 import { faultOf } from "./wire-errors.js";
 
 const topicKinds = {
@@ -14,11 +16,14 @@ const topicKinds = {
   topic_exists_different: true,
   topic_exists_different_tags: true,
   subscription_exists_different: true,
+  published_not_found: true,
   topic_etag_mismatch: true,
   subscription_etag_mismatch: true,
   topic_limit: true,
   subscription_limit: true,
   topic_tag_limit: true,
+  filters_limit: true,
+  pending_limit: true,
   topic_not_fifo: true,
   topic_label_exists: true,
   topic_policy_limit: true,
@@ -31,19 +36,36 @@ const topicKinds = {
   filter_invalid: true,
   invalid_token: true,
   subscription_not_pending: true,
+  archive_active: true,
+  no_archive: true,
+  subscription_pending: true,
+  replay_range: true,
+  replay_limit: true,
+  replay_not_found: true,
+  snapshot_exists: true,
+  snapshot_not_found: true,
+  snapshot_limit: true,
+  snapshot_too_long: true,
   target_not_allowed_on_fifo: true,
   published_too_long: true,
   group_id_required: true,
   dedup_id_required: true,
   dedup_id_not_allowed: true,
   delay_on_fifo: true,
+  data_protection_denied: true,
   batch_rejected: true,
 } as const satisfies Record<TopicRejection["kind"], true>;
 
 /** A command of topics is also refused as any other is, as for a request id that was used. */
 export function topicFaultOf(rejection: TopicRejection | QueueRejection): WireFault {
-  return isOfTopics(rejection) ? new WireFault(fieldsOf(rejection)) : faultOf(rejection);
+  return isOfTopics(rejection) ? new WireFault(fieldsOf(masked(rejection))) : faultOf(rejection);
 }
+
+/** A subscription is named by its endpoint, which may have a password, and errors are logged. */
+const masked = (rejection: TopicRejection): TopicRejection =>
+  "subscription" in rejection
+    ? { ...rejection, subscription: maskedUrl(rejection.subscription) }
+    : rejection;
 
 const isOfTopics = (rejection: TopicRejection | QueueRejection): rejection is TopicRejection =>
   Object.hasOwn(topicKinds, rejection.kind);
@@ -77,6 +99,25 @@ const exhausted = (
   message,
   metadata: { topic, count: String(count), limit: String(limit) },
   quota: [{ subject: `topic:${topic}`, description: `at most ${limit}, and it would be ${count}` }],
+  retryAfterMs: "never",
+});
+
+const namespaceQuota = (
+  reason: string,
+  message: string,
+  {
+    namespace,
+    count,
+    limit,
+  }: { readonly namespace: string; readonly count: number; readonly limit: number },
+): WireFaultFields => ({
+  code: status.RESOURCE_EXHAUSTED,
+  reason,
+  message,
+  metadata: { namespace, count: String(count), limit: String(limit) },
+  quota: [
+    { subject: `namespace:${namespace}`, description: `at most ${limit}, and it would be more` },
+  ],
   retryAfterMs: "never",
 });
 
@@ -125,6 +166,14 @@ function fieldsOf(rejection: TopicRejection): WireFaultFields {
         },
         resource: { type: "subscription", name: rejection.subscription },
       };
+    case "published_not_found":
+      return {
+        code: status.NOT_FOUND,
+        reason: "MESSAGE_NOT_FOUND",
+        message: `Nothing is known of message "${rejection.messageId}" in topic "${rejection.topic}": it was not published there, or it came to its end everywhere and no archive keeps it.`,
+        metadata: { topic: rejection.topic, message_id: rejection.messageId },
+        resource: { type: "message", name: rejection.messageId },
+      };
     case "topic_etag_mismatch":
       return {
         code: status.ABORTED,
@@ -155,6 +204,18 @@ function fieldsOf(rejection: TopicRejection): WireFaultFields {
       return exhausted(
         "TAG_LIMIT",
         `Topic "${rejection.topic}" would have ${rejection.count} tags; the limit is ${rejection.limit}. Remove some first; nothing was changed.`,
+        rejection,
+      );
+    case "filters_limit":
+      return namespaceQuota(
+        "FILTER_POLICY_LIMIT",
+        `The subscriptions of namespace "${rejection.namespace}" have ${rejection.count} filters, which is the limit. Remove some first; nothing was changed.`,
+        rejection,
+      );
+    case "pending_limit":
+      return namespaceQuota(
+        "SUBSCRIPTION_LIMIT",
+        `Of the subscriptions of namespace "${rejection.namespace}" ${rejection.count} wait to be confirmed, which is the limit. Confirm or end some first; nothing was subscribed.`,
         rejection,
       );
     case "topic_not_fifo": {
@@ -256,6 +317,17 @@ function fieldsOf(rejection: TopicRejection): WireFaultFields {
         message: `Subscription "${rejection.subscription}" does not wait to be confirmed, so it has no token.`,
         metadata: { subscription: rejection.subscription },
       };
+    case "archive_active":
+    case "no_archive":
+    case "subscription_pending":
+    case "replay_range":
+    case "replay_limit":
+    case "replay_not_found":
+    case "snapshot_exists":
+    case "snapshot_not_found":
+    case "snapshot_limit":
+    case "snapshot_too_long":
+      return archiveFaultFields(rejection);
     case "target_not_allowed_on_fifo":
       return invalid(
         "TARGET_NOT_ALLOWED_ON_FIFO",
@@ -310,6 +382,18 @@ function fieldsOf(rejection: TopicRejection): WireFaultFields {
         `${rejection.fieldPrefix}delay`,
         { topic: rejection.topic },
       );
+    case "data_protection_denied":
+      return {
+        code: status.PERMISSION_DENIED,
+        reason: "DATA_PROTECTION_DENIED",
+        message: `The data protection policy of topic "${rejection.topic}" denies messages with ${rejection.identifiers.join(", ")}. Nothing was published; take it out of the message, or have the policy mask it.`,
+        metadata: {
+          action: "topic:Publish",
+          resource: `topic/${rejection.topic}`,
+          identifiers: rejection.identifiers.join(","),
+          ...(rejection.fieldPrefix !== "" && { entry: rejection.fieldPrefix.slice(0, -1) }),
+        },
+      };
     case "batch_rejected": {
       const { message, violations = [], metadata = {} } = fieldsOf(rejection.rejection);
       const reason = fieldsOf(rejection.rejection).reason;

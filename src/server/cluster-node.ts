@@ -19,7 +19,7 @@ import { ClusterRegistry } from "../cluster/registry.js";
 import type { NodeDescription } from "../cluster/start-rules.js";
 import type { Address } from "../config/address.js";
 import type { Config } from "../config/settings.js";
-import type { PagePorts } from "../delivery/pages.js";
+import type { PageRequest, PageResponse } from "../delivery/pages.js";
 import type { CallRouter } from "../edge/call-router.js";
 import type { ClusterMetrics } from "../edge/cluster-metrics.js";
 import { Forwarders, inTheClear } from "../edge/forwarder.js";
@@ -33,6 +33,7 @@ import type { ClusterPort } from "../rpc/cluster-handlers.js";
 import type { MemberState } from "../store/replica-disk.js";
 import type { ReplicaStore } from "../store/replica-store.js";
 import { clusterBegun, type JoinParts, register } from "./cluster-join.js";
+import { ClusterPages } from "./cluster-pages.js";
 import { ClusterRouter } from "./cluster-router.js";
 import { clusterReadiness, clusterState, joiningState } from "./cluster-status.js";
 import { FullDisk } from "./full-disk.js";
@@ -131,6 +132,11 @@ export class ClusterNode {
     trailers: () => (this.#membership?.router ?? joiningRouter).trailers(),
   };
 
+  readonly #pages = new ClusterPages({
+    router: this.router,
+    certificate: async (name) => await this.#membership?.view.certificate(name),
+  });
+
   /** What operators ask and change. */
   readonly port: ClusterPort = {
     report: async () =>
@@ -148,8 +154,8 @@ export class ClusterNode {
     return this.#membership?.terms.term?.engine;
   }
 
-  get pages(): PagePorts | undefined {
-    return this.#membership?.terms.term?.pushes;
+  answerPage(request: PageRequest): Promise<PageResponse> {
+    return this.#pages.answer(request);
   }
 
   get movesRunning(): number {

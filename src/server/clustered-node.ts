@@ -4,21 +4,30 @@
 import { createServer } from "node:net";
 import { systemRandom } from "../base/ids.js";
 import { type Address, addressText } from "../config/address.js";
-import type { PagePorts } from "../delivery/pages.js";
+import type { PageRequest, PageResponse } from "../delivery/pages.js";
 import type { CallRouter } from "../edge/call-router.js";
 import type { Readiness } from "../edge/health.js";
 import type { Listener } from "../edge/listener.js";
 import type { Engine } from "../engine/engine.js";
+import { PageServiceDefinition } from "../gen/forebay/replication/v1/page_service.js";
 import type { ClusterPort } from "../rpc/cluster-handlers.js";
 import { ClusterNode, type ClusterNodeParts } from "./cluster-node.js";
+import { ClusterPages } from "./cluster-pages.js";
 import { clusterReadiness } from "./cluster-status.js";
 import { joiningRouter } from "./joining-router.js";
 import { memberStateOf } from "./member-identity.js";
+import { markedOnly } from "./passed-on-calls.js";
 import type { NodeAddresses, ServedNode } from "./served-node.js";
 import { servedDefinitions } from "./term.js";
 
 /** What can be known of its parts before its listeners are open. */
 export type ClusteredNodeParts = Omit<ClusterNodeParts, "state" | "node" | "replicationAddress">;
+
+/** Pages before anything is known of the cluster. */
+const beforeItsNode = new ClusterPages({
+  router: joiningRouter,
+  certificate: async () => undefined,
+});
 
 export class ClusteredNode implements ServedNode {
   readonly #parts: ClusteredNodeParts;
@@ -34,6 +43,9 @@ export class ClusteredNode implements ServedNode {
       trailers: () => (this.#node?.router ?? joiningRouter).trailers(),
     };
     for (const definition of servedDefinitions) data.addRouted(definition, router);
+    // Where nodes have no certificates they pass on to this listener.
+    const hasCertificates = this.#parts.config.replicationCertFile !== "";
+    if (!hasCertificates) data.addRouted(PageServiceDefinition, markedOnly(router));
   }
 
   readonly cluster: ClusterPort = {
@@ -46,8 +58,8 @@ export class ClusteredNode implements ServedNode {
     return this.#node?.engine;
   }
 
-  get pages(): PagePorts | undefined {
-    return this.#node?.pages;
+  answerPage(request: PageRequest): Promise<PageResponse> {
+    return this.#node?.answerPage(request) ?? beforeItsNode.answer(request);
   }
 
   get movesRunning(): number {

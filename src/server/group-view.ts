@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.js";
 import type { Ids } from "../base/ids.js";
 import type { Log } from "../base/log.js";
 import type { Config } from "../config/settings.js";
+import { keptCertificate } from "../delivery/signing-keys.js";
 import type { Coordinator, ReplicationMember, Role } from "../replication/ports.js";
 import { leadershipLost } from "../rpc/leader-faults.js";
 import type { Position } from "../rpc/parse-consistency.js";
@@ -85,6 +86,12 @@ export class GroupView implements GroupFacts {
     if ((kind !== "follower" && kind !== "candidate") || !this.isWhole) return undefined;
     this.#reading ??= this.#makeReading();
     return this.#reading;
+  }
+
+  /** PEM, of those that this node's state has. */
+  async certificate(name: string): Promise<string | undefined> {
+    if (this.reading() === undefined) return undefined;
+    return await keptCertificate({ engine: this.#reader, clock: this.#parts.clock }, name);
   }
 
   /** Whether the state is no unfinished copy. */

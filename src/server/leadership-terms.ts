@@ -18,6 +18,7 @@ import type { Configuration } from "../store/replica-disk.js";
 import type { ReplicaStore } from "../store/replica-store.js";
 import { settleGroupSecret } from "./group-secret.js";
 import { LeaderLog } from "./leader-log.js";
+import { createPageHandlers } from "./page-handlers.js";
 import type { PushRules } from "./push-service.js";
 import { type LeaderRecords, LeaderTenure } from "./tenure.js";
 import { Term } from "./term.js";
@@ -120,7 +121,8 @@ export class LeadershipTerms {
       return;
     }
     const records = recordsOf(term.engine, leadership, this.#parts.configuration);
-    this.#current = { term, tenure: new LeaderTenure(term.handlers, records, endpoint) };
+    const handlers = { ...term.handlers, pages: createPageHandlers(term.pushes) };
+    this.#current = { term, tenure: new LeaderTenure(handlers, records, endpoint) };
     term.begin();
     log.info({ epoch: leadership.epoch, seq: beginsAt.seq }, "leading");
   }

@@ -1,6 +1,6 @@
 // A node alone: one term from start to stop, over its own store.
 
-import type { PagePorts } from "../delivery/pages.js";
+import { createPages, type PageRequest, type PageResponse } from "../delivery/pages.js";
 import type { Readiness } from "../edge/health.js";
 import type { Listener } from "../edge/listener.js";
 import type { ServedNode } from "./served-node.js";
@@ -9,9 +9,11 @@ import { servedDefinitions, Term, type TermParts } from "./term.js";
 export class LoneNode implements ServedNode {
   readonly cluster = undefined;
   readonly #term: Term;
+  readonly #pages: ReturnType<typeof createPages>;
 
   private constructor(term: Term) {
     this.#term = term;
+    this.#pages = createPages(term.pushes);
   }
 
   static async prepare(parts: TermParts): Promise<LoneNode> {
@@ -30,8 +32,8 @@ export class LoneNode implements ServedNode {
     return this.#term.engine;
   }
 
-  get pages(): PagePorts {
-    return this.#term.pushes;
+  answerPage(request: PageRequest): Promise<PageResponse> {
+    return this.#pages(request);
   }
 
   get movesRunning(): number {

@@ -6,7 +6,7 @@ import { systemRandom } from "../base/ids.js";
 import type { Log } from "../base/log.js";
 import { OperatorFault } from "../base/operator-fault.js";
 import { type Address, addressText } from "../config/address.js";
-import { createPages, type PagePorts } from "../delivery/pages.js";
+import type { PageRequest, PageResponse } from "../delivery/pages.js";
 
 const connectionsMax = 256;
 const requestMsMax = 10_000;
@@ -14,24 +14,16 @@ const headBytesMax = 16_384;
 
 export interface PageListenerParts {
   readonly listen: Address;
-  /** Of the term, while this node decides. */
-  readonly ports: () => PagePorts | undefined;
+  readonly answer: (request: PageRequest) => Promise<PageResponse>;
   readonly log: Log;
 }
 
 export class PageListener {
   readonly #server: Server;
   readonly #parts: PageListenerParts;
-  readonly #answer: ReturnType<typeof createPages>;
 
   constructor(parts: PageListenerParts) {
     this.#parts = parts;
-    this.#answer = createPages({
-      confirm: async (request) => (await parts.ports()?.confirm(request)) ?? unavailable,
-      unsubscribe: async (reference) =>
-        (await parts.ports()?.unsubscribe(reference)) ?? unavailable,
-      certificate: async (name) => await parts.ports()?.certificate(name),
-    });
     this.#server = createServer(
       {
         headersTimeout: requestMsMax,
@@ -77,13 +69,11 @@ export class PageListener {
     const { method = "", url = "", headers } = request;
     const { accept } = headers;
     const page = { method, target: url, accept, requestId: requestId() };
-    const { statusCode, headers: head, body } = await this.#answer(page);
+    const { statusCode, headers: head, body } = await this.#parts.answer(page);
     response.writeHead(statusCode, { ...head, "content-length": Buffer.byteLength(body) });
     response.end(body);
   }
 }
-
-const unavailable = { kind: "unavailable" } as const;
 
 function requestId(): string {
   const bytes = Buffer.alloc(16);

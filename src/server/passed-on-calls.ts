@@ -10,6 +10,7 @@ import type { CallRouter } from "../edge/call-router.js";
 import { forwardedKey } from "../edge/cluster-metadata.js";
 import { createListener, type Listener } from "../edge/listener.js";
 import type { Metrics } from "../edge/metrics.js";
+import { PageServiceDefinition } from "../gen/forebay/replication/v1/page_service.js";
 import { WireFault } from "../rpc/status-details.js";
 import { translateFault } from "../rpc/wire-errors.js";
 import { servedDefinitions } from "./term.js";
@@ -37,11 +38,13 @@ export function createPassedOnCalls(parts: PassedOnCallsParts): Pick<Listener, "
     connectionCountMax,
     onOtherProtocol: (socket: Socket) => socket.destroy(),
   });
-  for (const definition of servedDefinitions) listener.addRouted(definition, markedOnly(router));
+  for (const definition of [...servedDefinitions, PageServiceDefinition]) {
+    listener.addRouted(definition, markedOnly(router));
+  }
   return listener;
 }
 
-const markedOnly = (router: CallRouter): CallRouter => ({
+export const markedOnly = (router: CallRouter): CallRouter => ({
   place: (call) =>
     call.context.metadata(forwardedKey) === undefined
       ? { kind: "nowhere", fault: notPassedOn() }

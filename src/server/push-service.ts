@@ -9,9 +9,10 @@ import { Dispatcher } from "../delivery/dispatcher.js";
 import { FunctionClient } from "../delivery/function-client.js";
 import type { PagePorts } from "../delivery/pages.js";
 import { endpointOf, type PushTarget } from "../delivery/push-requests.js";
-import { PushSender } from "../delivery/push-sender.js";
+import { PushSender, type PushSenderParts } from "../delivery/push-sender.js";
 import { createSystemResolve } from "../delivery/resolver.js";
 import { arnPrefixDefault, subscriptionArnOf } from "../delivery/resource-names.js";
+import type { Signer } from "../delivery/signing-identity.js";
 import { SigningKeys } from "../delivery/signing-keys.js";
 import {
   judgeTarget,
@@ -55,6 +56,8 @@ export interface PushServiceParts {
   readonly rules: PushRules;
   readonly moved: (topic: Pick<Topic, "namespace" | "name">) => void;
   readonly log: Log;
+  /** Is told of every attempt to deliver. */
+  readonly attempted: PushSenderParts["attempted"];
 }
 
 export class PushService implements PushPort, PagePorts {
@@ -64,7 +67,7 @@ export class PushService implements PushPort, PagePorts {
   readonly #dispatcher: Dispatcher;
 
   constructor(parts: PushServiceParts) {
-    const { engine, clock, config, rules, log, moved } = parts;
+    const { engine, clock, config, rules, log, moved, attempted } = parts;
     this.#parts = parts;
     this.publicBaseUrl = config.publicBaseUrl;
     const { publicBaseUrl } = config;
@@ -84,7 +87,7 @@ export class PushService implements PushPort, PagePorts {
         publicBaseUrl,
         clock,
         chance,
-        sample: fractionOf(random),
+        attempted,
         log,
       }),
       closeClients: () => {
@@ -173,8 +176,14 @@ export class PushService implements PushPort, PagePorts {
     return { kind: outcome.kind };
   }
 
-  certificate(name: string): Promise<string | undefined> {
-    return this.#keys.certificate(name);
+  /** What signs messages now; for those that go to queues too. */
+  signer(): Promise<Signer> {
+    return this.#keys.signer();
+  }
+
+  async certificate(name: string): ReturnType<PagePorts["certificate"]> {
+    const pem = await this.#keys.certificate(name);
+    return pem === undefined ? { kind: "unknown" } : { kind: "found", pem };
   }
 }
 

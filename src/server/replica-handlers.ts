@@ -3,6 +3,7 @@
 
 import { type DurationMs, seconds } from "../base/brands.js";
 import type { Clock } from "../base/clock.js";
+import { silentLog } from "../base/log.js";
 import type { Config } from "../config/settings.js";
 import { ReceiptCodec } from "../queue/receipt.js";
 import { MoveHandles } from "../rpc/move-handle.js";
@@ -48,6 +49,8 @@ export function replicaHandlers(parts: ReplicaHandlerParts): ServedHandlers {
     topics: createTopicHandlers({
       engine: reader,
       clock,
+      // Nothing is published here.
+      log: silentLog,
       receipts: new ReceiptCodec(secret),
       tails: new TopicTails(clock),
       draining: neverDraining,
@@ -55,6 +58,8 @@ export function replicaHandlers(parts: ReplicaHandlerParts): ServedHandlers {
       requestKeepMs,
       distributor: { begin: () => undefined, reap: () => undefined },
       pushes: noPushes,
+      replayer: { begin: () => undefined },
+      redriver: { begin: () => undefined },
     }),
   };
 }

@@ -1,7 +1,7 @@
 // What the composition root builds its listeners around: a node that runs alone, or one of a cluster.
 
 import type { Address } from "../config/address.js";
-import type { PagePorts } from "../delivery/pages.js";
+import type { PageRequest, PageResponse } from "../delivery/pages.js";
 import type { Readiness } from "../edge/health.js";
 import type { Listener } from "../edge/listener.js";
 import type { Engine } from "../engine/engine.js";
@@ -20,8 +20,8 @@ export interface ServedNode {
   readonly cluster: ClusterPort | undefined;
   /** While this node decides. */
   readonly engine: Engine | undefined;
-  /** What endpoints of webhooks ask for, while this node decides. */
-  readonly pages: PagePorts | undefined;
+  /** What endpoints of webhooks ask for, by whoever decides. */
+  answerPage(request: PageRequest): Promise<PageResponse>;
   readonly movesRunning: number;
   /** What there is to say beside that it is leaving. */
   readiness(): Readiness;

@@ -8,6 +8,7 @@ import type { QueueCounts } from "../edge/metrics.js";
 import type { Engine } from "../engine/engine.js";
 import { decideObserveQueues } from "../queue/sweep.js";
 import type { Store, StoreSpace } from "../store/store.js";
+import { decideObserveTopics, type ObservedTopic } from "../topic/observe-topics.js";
 
 export interface StoreWatchParts {
   readonly clock: Clock;
@@ -24,11 +25,14 @@ const lookMs = 1_000;
 const looksPerCount = 5;
 /** Queues whose numbers are published, as many as there are labels for. */
 const observedQueuesMax = 1_000;
+/** As queues; of topics with many subscriptions these are counted up to so many in all, some 10 ms. */
+const observedTopics = { topicsMax: 1_000, subscriptionsMax: 2_000 };
 
 export class StoreWatch {
   readonly #store: Store;
   #space: StoreSpace | undefined;
   #counts: readonly QueueCounts[] = [];
+  #topicCounts: readonly ObservedTopic[] = [];
   #look: Promise<void> = Promise.resolve();
   #lookCount = 0;
   #isStopped = false;
@@ -55,7 +59,10 @@ export class StoreWatch {
   async #lookOnce(engine: Engine | undefined): Promise<void> {
     this.#space = await this.#store.space();
     this.#lookCount += 1;
-    if (engine === undefined) this.#counts = [];
+    if (engine === undefined) {
+      this.#counts = [];
+      this.#topicCounts = [];
+    }
     if (engine === undefined || this.#lookCount % looksPerCount !== 1) return;
     const observed = await engine.executeIfIdle({
       name: "ObserveQueues",
@@ -64,12 +71,23 @@ export class StoreWatch {
       decide: (transaction, stamp) => decideObserveQueues(transaction, observedQueuesMax, stamp),
     });
     if (observed?.kind === "accepted") this.#counts = observed.outcome;
+    const topics = await engine.executeIfIdle({
+      name: "ObserveTopics",
+      bytes: 0,
+      isGrowing: false,
+      decide: (transaction, stamp) => decideObserveTopics(transaction, observedTopics, stamp),
+    });
+    if (topics?.kind === "accepted") this.#topicCounts = topics.outcome;
   }
 
   /** Resolves when no look is under way: the store is closed next. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#look;
+  }
+
+  get topicCounts(): readonly ObservedTopic[] {
+    return this.#topicCounts;
   }
 
   get counts(): readonly QueueCounts[] {

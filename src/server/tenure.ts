@@ -4,9 +4,11 @@
 import { Metadata, status } from "@grpc/grpc-js";
 import type { Tenure } from "../edge/call-router.js";
 import { acksKey, durableZonesKey, leaderKey, positionKey } from "../edge/cluster-metadata.js";
+import { PageServiceDefinition } from "../gen/forebay/replication/v1/page_service.js";
 import { type CallContext, isReadOnly, type ServiceDefinition } from "../rpc/call.js";
 import { type Position, positionText } from "../rpc/parse-consistency.js";
 import { WireFault } from "../rpc/status-details.js";
+import type { PageHandlers } from "./page-handlers.js";
 import { type ServedHandlers, servedDefinitions } from "./term.js";
 
 type Handlers = ReadonlyMap<string, unknown>;
@@ -82,12 +84,19 @@ abstract class EndingTenure implements Tenure {
   abstract trailers(isRead: boolean): Metadata;
 }
 
+/** What only a leader serves, beside what applications call. */
+export interface LeaderHandlers extends ServedHandlers {
+  /** For the other nodes. */
+  readonly pages: PageHandlers;
+}
+
 export class LeaderTenure extends EndingTenure {
   readonly #records: LeaderRecords;
   readonly #endpoint: string;
 
-  constructor(served: ServedHandlers, records: LeaderRecords, endpoint: string) {
-    super(handlersByPath(served));
+  constructor(served: LeaderHandlers, records: LeaderRecords, endpoint: string) {
+    const pages = entriesOf(PageServiceDefinition, served.pages);
+    super(new Map([...handlersByPath(served), ...pages]));
     this.#records = records;
     this.#endpoint = endpoint;
   }

@@ -8,11 +8,14 @@ import type { Clock } from "../base/clock.js";
 import type { Ids } from "../base/ids.js";
 import type { Log } from "../base/log.js";
 import type { Config } from "../config/settings.js";
+import { MessageSignatures } from "../delivery/message-signatures.js";
 import type { Metrics } from "../edge/metrics.js";
 import type { CommitLog } from "../engine/commit-log.js";
 import { Distributor } from "../engine/distributor.js";
 import { Engine } from "../engine/engine.js";
 import { Mover } from "../engine/mover.js";
+import { Redriver } from "../engine/redriver.js";
+import { Replayer } from "../engine/replayer.js";
 import { Scheduler } from "../engine/scheduler.js";
 import { Sweeper } from "../engine/sweeper.js";
 import { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js";
@@ -69,12 +72,14 @@ export class Term {
   readonly #scheduler: Scheduler;
   readonly #sweeper: Sweeper;
   readonly #distributor: Distributor;
+  readonly #replayer: Replayer;
+  readonly #redriver: Redriver;
   /** Webhooks and functions, and the pages about them. */
   readonly pushes: PushService;
   readonly #tails: TopicTails;
   readonly #draining = new AbortController();
 
-  private constructor(engine: Engine, parts: TermParts) {
+  private constructor(engine: Engine, signatures: MessageSignatures, parts: TermParts) {
     const { clock, config, log, metrics, secret } = parts;
     this.engine = engine;
     this.#sweeper = new Sweeper({
@@ -97,6 +102,7 @@ export class Term {
     this.#distributor = new Distributor({
       engine,
       clock,
+      sign: async (unsigned) => signatures.sign(await this.pushes.signer(), unsigned),
       failed: (error) =>
         log.error({ err: error }, "messages of a topic were not handed on; it is tried again"),
     });
@@ -106,9 +112,29 @@ export class Term {
       config,
       rules: parts.pushRules,
       moved: (topic) => this.#distributor.begin(topic),
+      attempted: (attempt) => metrics.topics.attempted(attempt),
       log,
     });
-    this.#tails = new TopicTails(clock);
+    this.#replayer = new Replayer({
+      engine,
+      clock,
+      sign: async (unsigned) => signatures.sign(await this.pushes.signer(), unsigned),
+      moved: (topic) => {
+        this.#distributor.begin(topic);
+        this.pushes.begin(topic);
+      },
+      failed: (error) => log.error({ err: error }, "a replay failed; it is tried again"),
+    });
+    this.#redriver = new Redriver({
+      engine,
+      clock,
+      moved: (topic) => this.pushes.begin(topic),
+      sign: async (unsigned) => signatures.sign(await this.pushes.signer(), unsigned),
+      failed: (error) =>
+        log.error({ err: error }, "undeliverable messages were not tried; it is tried again"),
+    });
+    this.#tails = new TopicTails(clock, { isSuccessor: parts.commitLog !== undefined });
+    metrics.observe({ tails: () => this.#tails.count });
     // Every open stream listens.
     setMaxListeners(0, this.#draining.signal);
     const pageTokens = new PageTokens(secret);
@@ -134,6 +160,7 @@ export class Term {
       topics: createTopicHandlers({
         engine,
         clock,
+        log,
         receipts: new ReceiptCodec(secret),
         tails: this.#tails,
         draining: this.#draining.signal,
@@ -141,6 +168,8 @@ export class Term {
         requestKeepMs,
         distributor: this.#distributor,
         pushes: this.pushes,
+        replayer: this.#replayer,
+        redriver: this.#redriver,
       }),
     };
   }
@@ -148,10 +177,12 @@ export class Term {
   /** A term over an open store; it decides nothing by itself before `begin`. */
   static async prepare(parts: TermParts): Promise<Term> {
     const { store, clock, ids, config, metrics, log, failed, commitLog } = parts;
+    const signatures = new MessageSignatures(config.publicBaseUrl);
     const engine = await Engine.start({
       store,
       clock,
       ids,
+      envelopes: signatures,
       limits: {
         commandsPendingMax: config.commandsPendingMax,
         uncommittedBytesMax: config.uncommittedBytesMax,
@@ -162,7 +193,7 @@ export class Term {
       observer: observeEngine(metrics, log, failed),
       ...(commitLog && { log: commitLog }),
     });
-    return new Term(engine, parts);
+    return new Term(engine, signatures, parts);
   }
 
   /** Move tasks that run, for metrics. */
@@ -171,7 +202,15 @@ export class Term {
   }
 
   async #stopWorkers(): Promise<void> {
-    const workers = [this.#sweeper, this.#mover, this.#scheduler, this.#distributor, this.pushes];
+    const workers = [
+      this.#sweeper,
+      this.#mover,
+      this.#scheduler,
+      this.#distributor,
+      this.#replayer,
+      this.#redriver,
+      this.pushes,
+    ];
     await Promise.all(workers.map((worker) => worker.stop()));
   }
 
@@ -181,6 +220,8 @@ export class Term {
     this.#mover.start();
     this.#scheduler.start();
     this.#distributor.start();
+    this.#replayer.start();
+    this.#redriver.start();
     this.pushes.start();
   }
 

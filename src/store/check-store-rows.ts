@@ -3,6 +3,9 @@
 
 import type { Namespace, QueueName } from "../base/brands.js";
 import type { MoveOrder, MoveTaskId } from "../queue/move-task.js";
+import { runningReplayByte } from "./archive-keys.js";
+import { attemptsDueByte } from "./attempt-keys.js";
+import { checkRunningReplay } from "./check-archives.js";
 import { checkConfirmationDue, checkSigningIdentity } from "./check-pushes.js";
 import { checkSchedule, checkScheduleDue } from "./check-schedules.js";
 import {
@@ -27,6 +30,7 @@ import {
 import { moveTaskIdAt } from "./move-rows.js";
 import type { ScannedRow } from "./store.js";
 import { tables } from "./tables.js";
+import { redriveOrderByte, undeliverableDueByte } from "./undeliverable-keys.js";
 
 /** Rows are found by key where one must go with another: `walk.find`. Queues have been read before. */
 export interface StoreRowsContext {
@@ -55,6 +59,11 @@ const tablesByByte: Readonly<Record<string, CheckRow>> = {
   "\x8f": checkEndedTopic,
   "\x90": checkConfirmationDue,
   "\x91": checkSigningIdentity,
+  [runningReplayByte]: checkRunningReplay,
+  // Read with the topics: what is left of one that was deleted goes with the next clean-up.
+  [attemptsDueByte]: () => undefined,
+  [undeliverableDueByte]: () => undefined,
+  [redriveOrderByte]: () => undefined,
 };
 
 export async function checkStoreRows(context: StoreRowsContext): Promise<void> {

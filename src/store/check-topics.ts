@@ -2,7 +2,10 @@
 
 import { uuidText } from "../base/ids.js";
 import type { Subscription, Topic, TopicCounters } from "../topic/model.js";
+import { checkArchiveRow, checkReplaying } from "./check-archives.js";
+import { checkAttemptRow } from "./check-attempts.js";
 import { checkHasPlace, checkPushFloor, checkPushRow } from "./check-pushes.js";
+import { checkUndeliverableRow } from "./check-undeliverable.js";
 import { type CheckWalk, isPlace, keyName, prefixAfter } from "./check-walk.js";
 import { segmentPrefix, segmentPrefixLength, tableLetters, u64At } from "./keys.js";
 import type { ScannedRow } from "./store.js";
@@ -97,7 +100,9 @@ class TopicSegmentCheck {
         break;
       }
       default:
-        if (checkPushRow(this.#context, scanned)) break;
+        if (checkPushRow(this.#context, scanned) || checkArchiveRow(this.#context, scanned)) break;
+        if (checkAttemptRow(this.#context, scanned)) break;
+        if (checkUndeliverableRow(this.#context, scanned)) break;
         walk.report(`${name}, ${keyName(key)}`, "No table of topics has this letter.");
     }
   }
@@ -181,7 +186,9 @@ class TopicSegmentCheck {
     const subscription = this.#find(id);
     if (subscription === "unreadable") return;
     const standing = subscription?.standing;
-    if (standing?.kind === "apart") {
+    const isPushed = subscription?.kind !== "queue" && subscription?.kind !== "stream";
+    if (standing?.kind === "replaying" && !isPushed && standing.live === u64At(key, at)) return;
+    if (standing?.kind === "apart" || (standing?.kind === "replaying" && isPushed)) {
       checkPushFloor(this.#context, id, u64At(key, at));
       return;
     }
@@ -234,6 +241,7 @@ class TopicSegmentCheck {
       walk.report(name, "It is not found by its target.");
     }
     if (row.standing.kind === "apart") checkHasPlace(this.#context, id);
+    if (row.standing.kind === "replaying") checkReplaying(this.#context, row);
     if (row.standing.kind === "own") this.#checkPlaces(row, row.standing.cursor, name);
   }
 

@@ -10,7 +10,7 @@ import { join } from "node:path";
 
 const ballastBytesMax = 16 * 1_048_576;
 const ballastBytesMin = 2 * 1_048_576;
-/** Between the two, the ballast is this part of the disk. */
+/** Between the two, the ballast is this part of the disk, or of the map where that is smaller. */
 const ballastShare = 32;
 /** The ballast is made when this many times its size is free. */
 const ballastRoomFactor = 4;
@@ -28,11 +28,11 @@ export class DiskRoom {
   #hasBallast: boolean;
   #isMaking = false;
 
-  constructor(directory: string) {
+  constructor(directory: string, mapSizeBytes: number) {
     this.#directory = directory;
     this.#ballastPath = join(directory, "ballast");
     const { blocks, bsize } = statfsSync(directory);
-    const share = Math.floor((blocks * bsize) / ballastShare);
+    const share = Math.floor(Math.min(blocks * bsize, mapSizeBytes) / ballastShare);
     this.#ballastBytes = Math.min(ballastBytesMax, Math.max(ballastBytesMin, share));
     this.#hasBallast = sizeOf(this.#ballastPath) === this.#ballastBytes;
   }

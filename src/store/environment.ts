@@ -47,7 +47,7 @@ export class LmdbStore implements Store {
   constructor(environment: LmdbEnvironment, options: StoreOptions) {
     this.#environment = environment;
     this.#options = options;
-    this.room = new DiskRoom(options.directory);
+    this.room = new DiskRoom(options.directory, options.mapSizeBytes);
     this.secret = environment.secret;
   }
 

@@ -22,11 +22,17 @@
 //   slot segment 'c'                     counters of the queue
 //   slot segment 'x' <rest of key> u16   further chunks of a value that does not fit a page
 // In the segment of a topic (`topic-keys.ts`):
+//   slot segment 'A'                     archive: from where on, and its bytes (`archive-keys.ts`)
 //   slot segment 'C'                     numbers of the topic, and where its lane is
 //   slot segment 'D' subscription        what became of a subscription's messages
 //   slot segment 'E' hash                the subscription of a target
+//   slot segment 'H' subscription        replay: the one that runs or ended last
+//   slot segment 'I' subscription        which attempts to deliver are recorded (`attempt-keys.ts`)
+//   slot segment 'J' subscription number attempt to deliver
 //   slot segment 'K' sequence subscription
 //                                        subscriptions with a place of their own, by that place
+//   slot segment 'L' subscription message
+//                                        the last attempt to deliver a message
 //   slot segment 'M' sequence            message
 //   slot segment 'N' subscription        confirmation: what an endpoint was asked (`push-keys.ts`)
 //   slot segment 'O' hash                the subscription of a token
@@ -39,6 +45,15 @@
 //                                        pending pushes in the order they are due
 //   slot segment 'U' id                  remembered deduplication id; of one group: space group space id
 //   slot segment 'V' time id             remembered deduplication ids, oldest first
+//   slot segment 'Y' subscription name   snapshot: a named place in the archive
+//   slot segment 'B'                     how many undeliverable messages a topic has
+//   slot segment 'F' subscription        how many of them a subscription has
+//   slot segment 'G' subscription sequence
+//                                        undeliverable message: what became of it
+//   slot segment 'W' subscription sequence
+//                                        undeliverable message that is to be tried again
+//   slot segment 'Z' subscription sequence
+//                                        undeliverable message: its content
 // About the whole store:
 //   0x80 namespace 00 name               queue
 //   0x81 slot segment                    garbage: a segment to be removed
@@ -59,6 +74,11 @@
 //   0x8f slot segment                    ended topic: its subscriptions are still to be removed
 //   0x90 time slot segment subscription  confirmations by the time something is to be done about them
 //   0x91 time                            keys that messages are signed with
+//   0x95 slot segment subscription       replays that run
+//   0x97 time slot segment subscription  attempts to deliver, by the time their oldest ones may go
+//   0x98 time slot segment subscription sequence
+//                                        undeliverable messages in the order they were given up
+//   0x99 slot segment subscription       order to try undeliverable messages again
 //   0xff <key> u16                       further chunks of a row above
 
 import type { EpochMs, QueueNumber, Sequence } from "../base/brands.js";

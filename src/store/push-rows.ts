@@ -54,7 +54,7 @@ export function decodePushPlace(key: string, bytes: Buffer): PushPlace {
   };
 }
 
-const pendingFlags = { leased: 1, message: 2, attempted: 4 } as const;
+const pendingFlags = { leased: 1, message: 2, attempted: 4, replayed: 8 } as const;
 
 export function encodePendingPush(row: PendingPush): Buffer {
   const { message, firstAttemptAt } = row;
@@ -66,13 +66,15 @@ export function encodePendingPush(row: PendingPush): Buffer {
     .u8(
       (row.isLeased ? pendingFlags.leased : 0) |
         (bytes === undefined ? 0 : pendingFlags.message) |
-        (firstAttemptAt === undefined ? 0 : pendingFlags.attempted),
+        (firstAttemptAt === undefined ? 0 : pendingFlags.attempted) |
+        (message?.replayId === undefined ? 0 : pendingFlags.replayed),
     )
     .u64(row.dueAt)
     .u32(row.failures);
   if (firstAttemptAt !== undefined) writer.u64(firstAttemptAt);
   writer.text(row.lastError);
   if (bytes !== undefined) writer.bytes(bytes);
+  if (message?.replayId !== undefined) writer.text(message.replayId);
   return writer.finish();
 }
 
@@ -86,6 +88,7 @@ export function decodePendingPush(key: string, bytes: Buffer): PendingPush {
   const lastError = reader.text();
   const message =
     (flags & pendingFlags.message) === 0 ? undefined : decodeTopicMessage(key, reader.bytes());
+  const replayId = (flags & pendingFlags.replayed) === 0 ? undefined : reader.text();
   return {
     sequence: u64At(key, key.length - 8) as Sequence,
     isLeased: (flags & pendingFlags.leased) !== 0,
@@ -93,7 +96,7 @@ export function decodePendingPush(key: string, bytes: Buffer): PendingPush {
     failures,
     firstAttemptAt,
     lastError,
-    message,
+    message: message && replayId !== undefined ? { ...message, replayId } : message,
   };
 }
 

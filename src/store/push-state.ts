@@ -110,7 +110,7 @@ export class PushRows implements PushTransaction {
 
   /** What there is of one that ends. */
   removeSubscription(topic: Segment, { id, standing }: Subscription): void {
-    if (standing.kind !== "apart" && standing.kind !== "pending") return;
+    if (standing.kind === "lane" || standing.kind === "own") return;
     this.#removePushes(topic, id);
     const confirmation = this.confirmation(topic, id);
     if (confirmation !== undefined) this.removeConfirmation(topic, id, confirmation);

@@ -38,4 +38,6 @@ export interface RowAccess {
   /** `mayBeChunked` false promises that the row fits one value. */
   remove<Row>(table: Table<Row>, key: string, mayBeChunked: boolean): void;
   wake(queue: QueueNumber): void;
+  /** Grows whenever a change of this table's rows was undone, and those who read them meanwhile know too much. */
+  undoneCount(table: Pick<Table<unknown>, "name">): number;
 }

@@ -34,6 +34,22 @@ import type {
 import type { MoveOrder, MoveTask } from "../queue/move-task.js";
 import type { Schedule, ScheduledSend, ScheduleState } from "../queue/schedule-model.js";
 import type { RequestResult, ScheduledHead, ScheduledPosition } from "../queue/view.js";
+import {
+  decodeArchive,
+  decodeReplay,
+  decodeSnapshot,
+  encodeArchive,
+  encodeReplay,
+  encodeSnapshot,
+} from "./archive-rows.js";
+import {
+  decodeAttemptNumber,
+  decodeAttemptRecord,
+  decodeKeptAttempt,
+  encodeAttemptNumber,
+  encodeAttemptRecord,
+  encodeKeptAttempt,
+} from "./attempt-rows.js";
 import { ByteReader, ByteWriter, frameHeaderBytes } from "./bytes.js";
 import { segmentPrefixLength, u64At } from "./keys.js";
 import { decodeMoveOrder, decodeMoveTask, encodeMoveOrder, encodeMoveTask } from "./move-rows.js";
@@ -71,6 +87,18 @@ import {
   encodeTopicCounters,
   encodeTopicMessage,
 } from "./topic-rows.js";
+import {
+  decodeRedriveOrder,
+  decodeUndeliverable,
+  decodeUndeliverableMessage,
+  decodeUndeliverableRecord,
+  decodeUndeliverableTotal,
+  encodeRedriveOrder,
+  encodeUndeliverable,
+  encodeUndeliverableMessage,
+  encodeUndeliverableRecord,
+  encodeUndeliverableTotal,
+} from "./undeliverable-rows.js";
 
 /** How rows of one kind are written and read. */
 export interface Table<Row> {
@@ -999,6 +1027,43 @@ export const tables = {
     decode: decodeSigningIdentity,
     isOrdered: true,
     isChunked: true,
+  }),
+  archive: table("archive", { encode: encodeArchive, decode: decodeArchive }),
+  replay: table("replay", { encode: encodeReplay, decode: decodeReplay, isOrdered: true }),
+  runningReplay: presence("running replay"),
+  snapshot: table("snapshot", { encode: encodeSnapshot, decode: decodeSnapshot, isOrdered: true }),
+  attemptRecord: table("attempt record", {
+    encode: encodeAttemptRecord,
+    decode: decodeAttemptRecord,
+  }),
+  keptAttempt: table("kept attempt", { encode: encodeKeptAttempt, decode: decodeKeptAttempt }),
+  lastAttempt: table("last attempt", { encode: encodeAttemptNumber, decode: decodeAttemptNumber }),
+  attemptsDue: presence("attempts due"),
+  undeliverableTotal: table("undeliverable total", {
+    encode: encodeUndeliverableTotal,
+    decode: decodeUndeliverableTotal,
+  }),
+  undeliverableRecord: table("undeliverable record", {
+    encode: encodeUndeliverableRecord,
+    decode: decodeUndeliverableRecord,
+  }),
+  undeliverable: table("undeliverable", {
+    encode: encodeUndeliverable,
+    decode: decodeUndeliverable,
+    isOrdered: true,
+    isChunked: true,
+  }),
+  undeliverableMessage: table("undeliverable message", {
+    encode: encodeUndeliverableMessage,
+    decode: decodeUndeliverableMessage,
+    isChunked: true,
+  }),
+  undeliverableDue: presence("undeliverable due"),
+  redriveMark: presence("redrive mark"),
+  redriveOrder: table("redrive order", {
+    encode: encodeRedriveOrder,
+    decode: decodeRedriveOrder,
+    isOrdered: true,
   }),
   /** Rows whose meaning does not matter to whoever removes them: the reaper's view of a dead segment. */
   raw: table<true>("raw", {

@@ -111,12 +111,18 @@ export function decodeTopic(key: string, bytes: Buffer): Topic {
   };
 }
 
-export const encodeTopicCount = ({ standard, fifo }: TopicCount): Buffer =>
-  writer.start().u8(newest).u64(standard).u64(fifo).finish();
+/** Without the numbers of subscriptions while they are zero, as in a row of an earlier release. */
+export function encodeTopicCount({ standard, fifo, filters, pending }: TopicCount): Buffer {
+  writer.start().u8(newest).u64(standard).u64(fifo);
+  if (filters > 0 || pending > 0) writer.u64(filters).u64(pending);
+  return writer.finish();
+}
 
 export function decodeTopicCount(key: string, bytes: Buffer): TopicCount {
   const reader = versioned(key, bytes);
-  return { standard: reader.u64(), fifo: reader.u64() };
+  const topics = { standard: reader.u64(), fifo: reader.u64() };
+  if (reader.atEnd) return { ...topics, filters: 0, pending: 0 };
+  return { ...topics, filters: reader.u64(), pending: reader.u64() };
 }
 
 export const newTopicCounters = (): TopicCounters => ({
@@ -256,13 +262,24 @@ const standings = [
   "own",
   "apart",
   "pending",
+  "replaying",
 ] as const satisfies SubscriptionStanding["kind"][];
 const scopes = ["attributes", "body"] as const satisfies FilterVersion["scope"][];
 const subscriptionFlags = { target: 1 } as const;
 
 /** Those that have their place elsewhere have none here. */
-const placeIn = (standing: SubscriptionStanding): number =>
-  standing.kind === "lane" ? standing.since : standing.kind === "own" ? standing.cursor : 0;
+function placeIn(standing: SubscriptionStanding): number {
+  switch (standing.kind) {
+    case "lane":
+      return standing.since;
+    case "own":
+      return standing.cursor;
+    case "replaying":
+      return standing.live ?? 0;
+    default:
+      return 0;
+  }
+}
 
 function standingAt(kind: SubscriptionStanding["kind"], place: Sequence): SubscriptionStanding {
   switch (kind) {
@@ -270,6 +287,8 @@ function standingAt(kind: SubscriptionStanding["kind"], place: Sequence): Subscr
       return { kind, since: place };
     case "own":
       return { kind, cursor: place };
+    case "replaying":
+      return { kind, live: place === 0 ? undefined : place };
     default:
       return { kind };
   }

@@ -15,9 +15,12 @@ import type {
   DedupTime,
   OwnPlace,
   TopicCount,
+  TopicMemory,
   TopicSegment,
   TopicTransaction,
 } from "../topic/view.js";
+import { ArchiveRows } from "./archive-state.js";
+import { AttemptRows } from "./attempt-state.js";
 import { endOfPrefix, segmentPrefix, u64At } from "./keys.js";
 import { PushRows } from "./push-state.js";
 import type { RowAccess } from "./row-access.js";
@@ -39,21 +42,36 @@ import {
   topicKey,
   topicMessageKey,
 } from "./topic-keys.js";
+import { TopicMemories } from "./topic-memories.js";
 import { newTopicCounters } from "./topic-rows.js";
+import { UndeliverableRows } from "./undeliverable-state.js";
 
 const prefixOf = ({ slot, segment }: TopicSegment): string => segmentPrefix(slot, segment);
 
 const idAt = (key: string): Buffer => Buffer.from(key.slice(-idBytes), "latin1");
 
 const noId = Buffer.alloc(0);
+const noTopics: TopicCount = { standard: 0, fifo: 0, filters: 0, pending: 0 };
 
 export class TopicState implements TopicTransaction {
   readonly pushes: PushRows;
+  readonly archives: ArchiveRows;
+  readonly attempts: AttemptRows;
+  readonly undeliverables: UndeliverableRows;
   readonly #rows: RowAccess;
+  readonly #memories: TopicMemories;
 
   constructor(rows: RowAccess) {
     this.#rows = rows;
+    this.#memories = new TopicMemories(rows);
     this.pushes = new PushRows(rows);
+    this.archives = new ArchiveRows(rows);
+    this.attempts = new AttemptRows(rows);
+    this.undeliverables = new UndeliverableRows(rows);
+  }
+
+  memory<Memory extends TopicMemory>(topic: TopicSegment, make: () => Memory): Memory {
+    return this.#memories.of(prefixOf(topic), make);
   }
 
   findTopic(namespace: Namespace, name: TopicName): Topic | undefined {
@@ -73,7 +91,7 @@ export class TopicState implements TopicTransaction {
   }
 
   topicCount(namespace: Namespace): TopicCount {
-    return this.#rows.get(tables.topicCount, topicCountKey(namespace)) ?? { standard: 0, fifo: 0 };
+    return this.#rows.get(tables.topicCount, topicCountKey(namespace)) ?? noTopics;
   }
 
   counters(topic: TopicSegment): TopicCounters {
@@ -183,6 +201,7 @@ export class TopicState implements TopicTransaction {
   insertSubscription(topic: Topic, subscription: Subscription): void {
     const prefix = prefixOf(topic);
     const { id, kind, endpoint } = subscription;
+    this.#memories.changed(prefix, id);
     const { namespace, name, slot, segment } = topic;
     this.#rows.put(tables.subscription, subscriptionKey(prefix, id), subscription);
     this.#rows.put(tables.endpoint, endpointKey(prefix, kind, endpoint), id);
@@ -195,6 +214,7 @@ export class TopicState implements TopicTransaction {
 
   putSubscription(topic: TopicSegment, subscription: Subscription, previous: Subscription): void {
     const prefix = prefixOf(topic);
+    this.#memories.changed(prefix, subscription.id);
     this.#removePlaces(prefix, previous);
     const key = subscriptionKey(prefix, subscription.id);
     this.#rows.put(tables.subscription, key, subscription);
@@ -202,15 +222,19 @@ export class TopicState implements TopicTransaction {
   }
 
   #putPlaces(prefix: string, { id, standing, settings }: Subscription): void {
-    if (standing.kind !== "own") return;
-    this.#rows.put(tables.ownPlace, ownPlaceKey(prefix, standing.cursor, id), true);
-    if (!settings.isPaused) this.#rows.put(tables.catchingUp, catchingUpKey(prefix, id), true);
+    const place = keptPlaceOf(standing);
+    if (place === undefined) return;
+    this.#rows.put(tables.ownPlace, ownPlaceKey(prefix, place, id), true);
+    if (standing.kind === "own" && !settings.isPaused)
+      this.#rows.put(tables.catchingUp, catchingUpKey(prefix, id), true);
   }
 
   #removePlaces(prefix: string, { id, standing, settings }: Subscription): void {
-    if (standing.kind !== "own") return;
-    this.#rows.remove(tables.ownPlace, ownPlaceKey(prefix, standing.cursor, id), false);
-    if (!settings.isPaused) this.#rows.remove(tables.catchingUp, catchingUpKey(prefix, id), false);
+    const place = keptPlaceOf(standing);
+    if (place === undefined) return;
+    this.#rows.remove(tables.ownPlace, ownPlaceKey(prefix, place, id), false);
+    if (standing.kind === "own" && !settings.isPaused)
+      this.#rows.remove(tables.catchingUp, catchingUpKey(prefix, id), false);
   }
 
   removeSubscription(
@@ -219,8 +243,12 @@ export class TopicState implements TopicTransaction {
   ): void {
     const prefix = prefixOf(topic);
     const { id, kind, endpoint } = subscription;
+    this.#memories.changed(prefix, id);
     this.#removePlaces(prefix, subscription);
     this.pushes.removeSubscription(topic, subscription);
+    this.archives.removeSubscription(topic, id);
+    this.attempts.removeSubscription(topic, id);
+    this.undeliverables.removeSubscription(topic, id);
     this.#rows.remove(tables.subscription, subscriptionKey(prefix, id), true);
     this.#rows.remove(tables.deliveries, deliveriesKey(prefix, id), false);
     this.#rows.remove(tables.endpoint, endpointKey(prefix, kind, endpoint), false);
@@ -255,6 +283,14 @@ export class TopicState implements TopicTransaction {
     this.#rows.remove(tables.endedTopic, endedTopicKey(slot, segment), false);
   }
 }
+
+/** From where on the topic keeps messages for one that is not in the lane; a pushed one has a row that says it. */
+const keptPlaceOf = (standing: Subscription["standing"]): Sequence | undefined =>
+  standing.kind === "own"
+    ? standing.cursor
+    : standing.kind === "replaying"
+      ? standing.live
+      : undefined;
 
 const none: Deliveries = {
   delivered: 0,

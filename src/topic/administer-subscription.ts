@@ -24,8 +24,10 @@ import type {
   TopicMessage,
 } from "./model.js";
 import { refuse, type TopicDecided } from "./rejections.js";
+import { type ReplayReport, reportReplay } from "./replay-report.js";
 import { adjustStreamQueue, endStreamQueue, reportStreamQueue } from "./stream-queue.js";
 import { deadLetterRefusal } from "./subscribe.js";
+import { countSubscription, quotaRefusal } from "./subscription-quota.js";
 import {
   findSubscription,
   findTopic,
@@ -56,6 +58,8 @@ export interface SubscriptionReport extends SubscriptionSummary {
   readonly filtered: number;
   /** Whether anybody may end it who knows its id. */
   readonly isEndOpen: boolean;
+  /** The one that runs or ended last. */
+  readonly replay: ReplayReport | undefined;
 }
 
 export function decideReportSubscription(
@@ -98,8 +102,9 @@ function reportTopicOf(
   transaction: StateTransaction,
   topic: Topic,
   subscription: Subscription,
-  { now }: Stamp,
+  stamp: Stamp,
 ): SubscriptionReport {
+  const { now } = stamp;
   const { topics } = transaction;
   const counters = topics.counters(topic);
   const place = placeOf(topics, topic, counters, subscription);
@@ -109,6 +114,8 @@ function reportTopicOf(
   const oldest = backlog === 0 ? undefined : oldestOf(topics, topic, subscription, place);
   const deliveries = topics.deliveries(topic, subscription.id);
   const { delivered, deadLettered, givenUp, expired } = deliveries;
+  const replay = reportReplay(topics, topic, subscription.id, stamp);
+  const extra = replay?.replay.extra ?? 0;
   return {
     ...summaryOf(transaction, topic, subscription),
     backlog,
@@ -116,8 +123,10 @@ function reportTopicOf(
     oldestAgeMs: oldest && between(oldest.publishedAt, now),
     deliveries,
     isEndOpen: push?.isEndOpen ?? false,
-    // What it has passed and nothing became of.
-    filtered: place - subscription.since - pending - delivered - deadLettered - givenUp - expired,
+    replay,
+    // What it has passed and nothing became of; of what was replayed to it something became besides.
+    filtered:
+      place - subscription.since - pending - delivered - deadLettered - givenUp - expired + extra,
   };
 }
 
@@ -194,7 +203,10 @@ export function decideUpdateSubscription(
     updatedAt: stamp.now,
     revision: subscription.revision + 1,
   };
+  const exceeded = quotaRefusal(topics, topic, subscription, changed);
+  if (exceeded !== undefined) return refuse(exceeded);
   topics.putSubscription(topic, changed, subscription);
+  countSubscription(topics, topic, subscription, changed);
   adjustStreamQueue(transaction, changed, stamp);
   return accept(reportOf(transaction, topic, changed, stamp));
 }
@@ -234,7 +246,7 @@ function standingAfter(
   { isPaused }: SubscriptionSettings,
 ): SubscriptionStanding {
   const { id, standing } = subscription;
-  if (standing.kind === "apart" || standing.kind === "pending") return standing;
+  if (standing.kind !== "lane" && standing.kind !== "own") return standing;
   if (isPaused) return standing.kind === "own" ? standing : { kind: "own", cursor: place };
   const isThere = standing.kind === "own" && standing.cursor >= lanePlaceOf(counters.lane, id);
   return isThere ? { kind: "lane", since: standing.cursor } : standing;
@@ -250,6 +262,7 @@ export function decideUnsubscribe(
   if (found === undefined) return accept({ ended: undefined });
   const { topic, subscription } = found;
   topics.removeSubscription(topic, subscription);
+  countSubscription(topics, topic, subscription, undefined);
   endStreamQueue(transaction, subscription);
   const counters = topics.counters(topic);
   const { ended } = counters;

@@ -1,30 +1,52 @@
 // The topic as a resource: described, changed, deleted, listed, tagged, and the permissions in its policy.
 
-import type { Namespace } from "../base/brands.js";
+import type { Namespace, Sequence } from "../base/brands.js";
 import { addStatement, removeStatement } from "../policy/statements.js";
 import { topicPolicyRules } from "../policy/topic-policy-rules.js";
 import { accept } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
+import {
+  type ArchiveReport,
+  archiveRefusal,
+  changeArchive,
+  reportArchive,
+  waitingFrom,
+} from "./archive.js";
 import { fifoOnly } from "./create-topic.js";
 import { type TopicSettings, topicLimits } from "./limits.js";
 import type { EndedTopic, Subscription, Topic, TopicCounters } from "./model.js";
 import { refuse, type TopicDecided } from "./rejections.js";
 import { endStreamQueue } from "./stream-queue.js";
+import { countSubscription } from "./subscription-quota.js";
 import { findTopic, type TopicAddress, topicEtag, topicNotFound } from "./topic-name.js";
-import type { StateTransaction } from "./view.js";
+import type { StateTransaction, TopicTransaction } from "./view.js";
 
 export interface TopicReport {
   readonly topic: Topic;
   readonly counters: TopicCounters;
+  /** The first message that somebody waits for. */
+  readonly waitingFrom: Sequence;
+  /** Undefined: it has none. */
+  readonly archive: ArchiveReport | undefined;
 }
 
 export function decideReportTopic(
   { topics }: StateTransaction,
   address: TopicAddress,
+  stamp: Stamp,
 ): TopicDecided<TopicReport> {
   const topic = findTopic(topics, address);
-  if (topic === undefined) return topicNotFound(address);
-  return accept({ topic, counters: topics.counters(topic) });
+  return topic === undefined ? topicNotFound(address) : accept(reportOf(topics, topic, stamp));
+}
+
+function reportOf(topics: TopicTransaction, topic: Topic, stamp: Stamp): TopicReport {
+  const counters = topics.counters(topic);
+  return {
+    topic,
+    counters,
+    waitingFrom: waitingFrom(topics, topic, counters),
+    archive: reportArchive(topics, topic, stamp),
+  };
 }
 
 export interface UpdateTopic {
@@ -32,11 +54,13 @@ export interface UpdateTopic {
   readonly settings: Partial<TopicSettings>;
   /** Empty: not asked for. */
   readonly etag: string;
+  /** Whether an archive may be ended. */
+  readonly isArchiveEndConfirmed: boolean;
 }
 
 export function decideUpdateTopic(
   { topics }: StateTransaction,
-  { address, settings, etag }: UpdateTopic,
+  { address, settings, etag, isArchiveEndConfirmed }: UpdateTopic,
   stamp: Stamp,
 ): TopicDecided<TopicReport> {
   const topic = findTopic(topics, address);
@@ -46,9 +70,12 @@ export function decideUpdateTopic(
   if (notFifo.length > 0) {
     return refuse({ kind: "topic_not_fifo", topic: address.given, fields: notFifo });
   }
+  const refusal = archiveRefusal(topic, settings.archiveRetentionMs, isArchiveEndConfirmed);
+  if (refusal !== undefined) return refuse(refusal);
   const changed = revised(topic, { settings: { ...topic.settings, ...settings } }, stamp);
   topics.putTopic(changed);
-  return accept({ topic: changed, counters: topics.counters(topic) });
+  changeArchive(topics, topic, changed, stamp);
+  return accept(reportOf(topics, changed, stamp));
 }
 
 const etagMismatch = (address: TopicAddress, topic: Topic): TopicDecided<never> =>
@@ -63,16 +90,21 @@ const revised = (
 export interface DeleteTopic {
   readonly address: TopicAddress;
   readonly etag: string;
+  /** Whether an archive may go with it. */
+  readonly isForced: boolean;
 }
 
 /** One that is not there is deleted already. Its subscriptions are gone at once, and their rows are removed step by step. */
 export function decideDeleteTopic(
   { topics }: StateTransaction,
-  { address, etag }: DeleteTopic,
+  { address, etag, isForced }: DeleteTopic,
 ): TopicDecided<{ readonly ended: EndedTopic | undefined }> {
   const topic = findTopic(topics, address);
   if (topic === undefined) return accept({ ended: undefined });
   if (etag !== "" && etag !== topicEtag(topic)) return etagMismatch(address, topic);
+  if (topic.settings.archiveRetentionMs > 0 && !isForced) {
+    return refuse({ kind: "archive_active", topic: address.given });
+  }
   const { namespace, slot, segment, isFifo } = topic;
   topics.removeTopic(topic);
   const count = topics.topicCount(namespace);
@@ -99,6 +131,7 @@ export function decideReapTopics(
   }
   for (const subscription of page) {
     topics.removeSubscription(ended, subscription);
+    countSubscription(topics, ended, subscription, undefined);
     endStreamQueue(transaction, subscription);
   }
   if (page.length < topicLimits.reapMax) {
@@ -117,8 +150,10 @@ export interface ListTopics {
   readonly countMax: number;
 }
 
+export type ListedTopic = Pick<TopicReport, "topic" | "archive">;
+
 export interface TopicPage {
-  readonly topics: readonly Topic[];
+  readonly topics: readonly ListedTopic[];
   /** The name that the next page begins after; undefined: nothing is left. */
   readonly next: string | undefined;
 }
@@ -130,8 +165,9 @@ const examinedMax = 10_000;
 export function decideListTopics(
   { topics }: StateTransaction,
   { namespace, prefix, tags, afterName, countMax }: ListTopics,
+  stamp: Stamp,
 ): TopicDecided<TopicPage> {
-  const found: Topic[] = [];
+  const found: ListedTopic[] = [];
   // No topic's name starts with what no topic's name may hold.
   if (!/^[A-Za-z0-9_.-]*$/.test(prefix)) return accept({ topics: found, next: undefined });
   let examined = 0;
@@ -144,7 +180,9 @@ export function decideListTopics(
     }
     examined += 1;
     last = topic.name;
-    if ([...tags].every(([key, value]) => topic.tags.get(key) === value)) found.push(topic);
+    if ([...tags].every(([key, value]) => topic.tags.get(key) === value)) {
+      found.push({ topic, archive: reportArchive(topics, topic, stamp) });
+    }
   }
   return accept({ topics: found, next: undefined });
 }

@@ -39,6 +39,8 @@ export function placeOf(
       return sequence(Math.max(standing.since, lanePlaceOf(counters.lane, id)));
     case "apart":
       return pushes.place(topic, id)?.next ?? counters.nextSequence;
+    case "replaying":
+      return standing.live ?? pushes.place(topic, id)?.next ?? counters.nextSequence;
     case "pending":
       return counters.nextSequence;
   }

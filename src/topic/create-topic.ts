@@ -5,6 +5,7 @@ import type { TopicNumber } from "../base/brands.js";
 import { accept } from "../queue/rejections.js";
 import { slotOfName } from "../queue/slots.js";
 import type { Stamp } from "../queue/stamp.js";
+import { keepArchive } from "./archive.js";
 import { newTopicCounters } from "./counters.js";
 import { differing } from "./differences.js";
 import { type TopicSettings, topicDefaults, topicLimits } from "./limits.js";
@@ -67,6 +68,7 @@ export function decideCreateTopic(
   };
   topics.putTopic(topic);
   topics.putCounters(topic, newTopicCounters);
+  keepArchive(topics, topic, stamp);
   topics.putTopicCount(
     namespace,
     isFifo ? { ...count, fifo: kept + 1 } : { ...count, standard: kept + 1 },
@@ -93,6 +95,8 @@ const topicSettingNames = {
   isContentDeduplicated: "content_based_deduplication",
   dedupScope: "fifo_throughput_scope",
   deliveryLogging: "delivery_logging",
+  archiveRetentionMs: "archive_retention",
+  dataProtectionPolicy: "data_protection_policy",
 } as const satisfies Record<keyof TopicSettings, string>;
 
 /** Names of the settings given that only FIFO topics have. */

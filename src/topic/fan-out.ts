@@ -7,11 +7,14 @@
 
 import { after, type EpochMs, type Sequence, sequence } from "../base/brands.js";
 import { orUnreadable } from "../queue/readable.js";
-import { accept } from "../queue/rejections.js";
+import { accept, type Decided } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
+import { archivedFrom, expireArchive, isArchiveTooOld } from "./archive.js";
 import { laneAt, lanePlaceOf } from "./counters.js";
 import { type DeliveryOutcome, QueueDeliveries } from "./deliver-to-queue.js";
+import type { ToSign } from "./envelope.js";
 import { isFor } from "./filters.js";
+import { LaneMemory, type Share } from "./lane-memory.js";
 import { topicLimits } from "./limits.js";
 import type { Deliveries, Subscription, Topic, TopicCounters, TopicMessage } from "./model.js";
 import { expireBacklog } from "./purge-backlog.js";
@@ -25,17 +28,26 @@ export interface FanOutStep {
   readonly hasMore: boolean;
 }
 
+/** The step is to be taken again when this is signed. */
+export interface Unsigned {
+  readonly kind: "unsigned";
+  readonly unsigned: readonly ToSign[];
+}
+
 /** One step of a topic; one that is gone has nothing left to do. */
 export function decideFanOut(
   transaction: StateTransaction,
   address: Pick<TopicAddress, "namespace" | "name">,
   stamp: Stamp,
-): TopicDecided<FanOutStep> {
+): Decided<FanOutStep, Unsigned> {
   const topic = findTopic(transaction.topics, { ...address, given: address.name });
   if (topic === undefined) return accept({ copies: 0, hasMore: false });
-  const hasExpired = expireBacklog(transaction, topic, stamp);
+  const hasDropped = expireBacklog(transaction, topic, stamp);
+  const hasExpired = expireArchive(transaction.topics, topic, stamp) || hasDropped;
   const fanOut = new FanOut(transaction, topic, stamp);
   fanOut.step();
+  const { unsigned } = fanOut;
+  if (unsigned.length > 0) return { kind: "rejected", rejection: { kind: "unsigned", unsigned } };
   return accept({ copies: fanOut.copies, hasMore: fanOut.close() || hasExpired });
 }
 
@@ -67,7 +79,8 @@ export function decideFindFanOuts(
     const isDue =
       isBehind(counters) ||
       hasAny(topics.catchingUp(topic)) ||
-      isTooOld(topics.message(topic, counters.firstSequence), now);
+      isTooOld(topics.message(topic, counters.firstSequence), now) ||
+      isArchiveTooOld(topics, topic, now);
     if (isDue) found.push(topic);
   }
   return accept({ found, last: undefined });
@@ -92,12 +105,6 @@ function hasAny(ids: Iterable<unknown>): boolean {
   return false;
 }
 
-/** Copies that a step is to make for one subscription. */
-interface Share {
-  readonly subscription: Subscription;
-  readonly messages: readonly TopicMessage[];
-}
-
 /** One topic under one command. */
 export class FanOut {
   copies = 0;
@@ -120,6 +127,10 @@ export class FanOut {
     this.#deliveries = new QueueDeliveries(transaction, topic, stamp);
     this.#stored = transaction.topics.counters(topic);
     this.#counters = counters ?? this.#stored;
+  }
+
+  get unsigned(): readonly ToSign[] {
+    return this.#deliveries.unsigned;
   }
 
   /** Those who catch up come first: while the lane has work they would never come near it. */
@@ -154,12 +165,32 @@ export class FanOut {
       this.#setLane(laneAt(nextSequence));
       return;
     }
-    const isNewRound = lane.from === lane.to;
-    const { messages, to: read } = this.#read(lane.from, isNewRound ? nextSequence : lane.to);
-    const to = isNewRound ? read : lane.to;
-    const { shares, last } = this.#share(lane.after, messages);
+    const { topics } = this.#transaction;
+    const memory = topics.memory(this.#topic, () => new LaneMemory());
+    const { messages, to } = this.#roundOf(memory);
+    const known = memory.shares(topics, this.#topic);
+    if (known === "reading") return;
+    const { shares, last } =
+      known === "too_many" ? this.#share(lane.after, messages) : nextOf(known, lane.after);
     for (const { subscription, messages: own } of shares) this.#handOn(subscription, own);
+    if (last === undefined) memory.endRound();
     this.#setLane(last === undefined ? laneAt(to) : { from: lane.from, to, after: last });
+  }
+
+  /** The messages of the lane's round, or of the one that begins now, and the place after them. */
+  #roundOf(memory: LaneMemory): {
+    readonly messages: readonly TopicMessage[];
+    readonly to: Sequence;
+  } {
+    const { lane, nextSequence } = this.#counters;
+    const { from } = lane;
+    const isNew = from === lane.to;
+    const kept = isNew ? undefined : memory.messagesOf(from, lane.to);
+    if (kept !== undefined) return { messages: kept, to: lane.to };
+    const { messages, to: read } = this.#read(from, isNew ? nextSequence : lane.to);
+    const to = isNew ? read : lane.to;
+    memory.beginRound({ from, to, messages });
+    return { messages, to };
   }
 
   #setLane(lane: TopicCounters["lane"]): void {
@@ -249,15 +280,26 @@ export class FanOut {
     if (messages.length === 0) return;
     const { topics } = this.#transaction;
     let counted = topics.deliveries(this.#topic, subscription.id);
-    for (const message of messages) {
-      counted = count(counted, this.#deliveries.deliver(subscription, message));
-      this.copies += 1;
+    const delivered = this.#deliveries.deliverPlain(subscription, messages);
+    if (delivered !== undefined) {
+      counted = { ...counted, delivered: counted.delivered + delivered };
+    } else {
+      for (const message of messages) {
+        counted = count(counted, this.#deliveries.deliver(subscription, message));
+      }
     }
+    this.copies += messages.length;
     topics.putDeliveries(this.#topic, subscription.id, counted);
   }
 
-  /** No message before this place is for anybody any more. */
+  /** No message before this place is for anybody any more, nor in the archive. */
   #keptFrom(): Sequence {
+    const archived = archivedFrom(this.#transaction.topics, this.#topic);
+    const waited = this.#waitedFrom();
+    return archived === undefined || waited < archived ? waited : archived;
+  }
+
+  #waitedFrom(): Sequence {
     const { lane } = this.#counters;
     for (const { cursor } of this.#transaction.topics.ownPlaces(this.#topic)) {
       return sequence(Math.min(lane.from, cursor));
@@ -277,7 +319,40 @@ export class FanOut {
   }
 }
 
-function count(deliveries: Deliveries, outcome: DeliveryOutcome): Deliveries {
+/** Of a round's shares those of the next subscriptions, up to a step's bounds. `last` is undefined at the end of the round. */
+function nextOf(
+  all: readonly Share[],
+  after: Buffer,
+): { readonly shares: readonly Share[]; readonly last: Buffer | undefined } {
+  const from = firstAfter(all, after);
+  let copies = 0;
+  let bytes = 0;
+  for (let at = from; at < all.length; at += 1) {
+    if (copies >= topicLimits.stepCopiesMax || bytes >= topicLimits.stepBytesMax) {
+      return { shares: all.slice(from, at), last: all[at - 1]?.subscription.id };
+    }
+    const own = all[at]?.messages ?? [];
+    copies += own.length;
+    for (const { sizeBytes } of own) bytes += sizeBytes;
+  }
+  return { shares: all.slice(from), last: undefined };
+}
+
+/** The index of the first share whose subscription stands after an id. */
+function firstAfter(all: readonly Share[], after: Buffer): number {
+  let low = 0;
+  let high = all.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const id = all[middle]?.subscription.id;
+    if (id !== undefined && Buffer.compare(id, after) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** What became of one more message. */
+export function count(deliveries: Deliveries, outcome: DeliveryOutcome): Deliveries {
   const { delivered, failedAttempts, deadLettered, givenUp, expired } = deliveries;
   switch (outcome) {
     case "delivered":

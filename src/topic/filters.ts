@@ -63,6 +63,31 @@ export function isFor(
   return filter?.matches(factsOf(message, kind)) ?? false;
 }
 
+/** In words, key by key, why a message that is not for a subscription is not. */
+export function whyNotFor(
+  { filters, kind }: Pick<Subscription, "filters" | "kind">,
+  message: TopicMessage,
+): string {
+  const version = filters.findLast(({ from }) => from <= message.sequence);
+  const filter = version?.policy && compiledOf(version.policy, version.scope);
+  if (!filter) return "The filter cannot be read, so it takes nothing.";
+  return explainFilter(filter, factsOf(message, kind))
+    .keys.filter(({ isMatched }) => !isMatched)
+    .slice(0, keysToldMax)
+    .map(({ path, explanation }) => `${path}: ${explanation}`)
+    .join("; ");
+}
+
+/** A filter may have many keys, and a page many filters. */
+const keysToldMax = 10;
+
+/** A filter that is kept elsewhere; undefined: it cannot be read and takes nothing. */
+export function compiledFor({ policy, scope }: FilterVersion): CompiledFilter | undefined {
+  if (policy === undefined) return undefined;
+  const parsed = parseFilterPolicy(policy, scope);
+  return parsed.kind === "invalid" ? undefined : compileFilter(parsed.policy);
+}
+
 // Both are kept because a round looks at some messages for many subscriptions, and the next round at others for the same ones.
 
 /** Filters kept ready, some 10 KB each; the one that was used first goes first. */
@@ -84,7 +109,8 @@ function compiledOf(policy: string, scope: FilterVersion["scope"]): CompiledFilt
   return filter;
 }
 
-function factsOf(message: TopicMessage, kind: TargetKind): MessageFacts {
+/** What filters of subscriptions of a kind see of a message. */
+export function factsOf(message: TopicMessage, kind: TargetKind): MessageFacts {
   const known = facts.get(message) ?? new Map<TargetKind, MessageFacts>();
   facts.set(message, known);
   const before = known.get(kind);

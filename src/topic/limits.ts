@@ -38,6 +38,8 @@ export const topicLimits = {
   /** Of one namespace; the numbers are settings of a later release. */
   standardTopicsMax: 100_000,
   fifoTopicsMax: 1_000,
+  filtersPerNamespaceMax: 10_000,
+  pendingPerNamespaceMax: 5_000,
   standardSubscriptionsMax: 12_500_000,
   fifoSubscriptionsMax: 100,
 
@@ -52,10 +54,13 @@ export const topicLimits = {
   passMessagesMax: 64,
   passBytesMax: 1_048_576,
   /** A step ends after so many copies or bytes of copies, save that one subscription always gets its messages. */
-  stepCopiesMax: 100,
+  stepCopiesMax: 250,
   stepBytesMax: 1_048_576,
   /** Subscriptions that a step looks at; most may have a filter that keeps everything back. */
   stepSubscriptionsMax: 1_000,
+  /** Subscriptions of a topic, and characters of their filters, that are kept in memory between steps: some 60 MB with 10,000. */
+  keptSubscriptionsMax: 20_000,
+  keptPolicyCharactersMax: 4_194_304,
   /** A publish hands its message on by itself to so many subscriptions, if all copies together are no longer than so many bytes. */
   inlineSubscriptionsMax: 10,
   inlineBytesMax: 262_144,
@@ -100,6 +105,10 @@ export interface TopicSettings {
   readonly dedupScope: "topic" | "group";
   /** Of kinds of targets that are not listed, failures are logged. */
   readonly deliveryLogging: readonly DeliveryLogging[];
+  /** The data protection policy's JSON text, as it was given. */
+  readonly dataProtectionPolicy: string | undefined;
+  /** How long messages stay for replays after everybody has them; 0: they do not. */
+  readonly archiveRetentionMs: DurationMs;
 }
 
 /** Which deliveries to one kind of target are logged. */
@@ -119,6 +128,8 @@ export const topicDefaults: TopicSettings = {
   isContentDeduplicated: false,
   dedupScope: "topic",
   deliveryLogging: [],
+  dataProtectionPolicy: undefined,
+  archiveRetentionMs: 0 as DurationMs,
 };
 
 /** How functions are called; what is unset has its default. */

@@ -84,6 +84,8 @@ export interface TopicMessage {
   readonly expiresAt: EpochMs | undefined;
   readonly senderId: string;
   readonly traceParent: string | undefined;
+  /** Text of a UUID: the replay that hands it on. It is no part of what was published. */
+  readonly replayId?: string | undefined;
 }
 
 export type TargetKind = "queue" | "http" | "https" | "function" | "stream";
@@ -110,6 +112,8 @@ export type SubscriptionStanding =
   | { readonly kind: "own"; readonly cursor: Sequence }
   /** Its messages are leased out of its own backlog; how far it is stands in rows of its own, which change often. */
   | { readonly kind: "apart" }
+  /** Gets what a replay hands it. It goes on at `live` afterwards; undefined: it is pushed, and has rows that say where. */
+  | { readonly kind: "replaying"; readonly live: Sequence | undefined }
   /** Waits to be confirmed, and nothing is for it. */
   | { readonly kind: "pending" };
 

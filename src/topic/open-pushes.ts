@@ -2,6 +2,8 @@
 
 import { type Sequence, sequence } from "../base/brands.js";
 import type { Stamp } from "../queue/stamp.js";
+import { endOf, recordAttempt } from "./attempts.js";
+import type { AttemptEnd } from "./attempts-model.js";
 import { type DeliveryHistory, type Failure, QueueDeliveries } from "./deliver-to-queue.js";
 import type { Deliveries, Subscription, Topic, TopicMessage } from "./model.js";
 import type { PendingPush, PushPlace } from "./push-model.js";
@@ -82,22 +84,37 @@ export class OpenPushes {
   }
 
   /** Gives a message up: to the dead-letter queue, or to nobody. */
-  giveUp(message: TopicMessage, failure: Failure, history: DeliveryHistory): void {
+  giveUp(
+    message: TopicMessage,
+    failure: Failure,
+    history: DeliveryHistory,
+  ): "dead_lettered" | "given_up" {
     this.#deadLetters ??= new QueueDeliveries(this.#transaction, this.#topic, this.#stamp);
     const outcome = this.#deadLetters.giveUp(this.subscription, message, failure, history);
     this.count(outcome === "dead_lettered" ? { deadLettered: 1 } : { givenUp: 1 });
+    return outcome;
   }
 
   /** Whether the time to live of a message is over; then it is dealt with. */
   hasExpired(message: TopicMessage, history: DeliveryHistory): boolean {
     const { expiresAt } = message;
     if (expiresAt === undefined || expiresAt > this.#stamp.now) return false;
-    if (!this.subscription.settings.isExpiredToDeadLetters) this.count({ expired: 1 });
-    else {
-      const error = "Its time to live ended before it was delivered";
-      this.giveUp(message, { reason: "EXPIRED", error }, history);
+    const error = "Its time to live ended before it was delivered";
+    if (this.subscription.settings.isExpiredToDeadLetters) {
+      const end = endOf(this.giveUp(message, { reason: "EXPIRED", error }, history));
+      this.#recordEnd(message, end, error);
+    } else {
+      this.count({ expired: 1 });
+      this.#recordEnd(message, "expired", error);
     }
     return true;
+  }
+
+  /** Of a message that nobody tried to deliver in the end. */
+  #recordEnd(message: TopicMessage, end: AttemptEnd, error: string): void {
+    const { topics } = this.#transaction;
+    const ended = { message, attempt: 0, end, error };
+    recordAttempt(topics, this.#topic, this.subscription, ended, this.#stamp);
   }
 
   /** Drops what was published before a place; says how many messages that are. */
@@ -130,13 +147,17 @@ export class OpenPushes {
     this.#place = place;
   }
 
-  /** The first message that a row needs and the topic alone has. Rows with a copy are passed once: the floor never goes back. */
+  /**
+   * The first message that a row needs and the topic alone has. Rows with a copy are passed once: the floor goes back only where
+   * a replay that was stopped has left its subscription.
+   */
   #floor(): Sequence {
     const { next, floor, leased } = this.#place;
     if (leased === 0) return next;
     const { pushes } = this.#transaction.topics;
-    for (const row of pushes.pendingFrom(this.#topic, this.subscription.id, floor)) {
-      if (row.message === undefined) return row.sequence;
+    const from = sequence(Math.min(floor, next));
+    for (const row of pushes.pendingFrom(this.#topic, this.subscription.id, from)) {
+      if (row.message === undefined) return sequence(Math.min(row.sequence, next));
     }
     return next;
   }

@@ -4,10 +4,13 @@
 import { after, type DurationMs, type Sequence, sequence } from "../base/brands.js";
 import { accept } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
+import { archivePublished } from "./archive.js";
+import { isSigning } from "./envelope.js";
 import { FanOut } from "./fan-out.js";
 import { isFor } from "./filters.js";
 import { topicLimits } from "./limits.js";
 import type { Topic, TopicCounters, TopicMessage } from "./model.js";
+import { admitInbound, type ProtectionAudit } from "./protection/data-protection.js";
 import { contentId, findPublished, rememberPublished } from "./published-once.js";
 import { refuse, type TopicDecided, type TopicRejection } from "./rejections.js";
 import { findTopic, type TopicAddress, topicNotFound } from "./topic-name.js";
@@ -41,12 +44,16 @@ export type PublishResult =
       readonly counts: PublishCounts | undefined;
       /** For those who look on; absent for a repeat. */
       readonly stored?: StoredMessage;
+      /** What the topic's data protection has to tell the log. */
+      readonly audit?: ProtectionAudit | undefined;
     }
   | { readonly kind: "refused"; readonly rejection: TopicRejection };
 
+type Published = Extract<PublishResult, { kind: "published" }>;
+
 /** A message that is new, and the topic it is in. */
 export interface StoredMessage {
-  readonly segment: Topic["segment"];
+  readonly topic: Pick<Topic, "segment" | "settings">;
   readonly message: TopicMessage;
 }
 
@@ -67,16 +74,48 @@ export function decidePublish(
   const appender = new Appender(transaction, topic, stamp, first);
   const results: PublishResult[] = [];
   for (const [index, entry] of command.entries.entries()) {
-    const rejection = refusalOf(command.address, topic, entry);
-    if (rejection === undefined) {
-      results.push(appender.append(entry, command.isCounted));
+    const admitted = admit(command.address, topic, entry, stamp);
+    if (admitted.kind === "admitted") {
+      const published = appender.append(admitted.entry, command.isCounted);
+      results.push({ ...published, audit: admitted.audit });
       continue;
     }
+    const { rejection } = admitted;
     if (command.isWhole) return refuse({ kind: "batch_rejected", index, rejection });
     results.push({ kind: "refused", rejection });
   }
   appender.close();
   return accept(results);
+}
+
+type Admitted =
+  | {
+      readonly kind: "admitted";
+      readonly entry: PublishEntry;
+      readonly audit: ProtectionAudit | undefined;
+    }
+  | { readonly kind: "refused"; readonly rejection: TopicRejection };
+
+/** An entry as it may be stored: without what the topic's data protection policy hides. */
+function admit(address: TopicAddress, topic: Topic, entry: PublishEntry, stamp: Stamp): Admitted {
+  const refusal = refusalOf(address, topic, entry);
+  if (refusal !== undefined) return { kind: "refused", rejection: refusal };
+  const { content, denied, audit } = admitInbound(topic, entry, stamp);
+  if (denied.length > 0) {
+    const { fieldPrefix } = entry;
+    const rejection: TopicRejection = {
+      kind: "data_protection_denied",
+      topic: address.given,
+      fieldPrefix,
+      identifiers: denied,
+      audit,
+    };
+    return { kind: "refused", rejection };
+  }
+  if (content === entry || !topic.isFifo) return { kind: "admitted", entry: content, audit };
+  // Of what was published: two messages that differ only in what is hidden are two.
+  const dedupId = entry.dedupId ?? contentId(entry.body);
+  return { kind: "admitted", entry: { ...content, dedupId }, audit };
 }
 
 /** Why a topic does not take a message. */
@@ -119,7 +158,7 @@ class Appender {
     this.#counters = counters;
   }
 
-  append(entry: PublishEntry, isCounted: boolean): PublishResult {
+  append(entry: PublishEntry, isCounted: boolean): Published {
     const { topics } = this.#transaction;
     const topic = this.#topic;
     const { now } = this.#stamp;
@@ -153,7 +192,7 @@ class Appender {
       rememberPublished(topics, topic, ids.dedupId, once);
     }
     const counts = isCounted ? this.#count(message) : undefined;
-    const stored = { segment: topic.segment, message };
+    const stored = { topic, message };
     return { kind: "published", messageId, sequence: place, isDuplicate: false, counts, stored };
   }
 
@@ -186,6 +225,7 @@ class Appender {
   close(): void {
     if (this.#counters === this.#first) return;
     const { topics } = this.#transaction;
+    archivePublished(topics, this.#topic, this.#bytes);
     if (!this.#mayHandOn()) {
       topics.putCounters(this.#topic, this.#counters);
       return;
@@ -201,7 +241,19 @@ class Appender {
     return (
       lane.from === nextSequence &&
       confirmed <= topicLimits.inlineSubscriptionsMax &&
-      this.#bytes * confirmed <= topicLimits.inlineBytesMax
+      this.#bytes * confirmed <= topicLimits.inlineBytesMax &&
+      !this.#isSigned()
     );
+  }
+
+  /** Whether a queue is to get an envelope that is signed: what signs does not do so inside of a command. */
+  #isSigned(): boolean {
+    if (!isSigning(this.#topic, this.#stamp.envelopes)) return false;
+    let left: number = topicLimits.inlineSubscriptionsMax;
+    for (const each of this.#transaction.topics.subscriptionsAfter(this.#topic, Buffer.alloc(0))) {
+      if (left === 0 || (each.kind === "queue" && !each.settings.isRaw)) return true;
+      left -= 1;
+    }
+    return false;
   }
 }

@@ -105,11 +105,16 @@ function dropTo(
   if (count === 0) return 0;
   const { id, standing, settings } = subscription;
   const isInLane =
-    standing.kind === "lane" || (!settings.isPaused && to >= lanePlaceOf(counters.lane, id));
+    standing.kind === "lane" ||
+    (standing.kind === "own" && !settings.isPaused && to >= lanePlaceOf(counters.lane, id));
   const dropped: Subscription = {
     ...subscription,
     // In the lane it waits until the others are where it is.
-    standing: isInLane ? { kind: "lane", since: to } : { kind: "own", cursor: to },
+    standing: isInLane
+      ? { kind: "lane", since: to }
+      : standing.kind === "replaying"
+        ? { kind: "replaying", live: to }
+        : { kind: "own", cursor: to },
     // What it has passed without a delivery was kept back by its filter, and this was not.
     since: sequence(subscription.since + count),
   };

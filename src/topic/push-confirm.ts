@@ -8,6 +8,7 @@ import type { Subscription, Topic } from "./model.js";
 import type { Confirmation } from "./push-model.js";
 import { newConfirmation } from "./push-subscribe.js";
 import { refuse, type TopicDecided } from "./rejections.js";
+import { countSubscription } from "./subscription-quota.js";
 import {
   findSubscription,
   findTopic,
@@ -82,6 +83,7 @@ function confirm(
   };
   if (isRestored) topics.insertSubscription(topic, confirmed);
   else topics.putSubscription(topic, confirmed, subscription);
+  countSubscription(topics, topic, isRestored ? undefined : subscription, confirmed);
   const place = { next, floor: next, leased: 0, waiting: 0, isEndOpen };
   topics.pushes.putPlace(topic, id, place, undefined);
   topics.putCounters(topic, {
@@ -132,6 +134,7 @@ export function decideEndByLink(
     return accept({ kind: "authentication_required" });
   }
   topics.removeSubscription(topic, subscription);
+  countSubscription(topics, topic, subscription, undefined);
   const counters = topics.counters(topic);
   const { confirmed, ended } = counters;
   topics.putCounters(topic, { ...counters, confirmed: confirmed - 1, ended: ended + 1 });

@@ -8,6 +8,7 @@ import type { Subscription, Topic } from "./model.js";
 import { pushLimits } from "./push-limits.js";
 import type { Confirmation, ConfirmationDue } from "./push-model.js";
 import type { TopicDecided } from "./rejections.js";
+import { countSubscription } from "./subscription-quota.js";
 import type { StateTransaction } from "./view.js";
 
 /** A confirmation to be sent. */
@@ -78,6 +79,7 @@ function endPending(
   subscription: Subscription,
 ): void {
   topics.removeSubscription(topic, subscription);
+  countSubscription(topics, topic, subscription, undefined);
   const counters = topics.counters(topic);
   const { pending, ended } = counters;
   topics.putCounters(topic, { ...counters, pending: pending - 1, ended: ended + 1 });

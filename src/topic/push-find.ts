@@ -90,7 +90,8 @@ function readyOf(
 ): ReadyPush | undefined {
   const { nextSequence } = topics.counters(topic);
   const isFull = leased + waiting >= pushLimits.pendingMax;
-  const readyCount = isFull ? 0 : nextSequence - next;
+  const standing = topics.subscription(topic, id)?.standing.kind;
+  const readyCount = isFull || standing === "replaying" ? 0 : nextSequence - next;
   const [due] = leased + waiting === 0 ? [] : topics.pushes.due(topic, id);
   if (readyCount === 0 && due === undefined) return undefined;
   return { id, readyCount, nextDueAt: due?.at };

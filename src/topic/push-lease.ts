@@ -124,6 +124,8 @@ class LeaseStep {
   }
 
   leaseNew(): void {
+    // What is published waits for the end of a replay.
+    if (this.#isReplaying) return;
     const { nextSequence, firstSequence } = this.#transaction.topics.counters(this.#topic);
     let place: number = Math.max(this.#open.place.next, Math.min(firstSequence, nextSequence));
     for (let left = pushLimits.examinedMax; left > 0 && place < nextSequence; left -= 1) {
@@ -133,6 +135,10 @@ class LeaseStep {
       place += 1;
       this.#open.moveTo(sequence(place));
     }
+  }
+
+  get #isReplaying(): boolean {
+    return this.#open.subscription.standing.kind === "replaying";
   }
 
   /** With so much to try again, a target has enough to do. */
@@ -178,7 +184,7 @@ class LeaseStep {
 
   readyCount(): number {
     const { nextSequence } = this.#transaction.topics.counters(this.#topic);
-    const fresh = this.#isOverfull ? 0 : nextSequence - this.#open.place.next;
+    const fresh = this.#isOverfull || this.#isReplaying ? 0 : nextSequence - this.#open.place.next;
     return fresh + this.#dueNow().length;
   }
 

@@ -4,6 +4,8 @@
 import { after, type DurationMs, type EpochMs, type Sequence } from "../base/brands.js";
 import { accept } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
+import { type Attempted, endOf, isSuccessRecorded, recordAttempt } from "./attempts.js";
+import type { AttemptEnd } from "./attempts-model.js";
 import { OpenPushes } from "./open-pushes.js";
 import { pushLimits } from "./push-limits.js";
 import type { PendingPush } from "./push-model.js";
@@ -19,11 +21,18 @@ export type PushResult =
   /** The attempt was broken off by us, and is none. */
   | { readonly kind: "released"; readonly delayMs: DurationMs };
 
+/** What an attempt was like, for those who ask later. */
+export type PushAttempt = Pick<
+  Attempted,
+  "startedAt" | "durationMs" | "statusCode" | "response" | "error"
+>;
+
 export interface PushSettlement {
   readonly sequence: Sequence;
   /** Of the lease. */
   readonly until: EpochMs;
   readonly result: PushResult;
+  readonly attempt: PushAttempt;
 }
 
 export interface SettlePushes {
@@ -51,36 +60,46 @@ export function decideSettlePushes(
     return accept({ hasMoved: false, nextDueAt: undefined });
   }
   const open = new OpenPushes(transaction, found, place, stamp);
+  const { kind } = found.subscription;
   for (const settlement of settlements) {
     const row = open.pending(settlement.sequence);
-    if (row !== undefined) settle(open, row, settlement, stamp);
+    if (row === undefined) continue;
+    // Before its row is gone, which may be what the message is found by.
+    const message = open.messageOf(row);
+    const end = settle(open, row, settlement, stamp);
+    if (end === undefined || message === undefined) continue;
+    if (end === "delivered" && !isSuccessRecorded(found.topic, kind, message.messageId)) continue;
+    const nextAt = end === "retried" ? open.pending(row.sequence)?.dueAt : undefined;
+    const told = { ...settlement.attempt, attempt: row.failures + 1, end, nextAt, message };
+    recordAttempt(topics, found.topic, found.subscription, told, stamp);
   }
   open.close();
   const [next] = topics.pushes.due(found.topic, id);
   return accept({ hasMoved: open.place.floor !== place.floor, nextDueAt: next?.at });
 }
 
+/** What came of an attempt; undefined: it counts for nothing. */
 function settle(
   open: OpenPushes,
   row: PendingPush,
   { until, result }: PushSettlement,
   { now }: Stamp,
-): void {
+): AttemptEnd | undefined {
   if (result.kind === "delivered") {
     open.remove(row);
     open.count({ delivered: 1 });
-    return;
+    return "delivered";
   }
-  if (!row.isLeased || row.dueAt !== until) return;
+  if (!row.isLeased || row.dueAt !== until) return undefined;
   const message = open.messageOf(row);
   if (message === undefined) {
     open.remove(row);
-    return;
+    return undefined;
   }
   if (result.kind === "released") {
     const dueAt = after(now, result.delayMs);
     open.put({ ...row, isLeased: false, dueAt, message }, row);
-    return;
+    return undefined;
   }
   const failures = row.failures + 1;
   const lastError = result.error.slice(0, pushLimits.errorCharactersMax);
@@ -88,8 +107,9 @@ function settle(
   if (result.kind === "retry") {
     const dueAt = after(now, result.delayMs);
     open.put({ ...row, isLeased: false, dueAt, failures, lastError, message }, row);
-    return;
+    return "retried";
   }
   open.remove(row);
-  open.giveUp(message, { reason: result.reason, error: lastError }, { ...row, failures });
+  const failure = { reason: result.reason, error: lastError };
+  return endOf(open.giveUp(message, failure, { ...row, failures }));
 }

@@ -7,11 +7,12 @@ import type { Stamp } from "../queue/stamp.js";
 import { differing } from "./differences.js";
 import { filterProblems, isSamePolicy } from "./filters.js";
 import { type SubscriptionSettings, subscriptionDefaults, topicLimits } from "./limits.js";
-import type { Subscription, Topic } from "./model.js";
+import type { Subscription, SubscriptionStanding, Topic } from "./model.js";
 import { pushLimits } from "./push-limits.js";
 import type { Confirmation } from "./push-model.js";
 import { refuse, type TopicDecided } from "./rejections.js";
 import { deadLetterRefusal, type Subscribed, subscriptionSettingNames } from "./subscribe.js";
+import { countSubscription, quotaRefusal } from "./subscription-quota.js";
 import { findTopic, type TopicAddress, topicNotFound } from "./topic-name.js";
 import type { StateTransaction } from "./view.js";
 
@@ -63,6 +64,11 @@ export function decideSubscribePush(
     const count = confirmed + pending;
     return refuse({ kind: "subscription_limit", topic: address.given, count, limit });
   }
+  const exceeded = quotaRefusal(topics, topic, undefined, {
+    settings: whole,
+    standing: standingOf(kind),
+  });
+  if (exceeded !== undefined) return refuse(exceeded);
   return accept({ id: subscribe(transaction, topic, command, stamp), isNew: true });
 }
 
@@ -79,6 +85,7 @@ function subscribe(
   const settings = newSettings(command);
   const id = ids.messageId(now);
   const isFunction = kind === "function";
+  const standing = standingOf(kind);
   topics.insertSubscription(topic, {
     id,
     kind,
@@ -86,13 +93,14 @@ function subscribe(
     target: undefined,
     settings,
     filters: [{ from: nextSequence, policy: settings.filterPolicy, scope: settings.filterScope }],
-    standing: isFunction ? { kind: "apart" } : { kind: "pending" },
+    standing,
     since: nextSequence,
     owner,
     createdAt: now,
     updatedAt: now,
     revision: 1,
   });
+  countSubscription(topics, topic, undefined, { settings, standing });
   if (isFunction) {
     const place = { next: nextSequence, floor: nextSequence, leased: 0, waiting: 0 };
     topics.pushes.putPlace(topic, id, { ...place, isEndOpen: false }, undefined);
@@ -104,6 +112,9 @@ function subscribe(
   }
   return id;
 }
+
+const standingOf = (kind: PushKind): SubscriptionStanding =>
+  kind === "function" ? { kind: "apart" } : { kind: "pending" };
 
 function newSettings({ kind, settings, hmacSecret }: SubscribePush): SubscriptionSettings {
   const whole = { ...subscriptionDefaults, ...settings };

@@ -2,6 +2,7 @@
 
 import type { Decided } from "../queue/rejections.js";
 import type { FilterProblem } from "./filter/problems.js";
+import type { ProtectionAudit } from "./protection/data-protection.js";
 
 export type TopicRejection =
   | { readonly kind: "topic_not_found"; readonly topic: string }
@@ -23,6 +24,8 @@ export type TopicRejection =
       readonly subscription: string;
       readonly differing: readonly string[];
     }
+  /** A message of which nothing is known: it was never published there, or everybody had it long ago. */
+  | { readonly kind: "published_not_found"; readonly topic: string; readonly messageId: string }
   | { readonly kind: "topic_etag_mismatch"; readonly topic: string; readonly etag: string }
   | {
       readonly kind: "subscription_etag_mismatch";
@@ -32,6 +35,13 @@ export type TopicRejection =
   | {
       readonly kind: "topic_limit" | "subscription_limit" | "topic_tag_limit";
       readonly topic: string;
+      readonly count: number;
+      readonly limit: number;
+    }
+  | {
+      /** Of subscriptions of all topics of a namespace: those with filters, and those that nobody has confirmed. */
+      readonly kind: "filters_limit" | "pending_limit";
+      readonly namespace: string;
       readonly count: number;
       readonly limit: number;
     }
@@ -51,6 +61,28 @@ export type TopicRejection =
     }
   /** A token that is not of this topic, or too old. */
   | { readonly kind: "invalid_token"; readonly topic: string }
+  | { readonly kind: "archive_active" | "no_archive"; readonly topic: string }
+  | { readonly kind: "subscription_pending"; readonly subscription: string }
+  | {
+      readonly kind: "replay_range";
+      /** `from` or `until`. */
+      readonly field: string;
+      readonly description: string;
+    }
+  | {
+      readonly kind: "replay_limit" | "snapshot_limit";
+      readonly topic: string;
+      readonly count: number;
+      readonly limit: number;
+    }
+  | { readonly kind: "replay_not_found"; readonly subscription: string }
+  | { readonly kind: "snapshot_exists" | "snapshot_not_found"; readonly snapshot: string }
+  | {
+      readonly kind: "snapshot_too_long";
+      readonly topic: string;
+      /** The retention of the archive. */
+      readonly limitMs: number;
+    }
   | { readonly kind: "subscription_not_pending"; readonly subscription: string }
   | {
       readonly kind: "target_not_allowed_on_fifo";
@@ -94,6 +126,15 @@ export type TopicRejection =
         | "delay_on_fifo";
       readonly topic: string;
       readonly fieldPrefix: string;
+    }
+  | {
+      readonly kind: "data_protection_denied";
+      readonly topic: string;
+      readonly fieldPrefix: string;
+      /** The names of what was found, never the text. */
+      readonly identifiers: readonly string[];
+      /** For the log, if it is wanted. */
+      readonly audit: ProtectionAudit | undefined;
     }
   | {
       readonly kind: "batch_rejected";

@@ -20,6 +20,8 @@ interface Carried {
   readonly subject?: string | undefined;
   /** Only where an end of its time is told of, instead of being the queue's affair. */
   readonly expiresAt?: number | undefined;
+  /** Of a message that is replayed. */
+  readonly replayId?: string | undefined;
 }
 
 export interface CarriedHow {
@@ -44,6 +46,7 @@ export function carriedContent(
     senderId: message.senderId,
     subject: message.subject,
     expiresAt: keepsExpiry ? message.expiresAt : undefined,
+    replayId: message.replayId,
   };
   const attribute: MessageAttribute = {
     name: carriedName,
@@ -88,5 +91,6 @@ export function messageIn(content: MessageContent): TopicMessage {
     expiresAt: carried.expiresAt as EpochMs | undefined,
     senderId: carried.senderId,
     traceParent: content.traceHeader,
+    replayId: carried.replayId,
   };
 }

@@ -9,6 +9,7 @@ import type { Subscription, Topic } from "./model.js";
 import { refuse, type TopicDecided } from "./rejections.js";
 import { createStreamQueue } from "./stream-queue.js";
 import { deadLetterRefusal, type Subscribed, subscriptionSettingNames } from "./subscribe.js";
+import { countSubscription, quotaRefusal } from "./subscription-quota.js";
 import { findTopic, type TopicAddress, topicNotFound } from "./topic-name.js";
 import type { StateTransaction } from "./view.js";
 
@@ -45,6 +46,10 @@ export function decideSubscribeStream(
   if (count >= limit) {
     return refuse({ kind: "subscription_limit", topic: address.given, count, limit });
   }
+  const standing = { kind: "lane", since: topics.counters(topic).nextSequence } as const;
+  const exceeded = quotaRefusal(topics, topic, undefined, { settings: whole, standing });
+  if (exceeded !== undefined) return refuse(exceeded);
+  countSubscription(topics, topic, undefined, { settings: whole, standing });
   return accept({ id: subscribe(transaction, topic, command, stamp), isNew: true });
 }
 

@@ -11,6 +11,7 @@ import { filterProblems, isSamePolicy } from "./filters.js";
 import { type SubscriptionSettings, subscriptionDefaults, topicLimits } from "./limits.js";
 import type { QueueTarget, Subscription, Topic, TopicCounters } from "./model.js";
 import { refuse, type TopicDecided, type TopicRejection } from "./rejections.js";
+import { countSubscription, quotaRefusal } from "./subscription-quota.js";
 import { findTopic, type TopicAddress, topicNotFound } from "./topic-name.js";
 import type { StateTransaction } from "./view.js";
 
@@ -61,7 +62,10 @@ export function decideSubscribe(
     return refuse({ kind: "subscription_limit", topic: address.given, count, limit });
   }
   const subscription = newSubscription(counters, queue, command, stamp);
+  const exceeded = quotaRefusal(topics, topic, undefined, subscription);
+  if (exceeded !== undefined) return refuse(exceeded);
   topics.insertSubscription(topic, subscription);
+  countSubscription(topics, topic, undefined, subscription);
   topics.putCounters(topic, { ...counters, confirmed: counters.confirmed + 1 });
   return accept({ id: subscription.id, isNew: true });
 }

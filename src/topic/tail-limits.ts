@@ -25,6 +25,8 @@ export const tailLimits = {
   windowKeptMs: minutes(1),
   /** Topics whose windows are kept although nobody tails them. */
   windowsLeftMax: 1_000,
+  /** Topics of which is known where they were when this node began to decide. */
+  topicsNotedMax: 100_000,
   /** What a tail that comes back reads at a time. */
   readMessagesMax: 64,
   readBytesMax: 1_048_576,

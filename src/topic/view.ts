@@ -3,6 +3,8 @@
 
 import type { EpochMs, Namespace, Sequence, TopicName } from "../base/brands.js";
 import type { QueueTransaction } from "../queue/view.js";
+import type { ArchiveTransaction } from "./archive-view.js";
+import type { AttemptTransaction } from "./attempts-view.js";
 import type {
   Deliveries,
   EndedTopic,
@@ -14,6 +16,7 @@ import type {
   TopicMessage,
 } from "./model.js";
 import type { PushTransaction } from "./push-view.js";
+import type { UndeliverableTransaction } from "./undeliverable-view.js";
 
 /** What the rows of a topic are found by. */
 export type TopicSegment = Pick<Topic, "slot" | "segment">;
@@ -30,7 +33,17 @@ export interface DedupTime {
   readonly key: string;
 }
 
+/** What rules keep of a topic between commands, worked out from its rows. */
+export interface TopicMemory {
+  /** How much it is, beside others: subscriptions kept. */
+  readonly weight: number;
+  /** A subscription was made, changed or removed. */
+  subscriptionChanged(id: Buffer): void;
+}
+
 export interface TopicView {
+  /** What is kept of a topic; made where nothing is, or where a change of subscriptions was undone. */
+  memory<Memory extends TopicMemory>(topic: TopicSegment, make: () => Memory): Memory;
   findTopic(namespace: Namespace, name: TopicName): Topic | undefined;
   /** Topics of a namespace in name order, from the first name at or after `from`. */
   topicsFrom(namespace: Namespace, from: string): Iterable<Topic>;
@@ -59,10 +72,12 @@ export interface TopicView {
   endedTopics(): Iterable<EndedTopic>;
 }
 
-/** How many topics a namespace has. */
+/** How many topics a namespace has, and of their subscriptions how many have filters or wait to be confirmed. */
 export interface TopicCount {
   readonly standard: number;
   readonly fifo: number;
+  readonly filters: number;
+  readonly pending: number;
 }
 
 export interface TopicChanges {
@@ -89,6 +104,9 @@ export interface TopicChanges {
 
 export interface TopicTransaction extends TopicView, TopicChanges {
   readonly pushes: PushTransaction;
+  readonly archives: ArchiveTransaction;
+  readonly attempts: AttemptTransaction;
+  readonly undeliverables: UndeliverableTransaction;
 }
 
 /** The state of everything, under one command. */

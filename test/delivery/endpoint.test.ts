@@ -1,9 +1,9 @@
 // Endpoints as people write them, and as others write them who want to be somewhere else.
 
 import { describe, expect, test } from "vitest";
+import { maskedUrl } from "../../src/base/masked-url.js";
 import {
   type Endpoint,
-  maskedEndpoint,
   readFunctionEndpoint,
   readWebhookEndpoint,
 } from "../../src/delivery/endpoint.js";
@@ -128,5 +128,5 @@ test.each([
   ["https://hooks.example/a@b", "https://hooks.example/a@b"],
   ["https://hooks.example?a@b", "https://hooks.example?a@b"],
 ])("%s is shown to others as %s", (text, masked) => {
-  expect(maskedEndpoint(text)).toBe(masked);
+  expect(maskedUrl(text)).toBe(masked);
 });

@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { confirmUrl, unsubscribeUrl } from "../../src/delivery/envelopes.js";
 import {
+  type CertificatePageResult,
   type ConfirmPageRequest,
   type ConfirmPageResult,
   createPages,
@@ -23,6 +24,13 @@ const topicArn = "arn:forebay:topic:billing:orders.fifo";
 const id = "0190b6f2-0000-7000-8000-000000000002";
 const subscriptionArn = `${topicArn}:${id}`;
 const certificateFile = `SimpleNotificationService-${"0a".repeat(16)}.pem`;
+/** Of which nobody can say at the moment whether it is served. */
+const unreadableFile = `SimpleNotificationService-${"0c".repeat(16)}.pem`;
+
+function certificateOf(name: string): CertificatePageResult {
+  if (name === unreadableFile) return { kind: "unavailable" };
+  return name === certificateFile ? { kind: "found", pem: "PEM" } : { kind: "unknown" };
+}
 
 /** Pages over ports that say what they are told and note what they are asked. */
 function pages(
@@ -40,7 +48,7 @@ function pages(
       ends.push(reference);
       return Promise.resolve(ended);
     },
-    certificate: (name) => Promise.resolve(name === certificateFile ? "PEM" : undefined),
+    certificate: (name) => Promise.resolve(certificateOf(name)),
   });
   const get = (target: string, request: Partial<PageRequest> = {}): Promise<PageResponse> =>
     answer({ method: "GET", target, accept: undefined, requestId: "r-1", ...request });
@@ -147,6 +155,10 @@ describe("a certificate", () => {
     const response = await pages().get(`/${certificateFile}`);
     expect(response).toMatchObject({ statusCode: 200, body: "PEM" });
     expect(response.headers["cache-control"]).toContain("public");
+  });
+
+  test("of which nobody can say whether it is served is to be asked for again", async () => {
+    expect((await pages().get(`/${unreadableFile}`)).statusCode).toBe(503);
   });
 
   test.each([

@@ -6,7 +6,14 @@ import type { Engine } from "../../src/engine/engine.js";
 import { Sweeper } from "../../src/engine/sweeper.js";
 import { ManualClock } from "../support/manual-clock.js";
 
-const kinds = ["SweepQueues", "SweepRequests", "SweepRemembered", "Reap"] as const;
+const kinds = [
+  "SweepQueues",
+  "SweepRequests",
+  "SweepRemembered",
+  "SweepAttempts",
+  "SweepUndeliverable",
+  "Reap",
+] as const;
 
 /** A sweeper over an engine that answers every step of a kind in one way; what it was asked, in order. */
 function sweeping(answer: (name: string) => object | undefined) {
@@ -32,6 +39,8 @@ const answers: Readonly<Record<string, object>> = {
   SweepQueues: { hasMore: false, last: undefined, remembering: [queue] },
   SweepRequests: { hasMore: false },
   SweepRemembered: [{ lookedAt: 1, removed: 0, next: queue }],
+  SweepAttempts: { hasMore: false },
+  SweepUndeliverable: { hasMore: false },
   Reap: { hasMore: false },
 };
 const done = (name: string): object | undefined => answers[name];

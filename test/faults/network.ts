@@ -10,6 +10,8 @@ import { execFileSync } from "node:child_process";
 
 const bridge = "bridge0";
 const subnet = "10.77.0";
+/** Where the test and its clients stand. */
+export const bridgeAddress = `${subnet}.1`;
 const firstHost = 11;
 /** Locally administered, and nobody's. */
 const nobodysHardware = "02:00:00:00:00:99";
@@ -90,7 +92,7 @@ export class Network {
 
   constructor() {
     ip("link", "add", bridge, "type", "bridge");
-    ip("addr", "add", `${subnet}.1/24`, "dev", bridge);
+    ip("addr", "add", `${bridgeAddress}/24`, "dev", bridge);
     ip("link", "set", bridge, "up");
   }
 

@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { slotOfName } from "../../src/queue/slots.js";
 import { frameHeaderBytes } from "../../src/store/bytes.js";
+import { firstChunkHeaderBytes, valueBytesMax } from "../../src/store/frames.js";
 import { tableLetters, u16Text } from "../../src/store/keys.js";
 import { logKey } from "../../src/store/log-rows.js";
 import { readMember } from "./member-image.js";
@@ -13,6 +14,8 @@ import { readMember } from "./member-image.js";
 const letterAt = 10;
 /** Between a row's key and its bytes in the log: the frame's header, epoch, checksum and chain hash. */
 const logHeadBytes = frameHeaderBytes + 8 + 4 + 16;
+/** What the first chunk of a long row has in front beside that. */
+const chunkHeaderBytes = firstChunkHeaderBytes - frameHeaderBytes;
 /** Enough of a value to know it by. */
 const knownBytes = 32;
 
@@ -29,7 +32,7 @@ export async function spoilLog(directory: string, recordCount: number): Promise<
   const spoilt = log.slice(-recordCount).map(({ seq, record }) => ({
     key: Buffer.from(logKey(seq), "latin1"),
     // A long record's first chunk has a header of its own.
-    gap: logHeadBytes + (record.length > 7_900 ? 6 : 0),
+    gap: logHeadBytes + (logHeadBytes + record.length > valueBytesMax ? chunkHeaderBytes : 0),
     bytes: record,
   }));
   flip(directory, spoilt);

@@ -6,6 +6,8 @@ import { expect, test } from "vitest";
 import type { EpochMs, QueueNumber, SegmentNumber, Sequence } from "../../src/base/brands.js";
 import type { Counters, Delivery, Group } from "../../src/queue/model.js";
 import { type Receipt, ReceiptCodec } from "../../src/queue/receipt.js";
+import { archiveKey, replayKey, snapshotKey } from "../../src/store/archive-keys.js";
+import { attemptRecordKey, keptAttemptKey, lastAttemptKey } from "../../src/store/attempt-keys.js";
 import { frameHeaderBytes } from "../../src/store/bytes.js";
 import {
   attemptKey,
@@ -43,6 +45,15 @@ import {
   topicKey,
   topicMessageKey,
 } from "../../src/store/topic-keys.js";
+import {
+  redriveOrderKey,
+  undeliverableKey,
+  undeliverableMessageKey,
+  undeliverableRecordKey,
+  undeliverableTotalKey,
+} from "../../src/store/undeliverable-keys.js";
+import { archive, replay, snapshotOf } from "../support/archive-rows.js";
+import { attemptRecord, keptAttempt } from "../support/attempt-rows.js";
 import { propertyTimeoutMs, runs } from "../support/property.js";
 import {
   confirmationDue,
@@ -80,6 +91,12 @@ import {
   topicCounters,
   topicMessage,
 } from "../support/topic-rows.js";
+import {
+  redriveOrder,
+  undeliverable,
+  undeliverableAmount,
+  undeliverableRecord,
+} from "../support/undeliverable-rows.js";
 
 const prefix = segmentPrefix(7, 1_234_567);
 const subscriptionId = Buffer.alloc(16, 3);
@@ -147,7 +164,13 @@ const rowCases: readonly (readonly [string, () => void])[] = [
   rowCase("node", tables.node, u64, () => "\x84time"),
   rowCase("secret", tables.secret, secret, () => "\x84secret"),
   rowCase("topic", tables.topic, topic, (row) => topicKey(row.namespace, row.name)),
-  rowCase("topic count", tables.topicCount, topicCount, () => topicCountKey("default")),
+  rowCase(
+    "topic count",
+    tables.topicCount,
+    topicCount,
+    () => topicCountKey("default"),
+    (row) => ({ ...row, filters: 0, pending: 0 }),
+  ),
   rowCase("topic counters", tables.topicCounters, topicCounters, () => topicCountersKey(prefix)),
   rowCase("topic message", tables.topicMessage, topicMessage, (row) =>
     topicMessageKey(prefix, row.sequence),
@@ -167,6 +190,35 @@ const rowCases: readonly (readonly [string, () => void])[] = [
   rowCase("token", tables.token, id16, () => tokenKey(prefix, "a")),
   rowCase("confirmation due", tables.confirmationDue, confirmationDue, () =>
     confirmationDueKey(1 as EpochMs, 1, 2, subscriptionId),
+  ),
+  rowCase("archive", tables.archive, archive, () => archiveKey(prefix)),
+  rowCase("undeliverable total", tables.undeliverableTotal, undeliverableAmount, () =>
+    undeliverableTotalKey(prefix),
+  ),
+  rowCase("undeliverable record", tables.undeliverableRecord, undeliverableRecord, () =>
+    undeliverableRecordKey(prefix, subscriptionId),
+  ),
+  rowCase("undeliverable", tables.undeliverable, undeliverable, (row) =>
+    undeliverableKey(prefix, subscriptionId, row.sequence),
+  ),
+  rowCase("undeliverable message", tables.undeliverableMessage, topicMessage, (row) =>
+    undeliverableMessageKey(prefix, subscriptionId, row.sequence),
+  ),
+  rowCase("redrive order", tables.redriveOrder, redriveOrder, () =>
+    redriveOrderKey(1, 2, subscriptionId),
+  ),
+  rowCase("replay", tables.replay, replay, () => replayKey(prefix, subscriptionId)),
+  rowCase("snapshot", tables.snapshot, snapshotOf("a"), () =>
+    snapshotKey(prefix, subscriptionId, "a"),
+  ),
+  rowCase("attempt record", tables.attemptRecord, attemptRecord, () =>
+    attemptRecordKey(prefix, subscriptionId),
+  ),
+  rowCase("kept attempt", tables.keptAttempt, keptAttempt, () =>
+    keptAttemptKey(prefix, subscriptionId, 1),
+  ),
+  rowCase("last attempt", tables.lastAttempt, u64, () =>
+    lastAttemptKey(prefix, subscriptionId, subscriptionId),
   ),
   rowCase("signing identity", tables.signingIdentity, signingIdentity, (row) =>
     signingIdentityKey(row.madeAt),
@@ -335,9 +387,13 @@ const presences = [
   "garbage",
   "request due",
   "own place",
+  "attempts due",
+  "redrive mark",
+  "undeliverable due",
   "catching up",
   "push due",
   "published time",
+  "running replay",
   "namespace subscription",
   "raw",
 ];

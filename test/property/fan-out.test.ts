@@ -4,6 +4,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Namespace, sequence, type TopicName } from "../../src/base/brands.js";
+import type { Decision } from "../../src/engine/command.js";
 import { accept } from "../../src/queue/rejections.js";
 import type { Stamp } from "../../src/queue/stamp.js";
 import {
@@ -16,7 +17,6 @@ import { decideCreateTopic } from "../../src/topic/create-topic.js";
 import { decideFanOut } from "../../src/topic/fan-out.js";
 import { decidePublish, type PublishEntry } from "../../src/topic/publish.js";
 import { decidePurgeBacklog } from "../../src/topic/purge-backlog.js";
-import type { TopicDecided } from "../../src/topic/rejections.js";
 import { decideSubscribe } from "../../src/topic/subscribe.js";
 import type { StateTransaction } from "../../src/topic/view.js";
 import { addressOf } from "../support/engine-entries.js";
@@ -101,7 +101,10 @@ class Run {
   }
 
   async #decide<Outcome>(
-    decide: (transaction: StateTransaction, stamp: Stamp) => TopicDecided<Outcome>,
+    decide: (
+      transaction: StateTransaction,
+      stamp: Stamp,
+    ) => Decision<Outcome, { readonly kind: string }>,
   ): Promise<Outcome> {
     const command = { name: "Test", bytes: 100, isGrowing: true, decide };
     const decision = await this.#harness.engine.execute(command);
@@ -230,8 +233,8 @@ class Run {
       );
       expect(report).toMatchObject({ backlog: 0, filtered: 0, state: "confirmed" });
     }
-    const { counters } = await this.#decide((transaction) =>
-      decideReportTopic(transaction, address),
+    const { counters } = await this.#decide((transaction, stamp) =>
+      decideReportTopic(transaction, address, stamp),
     );
     const { nextSequence } = counters;
     expect(counters).toMatchObject({ published: this.#published, firstSequence: nextSequence });

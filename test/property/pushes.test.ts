@@ -4,7 +4,14 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Namespace, type Sequence, seconds, type TopicName } from "../../src/base/brands.js";
+import {
+  type EpochMs,
+  type Namespace,
+  type Sequence,
+  seconds,
+  type TopicName,
+} from "../../src/base/brands.js";
+import type { Decision } from "../../src/engine/command.js";
 import type { Stamp } from "../../src/queue/stamp.js";
 import { decideReportSubscription } from "../../src/topic/administer-subscription.js";
 import { decideReportTopic } from "../../src/topic/administer-topic.js";
@@ -15,7 +22,6 @@ import { decidePurgeBacklog } from "../../src/topic/purge-backlog.js";
 import { decideLeasePushes, type LeasedPush } from "../../src/topic/push-lease.js";
 import { decideSettlePushes, type PushResult } from "../../src/topic/push-settle.js";
 import { decideSubscribePush } from "../../src/topic/push-subscribe.js";
-import type { TopicDecided } from "../../src/topic/rejections.js";
 import type { StateTransaction } from "../../src/topic/view.js";
 import { EngineHarness } from "../support/engine-harness.js";
 import { propertyTimeoutMs, runs } from "../support/property.js";
@@ -89,7 +95,10 @@ class Run {
   }
 
   async #decide<Outcome>(
-    decide: (transaction: StateTransaction, stamp: Stamp) => TopicDecided<Outcome>,
+    decide: (
+      transaction: StateTransaction,
+      stamp: Stamp,
+    ) => Decision<Outcome, { readonly kind: string }>,
   ): Promise<Outcome> {
     const command = { name: "Test", bytes: 100, isGrowing: true, decide };
     const decision = await this.#harness.engine.execute(command);
@@ -151,7 +160,7 @@ class Run {
     this.#held = this.#held.filter((each) => each !== held);
     const before = await this.#report();
     const { sequence, until } = held;
-    const settlements = [{ sequence, until, result: resultOf(kind) }];
+    const settlements = [{ sequence, until, result: resultOf(kind), attempt: untold }];
     await this.#decide((transaction, stamp) =>
       decideSettlePushes(transaction, { id: this.#id, settlements }, stamp),
     );
@@ -200,14 +209,23 @@ class Run {
       );
       if (!step.hasMore) break;
     }
-    const { counters } = await this.#decide((transaction) =>
-      decideReportTopic(transaction, address),
+    const { counters } = await this.#decide((transaction, stamp) =>
+      decideReportTopic(transaction, address, stamp),
     );
     expect(counters.firstSequence).toBe(counters.nextSequence);
     await this.#harness.check();
     await this.#harness.stop();
   }
 }
+
+/** What an attempt was like plays no part here. */
+const untold = {
+  startedAt: 0 as EpochMs,
+  durationMs: 0,
+  statusCode: undefined,
+  response: "",
+  error: "",
+};
 
 function resultOf(kind: PushResult["kind"]): PushResult {
   switch (kind) {

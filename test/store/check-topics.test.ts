@@ -137,7 +137,12 @@ const cases: readonly PlantedCase[] = [
   [
     "a topic that its namespace does not count",
     async (planted) =>
-      await planted.put(tables.topicCount, topicCountKey("default"), { standard: 0, fifo: 0 }),
+      await planted.put(tables.topicCount, topicCountKey("default"), {
+        standard: 0,
+        fifo: 0,
+        filters: 0,
+        pending: 0,
+      }),
     [/^namespace default: It is said to have 0 topics and has 1\.$/],
   ],
   [
@@ -248,7 +253,7 @@ const cases: readonly PlantedCase[] = [
   ],
   [
     "a row of no table",
-    async (planted) => await planted.put(tables.raw, `${prefixOf(planted)}Zx`, true),
+    async (planted) => await planted.put(tables.raw, `${prefixOf(planted)}Xx`, true),
     [/No table of topics has this letter\.$/],
   ],
 ];
@@ -261,7 +266,12 @@ test("what is left of a deleted topic is no stray", async () => {
   const planted = await topicStore();
   const { slot, segment } = topicOf(planted);
   await planted.remove(topicKey("default", "news.fifo"));
-  await planted.put(tables.topicCount, topicCountKey("default"), { standard: 0, fifo: 0 });
+  await planted.put(tables.topicCount, topicCountKey("default"), {
+    standard: 0,
+    fifo: 0,
+    filters: 0,
+    pending: 0,
+  });
   await planted.put(tables.endedTopic, endedTopicKey(slot, segment), "default");
   expect(await planted.lines()).toEqual([]);
 });

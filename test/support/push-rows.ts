@@ -28,10 +28,11 @@ export const pendingPush: fc.Arbitrary<PendingPush> = fc
     firstAttemptAt: maybe(instant),
     lastError: text(200),
     message: maybe(topicMessage),
+    replayId: maybe(text(36)),
   })
-  .map((row) => ({
+  .map(({ replayId, ...row }) => ({
     ...row,
-    message: row.message && { ...row.message, sequence: row.sequence },
+    message: row.message && { ...row.message, sequence: row.sequence, replayId },
   }));
 
 /** An ended subscription is the one whose row it is. */

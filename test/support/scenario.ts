@@ -286,7 +286,7 @@ export async function fifoScenario(options: ScenarioOptions = {}): Promise<Scena
   return t;
 }
 
-const mapSizeBytes = 1_024 * 1_048_576;
+const mapSizeBytes = 128 * 1_048_576;
 /** A larger store is not checked after each test: a check reads all of it. */
 const checkedBytesMax = 64 * 1_048_576;
 

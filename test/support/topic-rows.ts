@@ -79,6 +79,8 @@ export const topic: fc.Arbitrary<Topic> = fc.record({
       }),
       { maxLength: 3 },
     ),
+    archiveRetentionMs: duration,
+    dataProtectionPolicy: maybe(text(300)),
   }),
   tags: fc
     .dictionary(text(20), text(20), { maxKeys: 50 })
@@ -89,7 +91,12 @@ export const topic: fc.Arbitrary<Topic> = fc.record({
   revision: u64,
 });
 
-export const topicCount: fc.Arbitrary<TopicCount> = fc.record({ standard: u64, fifo: u64 });
+export const topicCount: fc.Arbitrary<TopicCount> = fc.record({
+  standard: u64,
+  fifo: u64,
+  filters: u64,
+  pending: u64,
+});
 
 export const topicCounters: fc.Arbitrary<TopicCounters> = fc.record({
   nextSequence: place,
@@ -154,6 +161,10 @@ export const subscription: fc.Arbitrary<Subscription> = fc.record({
     fc.record({ kind: fc.constant("lane" as const), since: place }),
     fc.record({ kind: fc.constant("own" as const), cursor: place }),
     fc.record({ kind: fc.constantFrom("apart" as const, "pending" as const) }),
+    fc.record({
+      kind: fc.constant("replaying" as const),
+      live: maybe(place.filter((live) => live > 0)),
+    }),
   ),
   since: place,
   owner: text(60),

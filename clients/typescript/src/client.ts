@@ -6,6 +6,7 @@ import type { Consistency } from "./consistency.js";
 import { parseEndpoints } from "./endpoint.js";
 import { endpointFromEnvironment } from "./environment.js";
 import { closedError } from "./errors.js";
+import { type FilterTest, type FilterVerdict, testFilter } from "./filter-test.js";
 import { cancelMove } from "./move-tasks.js";
 import { pages } from "./pages.js";
 import { Queue } from "./queue.js";
@@ -172,7 +173,7 @@ export class ForebayClient implements AsyncDisposable {
 
   /** The topic of this name. Asks the server nothing. */
   topic(name: string): Topic {
-    return new Topic(name, this.#connection);
+    return new Topic(name, this.#context);
   }
 
   /**
@@ -197,9 +198,18 @@ export class ForebayClient implements AsyncDisposable {
     return listTopics(this.#connection, prefix, options);
   }
 
+  /**
+   * Says whether a filter takes a message, and why. Nothing is published.
+   *
+   * @throws ForebayError FILTER_INVALID, FILTER_TOO_COMPLEX, FILTER_TOO_MANY_KEYS, FILTER_NUMBER_RANGE.
+   */
+  testFilter(test: FilterTest, options: CallOptions = {}): Promise<FilterVerdict> {
+    return testFilter(this.#connection, test, options);
+  }
+
   /** The subscription of this id. Asks the server nothing. */
   subscription(id: string): Subscription {
-    return new Subscription(id, this.#connection);
+    return new Subscription(id, this.#context);
   }
 
   /** The subscriptions of all topics, oldest first, over all pages until the loop is left. */

@@ -9,6 +9,7 @@
 
 import {
   type ClientDuplexStream,
+  type ClientReadableStream,
   Metadata,
   type ServiceError,
   status as StatusCode,
@@ -147,6 +148,25 @@ export class Connection {
       this.#metadata({}),
     );
     // A node that passes a stream on says at once who leads: the next one goes there.
+    stream.on("metadata", (metadata) => this.#heed(endpoint, metadata));
+    stream.on("status", (status) => this.#heedEnd(endpoint, status));
+    return stream;
+  }
+
+  /** Opens a stream of answers to one request. It has no deadline either. */
+  serverStream<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+  ): ClientReadableStream<Response> {
+    if (this.#isClosed) throw closedError("client");
+    const endpoint = this.#routes.leader;
+    const stream = this.#channel(endpoint).makeServerStreamRequest<Request, Response>(
+      pathOf(method),
+      (message) => bufferOf(method.requestType.encode(message).finish()),
+      (bytes) => method.responseType.decode(bytes),
+      request,
+      this.#metadata({}),
+    );
     stream.on("metadata", (metadata) => this.#heed(endpoint, metadata));
     stream.on("status", (status) => this.#heedEnd(endpoint, status));
     return stream;

@@ -22,6 +22,7 @@ export type { Acks, CallOptions, RetryOptions } from "./connection.js";
 export type { Consistency } from "./consistency.js";
 export type { ConsumedMessage, GiveBackOptions } from "./consumed-message.js";
 export type { ConsumeOptions, Consumer } from "./consumer.js";
+export type { DeliveryAttempt, DeliveryReport, DeliveryState } from "./delivery-reports.js";
 export {
   ConnectionError,
   DeadlineError,
@@ -30,6 +31,7 @@ export {
   ForebayError,
   type QuotaViolation,
 } from "./errors.js";
+export type { FilterKeyVerdict, FilterTest, FilterVerdict } from "./filter-test.js";
 export type {
   MessageDescription,
   MessageEvent,
@@ -91,6 +93,14 @@ export type {
 export type { FairnessCounters, QueueCounters } from "./queue-counters.js";
 export type { RejectOptions, RejectOutcome } from "./rejection.js";
 export type {
+  ReplayDescription,
+  ReplayOptions,
+  ReplayPoint,
+  ReplaySpeed,
+  ReplayState,
+  SnapshotDescription,
+} from "./replays.js";
+export type {
   ListSchedulesOptions,
   MissedRuns,
   Schedule,
@@ -100,18 +110,30 @@ export type {
   Schedules,
   ScheduleTiming,
 } from "./schedules.js";
+export type { StreamConsumer, StreamOptions } from "./stream-consumer.js";
+export type { StreamMessage } from "./stream-message.js";
+export type {
+  BackoffFunction,
+  DeliveryPolicy,
+  FilterPolicyScope,
+  FunctionSettings,
+  StreamSettings,
+  SubscriptionSettings,
+  SubscriptionTarget,
+  TargetTls,
+  WebhookSettings,
+} from "./subscription-settings.js";
+export type { GapCause, TailItem, TailOptions } from "./tail.js";
 export {
   type BatchPublish,
   type CreateTopicOptions,
   type FifoThroughputScope,
-  type FilterPolicyScope,
   type PublishBatchResult,
   type PublishOptions,
   type PublishResult,
   Subscription,
   type SubscriptionCounters,
   type SubscriptionDescription,
-  type SubscriptionSettings,
   type SubscriptionState,
   type TargetKind,
   Topic,
@@ -119,4 +141,5 @@ export {
   type TopicDescription,
   type TopicSettings,
 } from "./topic.js";
+export type { TopicMessage } from "./topic-message.js";
 export type { Handler, HandlerContext, Worker, WorkerOptions } from "./worker.js";

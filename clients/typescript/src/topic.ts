@@ -1,8 +1,7 @@
-// Topics: what is published to one reaches every queue that is subscribed to it. A Topic is a handle by its name, as a Queue is.
+// Topics: what is published to one reaches all that is subscribed to it. A Topic is a handle by its name, as a Queue is.
 
 import { MessageStructure, type PublishFailure } from "../gen/forebay/topic/v1/message.js";
 import {
-  FilterPolicyScope as FilterScopes,
   TargetKind as Kinds,
   FifoThroughputScope as Scopes,
   SignatureVersion,
@@ -16,11 +15,39 @@ import { TopicServiceDefinition } from "../gen/forebay/topic/v1/topic_service.js
 import { type AttributesInput, attributesToWire } from "./attributes.js";
 import { type Choice, choiceOf } from "./choices.js";
 import type { CallOptions, Connection } from "./connection.js";
+import {
+  type DeliveryAttempt,
+  type DeliveryReport,
+  explainDelivery,
+  listAttempts,
+} from "./delivery-reports.js";
 import { dateOf, durationOf, millisecondsOf } from "./durations.js";
 import { type Body, bodyToWire } from "./outgoing.js";
 import { pages } from "./pages.js";
-import type { RequestIdOption } from "./queue-calls.js";
+import type { QueueContext, RequestIdOption } from "./queue-calls.js";
 import { newRequestId } from "./random.js";
+import {
+  createSnapshot,
+  deleteSnapshot,
+  getReplay,
+  listReplays,
+  listSnapshots,
+  type ReplayDescription,
+  type ReplayOptions,
+  type SnapshotDescription,
+  startReplay,
+  stopReplay,
+} from "./replays.js";
+import { StreamConsumer, type StreamOptions } from "./stream-consumer.js";
+import {
+  maskOf,
+  type SubscriptionSettings,
+  type SubscriptionTarget,
+  settingsOf,
+  settingsToWire,
+  targetToWire,
+} from "./subscription-settings.js";
+import { type TailItem, type TailOptions, tail } from "./tail.js";
 
 const { methods } = TopicServiceDefinition;
 
@@ -39,6 +66,8 @@ export interface TopicSettings {
   readonly contentBasedDeduplication?: boolean | undefined;
   /** FIFO. Default: TOPIC. */
   readonly fifoThroughputScope?: FifoThroughputScope | undefined;
+  /** How long what is published stays for replays, in milliseconds. Range: one to 365 days; 0, the default: it does not. */
+  readonly archiveRetentionMs?: number | undefined;
 }
 
 export interface CreateTopicOptions extends CallOptions, RequestIdOption {
@@ -61,6 +90,8 @@ export interface TopicDescription {
   readonly createTime: Date | undefined;
   /** Changes with every change of settings, tags or policy. */
   readonly etag: string;
+  /** The earliest publish that a replay can begin at; undefined without an archive. */
+  readonly beginningArchiveTime: Date | undefined;
   /** Undefined in lists. */
   readonly counters: TopicCounters | undefined;
 }
@@ -74,6 +105,9 @@ export interface TopicCounters {
   readonly publishedCount: number;
   /** Messages not yet handed on to every subscription. */
   readonly pendingCount: number;
+  /** Messages in the archive, and their bytes. */
+  readonly archivedCount: number;
+  readonly archivedBytes: number;
 }
 
 /** What can be said about a message beside its body. */
@@ -120,23 +154,6 @@ export interface PublishBatchResult {
   readonly failed: readonly PublishFailure[];
 }
 
-/** What a filter looks at: the MESSAGE_ATTRIBUTES, or the MESSAGE_BODY, a JSON object. */
-export type FilterPolicyScope = Choice<typeof FilterScopes>;
-
-/** The settings of a subscription. What is left out gets its default, or stays as it is. */
-export interface SubscriptionSettings {
-  /** Whether the message alone is delivered, without the envelope. Default: false. */
-  readonly rawMessageDelivery?: boolean | undefined;
-  /** The queue for messages that cannot be delivered, of the topic's namespace; empty text: none, the default. */
-  readonly deadLetterQueue?: string | undefined;
-  /** Whether deliveries wait. Default: false. */
-  readonly paused?: boolean | undefined;
-  /** Which messages are for it, a JSON document as Amazon SNS's; empty text: all, the default. Acts on the next publish. */
-  readonly filterPolicy?: string | undefined;
-  /** Default: MESSAGE_ATTRIBUTES. */
-  readonly filterPolicyScope?: FilterPolicyScope | undefined;
-}
-
 /** The life of a subscription. */
 export type SubscriptionState = Choice<typeof States>;
 /** The kind of what is subscribed. */
@@ -148,7 +165,7 @@ export interface SubscriptionDescription {
   readonly subscription: string;
   readonly topic: string;
   readonly kind: TargetKind | undefined;
-  /** Of a queue its name. */
+  /** The queue's name, the URL or the stream's name. */
   readonly endpoint: string;
   readonly state: SubscriptionState | undefined;
   readonly createTime: Date | undefined;
@@ -175,10 +192,12 @@ export class Topic {
   /** Its name: `orders`, or `billing/orders` in another namespace. */
   readonly name: string;
   readonly #connection: Connection;
+  readonly #context: QueueContext;
 
-  constructor(name: string, connection: Connection) {
+  constructor(name: string, context: QueueContext) {
     this.name = name;
-    this.#connection = connection;
+    this.#connection = context.connection;
+    this.#context = context;
   }
 
   /**
@@ -186,7 +205,7 @@ export class Topic {
    *
    * @throws ForebayError TOPIC_NOT_FOUND, EMPTY_MESSAGE, INVALID_MESSAGE_CONTENTS, MESSAGE_TOO_LONG, INVALID_SUBJECT,
    * STRUCTURE_NOT_JSON, STRUCTURE_NO_DEFAULT, INVALID_ATTRIBUTE_NAME, INVALID_ATTRIBUTE_TYPE, INVALID_ATTRIBUTE_VALUE,
-   * GROUP_ID_REQUIRED, DEDUP_ID_REQUIRED, DEDUP_ID_NOT_ALLOWED, STORAGE_FULL, REQUEST_ID_REUSED.
+   * GROUP_ID_REQUIRED, DEDUP_ID_REQUIRED, DEDUP_ID_NOT_ALLOWED, DATA_PROTECTION_DENIED, STORAGE_FULL, REQUEST_ID_REUSED.
    */
   async publish(
     body: Body,
@@ -237,30 +256,65 @@ export class Topic {
     return topicOf(topic);
   }
 
-  /** Deletes the topic with its subscriptions; returns whether there was one. @throws ForebayError ETAG_MISMATCH. */
+  /**
+   * Deletes the topic with its subscriptions; returns whether there was one. One with an archive is deleted only with `force`.
+   *
+   * @throws ForebayError ARCHIVE_ACTIVE, ETAG_MISMATCH.
+   */
   async remove(
-    options: CallOptions & { readonly etag?: string | undefined } = {},
+    options: CallOptions & {
+      readonly etag?: string | undefined;
+      readonly force?: boolean | undefined;
+    } = {},
   ): Promise<boolean> {
-    const request = { topic: this.name, force: false, drain: false, etag: options.etag ?? "" };
+    const { etag = "", force = false } = options;
+    const request = { topic: this.name, force, drain: false, etag };
     return (await this.#connection.unary(methods.deleteTopic, request, options)).existed;
   }
 
   /**
-   * Subscribes a queue of the topic's namespace: it gets what is published from now on. Subscribing it again is the same
-   * subscription, `created` being false.
+   * Sets how long what is published stays for replays: one to 365 days, in milliseconds. 0 ends the archive and deletes what is
+   * in it, which needs `confirmDeletion`; a shorter span deletes what is too old.
+   *
+   * @throws ForebayError TOPIC_NOT_FOUND, ARCHIVE_ACTIVE.
+   */
+  async keepArchive(
+    retentionMs: number,
+    options: CallOptions & { readonly confirmDeletion?: boolean | undefined } = {},
+  ): Promise<TopicDescription> {
+    const request = {
+      topic: this.name,
+      settings: { ...unset, archiveRetention: durationOf(retentionMs) },
+      updateMask: ["archive_retention"],
+      etag: "",
+      confirmArchiveDeletion: options.confirmDeletion ?? false,
+    };
+    const { topic } = await this.#connection.unary(methods.updateTopic, request, options);
+    return topicOf(topic);
+  }
+
+  /** Replays of its subscriptions, the last one of each, until the loop is left. @throws ForebayError TOPIC_NOT_FOUND. */
+  replays(options: CallOptions = {}): AsyncGenerator<ReplayDescription, void, undefined> {
+    return listReplays(this.#connection, this.name, options);
+  }
+
+  /**
+   * Subscribes a target, a queue by its name: it gets what is published from now on. A webhook is asked first whether it wants
+   * to, and is pending until it confirms. Subscribing the same again is the same subscription, `created` being false; a webhook
+   * that is pending is asked again.
    *
    * @throws ForebayError TOPIC_NOT_FOUND, QUEUE_NOT_FOUND, SUBSCRIPTION_EXISTS_DIFFERENT_ATTRIBUTES,
-   * FIFO_QUEUE_ON_STANDARD_TOPIC, FILTER_INVALID, FILTER_TOO_COMPLEX, FILTER_TOO_MANY_KEYS, FILTER_NUMBER_RANGE, DLQ_NOT_FOUND,
-   * DLQ_TYPE_MISMATCH, SUBSCRIPTION_LIMIT.
+   * FIFO_QUEUE_ON_STANDARD_TOPIC, TARGET_NOT_ALLOWED_ON_FIFO, ENDPOINT_NOT_ALLOWED, PUBLIC_URL_UNSET, FILTER_INVALID,
+   * FILTER_TOO_COMPLEX, FILTER_TOO_MANY_KEYS, FILTER_NUMBER_RANGE, RETRY_WINDOW_TOO_LONG, DLQ_NOT_FOUND, DLQ_TYPE_MISMATCH,
+   * SUBSCRIPTION_LIMIT.
    */
   async subscribe(
-    queue: string,
+    target: SubscriptionTarget | string,
     options: CallOptions & RequestIdOption & { readonly settings?: SubscriptionSettings } = {},
   ): Promise<{ readonly subscription: SubscriptionDescription; readonly created: boolean }> {
     const request = {
       topic: this.name,
-      kind: Kinds.QUEUE,
-      endpoint: queue,
+      ...targetToWire(target),
       settings: settingsToWire(options.settings ?? {}),
       requestId: options.requestId ?? newRequestId(),
     };
@@ -271,11 +325,62 @@ export class Topic {
     };
   }
 
+  /**
+   * Confirms a subscription by the token its target was sent; again is the same.
+   *
+   * @throws ForebayError TOPIC_NOT_FOUND, INVALID_TOKEN.
+   */
+  async confirm(token: string, options: CallOptions = {}): Promise<SubscriptionDescription> {
+    const request = { topic: this.name, token, authenticateOnUnsubscribe: false };
+    const response = await this.#connection.unary(methods.confirmSubscription, request, options);
+    return subscriptionOf(response.subscription);
+  }
+
+  /**
+   * Sets what is looked for in messages and what is done about it, a JSON document as Amazon SNS has it; empty text removes it.
+   *
+   * @throws ForebayError TOPIC_NOT_FOUND, INVALID_POLICY.
+   */
+  async protect(dataProtectionPolicy: string, options: CallOptions = {}): Promise<void> {
+    const request = { topic: this.name, dataProtectionPolicy };
+    await this.#connection.unary(methods.putDataProtectionPolicy, request, options);
+  }
+
+  /** The data protection policy as it was set; empty text without one. @throws ForebayError TOPIC_NOT_FOUND. */
+  async protection(options: CallOptions = {}): Promise<string> {
+    const request = { topic: this.name };
+    const { getDataProtectionPolicy } = methods;
+    const response = await this.#connection.unary(getDataProtectionPolicy, request, options);
+    return response.dataProtectionPolicy;
+  }
+
+  /**
+   * What is published, as it is published, until the loop is left: live, with nothing stored for it. A broken connection is
+   * opened again behind what was shown last, and what is skipped is shown as a gap.
+   *
+   * @throws ForebayError TOPIC_NOT_FOUND, FILTER_INVALID, INVALID_PARAMETER, TAIL_LIMIT.
+   */
+  tail(options: TailOptions = {}): AsyncGenerator<TailItem, void, undefined> {
+    return tail(this.name, this.#context, options);
+  }
+
   /** Its subscriptions, oldest first, over all pages until the loop is left. @throws ForebayError TOPIC_NOT_FOUND. */
   subscriptions(
     options: CallOptions = {},
   ): AsyncGenerator<SubscriptionDescription, void, undefined> {
     return listSubscriptions(this.#connection, this.name, options);
+  }
+
+  /**
+   * Says for every subscription what became of a message, over all pages until the loop is left.
+   *
+   * @throws ForebayError TOPIC_NOT_FOUND, MESSAGE_NOT_FOUND.
+   */
+  explain(
+    messageId: string,
+    options: CallOptions = {},
+  ): AsyncGenerator<DeliveryReport, void, undefined> {
+    return explainDelivery(this.#connection, this.name, messageId, options);
   }
 }
 
@@ -290,14 +395,13 @@ export async function createTopic(
     topic: name,
     type: TopicType.UNSPECIFIED,
     settings: {
+      ...unset,
       displayName: settings.displayName,
       maximumMessageBytes: settings.maximumMessageBytes,
       policy: settings.policy,
-      signatureVersion: SignatureVersion.UNSPECIFIED,
-      tracing: TracingMode.UNSPECIFIED,
-      deliveryLogging: [],
       contentBasedDeduplication: settings.contentBasedDeduplication,
       fifoThroughputScope: Scopes[settings.fifoThroughputScope ?? "UNSPECIFIED"],
+      archiveRetention: durationOf(settings.archiveRetentionMs),
     },
     tags: new Map(Object.entries(tags)),
     dataProtectionPolicy: "",
@@ -341,10 +445,24 @@ export class Subscription {
   /** A UUID. */
   readonly id: string;
   readonly #connection: Connection;
+  readonly #context: QueueContext;
 
-  constructor(id: string, connection: Connection) {
+  constructor(id: string, context: QueueContext) {
     this.id = id;
-    this.#connection = connection;
+    this.#connection = context.connection;
+    this.#context = context;
+  }
+
+  /**
+   * Attempts to deliver, newest first, over all pages until the loop is left: failures of the last 24 hours, and successes as the
+   * topic samples them.
+   *
+   * @throws ForebayError SUBSCRIPTION_NOT_FOUND.
+   */
+  attempts(
+    options: CallOptions & { readonly messageId?: string | undefined } = {},
+  ): AsyncGenerator<DeliveryAttempt, void, undefined> {
+    return listAttempts(this.#connection, this.id, options.messageId ?? "", options);
   }
 
   /** The subscription with its settings and exact counters. @throws ForebayError SUBSCRIPTION_NOT_FOUND. */
@@ -374,6 +492,74 @@ export class Subscription {
     return subscriptionOf(response.subscription);
   }
 
+  /**
+   * The token that the target of a pending subscription was sent: for tests.
+   *
+   * @throws ForebayError SUBSCRIPTION_NOT_FOUND, SUBSCRIPTION_NOT_PENDING.
+   */
+  async pendingToken(options: CallOptions = {}): Promise<string> {
+    const request = { subscription: this.id };
+    return (await this.#connection.unary(methods.getPendingToken, request, options)).token;
+  }
+
+  /**
+   * The messages of a subscription of kind STREAM, as they come, shared with other consumers of it. Each is this consumer's until
+   * it is acked, nacked, rejected or its deadline passes; what is held when the loop is left goes to others.
+   */
+  consume(options: StreamOptions = {}): StreamConsumer {
+    return new StreamConsumer(this.id, this.#context, options);
+  }
+
+  /**
+   * Delivers archived messages to it once more, marked as replayed and by the filter it has now; without an end it goes over into
+   * what is published. One that is under way is replaced, and a paused subscription is resumed.
+   *
+   * @throws ForebayError SUBSCRIPTION_NOT_FOUND, SUBSCRIPTION_PENDING, NO_ARCHIVE, REPLAY_RANGE, REPLAY_LIMIT,
+   * SNAPSHOT_NOT_FOUND.
+   */
+  startReplay(options: ReplayOptions): Promise<ReplayDescription> {
+    return startReplay(this.#connection, this.id, options);
+  }
+
+  /**
+   * Ends the replay under way, undefined being answered without one. It goes on with what is published from now on, or where the
+   * replay was.
+   *
+   * @throws ForebayError SUBSCRIPTION_NOT_FOUND.
+   */
+  stopReplay(
+    options: CallOptions & { readonly resumeFrom?: "now" | "position" | undefined } = {},
+  ): Promise<ReplayDescription | undefined> {
+    return stopReplay(this.#connection, this.id, options);
+  }
+
+  /** The replay under way or ended last. @throws ForebayError SUBSCRIPTION_NOT_FOUND, REPLAY_NOT_FOUND. */
+  replay(options: CallOptions = {}): Promise<ReplayDescription> {
+    return getReplay(this.#connection, this.id, options);
+  }
+
+  /**
+   * Gives the place where it is a name, for as long as the archive keeps messages or for so many milliseconds.
+   *
+   * @throws ForebayError SUBSCRIPTION_NOT_FOUND, NO_ARCHIVE, SNAPSHOT_EXISTS, SNAPSHOT_LIMIT.
+   */
+  createSnapshot(
+    name: string,
+    options: CallOptions & RequestIdOption & { readonly timeToLiveMs?: number | undefined } = {},
+  ): Promise<SnapshotDescription> {
+    return createSnapshot(this.#connection, { subscription: this.id, name }, options);
+  }
+
+  /** Returns whether there was one. @throws ForebayError SUBSCRIPTION_NOT_FOUND. */
+  removeSnapshot(name: string, options: CallOptions = {}): Promise<boolean> {
+    return deleteSnapshot(this.#connection, { subscription: this.id, name }, options);
+  }
+
+  /** In name order, until the loop is left. @throws ForebayError SUBSCRIPTION_NOT_FOUND. */
+  snapshots(options: CallOptions = {}): AsyncGenerator<SnapshotDescription, void, undefined> {
+    return listSnapshots(this.#connection, this.id, options);
+  }
+
   /** Ends it; what waits for it is dropped. Returns whether there was one. */
   async remove(options: CallOptions = {}): Promise<boolean> {
     const request = { subscription: this.id };
@@ -381,26 +567,13 @@ export class Subscription {
   }
 }
 
-const settingPaths = {
-  rawMessageDelivery: "raw_message_delivery",
-  deadLetterQueue: "dead_letter_queue",
-  paused: "paused",
-  filterPolicy: "filter_policy",
-  filterPolicyScope: "filter_policy_scope",
-} as const satisfies Record<keyof SubscriptionSettings, string>;
-
-const maskOf = (settings: SubscriptionSettings): string[] =>
-  (Object.keys(settingPaths) as (keyof SubscriptionSettings)[])
-    .filter((name) => settings[name] !== undefined)
-    .map((name) => settingPaths[name]);
-
-const settingsToWire = (settings: SubscriptionSettings) => ({
-  rawMessageDelivery: settings.rawMessageDelivery,
-  deadLetterQueue: settings.deadLetterQueue,
-  paused: settings.paused,
-  filterPolicy: settings.filterPolicy,
-  filterPolicyScope: FilterScopes[settings.filterPolicyScope ?? "UNSPECIFIED"],
-});
+/** Settings of which none is given. */
+const unset = {
+  signatureVersion: SignatureVersion.UNSPECIFIED,
+  tracing: TracingMode.UNSPECIFIED,
+  deliveryLogging: [],
+  fifoThroughputScope: Scopes.UNSPECIFIED,
+};
 
 function published(body: Body, options: PublishOptions) {
   return {
@@ -433,15 +606,19 @@ function topicOf(wire: WireTopic | undefined): TopicDescription {
       policy: settings?.policy,
       contentBasedDeduplication: settings?.contentBasedDeduplication,
       fifoThroughputScope: choiceOf(Scopes, settings?.fifoThroughputScope),
+      archiveRetentionMs: millisecondsOf(settings?.archiveRetention),
     },
     owner: wire?.owner ?? "",
     createTime: dateOf(wire?.createTime),
     etag: wire?.etag ?? "",
+    beginningArchiveTime: dateOf(wire?.beginningArchiveTime),
     counters: counters && {
       subscriptionCount: Number(counters.subscriptionsConfirmed),
       endedSubscriptionCount: Number(counters.subscriptionsDeleted),
       publishedCount: Number(counters.published),
       pendingCount: Number(counters.fanOutPending),
+      archivedCount: Number(counters.archived),
+      archivedBytes: Number(counters.archivedBytes),
     },
   };
 }
@@ -456,13 +633,7 @@ function subscriptionOf(wire: WireSubscription | undefined): SubscriptionDescrip
     state: choiceOf(States, wire?.state),
     createTime: dateOf(wire?.createTime),
     etag: wire?.etag ?? "",
-    settings: settings && {
-      rawMessageDelivery: settings.rawMessageDelivery,
-      deadLetterQueue: settings.deadLetterQueue,
-      paused: settings.paused,
-      filterPolicy: settings.filterPolicy,
-      filterPolicyScope: choiceOf(FilterScopes, settings.filterPolicyScope),
-    },
+    settings: settings && settingsOf(settings),
     counters: counters && {
       backlogCount: Number(counters.backlog),
       oldestPendingAgeMs: millisecondsOf(counters.oldestPendingAge),

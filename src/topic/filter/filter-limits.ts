@@ -22,5 +22,12 @@ export const filterLimits: FilterLimits = {
   wildcardPointsMax: 100,
 };
 
+/**
+ * Values of a body, or of the lists among a message's attributes, that filters look at; ours. Objects and arrays count too, and
+ * pieces of names between dots. A megabyte of brackets or of names would take the one thread that decides half a second; so many
+ * take some hundredths. With more, a body is as one that is no JSON, and an attribute as one that is not what its type says.
+ */
+export const judgedValuesMax = 20_000;
+
 /** The most keys a setting may allow: twice as many are one set of bits where arrays are judged. */
 export const filterKeysCeiling = 15;

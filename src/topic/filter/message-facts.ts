@@ -4,6 +4,8 @@
 import { isUtf8 } from "node:buffer";
 import type { MessageAttribute } from "../../queue/model.js";
 import type { FilterScope } from "../limits.js";
+import { valuesIn } from "./count-values.js";
+import { judgedValuesMax } from "./filter-limits.js";
 import { numberOf } from "./numbers.js";
 import { Leaf, PathTree, treeOf } from "./path-tree.js";
 
@@ -41,7 +43,8 @@ export class MessageFacts {
 }
 
 function bodyTree(body: Buffer | undefined): PathTree | undefined {
-  const value = body === undefined || !isUtf8(body) ? undefined : parsedJson(body.toString("utf8"));
+  if (body === undefined || valuesIn(body) > judgedValuesMax || !isUtf8(body)) return undefined;
+  const value = parsedJson(body.toString("utf8"));
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   return isObject ? treeOf(value) : undefined;
 }
@@ -59,8 +62,11 @@ function parsedJson(text: string): unknown {
 function attributeFacts(attributes: readonly MessageAttribute[]): ScopeFacts {
   const tree = new PathTree();
   const unreadable = new Set<string>();
+  let counted = 0;
   for (const attribute of attributes) {
-    const values = valuesOf(attribute);
+    // Of a list the brackets tell how long it is.
+    if (arrayTypes.has(attribute.dataType)) counted += valuesIn(attribute.value);
+    const values = counted > judgedValuesMax ? undefined : valuesOf(attribute);
     if (values === undefined) unreadable.add(attribute.name);
     else {
       for (const value of values) {

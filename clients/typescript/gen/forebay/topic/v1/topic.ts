@@ -456,9 +456,9 @@ export function backoffFunctionToJSON(object: BackoffFunction): string {
 export const AfterReplay = {
   /** UNSPECIFIED - Not set: RESUME. */
   UNSPECIFIED: 0,
-  /** RESUME - Goes on with what was published since the end, then with what is published. */
+  /** RESUME - Goes on with what it missed: what was published since the end and was not delivered to it before, then what is published. */
   RESUME: 1,
-  /** PAUSE - Waits, as in SNS; what was published since the end stays for it until it is resumed. */
+  /** PAUSE - Waits, as in SNS; what RESUME would go on with stays for it until it is resumed, or a replay is started. */
   PAUSE: 2,
 } as const;
 
@@ -936,7 +936,7 @@ export interface ReplayPoint {
     /** The first message published at or after this time. */
     { $case: "time"; value: Timestamp }
     | //
-    /** The message of this number, as `sequence_number` of a publish or a tail has it. */
+    /** The message of this number, as `sequence_number` of a publish or a tail has it. A replay ends before it. */
     { $case: "sequenceNumber"; value: string }
     | //
     /** The first message the archive has. */
@@ -1008,7 +1008,13 @@ export interface Replay {
     | Timestamp
     | undefined;
   /** When it ended; unset before. */
-  endTime?: Timestamp | undefined;
+  endTime?:
+    | Timestamp
+    | undefined;
+  /** Messages that the target did not take for good, or whose time to live was over. */
+  failed: bigint;
+  /** About when it will end; unset when it has ended, or nothing can be said yet. */
+  estimatedEndTime?: Timestamp | undefined;
 }
 
 /** A named place in the topic's archive. */
@@ -3903,6 +3909,8 @@ function createBaseReplay(): Replay {
     failure: "",
     startTime: undefined,
     endTime: undefined,
+    failed: 0n,
+    estimatedEndTime: undefined,
   };
 }
 
@@ -3958,6 +3966,15 @@ export const Replay: MessageFns<Replay> = {
     }
     if (message.endTime !== undefined) {
       Timestamp.encode(message.endTime, writer.uint32(114).fork()).join();
+    }
+    if (message.failed !== 0n) {
+      if (BigInt.asIntN(64, message.failed) !== message.failed) {
+        throw new globalThis.Error("value provided for field message.failed of type int64 too large");
+      }
+      writer.uint32(120).int64(message.failed);
+    }
+    if (message.estimatedEndTime !== undefined) {
+      Timestamp.encode(message.estimatedEndTime, writer.uint32(130).fork()).join();
     }
     return writer;
   },
@@ -4087,6 +4104,22 @@ export const Replay: MessageFns<Replay> = {
             message.endTime = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.failed = reader.int64() as bigint;
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.estimatedEndTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4126,6 +4159,12 @@ export const Replay: MessageFns<Replay> = {
         ? fromJsonTimestamp(object.endTime)
         : isSet(object.end_time)
         ? fromJsonTimestamp(object.end_time)
+        : undefined,
+      failed: isSet(object.failed) ? BigInt(object.failed) : 0n,
+      estimatedEndTime: isSet(object.estimatedEndTime)
+        ? fromJsonTimestamp(object.estimatedEndTime)
+        : isSet(object.estimated_end_time)
+        ? fromJsonTimestamp(object.estimated_end_time)
         : undefined,
     };
   },
@@ -4174,6 +4213,12 @@ export const Replay: MessageFns<Replay> = {
     if (message.endTime !== undefined) {
       obj.endTime = fromTimestamp(message.endTime).toISOString();
     }
+    if (message.failed !== 0n) {
+      obj.failed = message.failed.toString();
+    }
+    if (message.estimatedEndTime !== undefined) {
+      obj.estimatedEndTime = fromTimestamp(message.estimatedEndTime).toISOString();
+    }
     return obj;
   },
 
@@ -4205,6 +4250,10 @@ export const Replay: MessageFns<Replay> = {
       : undefined;
     message.endTime = (object.endTime !== undefined && object.endTime !== null)
       ? Timestamp.fromPartial(object.endTime)
+      : undefined;
+    message.failed = (object.failed !== undefined && object.failed !== null) ? BigInt(object.failed) : 0n;
+    message.estimatedEndTime = (object.estimatedEndTime !== undefined && object.estimatedEndTime !== null)
+      ? Timestamp.fromPartial(object.estimatedEndTime)
       : undefined;
     return message;
   },

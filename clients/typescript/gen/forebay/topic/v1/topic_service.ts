@@ -1333,7 +1333,10 @@ export interface ExplainDeliveryRequest {
 
 /** A page of what became of it. */
 export interface ExplainDeliveryResponse {
-  /** One for each subscription. */
+  /**
+   * One for each subscription. When the topic does not have the message any more, one for each that still has it waiting, or of
+   * whose attempts (see ListDeliveryAttempts) it is one; a page may then be empty and not the last.
+   */
   deliveries: SubscriptionDelivery[];
   /** For the next page; empty after the last one, and only then. */
   nextPageToken: string;
@@ -1347,7 +1350,7 @@ export interface SubscriptionDelivery {
   state: DeliveryState;
   /** How often it was tried. */
   attempts: number;
-  /** The error of the last attempt, in words. */
+  /** The error of the last attempt, in words; of a message that the filter keeps back, why it does. */
   lastError: string;
   /** When it is tried next; unset when it is not. */
   nextAttemptTime?: Timestamp | undefined;
@@ -11597,8 +11600,26 @@ export const TopicServiceDefinition = {
       options: { idempotencyLevel: "IDEMPOTENT" },
     },
     /**
-     * Sets or, with empty text, removes what is looked for in messages and what is done about it. Durable on return. Errors:
-     *   INVALID_ARGUMENT / INVALID_POLICY: it cannot be read; the description says where.
+     * Sets or, with empty text, removes what is looked for in messages and what is done about it. Acts on the next publish, and
+     * what it denies outbound on the next attempt to deliver. Durable on return; idempotent.
+     *
+     * The document is that of Amazon SNS: `Name`, `Version` ("2021-06-01"), and `Statement`s of `DataDirection` ("Inbound" or
+     * "Outbound"), `Principal` (who publishes, or whose subscription it is: "*", namespaces, callers), `DataIdentifier` and one
+     * `Operation`. Identifiers: EmailAddress, PhoneNumber (with a country code, or American in its three parts), CreditCardNumber
+     * (with its check digit), Iban (with its check digits), IpAddress (IPv4 and IPv6), Ssn-US, PrivateKey (PEM, OpenPGP, PuTTY),
+     * AwsSecretKey, by these names or SNS's ARNs; and up to 10 of the user's own, `Configuration.CustomDataIdentifier` with `Name`
+     * and `Regex` (at most 200 characters; no look-around, back references and lazy quantifiers; anchors at the ends only).
+     * Operations, in the order they are done:
+     *   Audit: inbound, one at most. `SampleRate` 0 to 99 of a hundred messages; `FindingsDestination` and
+     *     `NoFindingsDestination` are `{"Log": {}}`, a line of the server's log with the names of what was found and how often.
+     *   Deidentify: inbound. `MaskConfig` puts `MaskWithCharacter`, one of ASCII but `"` and `\`, in the place of every character;
+     *     `RedactConfig` takes them away, and where nothing is left stands `-`.
+     *   Deny: inbound the publish fails, judged by what de-identifying left; outbound the delivery is given up at once, as with
+     *     status 403, and goes to the dead-letter queue. Tails do not show it.
+     * Looked into are the message, its subject and the values of its attributes, not names and ids; of bytes that are no UTF-8
+     * each by itself. A Number attribute in which something is hidden becomes a String. Filters, tails, archives and everybody
+     * else get what is left; FIFO topics deduplicate by the message as it was published. Errors:
+     *   INVALID_ARGUMENT / INVALID_POLICY: it cannot be used; every place is named.
      */
     putDataProtectionPolicy: {
       name: "PutDataProtectionPolicy",
@@ -11793,10 +11814,13 @@ export const TopicServiceDefinition = {
     },
     /**
      * Delivers archived messages to a subscription, in their order and through its filter; without an end it goes over into
-     * what is published, without a gap. One that is under way is replaced. Durable: it goes on after a restart. Errors:
+     * what is published, without a gap. What is published meanwhile waits for its end; what waited from before its beginning is
+     * passed over. One that is under way is replaced, and a paused subscription is resumed. Durable: it goes on after a restart.
+     * Errors:
      *   FAILED_PRECONDITION / NO_ARCHIVE: the topic has none.
      *   FAILED_PRECONDITION / SUBSCRIPTION_PENDING: the subscription is not confirmed.
      *   INVALID_ARGUMENT / REPLAY_RANGE: it begins before the archive (without `clamp`), in the future, or not before its end.
+     *   NOT_FOUND / SNAPSHOT_NOT_FOUND: the subscription has no snapshot of this name.
      *   RESOURCE_EXHAUSTED / REPLAY_LIMIT: 10 are under way for this topic.
      */
     startReplay: {
@@ -11924,7 +11948,8 @@ export const TopicServiceDefinition = {
     },
     /**
      * Says for every subscription of a topic what became of a message, or would become of it. Errors:
-     *   NOT_FOUND / MESSAGE_NOT_FOUND: it was not published here, or it is delivered everywhere and not archived.
+     *   NOT_FOUND / MESSAGE_NOT_FOUND: it was not published here, or it is delivered everywhere and not archived, and no attempt
+     *   of the last 24 hours is recorded.
      *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this list.
      */
     explainDelivery: {
@@ -12078,8 +12103,26 @@ export const TopicServiceService = {
     responseDeserialize: (value: Buffer): RemovePermissionResponse => RemovePermissionResponse.decode(value),
   },
   /**
-   * Sets or, with empty text, removes what is looked for in messages and what is done about it. Durable on return. Errors:
-   *   INVALID_ARGUMENT / INVALID_POLICY: it cannot be read; the description says where.
+   * Sets or, with empty text, removes what is looked for in messages and what is done about it. Acts on the next publish, and
+   * what it denies outbound on the next attempt to deliver. Durable on return; idempotent.
+   *
+   * The document is that of Amazon SNS: `Name`, `Version` ("2021-06-01"), and `Statement`s of `DataDirection` ("Inbound" or
+   * "Outbound"), `Principal` (who publishes, or whose subscription it is: "*", namespaces, callers), `DataIdentifier` and one
+   * `Operation`. Identifiers: EmailAddress, PhoneNumber (with a country code, or American in its three parts), CreditCardNumber
+   * (with its check digit), Iban (with its check digits), IpAddress (IPv4 and IPv6), Ssn-US, PrivateKey (PEM, OpenPGP, PuTTY),
+   * AwsSecretKey, by these names or SNS's ARNs; and up to 10 of the user's own, `Configuration.CustomDataIdentifier` with `Name`
+   * and `Regex` (at most 200 characters; no look-around, back references and lazy quantifiers; anchors at the ends only).
+   * Operations, in the order they are done:
+   *   Audit: inbound, one at most. `SampleRate` 0 to 99 of a hundred messages; `FindingsDestination` and
+   *     `NoFindingsDestination` are `{"Log": {}}`, a line of the server's log with the names of what was found and how often.
+   *   Deidentify: inbound. `MaskConfig` puts `MaskWithCharacter`, one of ASCII but `"` and `\`, in the place of every character;
+   *     `RedactConfig` takes them away, and where nothing is left stands `-`.
+   *   Deny: inbound the publish fails, judged by what de-identifying left; outbound the delivery is given up at once, as with
+   *     status 403, and goes to the dead-letter queue. Tails do not show it.
+   * Looked into are the message, its subject and the values of its attributes, not names and ids; of bytes that are no UTF-8
+   * each by itself. A Number attribute in which something is hidden becomes a String. Filters, tails, archives and everybody
+   * else get what is left; FIFO topics deduplicate by the message as it was published. Errors:
+   *   INVALID_ARGUMENT / INVALID_POLICY: it cannot be used; every place is named.
    */
   putDataProtectionPolicy: {
     path: "/forebay.topic.v1.TopicService/PutDataProtectionPolicy" as const,
@@ -12307,10 +12350,13 @@ export const TopicServiceService = {
   },
   /**
    * Delivers archived messages to a subscription, in their order and through its filter; without an end it goes over into
-   * what is published, without a gap. One that is under way is replaced. Durable: it goes on after a restart. Errors:
+   * what is published, without a gap. What is published meanwhile waits for its end; what waited from before its beginning is
+   * passed over. One that is under way is replaced, and a paused subscription is resumed. Durable: it goes on after a restart.
+   * Errors:
    *   FAILED_PRECONDITION / NO_ARCHIVE: the topic has none.
    *   FAILED_PRECONDITION / SUBSCRIPTION_PENDING: the subscription is not confirmed.
    *   INVALID_ARGUMENT / REPLAY_RANGE: it begins before the archive (without `clamp`), in the future, or not before its end.
+   *   NOT_FOUND / SNAPSHOT_NOT_FOUND: the subscription has no snapshot of this name.
    *   RESOURCE_EXHAUSTED / REPLAY_LIMIT: 10 are under way for this topic.
    */
   startReplay: {
@@ -12461,7 +12507,8 @@ export const TopicServiceService = {
   },
   /**
    * Says for every subscription of a topic what became of a message, or would become of it. Errors:
-   *   NOT_FOUND / MESSAGE_NOT_FOUND: it was not published here, or it is delivered everywhere and not archived.
+   *   NOT_FOUND / MESSAGE_NOT_FOUND: it was not published here, or it is delivered everywhere and not archived, and no attempt
+   *   of the last 24 hours is recorded.
    *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this list.
    */
   explainDelivery: {
@@ -12531,8 +12578,26 @@ export interface TopicServiceServer extends UntypedServiceImplementation {
   /** Removes the statement of a label; an unknown one is OK. Durable on return. */
   removePermission: handleUnaryCall<RemovePermissionRequest, RemovePermissionResponse>;
   /**
-   * Sets or, with empty text, removes what is looked for in messages and what is done about it. Durable on return. Errors:
-   *   INVALID_ARGUMENT / INVALID_POLICY: it cannot be read; the description says where.
+   * Sets or, with empty text, removes what is looked for in messages and what is done about it. Acts on the next publish, and
+   * what it denies outbound on the next attempt to deliver. Durable on return; idempotent.
+   *
+   * The document is that of Amazon SNS: `Name`, `Version` ("2021-06-01"), and `Statement`s of `DataDirection` ("Inbound" or
+   * "Outbound"), `Principal` (who publishes, or whose subscription it is: "*", namespaces, callers), `DataIdentifier` and one
+   * `Operation`. Identifiers: EmailAddress, PhoneNumber (with a country code, or American in its three parts), CreditCardNumber
+   * (with its check digit), Iban (with its check digits), IpAddress (IPv4 and IPv6), Ssn-US, PrivateKey (PEM, OpenPGP, PuTTY),
+   * AwsSecretKey, by these names or SNS's ARNs; and up to 10 of the user's own, `Configuration.CustomDataIdentifier` with `Name`
+   * and `Regex` (at most 200 characters; no look-around, back references and lazy quantifiers; anchors at the ends only).
+   * Operations, in the order they are done:
+   *   Audit: inbound, one at most. `SampleRate` 0 to 99 of a hundred messages; `FindingsDestination` and
+   *     `NoFindingsDestination` are `{"Log": {}}`, a line of the server's log with the names of what was found and how often.
+   *   Deidentify: inbound. `MaskConfig` puts `MaskWithCharacter`, one of ASCII but `"` and `\`, in the place of every character;
+   *     `RedactConfig` takes them away, and where nothing is left stands `-`.
+   *   Deny: inbound the publish fails, judged by what de-identifying left; outbound the delivery is given up at once, as with
+   *     status 403, and goes to the dead-letter queue. Tails do not show it.
+   * Looked into are the message, its subject and the values of its attributes, not names and ids; of bytes that are no UTF-8
+   * each by itself. A Number attribute in which something is hidden becomes a String. Filters, tails, archives and everybody
+   * else get what is left; FIFO topics deduplicate by the message as it was published. Errors:
+   *   INVALID_ARGUMENT / INVALID_POLICY: it cannot be used; every place is named.
    */
   putDataProtectionPolicy: handleUnaryCall<PutDataProtectionPolicyRequest, PutDataProtectionPolicyResponse>;
   /** Returns the topic's data protection policy. */
@@ -12629,10 +12694,13 @@ export interface TopicServiceServer extends UntypedServiceImplementation {
   consume: handleBidiStreamingCall<ConsumeRequest, ConsumeResponse>;
   /**
    * Delivers archived messages to a subscription, in their order and through its filter; without an end it goes over into
-   * what is published, without a gap. One that is under way is replaced. Durable: it goes on after a restart. Errors:
+   * what is published, without a gap. What is published meanwhile waits for its end; what waited from before its beginning is
+   * passed over. One that is under way is replaced, and a paused subscription is resumed. Durable: it goes on after a restart.
+   * Errors:
    *   FAILED_PRECONDITION / NO_ARCHIVE: the topic has none.
    *   FAILED_PRECONDITION / SUBSCRIPTION_PENDING: the subscription is not confirmed.
    *   INVALID_ARGUMENT / REPLAY_RANGE: it begins before the archive (without `clamp`), in the future, or not before its end.
+   *   NOT_FOUND / SNAPSHOT_NOT_FOUND: the subscription has no snapshot of this name.
    *   RESOURCE_EXHAUSTED / REPLAY_LIMIT: 10 are under way for this topic.
    */
   startReplay: handleUnaryCall<StartReplayRequest, StartReplayResponse>;
@@ -12683,7 +12751,8 @@ export interface TopicServiceServer extends UntypedServiceImplementation {
   listDeliveryAttempts: handleUnaryCall<ListDeliveryAttemptsRequest, ListDeliveryAttemptsResponse>;
   /**
    * Says for every subscription of a topic what became of a message, or would become of it. Errors:
-   *   NOT_FOUND / MESSAGE_NOT_FOUND: it was not published here, or it is delivered everywhere and not archived.
+   *   NOT_FOUND / MESSAGE_NOT_FOUND: it was not published here, or it is delivered everywhere and not archived, and no attempt
+   *   of the last 24 hours is recorded.
    *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this list.
    */
   explainDelivery: handleUnaryCall<ExplainDeliveryRequest, ExplainDeliveryResponse>;
@@ -12883,8 +12952,26 @@ export interface TopicServiceClient extends Client {
     callback: (error: ServiceError | null, response: RemovePermissionResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Sets or, with empty text, removes what is looked for in messages and what is done about it. Durable on return. Errors:
-   *   INVALID_ARGUMENT / INVALID_POLICY: it cannot be read; the description says where.
+   * Sets or, with empty text, removes what is looked for in messages and what is done about it. Acts on the next publish, and
+   * what it denies outbound on the next attempt to deliver. Durable on return; idempotent.
+   *
+   * The document is that of Amazon SNS: `Name`, `Version` ("2021-06-01"), and `Statement`s of `DataDirection` ("Inbound" or
+   * "Outbound"), `Principal` (who publishes, or whose subscription it is: "*", namespaces, callers), `DataIdentifier` and one
+   * `Operation`. Identifiers: EmailAddress, PhoneNumber (with a country code, or American in its three parts), CreditCardNumber
+   * (with its check digit), Iban (with its check digits), IpAddress (IPv4 and IPv6), Ssn-US, PrivateKey (PEM, OpenPGP, PuTTY),
+   * AwsSecretKey, by these names or SNS's ARNs; and up to 10 of the user's own, `Configuration.CustomDataIdentifier` with `Name`
+   * and `Regex` (at most 200 characters; no look-around, back references and lazy quantifiers; anchors at the ends only).
+   * Operations, in the order they are done:
+   *   Audit: inbound, one at most. `SampleRate` 0 to 99 of a hundred messages; `FindingsDestination` and
+   *     `NoFindingsDestination` are `{"Log": {}}`, a line of the server's log with the names of what was found and how often.
+   *   Deidentify: inbound. `MaskConfig` puts `MaskWithCharacter`, one of ASCII but `"` and `\`, in the place of every character;
+   *     `RedactConfig` takes them away, and where nothing is left stands `-`.
+   *   Deny: inbound the publish fails, judged by what de-identifying left; outbound the delivery is given up at once, as with
+   *     status 403, and goes to the dead-letter queue. Tails do not show it.
+   * Looked into are the message, its subject and the values of its attributes, not names and ids; of bytes that are no UTF-8
+   * each by itself. A Number attribute in which something is hidden becomes a String. Filters, tails, archives and everybody
+   * else get what is left; FIFO topics deduplicate by the message as it was published. Errors:
+   *   INVALID_ARGUMENT / INVALID_POLICY: it cannot be used; every place is named.
    */
   putDataProtectionPolicy(
     request: PutDataProtectionPolicyRequest,
@@ -13152,10 +13239,13 @@ export interface TopicServiceClient extends Client {
   consume(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<ConsumeRequest, ConsumeResponse>;
   /**
    * Delivers archived messages to a subscription, in their order and through its filter; without an end it goes over into
-   * what is published, without a gap. One that is under way is replaced. Durable: it goes on after a restart. Errors:
+   * what is published, without a gap. What is published meanwhile waits for its end; what waited from before its beginning is
+   * passed over. One that is under way is replaced, and a paused subscription is resumed. Durable: it goes on after a restart.
+   * Errors:
    *   FAILED_PRECONDITION / NO_ARCHIVE: the topic has none.
    *   FAILED_PRECONDITION / SUBSCRIPTION_PENDING: the subscription is not confirmed.
    *   INVALID_ARGUMENT / REPLAY_RANGE: it begins before the archive (without `clamp`), in the future, or not before its end.
+   *   NOT_FOUND / SNAPSHOT_NOT_FOUND: the subscription has no snapshot of this name.
    *   RESOURCE_EXHAUSTED / REPLAY_LIMIT: 10 are under way for this topic.
    */
   startReplay(
@@ -13360,7 +13450,8 @@ export interface TopicServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Says for every subscription of a topic what became of a message, or would become of it. Errors:
-   *   NOT_FOUND / MESSAGE_NOT_FOUND: it was not published here, or it is delivered everywhere and not archived.
+   *   NOT_FOUND / MESSAGE_NOT_FOUND: it was not published here, or it is delivered everywhere and not archived, and no attempt
+   *   of the last 24 hours is recorded.
    *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this list.
    */
   explainDelivery(

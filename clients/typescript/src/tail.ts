@@ -1,0 +1,216 @@
+// Looking at what is published, as it is published. Nothing is stored for it on the server.
+//
+// A tail that breaks is opened again, with growing waits, behind the last message it showed or looked at; what cannot be shown any
+// more then is a gap, which says how many messages were skipped if anybody knows. So a loop over it sees everything or is told.
+
+import type { ClientReadableStream } from "@grpc/grpc-js";
+import { FilterPolicyScope as FilterScopes } from "../gen/forebay/topic/v1/topic.js";
+import {
+  DiscontinuityCause as Causes,
+  SlowPolicy,
+  type TailResponse,
+  TopicServiceDefinition,
+} from "../gen/forebay/topic/v1/topic_service.js";
+import { onAbort } from "./abort.js";
+import { Backoff } from "./backoff.js";
+import { type Choice, choiceOf } from "./choices.js";
+import { nowMs, sleep } from "./clock.js";
+import type { Connection } from "./connection.js";
+import { ConnectionError, type ForebayError } from "./errors.js";
+import type { QueueContext } from "./queue-calls.js";
+import type { FilterPolicyScope } from "./subscription-settings.js";
+import { TopicMessage } from "./topic-message.js";
+
+export interface TailOptions {
+  /** Only what this filter takes, a JSON document. Default: everything. */
+  readonly filterPolicy?: string | undefined;
+  /** Default: MESSAGE_ATTRIBUTES. */
+  readonly filterPolicyScope?: FilterPolicyScope | undefined;
+  /** Begin behind the message of this sequence number. Default: with what is published from now on. */
+  readonly after?: string | undefined;
+  /** Messages the server keeps for a slow reader. Range: 1 to 100000. Default: 1000. */
+  readonly bufferMessages?: number | undefined;
+  /** Called whenever the server shows from now on what is published: at the beginning, and after each break. */
+  readonly onReady?: (() => void) | undefined;
+  /** Ends the loop, quietly. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Why something was skipped: the reader was slow; what it asks to go on after is not kept any more; the topic was deleted and made
+ * anew; another node leads.
+ */
+export type GapCause = Choice<typeof Causes>;
+
+/** What a tail shows: messages, and gaps between them. */
+export type TailItem =
+  | { readonly kind: "message"; readonly message: TopicMessage }
+  | {
+      readonly kind: "gap";
+      /** Undefined when nobody knows. */
+      readonly skippedCount: number | undefined;
+      /** The sequence number of the last message shown before; empty when none was. */
+      readonly lastShown: string;
+      /** The first one that can be shown after it. */
+      readonly next: string;
+      readonly cause: GapCause | undefined;
+    };
+
+/** How far a tail has come. */
+interface Place {
+  after: string;
+  epoch: string;
+}
+
+/** Everything published to a topic, until the loop is left. */
+export async function* tail(
+  topic: string,
+  context: QueueContext,
+  options: TailOptions,
+): AsyncGenerator<TailItem, void, undefined> {
+  const { connection } = context;
+  const ended = new AbortController();
+  const end = (): void => ended.abort();
+  const forgetSignal = onAbort(options.signal, end);
+  if (options.signal?.aborted) end();
+  const forget = context.closeWithClient({ [Symbol.asyncDispose]: async () => end() });
+  const place: Place = { after: options.after ?? "", epoch: "" };
+  const patience = new Patience(connection);
+  try {
+    while (!ended.signal.aborted) {
+      let failure: ForebayError;
+      try {
+        for await (const response of responsesOf(topic, { context, options, place, ended })) {
+          patience.restore();
+          const item = itemOf(response, place, options);
+          if (item !== undefined) yield item;
+        }
+        failure = endedByServer(connection.endpoint);
+      } catch (error) {
+        failure = connection.errorOf(error);
+      }
+      if (ended.signal.aborted) return;
+      // Aborted while it waits, the loop ends.
+      await sleep(patience.waitMsAfter(failure), ended.signal).catch(() => undefined);
+    }
+  } finally {
+    forgetSignal();
+    forget();
+  }
+}
+
+/** How long a tail that broke waits before it begins anew, and when it gives up. */
+class Patience {
+  readonly #connection: Connection;
+  #backoff: Backoff | undefined;
+  #brokenSinceMs: number | undefined;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** The server answered. */
+  restore(): void {
+    this.#connection.markReached();
+    this.#backoff = undefined;
+    this.#brokenSinceMs = undefined;
+  }
+
+  /** @throws the failure, if waiting cannot help or the server was never reached for long enough. */
+  waitMsAfter(failure: ForebayError): number {
+    const { retry, wasReached } = this.#connection;
+    // Whoever was too slow goes on where he was; the gap, if there is one, says what he missed.
+    const isPassing = failure.status === "UNAVAILABLE" || failure.reason === "SLOW_CONSUMER";
+    if (!isPassing || retry === undefined) throw failure;
+    this.#brokenSinceMs ??= nowMs();
+    if (!wasReached && nowMs() - this.#brokenSinceMs >= retry.firstContactMs) throw failure;
+    this.#backoff ??= new Backoff(retry);
+    return Math.max(this.#backoff.next(), failure.retryAfterMs ?? 0);
+  }
+}
+
+interface TailRun {
+  readonly context: QueueContext;
+  readonly options: TailOptions;
+  readonly place: Place;
+  readonly ended: AbortController;
+}
+
+/** One stream, which is over when the loop over it is. */
+async function* responsesOf(
+  topic: string,
+  { context, options, place, ended }: TailRun,
+): AsyncGenerator<TailResponse, void, undefined> {
+  const stream: ClientReadableStream<TailResponse> = context.connection.serverStream(
+    TopicServiceDefinition.methods.tail,
+    {
+      topic,
+      filterPolicy: options.filterPolicy ?? "",
+      filterPolicyScope: FilterScopes[options.filterPolicyScope ?? "UNSPECIFIED"],
+      resumeAfterSequence: place.after,
+      topicEpoch: place.epoch,
+      bufferMaxMessages: options.bufferMessages,
+      slowPolicy: SlowPolicy.UNSPECIFIED,
+    },
+  );
+  const forget = onAbort(ended.signal, () => stream.cancel());
+  try {
+    for await (const response of stream) yield response as TailResponse;
+  } finally {
+    forget();
+    // One that is over already takes no notice.
+    stream.cancel();
+  }
+}
+
+/** Notes how far the tail has come, and returns what there is to show. */
+function itemOf(
+  { item }: TailResponse,
+  place: Place,
+  { onReady }: TailOptions,
+): TailItem | undefined {
+  switch (item?.$case) {
+    case "ready":
+      // Of one that resumes it is not where it has come: what it missed follows.
+      if (place.after === "") place.after = item.value.currentSequence || beginning;
+      place.epoch = item.value.topicEpoch;
+      onReady?.();
+      return undefined;
+    case "message":
+      place.after = item.value.sequenceNumber;
+      return { kind: "message", message: new TopicMessage(item.value) };
+    case "heartbeat":
+      if (item.value.currentSequence !== "") place.after = item.value.currentSequence;
+      return undefined;
+    case "discontinuity": {
+      const { skippedCount, lastSent, next, cause } = item.value;
+      place.after = before(next);
+      return {
+        kind: "gap",
+        skippedCount: skippedCount === undefined ? undefined : Number(skippedCount),
+        lastShown: lastSent,
+        next,
+        cause: choiceOf(Causes, cause),
+      };
+    }
+    case undefined:
+      // Something a newer server says; what it says beside, we understand.
+      return undefined;
+  }
+}
+
+/** The place before the first message: of a tail that has not come further yet and goes on after a break. */
+const beginning = "0";
+
+/** The sequence number before one. */
+function before(sequenceNumber: string): string {
+  const number = BigInt(sequenceNumber === "" ? 1 : sequenceNumber) - 1n;
+  return String(number).padStart(sequenceNumber.length, "0");
+}
+
+function endedByServer(endpoint: string): ForebayError {
+  return new ConnectionError(endpoint, {
+    reason: "CONNECTION_LOST",
+    message: `The server at ${endpoint} ended the tail.`,
+  });
+}
