@@ -24,6 +24,12 @@ export type QueueName = Branded<string, "QueueName">;
 export type TopicNumber = Branded<number, "TopicNumber">;
 /** The name of a topic without its namespace, as validated. */
 export type TopicName = Branded<string, "TopicName">;
+/** The name of a cache without its namespace, as validated. */
+export type CacheName = Branded<string, "CacheName">;
+/** A key of a cache, 1 to 1,024 bytes: a character of U+0000 to U+00FF for each, so that texts compare as bytes do. */
+export type CacheKey = Branded<string, "CacheKey">;
+/** What the items of a cache are ordered by in time: rises with every write in the store, over restarts and failovers; from 1. */
+export type Version = Branded<number, "Version">;
 /** What AWS calls an account: the first part of a qualified name. */
 export type Namespace = Branded<string, "Namespace">;
 
@@ -36,6 +42,7 @@ export const days = (value: number): DurationMs => (value * 86_400_000) as Durat
 export const epochMs = (value: number): EpochMs => value as EpochMs;
 export const localMs = (value: number): LocalMs => value as LocalMs;
 export const sequence = (value: number): Sequence => value as Sequence;
+export const version = (value: number): Version => value as Version;
 export const queueNumber = (value: number): QueueNumber => value as QueueNumber;
 export const segmentNumber = (value: number): SegmentNumber => value as SegmentNumber;
 

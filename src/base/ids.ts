@@ -39,6 +39,8 @@ export interface Ids {
   messageId(now: EpochMs): Buffer;
   queueNumber(now: EpochMs): QueueNumber;
   segmentNumber(now: EpochMs): SegmentNumber;
+  /** From 0 (inclusive) to 1 (exclusive), evenly: for ends that must not all be at once. */
+  fraction(): number;
 }
 
 const numberEpochMs = Date.UTC(2025, 0, 1);
@@ -83,6 +85,10 @@ export function createIds(random: Random): Ids {
     },
     queueNumber: (now) => queueNumber(nextNumber(now)),
     segmentNumber: (now) => segmentNumber(nextNumber(now)),
+    fraction: () => {
+      const at = take(4);
+      return pool.readUInt32BE(at) / 2 ** 32;
+    },
   };
 }
 

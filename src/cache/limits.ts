@@ -19,6 +19,12 @@ export const cacheLimits = {
   opaqueBytesMax: 32,
   /** What an item counts for beside its key, its value and its tags. */
   itemOverheadBytes: 64,
+  /** Items that one write evicts to make room for itself. */
+  evictedByWriteMax: 128,
+  /** Keys that one page of a scan looks at. */
+  examinedMax: 10_000,
+  /** Items that one step of the sweeper removes. */
+  sweptMax: 500,
   negativeTtlMsMax: days(1),
   jitterPercentMax: 50,
   /** An instant that a double can still tell from the one after it. */

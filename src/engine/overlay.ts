@@ -109,6 +109,18 @@ export class Overlay {
     }
   }
 
+  /** As `entries`, from the last to the first. */
+  *entriesReversed(from: string, to: string): Iterable<OverlayEntry> {
+    const keys = this.#order.get(groupOf(from));
+    if (keys === undefined) return;
+    for (let at = lowerBound(keys, to) - 1; at >= 0; at -= 1) {
+      const key = keys[at] as string;
+      if (key < from) return;
+      const entry = this.#entries.get(key);
+      if (entry !== undefined && entry.row !== undefined) yield entry;
+    }
+  }
+
   /** Keeps what the decision wrote; returns whether it wrote anything. */
   keep(): boolean {
     const hasWritten = this.#writtenKeys.length > 0;

@@ -76,6 +76,17 @@ export class StateView implements RowAccess {
     );
   }
 
+  *rangeReversed<Row>(table: Table<Row>, from: string, to: string): Iterable<KeyedRow<Row>> {
+    assert(table.isOrdered, "only ordered tables are read as ranges");
+    yield* this.#merge(
+      this.#store.rangeReversed(from, to, this.#passOver),
+      this.overlay.entriesReversed(from, to),
+      ({ key, bytes }) => ({ key, row: table.decode(key, bytes) }),
+      ({ key, row }) => ({ key, row: row as Row }),
+      (key, other) => key > other,
+    );
+  }
+
   *heads<Row extends Head, Head>(
     table: HeadedTable<Row, Head>,
     from: string,
@@ -100,12 +111,13 @@ export class StateView implements RowAccess {
     entries: Iterable<OverlayEntry>,
     ofStored: (stored: Stored) => Result,
     ofEntry: (entry: OverlayEntry) => Result,
+    isBefore: (key: string, other: string) => boolean = inKeyOrder,
   ): Iterable<Result> {
     const uncommitted = entries[Symbol.iterator]();
     let next = uncommitted.next();
     for (const candidate of stored) {
       const { key } = candidate;
-      while (next.done !== true && next.value.key < key) {
+      while (next.done !== true && isBefore(next.value.key, key)) {
         yield ofEntry(next.value);
         next = uncommitted.next();
       }
@@ -200,6 +212,8 @@ export class StateView implements RowAccess {
     this.#record += 1;
   }
 }
+
+const inKeyOrder = (key: string, other: string): boolean => key < other;
 
 const rethrow = (corrupt: RecordCorrupt): never => {
   throw corrupt;

@@ -70,12 +70,30 @@ export class LmdbStore implements Store {
     return this.#state.get(key);
   }
 
-  *range(
+  range(
     from: string,
     to: string,
     passOver?: (corrupt: RecordCorrupt) => void,
   ): Iterable<StoredRow> {
-    for (const { key, value } of this.#state.database.getRange(keyRange(from, to))) {
+    return this.#readable(this.#state.database.getRange(keyRange(from, to)), passOver);
+  }
+
+  rangeReversed(
+    from: string,
+    to: string,
+    passOver?: (corrupt: RecordCorrupt) => void,
+  ): Iterable<StoredRow> {
+    const { start, end } = keyRange(from, to);
+    // lmdb-js takes the first key it returns as the start, whatever the direction.
+    const reversed = { start: end, end: start, exclusiveStart: true, inclusiveEnd: true };
+    return this.#readable(this.#state.database.getRange({ ...reversed, reverse: true }), passOver);
+  }
+
+  *#readable(
+    entries: Iterable<{ readonly key: Buffer; readonly value: Buffer }>,
+    passOver: ((corrupt: RecordCorrupt) => void) | undefined,
+  ): Iterable<StoredRow> {
+    for (const { key, value } of entries) {
       const text = key.toString("latin1");
       const bytes =
         passOver === undefined

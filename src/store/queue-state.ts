@@ -3,6 +3,8 @@
 
 import type { EpochMs, Namespace, QueueName, QueueNumber, Sequence } from "../base/brands.js";
 import { RecordCorrupt } from "../base/record-corrupt.js";
+import { createEvictions } from "../cache/evictions.js";
+import type { CacheTransaction, Evictions } from "../cache/view.js";
 import type {
   Counters,
   DedupEntry,
@@ -33,6 +35,7 @@ import type {
   TimedEntry,
 } from "../queue/view.js";
 import type { StateTransaction, TopicTransaction } from "../topic/view.js";
+import { CacheState } from "./cache-state.js";
 import {
   attemptKey,
   countersKey,
@@ -89,8 +92,12 @@ const garbagePage = 16;
 const namesOf = ({ namespace, name: queue }: QueueNames, name: string): string =>
   scheduleNames({ namespace, queue, name });
 
+/** Of a node that was not told how much its caches may have. */
+const defaultShareBytes = 1_073_741_824;
+
 export class QueueState implements StateTransaction {
   readonly topics: TopicTransaction;
+  readonly caches: CacheTransaction;
   readonly #rows: RowAccess;
   /** The queue whose prefix was made last. */
   #prefixed: { readonly queue: Queue | undefined; readonly prefix: string } = {
@@ -98,9 +105,10 @@ export class QueueState implements StateTransaction {
     prefix: "",
   };
 
-  constructor(rows: RowAccess) {
+  constructor(rows: RowAccess, evictions: Evictions = createEvictions(defaultShareBytes)) {
     this.#rows = rows;
     this.topics = new TopicState(rows);
+    this.caches = new CacheState(rows, evictions);
   }
 
   /** Every row of a segment is read and written through it, mostly many of one queue in a row. */

@@ -76,6 +76,10 @@ class MemberStore extends LmdbStore {
     return super.range(from, to, (corrupt) => this.#spoilt(corrupt));
   }
 
+  override rangeReversed(from: string, to: string): Iterable<StoredRow> {
+    return super.rangeReversed(from, to, (corrupt) => this.#spoilt(corrupt));
+  }
+
   override heads(from: string, to: string): Iterable<StoredHead> {
     return super.heads(from, to, (corrupt) => this.#spoilt(corrupt));
   }

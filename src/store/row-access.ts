@@ -23,6 +23,8 @@ export interface RowAccess {
    * are reported and passed over: one of them must not stop a whole queue.
    */
   range<Row>(table: Table<Row>, from: string, to: string): Iterable<KeyedRow<Row>>;
+  /** As `range`, from the last to the first. */
+  rangeReversed<Row>(table: Table<Row>, from: string, to: string): Iterable<KeyedRow<Row>>;
   /** As `range`, reading no more of a long row than its head; `row` is there when it cost nothing. */
   heads<Row extends Head, Head>(
     table: HeadedTable<Row, Head>,

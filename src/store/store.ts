@@ -58,6 +58,12 @@ export interface Store {
    * `passOver` if it is given and ends the range with a RecordCorrupt if not.
    */
   range(from: string, to: string, passOver?: (corrupt: RecordCorrupt) => void): Iterable<StoredRow>;
+  /** As `range`, from the last to the first. */
+  rangeReversed(
+    from: string,
+    to: string,
+    passOver?: (corrupt: RecordCorrupt) => void,
+  ): Iterable<StoredRow>;
   /** As `range`, but of a chunked row only the first chunk, checked by itself: enough to know what a megabyte is about. */
   heads(from: string, to: string, passOver: (corrupt: RecordCorrupt) => void): Iterable<StoredHead>;
   keys(from: string, to: string, limit: number): readonly string[];

@@ -51,6 +51,26 @@ import {
   encodeKeptAttempt,
 } from "./attempt-rows.js";
 import { ByteReader, ByteWriter, frameHeaderBytes } from "./bytes.js";
+import { isNodeRow } from "./cache-keys.js";
+import {
+  decodeCache,
+  decodeCacheCounters,
+  decodeDueCache,
+  decodeFence,
+  decodeItem,
+  decodeItemDue,
+  decodeItemNode,
+  decodeValue,
+  encodeCache,
+  encodeCacheCounters,
+  encodeDueCache,
+  encodeFence,
+  encodeItem,
+  encodeItemDue,
+  encodeItemNode,
+  encodeValue,
+  type ItemRow,
+} from "./cache-rows.js";
 import { segmentPrefixLength, u64At } from "./keys.js";
 import { decodeMoveOrder, decodeMoveTask, encodeMoveOrder, encodeMoveTask } from "./move-rows.js";
 import {
@@ -1063,6 +1083,41 @@ export const tables = {
   redriveOrder: table("redrive order", {
     encode: encodeRedriveOrder,
     decode: decodeRedriveOrder,
+    isOrdered: true,
+  }),
+  cache: table("cache", {
+    encode: encodeCache,
+    decode: decodeCache,
+    isCached: true,
+    isOrdered: true,
+  }),
+  cacheCount: table<number>("cache count", {
+    encode: (row) => writer.start().u8(1).u64(row).finish(),
+    decode: (key, bytes) => versioned(key, bytes, 1).u64(),
+  }),
+  cacheCounters: table("cache counters", {
+    encode: encodeCacheCounters,
+    decode: decodeCacheCounters,
+    isCached: true,
+  }),
+  item: table<ItemRow>("item", {
+    encode: (row) =>
+      row.kind === "item" ? encodeItem(row.item) : encodeItemNode(row.node, row.rows),
+    decode: (key, bytes) =>
+      isNodeRow(key) ? decodeItemNode(key, bytes) : { kind: "item", item: decodeItem(key, bytes) },
+    isOrdered: true,
+    isChunked: true,
+  }),
+  value: table("value", { encode: encodeValue, decode: decodeValue, isChunked: true }),
+  itemDue: table("item due", {
+    encode: encodeItemDue,
+    decode: decodeItemDue,
+    isOrdered: true,
+  }),
+  fence: table("fence", { encode: encodeFence, decode: decodeFence, isOrdered: true }),
+  dueCache: table("due cache", {
+    encode: encodeDueCache,
+    decode: decodeDueCache,
     isOrdered: true,
   }),
   /** Rows whose meaning does not matter to whoever removes them: the reaper's view of a dead segment. */

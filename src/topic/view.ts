@@ -2,6 +2,7 @@
 // over both, since a delivery to a queue and the place of its subscription change in one step.
 
 import type { EpochMs, Namespace, Sequence, TopicName } from "../base/brands.js";
+import type { CacheTransaction } from "../cache/view.js";
 import type { QueueTransaction } from "../queue/view.js";
 import type { ArchiveTransaction } from "./archive-view.js";
 import type { AttemptTransaction } from "./attempts-view.js";
@@ -112,4 +113,5 @@ export interface TopicTransaction extends TopicView, TopicChanges {
 /** The state of everything, under one command. */
 export interface StateTransaction extends QueueTransaction {
   readonly topics: TopicTransaction;
+  readonly caches: CacheTransaction;
 }

@@ -34,6 +34,10 @@ export class MemoryStore implements Store {
     }
   }
 
+  *rangeReversed(from: string, to: string): Iterable<StoredRow> {
+    yield* [...this.range(from, to)].reverse();
+  }
+
   *heads(from: string, to: string): Iterable<StoredHead> {
     for (const row of this.range(from, to)) yield { ...row, isWhole: true };
   }

@@ -1,0 +1,150 @@
+// What a cache is made of.
+//
+// A cache is a name with limits; an item is what one of its keys has. Everything of a cache stands in one segment, so that emptying
+// it is a new segment, however much was in the old one. Versions are of the whole store: a later write has a higher one, whatever
+// its key, which makes one number enough to say what a tag or a prefix has made invalid: everything written before it.
+
+import type {
+  CacheName,
+  DurationMs,
+  EpochMs,
+  Namespace,
+  SegmentNumber,
+  Version,
+} from "../base/brands.js";
+import type { CacheConfig } from "./limits.js";
+
+export interface Cache {
+  readonly namespace: Namespace;
+  readonly name: CacheName;
+  readonly slot: number;
+  readonly segment: SegmentNumber;
+  readonly config: CacheConfig;
+  /** Undefined: the one that is always there. */
+  readonly createdAt: EpochMs | undefined;
+  /** The version of its last change, so that one created anew has another. */
+  readonly revision: Version;
+}
+
+/** What the rows of a cache are found by. */
+export type CacheSegment = Pick<Cache, "slot" | "segment">;
+
+/** What a key has. */
+export interface Item {
+  /** Of the last write of its value. */
+  readonly version: Version;
+  /** When the key got something after it had nothing. */
+  readonly createdAt: EpochMs;
+  readonly updatedAt: EpochMs;
+  /** Undefined: never. */
+  readonly expiresAt: EpochMs | undefined;
+  /** How long it lives on after each read, and never after when; undefined: reads change nothing. */
+  readonly sliding: Sliding | undefined;
+  /** How long after its end it may still be served: while it is loaded anew, and after that where it cannot be. */
+  readonly graceMs: Grace;
+  readonly flags: number;
+  readonly contentType: string;
+  /** Each once, in byte order. */
+  readonly tags: readonly string[];
+  /** 0: it was written without one. */
+  readonly externalVersion: bigint;
+  readonly isPinned: boolean;
+  /** Marked stale: it waits for whoever refreshes it. */
+  readonly isStale: boolean;
+  readonly content: Content;
+}
+
+export interface Sliding {
+  readonly lifeMs: DurationMs;
+  readonly absoluteEnd: EpochMs | undefined;
+}
+
+export interface Grace {
+  readonly revalidate: DurationMs;
+  readonly error: DurationMs;
+}
+
+export type Content =
+  | ScalarContent
+  /** The origin has none, as it said not long ago. */
+  | { readonly kind: "negative" };
+
+export interface ScalarContent {
+  readonly kind: "scalar";
+  readonly isText: boolean;
+  /** Bytes of the value. */
+  readonly length: number;
+  /** Undefined: it is long and stands apart, so that a change of the item's life does not write it again. */
+  readonly value: Buffer | undefined;
+  /** The version it was written with; that of the item may be higher, where it was marked stale. */
+  readonly writtenAs: Version;
+}
+
+/** The numbers of a cache, changed with every write. */
+export interface CacheCounters {
+  /** What keys have, dead or alive: what has ended stays until somebody passes. */
+  readonly items: number;
+  readonly bytes: number;
+  readonly pinnedBytes: number;
+  /** Nothing ends before; undefined: nothing ends. */
+  readonly dueAt: EpochMs | undefined;
+  /** How many tags are fenced. */
+  readonly fencedTags: number;
+  /** How many prefixes of each length are fenced. */
+  readonly fencedPrefixes: ReadonlyMap<number, number>;
+  readonly events: CacheEvents;
+}
+
+/** Counts that only rise, of what writes did. What reads found is counted by whoever answered them. */
+export interface CacheEvents {
+  readonly sets: number;
+  readonly deletes: number;
+  readonly increments: number;
+  readonly refused: number;
+  readonly expired: number;
+  readonly evictedForBytes: number;
+  readonly evictedForItems: number;
+  readonly tagInvalidations: number;
+  readonly prefixInvalidations: number;
+  readonly flushes: number;
+}
+
+/** What was written up to a version and has the tag, or begins with the prefix, is invalid. */
+export interface Fence {
+  readonly version: Version;
+  readonly target: FenceTarget;
+  /** The last key that whoever removes the items has looked at; empty: none yet. */
+  readonly sweptTo: string;
+}
+
+/** A tag may have two: items written before the one are gone, and others written before the other are stale. */
+export type FenceTarget =
+  | { readonly kind: "tag"; readonly tag: string; readonly mode: FenceMode }
+  | { readonly kind: "prefix"; readonly prefix: string; readonly mode: "delete" };
+
+/** Whether items are gone, or stale. */
+export type FenceMode = "delete" | "stale";
+
+/** Of a new cache, which has the counts of one that was emptied, too. */
+export const noEvents: CacheEvents = {
+  sets: 0,
+  deletes: 0,
+  increments: 0,
+  refused: 0,
+  expired: 0,
+  evictedForBytes: 0,
+  evictedForItems: 0,
+  tagInvalidations: 0,
+  prefixInvalidations: 0,
+  flushes: 0,
+};
+
+export const newCacheCounters: CacheCounters = {
+  items: 0,
+  bytes: 0,
+  pinnedBytes: 0,
+  dueAt: undefined,
+  fencedTags: 0,
+  fencedPrefixes: new Map(),
+  events: noEvents,
+};

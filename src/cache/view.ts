@@ -1,0 +1,94 @@
+// What a rule of caches may read and record, beside what it may of queues and topics. What it says of an item is what stands there:
+// whether it has ended, or was made invalid, is for rules to judge (`open-cache.ts`).
+
+import type { CacheKey, CacheName, EpochMs, Namespace, Version } from "../base/brands.js";
+import type {
+  Cache,
+  CacheCounters,
+  CacheSegment,
+  Fence,
+  FenceTarget,
+  Item,
+  ScalarContent,
+} from "./model.js";
+
+/** A key and what it has. */
+export interface KeyedItem {
+  readonly key: CacheKey;
+  readonly item: Item;
+}
+
+/** Keys in byte order, from one on to the end of those that begin with a prefix. */
+export interface KeyRange {
+  /** Every key begins with it; empty: all. */
+  readonly prefix: string;
+  /** Strictly after it, or before it where the order is reversed; undefined: from the first, or the last. */
+  readonly after: string | undefined;
+  readonly isReversed: boolean;
+}
+
+export interface DueItem {
+  readonly at: EpochMs;
+  readonly key: CacheKey;
+}
+
+/** A cache of which something is to be removed. */
+export interface DueCache extends CacheSegment {
+  readonly at: EpochMs;
+  readonly namespace: Namespace;
+  readonly name: CacheName;
+}
+
+export interface CacheView {
+  findCache(namespace: Namespace, name: CacheName): Cache | undefined;
+  /** Caches of a namespace in name order, from the first name at or after `from`. */
+  cachesFrom(namespace: Namespace, from: string): Iterable<Cache>;
+  /** Every cache of every namespace, in order, strictly after the one given. */
+  cachesAfter(namespace: string, name: string): Iterable<Cache>;
+  cacheCount(namespace: Namespace): number;
+  counters(cache: CacheSegment): CacheCounters;
+  /** The last version that was given out. */
+  readonly lastVersion: Version;
+  /** One that cannot be read is reported and counts as absent. */
+  item(cache: CacheSegment, key: CacheKey): Item | undefined;
+  /** The value of an item; undefined, and reported: it stands apart and cannot be read. */
+  value(cache: CacheSegment, key: CacheKey, content: ScalarContent): Buffer | undefined;
+  /** Nothing may be written while it is consumed. */
+  items(cache: CacheSegment, range: KeyRange): Iterable<KeyedItem>;
+  /** Items in the order in which they are to be removed for their age. */
+  dueItems(cache: CacheSegment): Iterable<DueItem>;
+  /** Caches that have something to remove, earliest first. */
+  dueCaches(): Iterable<DueCache>;
+  /** Bytes that a cache without a limit of its own may have. */
+  readonly bytesShare: number;
+  /** Keys in the order in which they are to go to make room, by the cache's policy. Rows may be removed while it is consumed. */
+  victims(cache: Cache, now: EpochMs): Iterable<CacheKey>;
+  /** What was made invalid and is still to be removed. */
+  fences(cache: CacheSegment): Iterable<Fence>;
+  /** The one of a tag, or of exactly this prefix. */
+  fence(cache: CacheSegment, target: FenceTarget): Fence | undefined;
+}
+
+export interface CacheChanges {
+  putCache(cache: Cache): void;
+  removeCache(cache: Cache): void;
+  putCacheCount(namespace: Namespace, count: number): void;
+  /** `previous` are those they replace, whose place in the order of dues goes. */
+  putCounters(cache: Cache, counters: CacheCounters, previous: CacheCounters): void;
+  /** The next version, higher than any. */
+  newVersion(now: EpochMs): Version;
+  /** `previous` is what the key had, whose place in the order of ends goes. */
+  putItem(cache: CacheSegment, key: CacheKey, item: Item, previous: Item | undefined): void;
+  removeItem(cache: CacheSegment, key: CacheKey, previous: Item): void;
+  putFence(cache: CacheSegment, fence: Fence): void;
+  removeFence(cache: CacheSegment, fence: Fence): void;
+}
+
+/** What goes to make room: kept in memory by whoever decides, since every read changes it. */
+export interface Evictions {
+  /** Bytes that a cache without a limit of its own may have. */
+  readonly bytesShare: number;
+  victims(cache: Cache, now: EpochMs, view: CacheView): Iterable<CacheKey>;
+}
+
+export interface CacheTransaction extends CacheView, CacheChanges {}
