@@ -32,7 +32,7 @@ import {
   type Part,
   type Read,
   remove,
-  type Set,
+  type SetOrder,
   type SetRange,
   set,
   setRange,
@@ -46,7 +46,7 @@ import { type Transfer, type Transferred, transfer } from "./transfers.js";
 export interface Operations {
   readonly get: { readonly order: Get; readonly result: Read };
   readonly get_and_delete: { readonly order: GetAndDelete; readonly result: Taken };
-  readonly set: { readonly order: Set; readonly result: Written | NotWritten };
+  readonly set: { readonly order: SetOrder; readonly result: Written | NotWritten };
   readonly delete: { readonly order: Delete; readonly result: Deleted };
   readonly increment: { readonly order: Increment; readonly result: CountOutcome<bigint> };
   readonly increment_float: {
@@ -157,7 +157,7 @@ export function atomicBatch(
 }
 
 export interface MultiSet {
-  readonly items: readonly Set[];
+  readonly items: readonly SetOrder[];
   /** All or none; conditions are judged by what was there before. */
   readonly isAtomic: boolean;
 }

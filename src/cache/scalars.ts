@@ -60,14 +60,14 @@ function found(
   item: Item,
   kind: "hit" | "stale",
 ): CacheDecided<Read> {
-  const value = valueOf(open, key, item);
+  const value = readValue(open, key, item);
   return typeof value === "string"
     ? refuse({ kind: value, cache: open.address.given })
     : accept({ kind, item, value });
 }
 
 /** Whole, however long it is. */
-export function valueOf(
+export function readValue(
   open: OpenCache,
   key: CacheKey,
   { content }: Item,
@@ -122,7 +122,7 @@ export const endFor = (
 
 // --- writing ----------------------------------------------------------------------------------------------------------------
 
-export interface Set {
+export interface SetOrder {
   readonly key: CacheKey;
   readonly value: Value;
   readonly expiry: Expiry;
@@ -161,7 +161,7 @@ export interface NotWritten {
   readonly current: Value | undefined;
 }
 
-export function set(open: OpenCache, order: Set): CacheDecided<Written | NotWritten> {
+export function set(open: OpenCache, order: SetOrder): CacheDecided<Written | NotWritten> {
   const { key, value, condition } = order;
   const { valueBytesMax } = open.cache.config;
   if (value.bytes.length > valueBytesMax) {
@@ -201,7 +201,7 @@ export const versionOf = (looked: Looked): Version | 0 =>
 
 function previousOf(open: OpenCache, key: CacheKey, looked: Looked): Previous | undefined {
   if (looked.kind !== "live") return undefined;
-  const value = valueOf(open, key, looked.item);
+  const value = readValue(open, key, looked.item);
   return {
     type: looked.item.content.kind,
     value: typeof value === "string" ? undefined : value,
@@ -221,7 +221,7 @@ export function holds(
   return accept(verdict === "holds");
 }
 
-const judgesValue: ReadonlySet<Condition["kind"]> = new global.Set([
+const judgesValue: ReadonlySet<Condition["kind"]> = new Set([
   "equal",
   "not_equal",
   "present_and_not_equal",
@@ -246,7 +246,7 @@ function judged(
 /** The item that a Set makes of what a key has, and its end. */
 function itemFrom(
   open: OpenCache,
-  order: Set,
+  order: SetOrder,
   looked: Looked,
 ): { readonly item: Item; readonly end: End } | "too_far" {
   const replaced = looked.kind === "live" ? looked.item : undefined;
@@ -282,7 +282,7 @@ function itemFrom(
 /** Of one that lives on with each read, what the call says of its end is the last one. */
 function lifeOf(
   open: OpenCache,
-  { expiry, slidingMs }: Pick<Set, "expiry" | "slidingMs">,
+  { expiry, slidingMs }: Pick<SetOrder, "expiry" | "slidingMs">,
   replaced: Item | undefined,
 ): { readonly end: End; readonly sliding: Sliding | undefined } | "too_far" {
   const lifeMs = slidingMs ?? open.cache.config.slidingMs;
@@ -350,7 +350,7 @@ export function getAndDelete(open: OpenCache, order: GetAndDelete): CacheDecided
     return accept({ kind: "not_taken", version: versionOf(looked) });
   }
   if (looked.kind !== "live") return accept({ kind: "absent" });
-  const value = valueOf(open, key, looked.item);
+  const value = readValue(open, key, looked.item);
   if (typeof value === "string") return refuse({ kind: value, cache: open.address.given });
   open.remove(key, looked.stored);
   open.tally("deletes");
@@ -383,7 +383,7 @@ export function change(
   const { key, requiresExisting, expiry } = order;
   const looked = open.look(key);
   if (looked.kind !== "live" && requiresExisting) return accept({ kind: "absent" });
-  const before = looked.kind === "live" ? valueOf(open, key, looked.item) : undefined;
+  const before = looked.kind === "live" ? readValue(open, key, looked.item) : undefined;
   if (typeof before === "string") return refuse({ kind: before, cache: open.address.given });
   const made = make(before);
   if (made.kind === "rejected") return made;
@@ -459,7 +459,7 @@ export interface Part {
 export function getRange(open: OpenCache, order: GetRange): CacheDecided<Part | undefined> {
   const looked = open.look(order.key);
   if (looked.kind !== "live") return accept(undefined);
-  const value = valueOf(open, order.key, looked.item);
+  const value = readValue(open, order.key, looked.item);
   if (typeof value === "string") return refuse({ kind: value, cache: open.address.given });
   const { length } = value.bytes;
   const { start, end } = rangeOf(length, order.start, order.end);

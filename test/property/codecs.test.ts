@@ -3,12 +3,30 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { EpochMs, QueueNumber, SegmentNumber, Sequence } from "../../src/base/brands.js";
+import type {
+  EpochMs,
+  QueueNumber,
+  SegmentNumber,
+  Sequence,
+  Version,
+} from "../../src/base/brands.js";
 import type { Counters, Delivery, Group } from "../../src/queue/model.js";
 import { type Receipt, ReceiptCodec } from "../../src/queue/receipt.js";
 import { archiveKey, replayKey, snapshotKey } from "../../src/store/archive-keys.js";
 import { attemptRecordKey, keptAttemptKey, lastAttemptKey } from "../../src/store/attempt-keys.js";
 import { frameHeaderBytes } from "../../src/store/bytes.js";
+import {
+  cacheCountersKey,
+  cacheCountKey,
+  cacheKey,
+  dueCacheKey,
+  fenceKey,
+  itemDueKey,
+  itemKey,
+  nodeRowKey,
+  valueKey,
+} from "../../src/store/cache-keys.js";
+import type { ItemRow } from "../../src/store/cache-rows.js";
 import {
   attemptKey,
   countersKey,
@@ -54,6 +72,7 @@ import {
 } from "../../src/store/undeliverable-keys.js";
 import { archive, replay, snapshotOf } from "../support/archive-rows.js";
 import { attemptRecord, keptAttempt } from "../support/attempt-rows.js";
+import { cache, cacheCounters, key as cacheItemKey, fence, item } from "../support/cache-rows.js";
 import { propertyTimeoutMs, runs } from "../support/property.js";
 import {
   confirmationDue,
@@ -63,11 +82,13 @@ import {
   signingIdentity,
 } from "../support/push-rows.js";
 import {
+  bytes,
   counters,
   dedupEntry,
   delivery,
   group,
   id16,
+  maybe,
   message,
   moveOrder,
   moveTask,
@@ -229,6 +250,32 @@ const rowCases: readonly (readonly [string, () => void])[] = [
   ),
   rowCase("ended topic", tables.endedTopic, fc.string({ unit: "binary" }), () =>
     endedTopicKey(1, 2),
+  ),
+  rowCase("cache", tables.cache, cache, (row) => cacheKey(row.namespace, row.name)),
+  rowCase("cache count", tables.cacheCount, u64, () => cacheCountKey("default")),
+  rowCase("cache counters", tables.cacheCounters, cacheCounters, () => cacheCountersKey(prefix)),
+  rowCase(
+    "item",
+    tables.item,
+    fc.oneof(
+      item.map((row): ItemRow => ({ kind: "item", item: row })),
+      fc.record({ kind: fc.constant("node" as const), node: u64, rows: u64 }),
+    ),
+    ({ kind }) =>
+      kind === "item" ? itemKey(prefix, 0, "a") : nodeRowKey(prefix, 0, "a".repeat(255)),
+  ),
+  rowCase("value", tables.value, bytes({ maxLength: 500 }), () =>
+    valueKey(prefix, 1 as Version, itemKey(prefix, 0, "a")),
+  ),
+  rowCase("item due", tables.itemDue, fc.record({ longKey: maybe(cacheItemKey) }), () =>
+    itemDueKey(prefix, 1 as EpochMs, itemKey(prefix, 0, "a")),
+  ),
+  rowCase("fence", tables.fence, fence, () => fenceKey(prefix, "h".repeat(16))),
+  rowCase(
+    "due cache",
+    tables.dueCache,
+    cache.map(({ namespace, name }) => ({ namespace, name })),
+    () => dueCacheKey(1 as EpochMs, 1, 2),
   ),
   rowCase("deleted queue", tables.deletedQueue, u64, () => "\x85default\x00orders"),
 ];

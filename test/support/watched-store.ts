@@ -40,6 +40,18 @@ export class WatchedStore implements Store {
       this.#openRangeCount -= 1;
     }
   }
+  *rangeReversed(
+    from: string,
+    to: string,
+    passOver?: (corrupt: RecordCorrupt) => void,
+  ): Iterable<StoredRow> {
+    this.#openRangeCount += 1;
+    try {
+      yield* this.#store.rangeReversed(from, to, passOver);
+    } finally {
+      this.#openRangeCount -= 1;
+    }
+  }
   *heads(from: string, to: string, passOver: Parameters<Store["heads"]>[2]): Iterable<StoredHead> {
     this.#openRangeCount += 1;
     try {
