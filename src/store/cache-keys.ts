@@ -54,9 +54,9 @@ export const valueKey = (prefix: string, writtenAs: Version, itemRowKey: string)
   `${prefix}v${u64Text(writtenAs)}${itemRowKey.slice(segmentPrefixLength + 1)}`;
 
 /** About the whole store. */
-export const cacheKey = (namespace: string, name: string): string => `\x9a${namespace}\x00${name}`;
-export const cacheCountKey = (namespace: string): string => `\x9b${namespace}`;
-export const dueCacheByte = "\x9c";
+export const cacheKey = (namespace: string, name: string): string => `\xa0${namespace}\x00${name}`;
+export const cacheCountKey = (namespace: string): string => `\xa1${namespace}`;
+export const dueCacheByte = "\xa2";
 export const dueCacheKey = (at: EpochMs, slot: number, segment: number): string =>
   `${dueCacheByte}${u64Text(at)}${segmentPrefix(slot, segment)}`;
 

@@ -82,7 +82,7 @@ export class CacheState implements CacheTransaction {
 
   *cachesAfter(namespace: string, name: string): Iterable<Cache> {
     const last = cacheKey(namespace, name);
-    for (const { key, row } of this.#rows.range(tables.cache, last, "\x9b")) {
+    for (const { key, row } of this.#rows.range(tables.cache, last, "\xa1")) {
       if (key !== last) yield row;
     }
   }
