@@ -136,7 +136,7 @@ export class PushWorker implements Waiting {
     const now = clock.now();
     const { receivesPerSecondMax } = policyOf(target);
     const destination = destinationOf(target);
-    const countMax = Math.min(this.#ready, concurrencyOf(target) - this.#inFlight);
+    const countMax = Math.min(this.#ready, concurrencyOf(target, destination) - this.#inFlight);
     while (claims.length < countMax) {
       const waitMs = this.#throttleMs(receivesPerSecondMax, now);
       if (waitMs > 0) {
@@ -288,9 +288,12 @@ function giveBack(claims: Claims): void {
   for (const leave of claims) leave();
 }
 
-/** Messages in delivery at once. */
-function concurrencyOf({ subscription }: PushTarget): number {
-  if (subscription.kind !== "function") return deliveryLimits.inFlightPerDestinationMax;
+/** Messages in delivery at once. Without a destination nothing else bounds them. */
+function concurrencyOf({ subscription }: PushTarget, destination: string | undefined): number {
+  if (subscription.kind !== "function") {
+    const { inFlightPerDestinationMax, inFlightToOpenedMax } = deliveryLimits;
+    return destination === undefined ? inFlightToOpenedMax : inFlightPerDestinationMax;
+  }
   const { batchMax = functionDefaults.batchMax, concurrencyMax = functionDefaults.concurrencyMax } =
     subscription.settings.function ?? {};
   return batchMax * concurrencyMax;

@@ -342,6 +342,7 @@ test("a row of a kind that is not known is corrupt, and not taken for another", 
 });
 
 const plainDelivery: Delivery = {
+  undelivered: undefined,
   sequence: 1 as Sequence,
   sentAt: 1 as EpochMs,
   arrivedAt: 1 as EpochMs,

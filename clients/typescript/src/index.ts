@@ -43,6 +43,7 @@ export type {
 export type {
   DeadLetterReason,
   DeleteOutcome,
+  DeliveryFailure,
   Message,
   MessageContent,
   MessageState,
