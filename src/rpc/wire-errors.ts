@@ -3,6 +3,7 @@
 
 import { status } from "@grpc/grpc-js";
 import { RecordCorrupt } from "../base/record-corrupt.js";
+import { isStorePanic } from "../base/store-panic.js";
 import { EngineRefusal, type RefusalKind } from "../engine/command.js";
 import type { QueueRejection } from "../queue/rejections.js";
 import { WireFault, type WireFaultFields } from "./status-details.js";
@@ -387,6 +388,14 @@ export function translateFault(error: unknown): WireFault | undefined {
       message:
         "Stored bytes failed their checksum and were not served. Run `forebay check` on this node's data directory.",
       cause: error,
+    });
+  }
+  if (isStorePanic(error)) {
+    return new WireFault({
+      code: status.UNAVAILABLE,
+      reason: "SHUTTING_DOWN",
+      message:
+        "The disk of this node failed and the node ends; this call did nothing. Make it again: another node or the next start answers.",
     });
   }
   return undefined;

@@ -6,6 +6,8 @@
 // buffer that is too small for it, so the process itself cannot be either. That is why the store looks for room before every
 // batch (`disk-room.ts`) and does not wait for a write to fail.
 
+import { isStorePanic } from "../base/store-panic.js";
+
 /** The disk or the map has no room for this batch. Nothing of it was stored. */
 export class StorageFull extends Error {
   override readonly name = "StorageFull";
@@ -23,7 +25,8 @@ class StoreFailed extends Error {
 export function isExpectedStoreRejection(reason: unknown): boolean {
   return (
     reason instanceof Error &&
-    (/^Commit failed|MDB_PANIC/.test(reason.message) ||
+    (/^Commit failed/.test(reason.message) ||
+      isStorePanic(reason) ||
       (reason as { commitError?: unknown }).commitError !== undefined ||
       failedCommitCauses.has(reason))
   );

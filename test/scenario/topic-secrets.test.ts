@@ -86,7 +86,8 @@ test("passwords, tokens, keys and HMAC secrets of subscriptions are in no error,
       settings: { function: { bearerToken: `${bearerToken}\n`, clientKey: key } },
     }),
   ];
-  for (const call of calls) errors.push(await callError(call));
+  // Each is awaited from the start: one that is refused while another is awaited must not go unnoticed.
+  errors.push(...(await Promise.all(calls.map(callError))));
   await publish(t, "news", "to be tried");
   const failures = () =>
     t.logged.filter(({ fields }) => JSON.stringify(fields).includes('"FAILURE"')).length;

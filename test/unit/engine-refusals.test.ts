@@ -1,4 +1,5 @@
-// What a caller is told when the engine itself refuses: each kind with its status and reason, and when to come again.
+// What a caller is told when the engine itself refuses: each kind with its status and reason, and when to come again; and
+// what of a read that a failed commit made impossible.
 
 import { status } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
@@ -30,3 +31,15 @@ test.each(cases)(
     expect(types).toEqual(["ErrorInfo", "RetryInfo", ...(hasQuota ? ["QuotaFailure"] : [])]);
   },
 );
+
+test("a read behind a failed commit is told that the node ends, not that it has a bug", () => {
+  // The words of LMDB itself, taken from a run whose write of the meta page failed.
+  const panic = new Error(
+    "Invalid argument: MDB_PANIC: Update of meta page failed or environment had fatal error",
+  );
+  expect(translateFault(panic)?.fields).toMatchObject({
+    code: status.UNAVAILABLE,
+    reason: "SHUTTING_DOWN",
+  });
+  expect(translateFault(new Error("Invalid argument"))).toBeUndefined();
+});

@@ -22,14 +22,19 @@ const hostile: readonly (readonly [string, string])[] = [
   ["escaped dots in a name", `{"${"\\u002e".repeat(megabyte / 6 - 8)}":1}`],
 ];
 
-test.each(hostile)("a megabyte of %s is not read, and no filter on bodies takes it", (_, body) => {
-  expect(body.length).toBeGreaterThan(megabyte * 0.9);
-  const filter = filterOf({ a: [{ exists: false }, 1, 2] }, "body");
-  const facts = withBody(body);
-  const begin = performance.now();
-  expect(filter.matches(facts)).toBe(false);
-  expect(performance.now() - begin).toBeLessThan(millisecondsMax);
-});
+// A busy machine may miss a bound of real time once; what reads such a body always does.
+test.each(hostile)(
+  "a megabyte of %s is not read, and no filter on bodies takes it",
+  { retry: 2 },
+  (_, body) => {
+    expect(body.length).toBeGreaterThan(megabyte * 0.9);
+    const filter = filterOf({ a: [{ exists: false }, 1, 2] }, "body");
+    const facts = withBody(body);
+    const begin = performance.now();
+    expect(filter.matches(facts)).toBe(false);
+    expect(performance.now() - begin).toBeLessThan(millisecondsMax);
+  },
+);
 
 /** An object with so many values, itself and its list among them. */
 const bodyOf = (count: number): string =>

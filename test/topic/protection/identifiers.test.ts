@@ -214,7 +214,7 @@ test("a mebibyte made to be slow is looked through in time linear in its length"
     const quarter = timeOf(text.slice(0, text.length / 4));
     const whole = timeOf(text);
     // Quadratic would be sixteen times as long; the constant is for a machine that does other things as well.
-    expect(whole, part).toBeLessThan(8 * quarter + 250);
-    expect(whole, part).toBeLessThan(2_000);
+    expect(whole, part).toBeLessThan(8 * quarter + 1_000);
+    expect(whole, part).toBeLessThan(10_000);
   }
 });
