@@ -44,7 +44,7 @@ export function renderTopic(
     etag: topicEtag(topic),
     beginningArchiveTime: report.archive && timestamp(report.archive.beginning),
     counters: "counters" in report ? renderCounters(report) : undefined,
-    isDraining: false,
+    isDraining: topic.drainingSince !== undefined,
   };
 }
 

@@ -36,6 +36,7 @@ const topicKinds = {
   filter_invalid: true,
   invalid_token: true,
   subscription_not_pending: true,
+  topic_draining: true,
   archive_active: true,
   no_archive: true,
   subscription_pending: true,
@@ -128,6 +129,14 @@ function fieldsOf(rejection: TopicRejection): WireFaultFields {
         code: status.NOT_FOUND,
         reason: "TOPIC_NOT_FOUND",
         message: `There is no topic "${rejection.topic}". Create it, or check the name: names are case-sensitive.`,
+        metadata: { topic: rejection.topic },
+        resource: topicResource(rejection.topic),
+      };
+    case "topic_draining":
+      return {
+        code: status.FAILED_PRECONDITION,
+        reason: "TOPIC_DRAINING",
+        message: `Topic "${rejection.topic}" was deleted and still delivers what it had accepted; it takes nothing new. Try again when it is gone, or delete it without draining.`,
         metadata: { topic: rejection.topic },
         resource: topicResource(rejection.topic),
       };

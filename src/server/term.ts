@@ -85,6 +85,12 @@ export class Term {
     this.#sweeper = new Sweeper({
       engine,
       clock,
+      drained: (topic) => {
+        const { namespace, name, segment } = topic;
+        log.info({ topic: `${namespace}/${name}` }, "topic drained and deleted");
+        this.#tails.ended(segment);
+        this.#distributor.reap();
+      },
       failed: (error) => log.error({ err: error }, "sweep failed"),
     });
     this.#mover = new Mover({

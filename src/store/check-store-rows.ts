@@ -6,6 +6,7 @@ import type { MoveOrder, MoveTaskId } from "../queue/move-task.js";
 import { runningReplayByte } from "./archive-keys.js";
 import { attemptsDueByte } from "./attempt-keys.js";
 import { checkRunningReplay } from "./check-archives.js";
+import { checkDrainingTopic } from "./check-draining.js";
 import { checkConfirmationDue, checkSigningIdentity } from "./check-pushes.js";
 import { checkSchedule, checkScheduleDue } from "./check-schedules.js";
 import {
@@ -15,6 +16,7 @@ import {
   checkTopicCount,
 } from "./check-topics.js";
 import { type CheckWalk, isPlace, keyAfter, keyName } from "./check-walk.js";
+import { drainingTopicByte } from "./drain-rows.js";
 import {
   countersKey,
   moveOrderKey,
@@ -64,6 +66,7 @@ const tablesByByte: Readonly<Record<string, CheckRow>> = {
   [attemptsDueByte]: () => undefined,
   [undeliverableDueByte]: () => undefined,
   [redriveOrderByte]: () => undefined,
+  [drainingTopicByte]: checkDrainingTopic,
 };
 
 export async function checkStoreRows(context: StoreRowsContext): Promise<void> {

@@ -79,6 +79,7 @@
 //   0x98 time slot segment subscription sequence
 //                                        undeliverable messages in the order they were given up
 //   0x99 slot segment subscription       order to try undeliverable messages again
+//   0x9a slot segment                    topic that drains: how far the look at its subscriptions is
 //   0xff <key> u16                       further chunks of a row above
 
 import type { EpochMs, QueueNumber, Sequence } from "../base/brands.js";

@@ -52,6 +52,7 @@ import {
   encodeKeptAttempt,
 } from "./attempt-rows.js";
 import { ByteReader, ByteWriter, frameHeaderBytes } from "./bytes.js";
+import { decodeDrainingTopic, encodeDrainingTopic } from "./drain-rows.js";
 import { segmentPrefixLength, u64At } from "./keys.js";
 import { decodeMoveOrder, decodeMoveTask, encodeMoveOrder, encodeMoveTask } from "./move-rows.js";
 import {
@@ -1085,6 +1086,11 @@ export const tables = {
   redriveOrder: table("redrive order", {
     encode: encodeRedriveOrder,
     decode: decodeRedriveOrder,
+    isOrdered: true,
+  }),
+  drainingTopic: table("draining topic", {
+    encode: encodeDrainingTopic,
+    decode: decodeDrainingTopic,
     isOrdered: true,
   }),
   /** Rows whose meaning does not matter to whoever removes them: the reaper's view of a dead segment. */

@@ -78,6 +78,8 @@ export function encodeTopic(row: Topic): Buffer {
     .text(JSON.stringify(row.settings))
     .u8(row.tags.size);
   for (const [tag, value] of row.tags) writer.text(tag).text(value);
+  // At the end, so that the row of one that does not drain is that of an earlier release.
+  if (row.drainingSince !== undefined) writer.u64(row.drainingSince);
   return writer.finish();
 }
 
@@ -108,6 +110,7 @@ export function decodeTopic(key: string, bytes: Buffer): Topic {
     createdAt,
     updatedAt,
     revision,
+    ...(reader.atEnd ? {} : { drainingSince: reader.u64() as EpochMs }),
   };
 }
 

@@ -21,6 +21,7 @@ import type {
 } from "../topic/view.js";
 import { ArchiveRows } from "./archive-state.js";
 import { AttemptRows } from "./attempt-state.js";
+import { DrainRows } from "./drain-state.js";
 import { endOfPrefix, segmentPrefix, u64At } from "./keys.js";
 import { PushRows } from "./push-state.js";
 import type { RowAccess } from "./row-access.js";
@@ -58,6 +59,7 @@ export class TopicState implements TopicTransaction {
   readonly archives: ArchiveRows;
   readonly attempts: AttemptRows;
   readonly undeliverables: UndeliverableRows;
+  readonly drains: DrainRows;
   readonly #rows: RowAccess;
   readonly #memories: TopicMemories;
 
@@ -68,6 +70,7 @@ export class TopicState implements TopicTransaction {
     this.archives = new ArchiveRows(rows);
     this.attempts = new AttemptRows(rows);
     this.undeliverables = new UndeliverableRows(rows);
+    this.drains = new DrainRows(rows);
   }
 
   memory<Memory extends TopicMemory>(topic: TopicSegment, make: () => Memory): Memory {

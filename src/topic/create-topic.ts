@@ -11,7 +11,7 @@ import { differing } from "./differences.js";
 import { type TopicSettings, topicDefaults, topicLimits } from "./limits.js";
 import type { Topic } from "./model.js";
 import { refuse, type TopicDecided, type TopicRejection } from "./rejections.js";
-import { findTopic, type TopicAddress } from "./topic-name.js";
+import { drainRefusal, findTopic, type TopicAddress } from "./topic-name.js";
 import type { StateTransaction } from "./view.js";
 
 export interface CreateTopic {
@@ -40,7 +40,7 @@ export function decideCreateTopic(
   }
   const existing = findTopic(topics, address);
   if (existing !== undefined) {
-    const refusal = differenceOf(existing, command);
+    const refusal = drainRefusal(existing, address) ?? differenceOf(existing, command);
     return refusal === undefined ? accept({ isNew: false }) : refuse(refusal);
   }
   if (tags.size > topicLimits.tagsMax) {

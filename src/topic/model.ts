@@ -34,6 +34,8 @@ export interface Topic {
   readonly updatedAt: EpochMs;
   /** Grows with every change: the etag. */
   readonly revision: number;
+  /** Since when it drains: it takes nothing new, and goes when everybody has what it has. */
+  readonly drainingSince?: EpochMs | undefined;
 }
 
 /** Where the subscriptions are that take messages as they come. */

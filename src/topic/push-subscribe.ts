@@ -13,7 +13,7 @@ import type { Confirmation } from "./push-model.js";
 import { refuse, type TopicDecided } from "./rejections.js";
 import { deadLetterRefusal, type Subscribed, subscriptionSettingNames } from "./subscribe.js";
 import { countSubscription, quotaRefusal } from "./subscription-quota.js";
-import { findTopic, type TopicAddress, topicNotFound } from "./topic-name.js";
+import { drainRefusal, findTopic, type TopicAddress, topicNotFound } from "./topic-name.js";
 import type { StateTransaction } from "./view.js";
 
 export type PushKind = "http" | "https" | "function";
@@ -41,6 +41,8 @@ export function decideSubscribePush(
   const { address, kind, endpoint, settings } = command;
   const topic = findTopic(topics, address);
   if (topic === undefined) return topicNotFound(address);
+  const draining = drainRefusal(topic, address);
+  if (draining !== undefined) return refuse(draining);
   if (topic.isFifo) {
     const target = targetNames[kind];
     return refuse({ kind: "target_not_allowed_on_fifo", topic: address.given, target });

@@ -61,6 +61,8 @@ export type TopicRejection =
     }
   /** A token that is not of this topic, or too old. */
   | { readonly kind: "invalid_token"; readonly topic: string }
+  /** It was deleted, and takes nothing new while it hands out what it has. */
+  | { readonly kind: "topic_draining"; readonly topic: string }
   | { readonly kind: "archive_active" | "no_archive"; readonly topic: string }
   | { readonly kind: "subscription_pending"; readonly subscription: string }
   | {

@@ -14,7 +14,12 @@ import { refuse, type TopicDecided, type TopicRejection } from "./rejections.js"
 import { beginReplay, endReplay } from "./replay-place.js";
 import { type ReplayReport, reportReplay } from "./replay-report.js";
 import { findSnapshot } from "./snapshots.js";
-import { type FoundSubscription, findSubscription, subscriptionNotFound } from "./topic-name.js";
+import {
+  drainRefusal,
+  type FoundSubscription,
+  findSubscription,
+  subscriptionNotFound,
+} from "./topic-name.js";
 import type { StateTransaction, TopicTransaction } from "./view.js";
 
 export interface StartReplay {
@@ -44,6 +49,8 @@ export function decideStartReplay(
     return subscriptionNotFound(command.to);
   }
   const { topic, subscription } = found;
+  const draining = drainRefusal(topic, { given: topic.name });
+  if (draining !== undefined) return refuse(draining);
   if (subscription.standing.kind === "pending") {
     return refuse({ kind: "subscription_pending", subscription: subscription.endpoint });
   }

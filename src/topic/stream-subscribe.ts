@@ -10,7 +10,7 @@ import { refuse, type TopicDecided } from "./rejections.js";
 import { createStreamQueue } from "./stream-queue.js";
 import { deadLetterRefusal, type Subscribed, subscriptionSettingNames } from "./subscribe.js";
 import { countSubscription, quotaRefusal } from "./subscription-quota.js";
-import { findTopic, type TopicAddress, topicNotFound } from "./topic-name.js";
+import { drainRefusal, findTopic, type TopicAddress, topicNotFound } from "./topic-name.js";
 import type { StateTransaction } from "./view.js";
 
 export interface SubscribeStream {
@@ -30,6 +30,8 @@ export function decideSubscribeStream(
   const { address, endpoint, settings } = command;
   const topic = findTopic(topics, address);
   if (topic === undefined) return topicNotFound(address);
+  const draining = drainRefusal(topic, address);
+  if (draining !== undefined) return refuse(draining);
   const refusal = deadLetterRefusal(transaction, topic, topic, settings.deadLetterQueue);
   if (refusal !== undefined) return refuse(refusal);
   const whole = { ...subscriptionDefaults, ...settings };

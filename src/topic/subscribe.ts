@@ -12,7 +12,7 @@ import { type SubscriptionSettings, subscriptionDefaults, topicLimits } from "./
 import type { QueueTarget, Subscription, Topic, TopicCounters } from "./model.js";
 import { refuse, type TopicDecided, type TopicRejection } from "./rejections.js";
 import { countSubscription, quotaRefusal } from "./subscription-quota.js";
-import { findTopic, type TopicAddress, topicNotFound } from "./topic-name.js";
+import { drainRefusal, findTopic, type TopicAddress, topicNotFound } from "./topic-name.js";
 import type { StateTransaction } from "./view.js";
 
 /** This release delivers to queues. */
@@ -37,6 +37,8 @@ export function decideSubscribe(
   const { address, queue: queueAddress, settings } = command;
   const topic = findTopic(topics, address);
   if (topic === undefined) return topicNotFound(address);
+  const draining = drainRefusal(topic, address);
+  if (draining !== undefined) return refuse(draining);
   const queue = findQueue(transaction, queueAddress);
   if (queue === undefined) {
     return refuse({ kind: "target_queue_not_found", queue: queueAddress.given });

@@ -5,6 +5,7 @@ import type { EpochMs, Namespace, Sequence, TopicName } from "../base/brands.js"
 import type { QueueTransaction } from "../queue/view.js";
 import type { ArchiveTransaction } from "./archive-view.js";
 import type { AttemptTransaction } from "./attempts-view.js";
+import type { DrainTransaction } from "./drain-view.js";
 import type {
   Deliveries,
   EndedTopic,
@@ -107,6 +108,7 @@ export interface TopicTransaction extends TopicView, TopicChanges {
   readonly archives: ArchiveTransaction;
   readonly attempts: AttemptTransaction;
   readonly undeliverables: UndeliverableTransaction;
+  readonly drains: DrainTransaction;
 }
 
 /** The state of everything, under one command. */

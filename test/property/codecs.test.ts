@@ -9,6 +9,7 @@ import { type Receipt, ReceiptCodec } from "../../src/queue/receipt.js";
 import { archiveKey, replayKey, snapshotKey } from "../../src/store/archive-keys.js";
 import { attemptRecordKey, keptAttemptKey, lastAttemptKey } from "../../src/store/attempt-keys.js";
 import { frameHeaderBytes } from "../../src/store/bytes.js";
+import { drainingTopicKey } from "../../src/store/drain-rows.js";
 import {
   attemptKey,
   countersKey,
@@ -83,6 +84,7 @@ import {
 } from "../support/stored-rows.js";
 import {
   deliveries,
+  drainingTopic,
   locator,
   publishedOnce,
   subscription,
@@ -163,7 +165,13 @@ const rowCases: readonly (readonly [string, () => void])[] = [
   rowCase("request", tables.request, request, () => "\x82abc"),
   rowCase("node", tables.node, u64, () => "\x84time"),
   rowCase("secret", tables.secret, secret, () => "\x84secret"),
-  rowCase("topic", tables.topic, topic, (row) => topicKey(row.namespace, row.name)),
+  rowCase(
+    "topic",
+    tables.topic,
+    topic,
+    (row) => topicKey(row.namespace, row.name),
+    (row) => ({ ...row, drainingSince: undefined }),
+  ),
   rowCase(
     "topic count",
     tables.topicCount,
@@ -229,6 +237,9 @@ const rowCases: readonly (readonly [string, () => void])[] = [
   ),
   rowCase("ended topic", tables.endedTopic, fc.string({ unit: "binary" }), () =>
     endedTopicKey(1, 2),
+  ),
+  rowCase("draining topic", tables.drainingTopic, drainingTopic, (row) =>
+    drainingTopicKey(row.slot, row.segment),
   ),
   rowCase("deleted queue", tables.deletedQueue, u64, () => "\x85default\x00orders"),
 ];
