@@ -33,6 +33,8 @@ export interface DispatcherParts {
   readonly destinationOf: (target: PushTarget) => string | undefined;
   /** A topic may have messages that nobody needs any more. */
   readonly moved: (topic: TopicNames) => void;
+  /** A target did nothing but fail for so long that its subscription was disabled. */
+  readonly disabled: (target: PushTarget) => void;
   /** A bug or a corrupt row; it is tried again later. */
   readonly failed: (error: unknown) => void;
 }
@@ -180,7 +182,7 @@ export class Dispatcher {
     const key = id.toString("latin1");
     const known = this.#workers.get(key);
     if (known !== undefined) return known;
-    const { engine, clock, sender, destinationOf, moved, failed } = this.#parts;
+    const { engine, clock, sender, destinationOf, moved, disabled, failed } = this.#parts;
     const worker = new PushWorker(Buffer.from(id), {
       engine,
       clock,
@@ -188,6 +190,7 @@ export class Dispatcher {
       sender,
       destinationOf,
       moved: ({ topic }) => moved(topic),
+      disabled,
       idle: (idle) => {
         if (this.#workers.get(key) === idle) this.#workers.delete(key);
       },

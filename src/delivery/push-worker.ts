@@ -30,6 +30,7 @@ export interface PushWorkerParts {
   readonly destinationOf: (target: PushTarget) => string | undefined;
   /** A topic may have messages that nobody needs any more. */
   readonly moved: (target: PushTarget) => void;
+  readonly disabled: (target: PushTarget) => void;
   /** It has nothing to do and waits for nothing. */
   readonly idle: (worker: PushWorker) => void;
   readonly failed: (error: unknown) => void;
@@ -259,7 +260,8 @@ export class PushWorker implements Waiting {
         decideSettlePushes(transaction, { id: this.id, settlements }, stamp),
     });
     if (decision?.kind !== "accepted") return false;
-    const { hasMoved, nextDueAt } = decision.outcome;
+    const { hasMoved, nextDueAt, isDisabled } = decision.outcome;
+    if (isDisabled) this.#parts.disabled(target);
     this.#nextDueAt = nextDueAt;
     this.#settled += settlements.length;
     const isLast = this.#ready === 0 && this.#inFlight === 0;

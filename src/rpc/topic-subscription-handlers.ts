@@ -26,11 +26,7 @@ import {
 import { parseSubscriptionId } from "./topic-names.js";
 import { checkEndpoint, secretsOf } from "./topic-push-handlers.js";
 import { renderSubscription, renderSummary } from "./topic-render.js";
-import {
-  applySubscriptionMask,
-  findLaterSubscriptionSetting,
-  parseSubscriptionSettings,
-} from "./topic-settings.js";
+import { applySubscriptionMask, parseSubscriptionSettings } from "./topic-settings.js";
 import { checkStream } from "./topic-stream-settings.js";
 import { parseCount, parseEnum, parseInstant, Violations } from "./violations.js";
 import { notYet } from "./wire-errors.js";
@@ -76,7 +72,6 @@ export function createSubscriptionHandlers(
         SubscribeRequest.encode({ ...request, requestId: "" }).finish(),
       );
       violations.throwIfAny();
-      refuseLater(request.settings);
       if (queue !== undefined && queue.namespace !== target.namespace) {
         throw notYet("Subscriptions of queues of another namespace are", "endpoint");
       }
@@ -145,7 +140,6 @@ export function createSubscriptionHandlers(
       const violations = new Violations();
       const id = parseSubscriptionId(violations, request.subscription);
       const given = parseSubscriptionSettings(violations, request.settings);
-      refuseLater(request.settings);
       const settings = applySubscriptionMask(violations, request.updateMask, given);
       violations.throwIfAny();
       const report = await execute({
@@ -215,8 +209,3 @@ const kindNames = {
   FUNCTION: "function",
   STREAM: "stream",
 } as const;
-
-function refuseLater(settings: Parameters<typeof findLaterSubscriptionSetting>[0]): void {
-  const later = findLaterSubscriptionSetting(settings);
-  if (later !== undefined) throw later;
-}

@@ -96,6 +96,13 @@ export class PushService implements PushPort, PagePorts {
       },
       destinationOf: (target) => destinationOf(target, rules),
       moved,
+      disabled: ({ topic, subscription }) => {
+        const names = {
+          topic: `${topic.namespace}/${topic.name}`,
+          subscription: uuidText(subscription.id),
+        };
+        log.warn(names, "subscription disabled: its target did nothing but fail");
+      },
       failed: (error) =>
         log.error({ err: error }, "messages were not delivered to a target; it is tried again"),
     });

@@ -36,9 +36,9 @@ import {
   type TopicAddress,
   topicNotFound,
 } from "./topic-name.js";
-import type { StateTransaction } from "./view.js";
+import type { StateTransaction, TopicTransaction } from "./view.js";
 
-export type SubscriptionState = "pending" | "confirmed" | "paused" | "target_gone";
+export type SubscriptionState = "pending" | "confirmed" | "paused" | "disabled" | "target_gone";
 
 /** A subscription without its numbers. */
 export interface SubscriptionSummary {
@@ -149,9 +149,10 @@ const summaryOf = (
 
 function stateOf(
   transaction: StateTransaction,
-  { kind, target, settings, standing }: Subscription,
+  { kind, target, settings, standing, disabled }: Subscription,
 ): SubscriptionState {
   if (standing.kind === "pending") return "pending";
+  if (disabled !== undefined) return "disabled";
   if (kind !== "queue") return settings.isPaused ? "paused" : "confirmed";
   const queue = target && orUnreadable(() => transaction.findQueue(target.namespace, target.name));
   const isThere = queue === "unreadable" || queue?.number === target?.number;
@@ -199,6 +200,8 @@ export function decideUpdateSubscription(
     ...subscription,
     settings,
     filters,
+    // Whoever pauses or resumes it has seen to it.
+    disabled: given.isPaused === undefined ? subscription.disabled : undefined,
     standing: standingAfter(counters, place, subscription, settings),
     updatedAt: stamp.now,
     revision: subscription.revision + 1,
@@ -206,9 +209,17 @@ export function decideUpdateSubscription(
   const exceeded = quotaRefusal(topics, topic, subscription, changed);
   if (exceeded !== undefined) return refuse(exceeded);
   topics.putSubscription(topic, changed, subscription);
+  if (given.isPaused !== undefined) forgetFailures(topics, topic, id);
   countSubscription(topics, topic, subscription, changed);
   adjustStreamQueue(transaction, changed, stamp);
   return accept(reportOf(transaction, topic, changed, stamp));
+}
+
+/** What failed before it was paused or resumed counts no more. */
+function forgetFailures({ pushes }: TopicTransaction, topic: Topic, id: Buffer): void {
+  const place = pushes.place(topic, id);
+  if (place?.failingSince === undefined) return;
+  pushes.putPlace(topic, id, { ...place, failingSince: undefined }, place);
 }
 
 /** A secret stays unless another is given: nobody who changes the rest can repeat it. */

@@ -175,6 +175,8 @@ export interface SubscriptionSettings {
   readonly isPaused: boolean;
   /** Whether a message whose time to live ended before it was delivered goes to the dead-letter queue. */
   readonly isExpiredToDeadLetters: boolean;
+  /** How long a target may do nothing but fail; 0: for ever. */
+  readonly autoDisableAfterMs: DurationMs;
   /** Of functions. */
   readonly function: FunctionSettings | undefined;
   /** Of webhooks. */
@@ -193,6 +195,7 @@ export const subscriptionDefaults: SubscriptionSettings = {
   deadLetterQueue: undefined,
   isPaused: false,
   isExpiredToDeadLetters: false,
+  autoDisableAfterMs: 0 as DurationMs,
   function: undefined,
   webhook: undefined,
   stream: undefined,

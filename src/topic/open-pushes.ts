@@ -1,6 +1,6 @@
 // The backlog of one pushed subscription under one command: keeps its rows, its place and its numbers in step with each other.
 
-import { type Sequence, sequence } from "../base/brands.js";
+import { type EpochMs, type Sequence, sequence } from "../base/brands.js";
 import type { Stamp } from "../queue/stamp.js";
 import { endOf, recordAttempt } from "./attempts.js";
 import type { AttemptEnd } from "./attempts-model.js";
@@ -44,6 +44,11 @@ export class OpenPushes {
   /** Goes on at a place; what is before it has rows or is not for it. */
   moveTo(next: Sequence): void {
     this.#place = { ...this.#place, next };
+  }
+
+  /** Undefined: it does not fail. */
+  failSince(failingSince: EpochMs | undefined): void {
+    this.#place = { ...this.#place, failingSince };
   }
 
   count(change: Partial<Deliveries>): void {
@@ -167,4 +172,5 @@ const isSame = (one: PushPlace, other: PushPlace): boolean =>
   one.next === other.next &&
   one.floor === other.floor &&
   one.leased === other.leased &&
-  one.waiting === other.waiting;
+  one.waiting === other.waiting &&
+  one.failingSince === other.failingSince;

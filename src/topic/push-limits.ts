@@ -1,6 +1,6 @@
 // Bounds of pushed subscriptions. Those without a source are ours.
 
-import { hours, minutes, seconds } from "../base/brands.js";
+import { days, hours, minutes, seconds } from "../base/brands.js";
 
 export const pushLimits = {
   /** Messages of one subscription in delivery and waiting for another attempt; more of its backlog waits untouched. */
@@ -15,6 +15,9 @@ export const pushLimits = {
   /** Subscriptions looked at in one step, and topics. */
   pageMax: 500,
   errorCharactersMax: 1_024,
+  /** How long a target may do nothing but fail before its subscription is disabled. */
+  autoDisableMsMin: hours(1),
+  autoDisableMsMax: days(30),
 
   /** SNS: a token is good for 48 hours; ours for taking an unsubscribe back too, where SNS has 72. */
   tokenMs: hours(48),

@@ -18,6 +18,8 @@ export interface PushPlace {
   readonly waiting: number;
   /** Whether anybody may end it who knows its id, which the links in its messages hold. */
   readonly isEndOpen: boolean;
+  /** The first attempt that failed since the last success, or since it was resumed; undefined: none. */
+  readonly failingSince?: EpochMs | undefined;
 }
 
 /** A message in delivery, or one that waits for an attempt. */

@@ -95,8 +95,9 @@ const changed = (
   { settings, revision }: Subscription,
   isPaused: boolean,
   { now }: Stamp,
-): Pick<Subscription, "settings" | "updatedAt" | "revision"> => ({
+): Pick<Subscription, "settings" | "updatedAt" | "revision" | "disabled"> => ({
   settings: { ...settings, isPaused },
+  disabled: undefined,
   updatedAt: now,
   revision: revision + 1,
 });

@@ -147,6 +147,7 @@ export const subscriptionSettingNames = {
   deadLetterQueue: "dead_letter_queue",
   isPaused: "paused",
   isExpiredToDeadLetters: "ttl_to_dlq",
+  autoDisableAfterMs: "auto_disable_after",
   function: "function",
   webhook: "webhook",
   stream: "stream",

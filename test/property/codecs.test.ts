@@ -183,12 +183,22 @@ const rowCases: readonly (readonly [string, () => void])[] = [
   rowCase("topic message", tables.topicMessage, topicMessage, (row) =>
     topicMessageKey(prefix, row.sequence),
   ),
-  rowCase("subscription", tables.subscription, subscription, (row) =>
-    subscriptionKey(prefix, row.id),
+  rowCase(
+    "subscription",
+    tables.subscription,
+    subscription,
+    (row) => subscriptionKey(prefix, row.id),
+    (row) => ({ ...row, disabled: undefined }),
   ),
   rowCase("endpoint", tables.endpoint, id16, () => endpointKey(prefix, "queue", "a/b")),
   rowCase("deliveries", tables.deliveries, deliveries, () => deliveriesKey(prefix, subscriptionId)),
-  rowCase("push place", tables.pushPlace, pushPlace, () => pushPlaceKey(prefix, subscriptionId)),
+  rowCase(
+    "push place",
+    tables.pushPlace,
+    pushPlace,
+    () => pushPlaceKey(prefix, subscriptionId),
+    (row) => ({ ...row, failingSince: undefined }),
+  ),
   rowCase("pending push", tables.pendingPush, pendingPush, (row) =>
     pendingPushKey(prefix, subscriptionId, row.sequence),
   ),

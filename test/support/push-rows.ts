@@ -16,6 +16,7 @@ export const pushPlace: fc.Arbitrary<PushPlace> = fc.record({
   leased: u64,
   waiting: u64,
   isEndOpen: fc.boolean(),
+  failingSince: maybe(instant),
 });
 
 /** A copy is of the message whose row it is. */

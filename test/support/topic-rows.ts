@@ -155,6 +155,7 @@ export const subscription: fc.Arbitrary<Subscription> = fc.record({
     deadLetterQueue: maybe(queueName),
     isPaused: fc.boolean(),
     isExpiredToDeadLetters: fc.boolean(),
+    autoDisableAfterMs: duration,
     stream: maybe(fc.record({ ackDeadlineMs: duration, inFlightMax: u32 }, { requiredKeys: [] })),
     function: maybe(
       fc.record({ batchMax: fc.nat(100), bearerToken: text(20) }, { requiredKeys: [] }),
@@ -181,6 +182,7 @@ export const subscription: fc.Arbitrary<Subscription> = fc.record({
   createdAt: instant,
   updatedAt: instant,
   revision: u64,
+  disabled: maybe(fc.record({ at: instant, firstFailureAt: instant, lastError: text(200) })),
 });
 
 export const deliveries: fc.Arbitrary<Deliveries> = fc.record({
