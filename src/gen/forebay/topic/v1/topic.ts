@@ -59,7 +59,7 @@ export function topicTypeToJSON(object: TopicType): string {
   }
 }
 
-/** With which hash webhook envelopes are signed. */
+/** With which hash envelopes are signed. */
 export const SignatureVersion = {
   /** UNSPECIFIED - Not set: left as it is. */
   UNSPECIFIED: 0,
@@ -631,7 +631,10 @@ export interface TopicSettings {
   deliveryPolicy?:
     | DeliveryPolicy
     | undefined;
-  /** What webhook envelopes are signed with. SNS: SignatureVersion. Default: SHA256. */
+  /**
+   * What envelopes are signed with: those of webhooks, and on standard topics those in queues where the server has a
+   * `public_base_url`. SNS: SignatureVersion. Default: SHA256.
+   */
   signatureVersion: SignatureVersion;
   /** The name of the customer key that encrypts messages at rest. Empty text: the server's key. SNS: KmsMasterKeyId. */
   encryptionKey?:
@@ -762,7 +765,7 @@ export interface SubscriptionCounters {
   filtered: bigint;
   /** Handed to its dead-letter queue. */
   deadLettered: bigint;
-  /** Given up with no dead-letter queue there. They are counted; that they are kept as well comes with ListUndeliverable. */
+  /** Given up with no dead-letter queue there, since the subscription was made. ListUndeliverable has those that are kept. */
   undeliverable: bigint;
 }
 

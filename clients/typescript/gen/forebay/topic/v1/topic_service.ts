@@ -11923,8 +11923,9 @@ export const TopicServiceDefinition = {
       options: {},
     },
     /**
-     * Lists messages of a subscription that could not be delivered and have no dead-letter queue to be in, oldest first.
-     * Errors:
+     * Lists messages of a subscription that could not be delivered and have no dead-letter queue to be in, oldest first. They
+     * are kept for 14 days, of a topic at most 100000 and 1 GiB; what is given up beyond is counted and not kept. A page ends
+     * at 2 MiB, too. Errors:
      *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this list.
      */
     listUndeliverable: {
@@ -11936,7 +11937,11 @@ export const TopicServiceDefinition = {
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /**
-     * Tries undeliverable messages again, as if they were new for this subscription. Durable on return. Errors:
+     * Tries undeliverable messages again, as if they were new for this subscription: with all retries, and whatever its filter
+     * is now. Durable on return: the order is, and they follow, over a restart too, and wait while the subscription is paused.
+     * Those of an earlier order that wait are not counted again and go on at the pace of this one; an id that is not there any
+     * more is passed over. What fails again is undeliverable again. Errors:
+     *   INVALID_ARGUMENT / INVALID_PARAMETER: more than 1000 ids, one that ListUndeliverable did not tell, or a pace out of range.
      *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`.
      */
     redriveUndeliverable: {
@@ -12481,8 +12486,9 @@ export const TopicServiceService = {
     responseDeserialize: (value: Buffer): PurgeBacklogResponse => PurgeBacklogResponse.decode(value),
   },
   /**
-   * Lists messages of a subscription that could not be delivered and have no dead-letter queue to be in, oldest first.
-   * Errors:
+   * Lists messages of a subscription that could not be delivered and have no dead-letter queue to be in, oldest first. They
+   * are kept for 14 days, of a topic at most 100000 and 1 GiB; what is given up beyond is counted and not kept. A page ends
+   * at 2 MiB, too. Errors:
    *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this list.
    */
   listUndeliverable: {
@@ -12497,7 +12503,11 @@ export const TopicServiceService = {
     responseDeserialize: (value: Buffer): ListUndeliverableResponse => ListUndeliverableResponse.decode(value),
   },
   /**
-   * Tries undeliverable messages again, as if they were new for this subscription. Durable on return. Errors:
+   * Tries undeliverable messages again, as if they were new for this subscription: with all retries, and whatever its filter
+   * is now. Durable on return: the order is, and they follow, over a restart too, and wait while the subscription is paused.
+   * Those of an earlier order that wait are not counted again and go on at the pace of this one; an id that is not there any
+   * more is passed over. What fails again is undeliverable again. Errors:
+   *   INVALID_ARGUMENT / INVALID_PARAMETER: more than 1000 ids, one that ListUndeliverable did not tell, or a pace out of range.
    *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`.
    */
   redriveUndeliverable: {
@@ -12763,13 +12773,18 @@ export interface TopicServiceServer extends UntypedServiceImplementation {
    */
   purgeBacklog: handleUnaryCall<PurgeBacklogRequest, PurgeBacklogResponse>;
   /**
-   * Lists messages of a subscription that could not be delivered and have no dead-letter queue to be in, oldest first.
-   * Errors:
+   * Lists messages of a subscription that could not be delivered and have no dead-letter queue to be in, oldest first. They
+   * are kept for 14 days, of a topic at most 100000 and 1 GiB; what is given up beyond is counted and not kept. A page ends
+   * at 2 MiB, too. Errors:
    *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this list.
    */
   listUndeliverable: handleUnaryCall<ListUndeliverableRequest, ListUndeliverableResponse>;
   /**
-   * Tries undeliverable messages again, as if they were new for this subscription. Durable on return. Errors:
+   * Tries undeliverable messages again, as if they were new for this subscription: with all retries, and whatever its filter
+   * is now. Durable on return: the order is, and they follow, over a restart too, and wait while the subscription is paused.
+   * Those of an earlier order that wait are not counted again and go on at the pace of this one; an id that is not there any
+   * more is passed over. What fails again is undeliverable again. Errors:
+   *   INVALID_ARGUMENT / INVALID_PARAMETER: more than 1000 ids, one that ListUndeliverable did not tell, or a pace out of range.
    *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`.
    */
   redriveUndeliverable: handleUnaryCall<RedriveUndeliverableRequest, RedriveUndeliverableResponse>;
@@ -13428,8 +13443,9 @@ export interface TopicServiceClient extends Client {
     callback: (error: ServiceError | null, response: PurgeBacklogResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Lists messages of a subscription that could not be delivered and have no dead-letter queue to be in, oldest first.
-   * Errors:
+   * Lists messages of a subscription that could not be delivered and have no dead-letter queue to be in, oldest first. They
+   * are kept for 14 days, of a topic at most 100000 and 1 GiB; what is given up beyond is counted and not kept. A page ends
+   * at 2 MiB, too. Errors:
    *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this list.
    */
   listUndeliverable(
@@ -13448,7 +13464,11 @@ export interface TopicServiceClient extends Client {
     callback: (error: ServiceError | null, response: ListUndeliverableResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Tries undeliverable messages again, as if they were new for this subscription. Durable on return. Errors:
+   * Tries undeliverable messages again, as if they were new for this subscription: with all retries, and whatever its filter
+   * is now. Durable on return: the order is, and they follow, over a restart too, and wait while the subscription is paused.
+   * Those of an earlier order that wait are not counted again and go on at the pace of this one; an id that is not there any
+   * more is passed over. What fails again is undeliverable again. Errors:
+   *   INVALID_ARGUMENT / INVALID_PARAMETER: more than 1000 ids, one that ListUndeliverable did not tell, or a pace out of range.
    *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`.
    */
   redriveUndeliverable(
