@@ -78,7 +78,7 @@ export function subscriptionInList(description: SubscriptionDescription): Row {
 /** A subscription in full. */
 export function subscriptionRow(description: SubscriptionDescription): Row {
   const { settings, counters, createTime, etag, owner, replay } = description;
-  const { effectiveDeliveryPolicy: policy } = description;
+  const { effectiveDeliveryPolicy: policy, disabled } = description;
   const { cells, raw } = subscriptionInList(description);
   const age = counters?.oldestPendingAgeMs;
   return rowOf(jsonOf(description), raw, {
@@ -87,6 +87,8 @@ export function subscriptionRow(description: SubscriptionDescription): Row {
     "dead-letter queue": settings?.deadLetterQueue === "" ? undefined : settings?.deadLetterQueue,
     paused: settings?.paused,
     filter: settings?.filterPolicy === "" ? undefined : settings?.filterPolicy,
+    "disabled at": disabled?.disableTime?.toISOString(),
+    "disabled for": disabled?.lastError,
     retries: policy && deliveryPolicyText(policy),
     replay: replay?.state && choiceText(replay.state),
     backlog: counters?.backlogCount,

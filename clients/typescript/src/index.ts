@@ -145,6 +145,7 @@ export {
 export type {
   SubscriptionCounters,
   SubscriptionDescription,
+  SubscriptionDisabled,
   SubscriptionState,
   TopicCounters,
   TopicDescription,

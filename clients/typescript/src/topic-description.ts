@@ -76,8 +76,19 @@ export interface SubscriptionDescription {
   readonly effectiveDeliveryPolicy: DeliveryPolicy | undefined;
   /** The replay under way or ended last. */
   readonly replay: ReplayDescription | undefined;
+  /** Why it is disabled; undefined in every other state. */
+  readonly disabled: SubscriptionDisabled | undefined;
   /** Only where one is asked for by its id. */
   readonly counters: SubscriptionCounters | undefined;
+}
+
+/** Why a subscription was disabled. */
+export interface SubscriptionDisabled {
+  readonly disableTime: Date | undefined;
+  /** When the first attempt failed since the last success. */
+  readonly firstFailureTime: Date | undefined;
+  /** What the last attempt failed with. */
+  readonly lastError: string;
 }
 
 /** Numbers of a subscription, exact at the moment of the answer. */
@@ -122,7 +133,7 @@ export function topicOf(wire: WireTopic | undefined): TopicDescription {
 
 /** A subscription from the wire. */
 export function subscriptionOf(wire: WireSubscription | undefined): SubscriptionDescription {
-  const { settings, counters, effectiveDeliveryPolicy: effective, replay } = wire ?? {};
+  const { settings, counters, effectiveDeliveryPolicy: effective, replay, disabled } = wire ?? {};
   return {
     subscription: wire?.subscription ?? "",
     topic: wire?.topic ?? "",
@@ -136,6 +147,11 @@ export function subscriptionOf(wire: WireSubscription | undefined): Subscription
     settings: settings && settingsOf(settings),
     effectiveDeliveryPolicy: effective && policyOf(effective),
     replay: replay && replayOf(replay),
+    disabled: disabled && {
+      disableTime: dateOf(disabled.disableTime),
+      firstFailureTime: dateOf(disabled.firstFailureTime),
+      lastError: disabled.lastError,
+    },
     counters: counters && {
       backlogCount: Number(counters.backlog),
       inFlightCount: Number(counters.inFlight),
