@@ -77,6 +77,7 @@ export function createSubscriptionHandlers(
       }
       const common = { address: target, settings, owner: senderId };
       const secrets = secretsOf(parts.pushes);
+      const askedHost = pushKind && (await parts.pushes.askedHost(pushKind, endpoint));
       const { once, report } = await execute({
         name: "Subscribe",
         bytes: Buffer.byteLength(settings.filterPolicy ?? ""),
@@ -89,7 +90,7 @@ export function createSubscriptionHandlers(
             if (pushKind === undefined) {
               return decideSubscribeStream(transaction, { ...common, endpoint }, stamp);
             }
-            const command = { ...common, ...secrets, kind: pushKind, endpoint };
+            const command = { ...common, ...secrets, kind: pushKind, endpoint, askedHost };
             return decideSubscribePush(transaction, command, stamp);
           });
           if (decided.kind === "rejected") return decided;

@@ -8,6 +8,7 @@ import type { FilterProblem } from "../topic/filter/problems.js";
 import type { TopicRejection } from "../topic/rejections.js";
 import { WireFault, type WireFaultFields } from "./status-details.js";
 import { archiveFaultFields } from "./topic-archive-errors.js";
+import { hostFaultFields } from "./topic-host-errors.js";
 import { faultOf } from "./wire-errors.js";
 
 const topicKinds = {
@@ -22,7 +23,10 @@ const topicKinds = {
   topic_limit: true,
   subscription_limit: true,
   topic_tag_limit: true,
+  topic_filters_limit: true,
   filters_limit: true,
+  host_asked_limit: true,
+  host_pending_limit: true,
   pending_limit: true,
   topic_not_fifo: true,
   topic_label_exists: true,
@@ -215,6 +219,15 @@ function fieldsOf(rejection: TopicRejection): WireFaultFields {
         `Topic "${rejection.topic}" would have ${rejection.count} tags; the limit is ${rejection.limit}. Remove some first; nothing was changed.`,
         rejection,
       );
+    case "topic_filters_limit":
+      return exhausted(
+        "FILTER_POLICY_LIMIT",
+        `The subscriptions of topic "${rejection.topic}" have ${rejection.count} filters, which is the limit. Remove some first; nothing was changed.`,
+        rejection,
+      );
+    case "host_asked_limit":
+    case "host_pending_limit":
+      return hostFaultFields(rejection);
     case "filters_limit":
       return namespaceQuota(
         "FILTER_POLICY_LIMIT",

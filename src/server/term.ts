@@ -189,6 +189,17 @@ export class Term {
       clock,
       ids,
       envelopes: signatures,
+      quotas: {
+        standardTopicsMax: config.topicsStandardMax,
+        fifoTopicsMax: config.topicsFifoMax,
+        standardSubscriptionsMax: config.subscriptionsStandardMax,
+        fifoSubscriptionsMax: config.subscriptionsFifoMax,
+        filtersPerTopicMax: config.filtersTopicMax,
+        filtersPerNamespaceMax: config.filtersNamespaceMax,
+        pendingPerNamespaceMax: config.subscriptionsPendingMax,
+        asksPerHostMax: config.webhookAsksPerHourMax,
+        pendingPerHostMax: config.webhookPendingPerHostMax,
+      },
       limits: {
         commandsPendingMax: config.commandsPendingMax,
         uncommittedBytesMax: config.uncommittedBytesMax,

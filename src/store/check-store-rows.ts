@@ -4,6 +4,7 @@
 import type { Namespace, QueueName } from "../base/brands.js";
 import type { MoveOrder, MoveTaskId } from "../queue/move-task.js";
 import { runningReplayByte } from "./archive-keys.js";
+import { askedHostByte, askedHostKeyLength } from "./asked-host-rows.js";
 import { attemptsDueByte } from "./attempt-keys.js";
 import { checkRunningReplay } from "./check-archives.js";
 import { checkDrainingTopic } from "./check-draining.js";
@@ -67,7 +68,14 @@ const tablesByByte: Readonly<Record<string, CheckRow>> = {
   [undeliverableDueByte]: () => undefined,
   [redriveOrderByte]: () => undefined,
   [drainingTopicByte]: checkDrainingTopic,
+  [askedHostByte]: checkAskedHost,
 };
+
+/** What it tells of may have ended. */
+function checkAskedHost({ walk }: StoreRowsContext, scanned: ScannedRow): void {
+  if (scanned.key.length !== askedHostKeyLength) walk.layout(scanned.key);
+  else walk.read(scanned, tables.askedHost, () => "host that was asked");
+}
 
 export async function checkStoreRows(context: StoreRowsContext): Promise<void> {
   const { walk } = context;

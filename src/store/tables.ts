@@ -43,6 +43,7 @@ import {
   encodeReplay,
   encodeSnapshot,
 } from "./archive-rows.js";
+import { decodeAskedHost, encodeAskedHost } from "./asked-host-rows.js";
 import {
   decodeAttemptNumber,
   decodeAttemptRecord,
@@ -1087,6 +1088,15 @@ export const tables = {
     encode: encodeRedriveOrder,
     decode: decodeRedriveOrder,
     isOrdered: true,
+  }),
+  askedHost: table("asked host", {
+    encode: encodeAskedHost,
+    decode: decodeAskedHost,
+    isOrdered: true,
+  }),
+  topicFilters: table<number>("topic filters", {
+    encode: (row) => writer.start().u8(1).u64(row).finish(),
+    decode: (key, bytes) => versioned(key, bytes, 1).u64(),
   }),
   drainingTopic: table("draining topic", {
     encode: encodeDrainingTopic,

@@ -40,6 +40,7 @@ import {
   subscriptionKey,
   topicCountersKey,
   topicCountKey,
+  topicFiltersKey,
   topicKey,
   topicMessageKey,
 } from "./topic-keys.js";
@@ -100,6 +101,14 @@ export class TopicState implements TopicTransaction {
   counters(topic: TopicSegment): TopicCounters {
     const key = topicCountersKey(prefixOf(topic));
     return this.#rows.get(tables.topicCounters, key) ?? newTopicCounters();
+  }
+
+  filterCount(topic: TopicSegment): number {
+    return this.#rows.getReadable(tables.topicFilters, topicFiltersKey(prefixOf(topic))) ?? 0;
+  }
+
+  putFilterCount(topic: TopicSegment, count: number): void {
+    this.#rows.put(tables.topicFilters, topicFiltersKey(prefixOf(topic)), count);
   }
 
   message(topic: TopicSegment, sequence: Sequence): TopicMessage | undefined {

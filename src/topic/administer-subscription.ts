@@ -206,7 +206,7 @@ export function decideUpdateSubscription(
     updatedAt: stamp.now,
     revision: subscription.revision + 1,
   };
-  const exceeded = quotaRefusal(topics, topic, subscription, changed);
+  const exceeded = quotaRefusal(topics, topic, subscription, changed, stamp);
   if (exceeded !== undefined) return refuse(exceeded);
   topics.putSubscription(topic, changed, subscription);
   if (given.isPaused !== undefined) forgetFailures(topics, topic, id);

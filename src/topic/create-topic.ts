@@ -10,6 +10,7 @@ import { newTopicCounters } from "./counters.js";
 import { differing } from "./differences.js";
 import { type TopicSettings, topicDefaults, topicLimits } from "./limits.js";
 import type { Topic } from "./model.js";
+import { quotasOf } from "./quotas.js";
 import { refuse, type TopicDecided, type TopicRejection } from "./rejections.js";
 import { drainRefusal, findTopic, type TopicAddress } from "./topic-name.js";
 import type { StateTransaction } from "./view.js";
@@ -49,7 +50,8 @@ export function decideCreateTopic(
   }
   const count = topics.topicCount(namespace);
   const kept = isFifo ? count.fifo : count.standard;
-  const limit = isFifo ? topicLimits.fifoTopicsMax : topicLimits.standardTopicsMax;
+  const quotas = quotasOf(stamp);
+  const limit = isFifo ? quotas.fifoTopicsMax : quotas.standardTopicsMax;
   if (kept >= limit) return refuse({ kind: "topic_limit", topic: topicGiven, count: kept, limit });
   const topic: Topic = {
     // From the same strictly increasing numbers as those of queues.

@@ -35,9 +35,10 @@ export const topicLimits = {
   /** Ids that have ended and that one publish takes away: more than it adds, so that they do not pile up. */
   dedupSweepMax: 4,
 
-  /** Of one namespace; the numbers are settings of a later release. */
+  /** Of one namespace, and of one topic, where the server is not set otherwise. */
   standardTopicsMax: 100_000,
   fifoTopicsMax: 1_000,
+  filtersPerTopicMax: 200,
   filtersPerNamespaceMax: 10_000,
   pendingPerNamespaceMax: 5_000,
   standardSubscriptionsMax: 12_500_000,

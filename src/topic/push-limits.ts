@@ -25,4 +25,9 @@ export const pushLimits = {
   /** Confirmations that one step hands out. */
   confirmationsMax: 100,
   confirmationLeaseMs: minutes(1),
+  /** How often an hour a host is asked to confirm, and subscriptions it has not answered; where the server is not set otherwise. */
+  asksPerHostMax: 3,
+  pendingPerHostMax: 10,
+  /** Rows of other hosts that each ask looks at. */
+  askedHostsExamined: 4,
 } as const;

@@ -62,6 +62,14 @@ export interface Confirmation {
   readonly ended: Subscription | undefined;
 }
 
+/** A host that was asked whether it wants messages. */
+export interface AskedHost {
+  /** Oldest first. */
+  readonly askedAt: readonly EpochMs[];
+  /** What it was asked about; some may have been answered, or have ended, since. */
+  readonly subscriptions: readonly Buffer[];
+}
+
 /** Where a confirmation is found that has something to be done about. */
 export interface ConfirmationDue {
   readonly at: EpochMs;

@@ -52,6 +52,8 @@ export interface TopicView {
   topicsAfter(namespace: string, name: string): Iterable<Topic>;
   topicCount(namespace: Namespace): TopicCount;
   counters(topic: TopicSegment): TopicCounters;
+  /** How many of its subscriptions have a filter. */
+  filterCount(topic: TopicSegment): number;
   /** One that cannot be read is reported and counts as gone. */
   message(topic: TopicSegment, sequence: Sequence): TopicMessage | undefined;
   subscription(topic: TopicSegment, id: Buffer): Subscription | undefined;
@@ -86,6 +88,7 @@ export interface TopicChanges {
   removeTopic(topic: Topic): void;
   putTopicCount(namespace: Namespace, count: TopicCount): void;
   putCounters(topic: TopicSegment, counters: TopicCounters): void;
+  putFilterCount(topic: TopicSegment, count: number): void;
   insertMessage(topic: TopicSegment, message: TopicMessage): void;
   removeMessage(topic: TopicSegment, sequence: Sequence): void;
   /** With the rows that find it, by its id, its namespace and its target. */

@@ -7,6 +7,7 @@ import type { EpochMs, QueueNumber, SegmentNumber, Sequence } from "../../src/ba
 import type { Counters, Delivery, Group } from "../../src/queue/model.js";
 import { type Receipt, ReceiptCodec } from "../../src/queue/receipt.js";
 import { archiveKey, replayKey, snapshotKey } from "../../src/store/archive-keys.js";
+import { askedHostKey } from "../../src/store/asked-host-rows.js";
 import { attemptRecordKey, keptAttemptKey, lastAttemptKey } from "../../src/store/attempt-keys.js";
 import { frameHeaderBytes } from "../../src/store/bytes.js";
 import { drainingTopicKey } from "../../src/store/drain-rows.js";
@@ -43,6 +44,7 @@ import {
   subscriptionKey,
   topicCountersKey,
   topicCountKey,
+  topicFiltersKey,
   topicKey,
   topicMessageKey,
 } from "../../src/store/topic-keys.js";
@@ -57,6 +59,7 @@ import { archive, replay, snapshotOf } from "../support/archive-rows.js";
 import { attemptRecord, keptAttempt } from "../support/attempt-rows.js";
 import { propertyTimeoutMs, runs } from "../support/property.js";
 import {
+  askedHost,
   confirmationDue,
   confirmationOf,
   pendingPush,
@@ -248,6 +251,8 @@ const rowCases: readonly (readonly [string, () => void])[] = [
   rowCase("ended topic", tables.endedTopic, fc.string({ unit: "binary" }), () =>
     endedTopicKey(1, 2),
   ),
+  rowCase("asked host", tables.askedHost, askedHost, () => askedHostKey("example.com")),
+  rowCase("topic filters", tables.topicFilters, u64, () => topicFiltersKey(prefix)),
   rowCase("draining topic", tables.drainingTopic, drainingTopic, (row) =>
     drainingTopicKey(row.slot, row.segment),
   ),

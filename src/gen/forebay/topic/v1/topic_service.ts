@@ -11663,6 +11663,9 @@ export const TopicServiceDefinition = {
      *     certificate.
      *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`.
      *   RESOURCE_EXHAUSTED / SUBSCRIPTION_LIMIT, FILTER_POLICY_LIMIT: too many.
+     *   RESOURCE_EXHAUSTED / CONFIRMATION_LIMIT: the webhook's host was asked to confirm 3 times within an hour
+     *     (`webhook_asks_per_hour_max`), or 10 subscriptions of it wait for that (`webhook_pending_per_host_max`); metadata `host`
+     *     and `limit`. Hosts all of whose addresses are in `webhook_allowed_cidrs` are spared.
      */
     subscribe: {
       name: "Subscribe",
@@ -12187,6 +12190,9 @@ export const TopicServiceService = {
    *     certificate.
    *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`.
    *   RESOURCE_EXHAUSTED / SUBSCRIPTION_LIMIT, FILTER_POLICY_LIMIT: too many.
+   *   RESOURCE_EXHAUSTED / CONFIRMATION_LIMIT: the webhook's host was asked to confirm 3 times within an hour
+   *     (`webhook_asks_per_hour_max`), or 10 subscriptions of it wait for that (`webhook_pending_per_host_max`); metadata `host`
+   *     and `limit`. Hosts all of whose addresses are in `webhook_allowed_cidrs` are spared.
    */
   subscribe: {
     path: "/forebay.topic.v1.TopicService/Subscribe" as const,
@@ -12653,6 +12659,9 @@ export interface TopicServiceServer extends UntypedServiceImplementation {
    *     certificate.
    *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`.
    *   RESOURCE_EXHAUSTED / SUBSCRIPTION_LIMIT, FILTER_POLICY_LIMIT: too many.
+   *   RESOURCE_EXHAUSTED / CONFIRMATION_LIMIT: the webhook's host was asked to confirm 3 times within an hour
+   *     (`webhook_asks_per_hour_max`), or 10 subscriptions of it wait for that (`webhook_pending_per_host_max`); metadata `host`
+   *     and `limit`. Hosts all of whose addresses are in `webhook_allowed_cidrs` are spared.
    */
   subscribe: handleUnaryCall<SubscribeRequest, SubscribeResponse>;
   /**
@@ -13068,6 +13077,9 @@ export interface TopicServiceClient extends Client {
    *     certificate.
    *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`.
    *   RESOURCE_EXHAUSTED / SUBSCRIPTION_LIMIT, FILTER_POLICY_LIMIT: too many.
+   *   RESOURCE_EXHAUSTED / CONFIRMATION_LIMIT: the webhook's host was asked to confirm 3 times within an hour
+   *     (`webhook_asks_per_hour_max`), or 10 subscriptions of it wait for that (`webhook_pending_per_host_max`); metadata `host`
+   *     and `limit`. Hosts all of whose addresses are in `webhook_allowed_cidrs` are spared.
    */
   subscribe(
     request: SubscribeRequest,
