@@ -71,6 +71,8 @@ export function endReplay(
     ...replay,
     state,
     failure,
+    // What is before it and comes once more was delivered before the replay: see `markedAgain`.
+    end: state === "stopped" ? live : replay.end,
     endedAt: stamp.now,
     extra: replay.extra + Math.max(0, -moved),
   });

@@ -85,9 +85,16 @@ export function decideStartReplay(
     endedAt: undefined,
     extra: before?.extra ?? 0,
   };
-  beginReplay(transaction, found, replay, replaced?.position ?? sequence(0), stamp);
+  beginReplay(transaction, found, replay, passedBy(before), stamp);
   const { namespace, name } = topic;
   return accept({ topic: { namespace, name } });
+}
+
+/** The place that a replay has brought its subscription to, or that the rest of one that was stopped would have. */
+function passedBy(before: Replay | undefined): Sequence {
+  if (before === undefined) return sequence(0);
+  if (isRunning(before)) return before.position;
+  return before.state === "stopped" && before.end !== undefined ? before.end : sequence(0);
 }
 
 type Span =
