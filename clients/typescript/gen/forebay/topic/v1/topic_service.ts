@@ -248,11 +248,11 @@ export const DeliveryState = {
   NOT_SUBSCRIBED: 1,
   /** FILTERED - Its filter keeps the message back. */
   FILTERED: 2,
-  /** WAITING - It waits: for its turn, the next attempt, or the subscription to be resumed. */
+  /** WAITING - It waits: for its turn, the next attempt, a consumer of the stream, a replay, or the subscription to be resumed. */
   WAITING: 3,
-  /** IN_FLIGHT - It is with the target. */
+  /** IN_FLIGHT - It is with the target, or with a consumer of the stream. */
   IN_FLIGHT: 4,
-  /** DELIVERED - The target took it. */
+  /** DELIVERED - The target took it, or what waited for the subscription was purged since. */
   DELIVERED: 5,
   /** DEAD_LETTERED - It is in the dead-letter queue. */
   DEAD_LETTERED: 6,
