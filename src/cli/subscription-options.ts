@@ -47,7 +47,11 @@ const options = [
   ["--dead-letter-queue <queue>", "where messages go that cannot be delivered ('': nowhere)"],
   ["--ttl-to-dlq", "there go messages whose time to live ended, too"],
   ["--no-ttl-to-dlq", "they do not"],
-  ["--auto-disable-after <span>", "disable it after failures for so long (1h to 30d)", duration],
+  [
+    "--auto-disable-after <span>",
+    "webhook, function: disable it after failures for so long (1h to 30d)",
+    duration,
+  ],
   ["--filter <json>", 'which messages are for it, as {"kind":["weather"]} ({}: all)'],
   [
     "--filter-scope <scope>",
@@ -113,6 +117,7 @@ export async function subscriptionSettingsOf(
 }
 
 const kindOf = {
+  autoDisableAfter: ["HTTP", "HTTPS", "FUNCTION"],
   hmacSecret: ["HTTP", "HTTPS"],
   hmacSecretFile: ["HTTP", "HTTPS"],
   attributeHeaders: ["HTTP", "HTTPS"],

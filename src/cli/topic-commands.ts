@@ -32,7 +32,7 @@ import { type TopicFlags, topicSettingsOf, withTopicSettings } from "./topic-set
 import { addUndeliverableCommands } from "./undeliverable-commands.js";
 
 export function addTopicCommands(program: Command, context: CliContext): void {
-  const topic = program.command("topic").description("create, look at and remove topics");
+  const topic = program.command("topic").description("look after topics and their subscriptions");
   addCreate(topic, context);
   addList(topic, context);
   addInfo(topic, context);

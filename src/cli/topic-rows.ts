@@ -87,6 +87,9 @@ export function subscriptionRow(description: SubscriptionDescription): Row {
     "dead-letter queue": settings?.deadLetterQueue === "" ? undefined : settings?.deadLetterQueue,
     paused: settings?.paused,
     filter: settings?.filterPolicy === "" ? undefined : settings?.filterPolicy,
+    "disabled after": settings?.autoDisableAfterMs
+      ? `failures for ${formatDuration(settings.autoDisableAfterMs)}`
+      : undefined,
     "disabled at": disabled?.disableTime?.toISOString(),
     "disabled for": disabled?.lastError,
     retries: policy && deliveryPolicyText(policy),

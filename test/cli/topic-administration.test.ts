@@ -221,6 +221,9 @@ test("a change of a function's settings loses no token unasked", async () => {
   expect(refused.stderr).toMatch(/would lose it[\s\S]*--no-bearer-token-file/);
   const settings = await json(`${update} --call-timeout 5s --bearer-token-file ${path}`);
   expect(settings).toMatchObject({ settings: { function: { batchMax: 3, timeoutMs: 5_000 } } });
+  expect((await run(`${update} --auto-disable-after 2h`)).stdout).toMatch(
+    /^disabled after +failures for 2h$/m,
+  );
   expect(await json(`${update} --lambda-event --no-bearer-token-file`)).toMatchObject({
     settings: { function: { batchMax: 3, lambdaEvent: true } },
   });
