@@ -765,7 +765,7 @@ export interface SubscriptionCounters {
   filtered: bigint;
   /** Handed to its dead-letter queue. */
   deadLettered: bigint;
-  /** Given up with no dead-letter queue there, since the subscription was made. ListUndeliverable has those that are kept. */
+  /** Given up with no dead-letter queue there, less those tried again. ListUndeliverable has those that are kept. */
   undeliverable: bigint;
 }
 
