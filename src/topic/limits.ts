@@ -59,7 +59,10 @@ export const topicLimits = {
   stepBytesMax: 1_048_576,
   /** Subscriptions that a step looks at; most may have a filter that keeps everything back. */
   stepSubscriptionsMax: 1_000,
-  /** Subscriptions of a topic, and characters of their filters, that are kept in memory between steps: some 60 MB with 10,000. */
+  /**
+   * Subscriptions of a topic, and characters of their filters, that are kept in memory between steps. Measured with one key and
+   * one value a filter: 35 MB for 10,000 filters of 20 characters, 69 MB for 20,000, and 94 MB at both bounds.
+   */
   keptSubscriptionsMax: 20_000,
   keptPolicyCharactersMax: 4_194_304,
   /** A publish hands its message on by itself to so many subscriptions, if all copies together are no longer than so many bytes. */
