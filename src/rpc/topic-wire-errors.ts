@@ -51,6 +51,7 @@ const topicKinds = {
   snapshot_not_found: true,
   snapshot_limit: true,
   snapshot_too_long: true,
+  setting_of_other_kind: true,
   target_not_allowed_on_fifo: true,
   published_too_long: true,
   group_id_required: true,
@@ -350,6 +351,13 @@ function fieldsOf(rejection: TopicRejection): WireFaultFields {
     case "snapshot_limit":
     case "snapshot_too_long":
       return archiveFaultFields(rejection);
+    case "setting_of_other_kind":
+      return invalid(
+        "INVALID_PARAMETER",
+        `The subscription is of kind ${rejection.target}, which has no setting ${rejection.field}. Leave it out; nothing was changed.`,
+        `settings.${rejection.field}`,
+        { kind: rejection.target },
+      );
     case "target_not_allowed_on_fifo":
       return invalid(
         "TARGET_NOT_ALLOWED_ON_FIFO",

@@ -8,6 +8,7 @@ import type { Listener } from "../delivery/address-rules.js";
 import { hostToAsk } from "../delivery/asked-host.js";
 import { Dispatcher } from "../delivery/dispatcher.js";
 import { FunctionClient } from "../delivery/function-client.js";
+import type { MessageSignatures } from "../delivery/message-signatures.js";
 import type { PagePorts } from "../delivery/pages.js";
 import { endpointOf, type PushTarget } from "../delivery/push-requests.js";
 import { PushSender, type PushSenderParts } from "../delivery/push-sender.js";
@@ -57,6 +58,8 @@ export interface PushServiceParts {
   readonly rules: PushRules;
   readonly moved: (topic: Pick<Topic, "namespace" | "name">) => void;
   readonly log: Log;
+  /** Of envelopes that go to queues. */
+  readonly signatures: MessageSignatures;
   /** Is told of every attempt to deliver. */
   readonly attempted: PushSenderParts["attempted"];
 }
@@ -69,7 +72,7 @@ export class PushService implements PushPort, PagePorts {
   readonly #resolve: Resolve;
 
   constructor(parts: PushServiceParts) {
-    const { engine, clock, config, rules, log, moved, attempted } = parts;
+    const { engine, clock, config, rules, log, moved, signatures, attempted } = parts;
     this.#parts = parts;
     this.publicBaseUrl = config.publicBaseUrl;
     const { publicBaseUrl } = config;
@@ -99,6 +102,7 @@ export class PushService implements PushPort, PagePorts {
       },
       destinationOf: (target) => destinationOf(target, rules),
       moved,
+      sign: async (unsigned) => signatures.sign(await this.signer(), unsigned),
       disabled: ({ topic, subscription }) => {
         const names = {
           topic: `${topic.namespace}/${topic.name}`,

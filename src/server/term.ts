@@ -119,6 +119,7 @@ export class Term {
       rules: parts.pushRules,
       moved: (topic) => this.#distributor.begin(topic),
       attempted: (attempt) => metrics.topics.attempted(attempt),
+      signatures,
       log,
     });
     this.#replayer = new Replayer({

@@ -19,6 +19,7 @@ import type {
   FilterVersion,
   Subscription,
   SubscriptionStanding,
+  TargetKind,
   Topic,
   TopicCounters,
   TopicMessage,
@@ -181,6 +182,10 @@ export function decideUpdateSubscription(
     const { endpoint } = subscription;
     return refuse({ kind: "subscription_etag_mismatch", subscription: endpoint, etag: current });
   }
+  const foreign = foreignSetting(subscription.kind, given);
+  if (foreign !== undefined) {
+    return refuse({ kind: "setting_of_other_kind", field: foreign, target: subscription.kind });
+  }
   const { target } = subscription;
   const isFifo = target?.name.endsWith(".fifo") === true;
   const refusal = deadLetterRefusal(transaction, topic, { isFifo }, given.deadLetterQueue);
@@ -213,6 +218,27 @@ export function decideUpdateSubscription(
   countSubscription(topics, topic, subscription, changed);
   adjustStreamQueue(transaction, changed, stamp);
   return accept(reportOf(transaction, topic, changed, stamp));
+}
+
+const webhooks: readonly TargetKind[] = ["http", "https"];
+/** Settings that not every kind has, with those that do; what is not there or off fits everybody. */
+const settingsOfKinds: readonly {
+  readonly name: keyof SubscriptionSettings;
+  readonly field: string;
+  readonly kinds: readonly TargetKind[];
+}[] = [
+  { name: "autoDisableAfterMs", field: "auto_disable_after", kinds: [...webhooks, "function"] },
+  { name: "function", field: "function", kinds: ["function"] },
+  { name: "webhook", field: "webhook", kinds: webhooks },
+  { name: "stream", field: "stream", kinds: ["stream"] },
+];
+
+function foreignSetting(
+  kind: TargetKind,
+  given: Partial<SubscriptionSettings>,
+): string | undefined {
+  return settingsOfKinds.find(({ name, kinds }) => Boolean(given[name]) && !kinds.includes(kind))
+    ?.field;
 }
 
 /** What failed before it was paused or resumed counts no more. */

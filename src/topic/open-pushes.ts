@@ -5,6 +5,7 @@ import type { Stamp } from "../queue/stamp.js";
 import { endOf, recordAttempt } from "./attempts.js";
 import type { AttemptEnd } from "./attempts-model.js";
 import { type DeliveryHistory, type Failure, QueueDeliveries } from "./deliver-to-queue.js";
+import type { ToSign } from "./envelope.js";
 import type { Deliveries, Subscription, Topic, TopicMessage } from "./model.js";
 import type { PendingPush, PushPlace } from "./push-model.js";
 import type { StateTransaction } from "./view.js";
@@ -39,6 +40,11 @@ export class OpenPushes {
 
   get place(): PushPlace {
     return this.#place;
+  }
+
+  /** What dead letters went without that should be signed; whoever can have it signed rejects the command and tries again then. */
+  get unsigned(): readonly ToSign[] {
+    return this.#deadLetters?.unsigned ?? [];
   }
 
   /** Goes on at a place; what is before it has rows or is not for it. */

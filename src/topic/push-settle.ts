@@ -2,15 +2,15 @@
 // ended counts only if it is a success: the message may be with somebody else by then.
 
 import { after, type DurationMs, type EpochMs, type Sequence } from "../base/brands.js";
-import { accept } from "../queue/rejections.js";
+import { accept, type Decided } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import { type Attempted, endOf, isSuccessRecorded, recordAttempt } from "./attempts.js";
 import type { AttemptEnd } from "./attempts-model.js";
 import { countFailing, disable, failingForTooLong, type LastFailure } from "./auto-disable.js";
+import type { Unsigned } from "./fan-out.js";
 import { OpenPushes } from "./open-pushes.js";
 import { pushLimits } from "./push-limits.js";
 import type { PendingPush } from "./push-model.js";
-import type { TopicDecided } from "./rejections.js";
 import { type FoundSubscription, findSubscription } from "./topic-name.js";
 import type { StateTransaction } from "./view.js";
 
@@ -55,7 +55,7 @@ export function decideSettlePushes(
   transaction: StateTransaction,
   { id, settlements }: SettlePushes,
   stamp: Stamp,
-): TopicDecided<PushesSettled> {
+): Decided<PushesSettled, Unsigned> {
   const { topics } = transaction;
   const found = findSubscription(topics, id);
   const place = found && topics.pushes.place(found.topic, id);
@@ -80,6 +80,8 @@ export function decideSettlePushes(
     const told = { ...settlement.attempt, attempt: row.failures + 1, end, nextAt, message };
     recordAttempt(topics, found.topic, found.subscription, told, stamp);
   }
+  const { unsigned } = open;
+  if (unsigned.length > 0) return { kind: "rejected", rejection: { kind: "unsigned", unsigned } };
   const isDisabled = closeAndJudge(topics, found, open, lastFailure, stamp);
   const [next] = topics.pushes.due(found.topic, id);
   const hasMoved = open.place.floor !== place.floor;

@@ -3,6 +3,7 @@
 import type { DurationMs } from "../base/brands.js";
 import type { Decided } from "../queue/rejections.js";
 import type { FilterProblem } from "./filter/problems.js";
+import type { TargetKind } from "./model.js";
 import type { ProtectionAudit } from "./protection/data-protection.js";
 
 export type TopicRejection =
@@ -63,6 +64,13 @@ export type TopicRejection =
       readonly what: string;
       readonly count: number;
       readonly limit: number;
+    }
+  | {
+      /** A setting that targets of this kind do not have. */
+      readonly kind: "setting_of_other_kind";
+      /** By its name in SubscriptionSettings. */
+      readonly field: string;
+      readonly target: TargetKind;
     }
   /** A token that is not of this topic, or too old. */
   | { readonly kind: "invalid_token"; readonly topic: string }

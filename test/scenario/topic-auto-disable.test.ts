@@ -8,7 +8,7 @@ import {
   TargetKind,
 } from "../../src/gen/forebay/topic/v1/topic.js";
 import { durationOf, type Scenario } from "../support/scenario.js";
-import { createTopic, publish, topicCall } from "../support/topics.js";
+import { createTopic, publish, subscribe, topicCall } from "../support/topics.js";
 import {
   type Answer,
   callError,
@@ -160,4 +160,24 @@ test("by default nothing is disabled, the range is one hour to thirty days, and 
     }),
   );
   expect(refused.metadata["field"]).toBe("settings.auto_disable_after");
+});
+
+test("a setting that targets of its kind do not have cannot come with an update either", async () => {
+  const t = await webhookScenario();
+  await createTopic(t, "news");
+  const id = await subscribe(t, "news", t.queue);
+  const given = [
+    { field: "auto_disable_after", settings: { autoDisableAfter: { seconds: 7_200n, nanos: 0 } } },
+    { field: "function", settings: { function: { batchMax: 5 } } },
+    { field: "webhook", settings: { webhook: {} } },
+    { field: "stream", settings: { stream: { maxInFlight: 5 } } },
+  ];
+  for (const { field, settings } of given) {
+    const request = { subscription: id, settings, updateMask: [field] };
+    expect(await callError(topicCall(t, "updateSubscription", request))).toMatchObject({
+      code: "INVALID_ARGUMENT",
+      reason: "INVALID_PARAMETER",
+      violations: [`settings.${field}`],
+    });
+  }
 });
