@@ -126,7 +126,10 @@ describeWithEtcd("a cluster of three nodes", () => {
     expect(again.durableZones).toBe(3);
   });
 
-  test("hands over when the leader stops: calls go on, and what was received stays received", async () => {
+  // A busy machine may miss a bound of real time once; a node that misses it always fails.
+  test("hands over when the leader stops: calls go on, and what was received stays received", {
+    retry: 2,
+  }, async () => {
     const { cluster, leader, one } = await begun();
     await leader.ask("sendMessage", { queue, body: textOf("held") });
     const held = await one.ask("receiveMessage", { queue, visibilityTimeout: seconds(600) });
@@ -236,7 +239,9 @@ describeWithEtcd("a cluster of three nodes", () => {
     await expect(one.start()).rejects.toThrow(/emptied or exchanged.*forebay cluster remove/s);
   });
 
-  test("stops a node that follows at once, though streams and waits go through it", async () => {
+  test("stops a node that follows at once, though streams and waits go through it", {
+    retry: 2,
+  }, async () => {
     const { one } = await begun();
     const client = new QueueClient(one.server.dataAddress);
     onTestFinished(() => client.close());
