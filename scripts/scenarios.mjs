@@ -6,14 +6,14 @@
 //
 // A number that is missing fails it; one of a part that is still to come does not.
 //
-// The answer comes from the report of the last whole `npm test`, never from a list kept by hand: a number is
+// The answer comes from the reports of the last whole `npm test` and `npm run test:crash`, never from a list kept by hand: a number is
 // covered when a title that starts with it ("Q15 Q16 a body ...") belongs to a test that ran and passed, and
 // no test of that number failed or was skipped. A report older than the sources is made again first.
 
 import { readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
-import { filesBelow, root, testResultsPath } from "./support/repository.mjs";
+import { crashResultsPath, filesBelow, root, testResultsPath } from "./support/repository.mjs";
 import { runTests } from "./test.mjs";
 
 /**
@@ -72,8 +72,8 @@ export function judge({ files, named }, specified = parts) {
   };
 }
 
-function isReportCurrent() {
-  const written = statSync(testResultsPath, { throwIfNoEntry: false })?.mtimeMs;
+function isReportCurrent(path) {
+  const written = statSync(path, { throwIfNoEntry: false })?.mtimeMs;
   if (written === undefined) return false;
   return ["src", "test", "clients/typescript/src", "clients/typescript/test"]
     .flatMap((folder) => filesBelow(folder))
@@ -81,13 +81,18 @@ function isReportCurrent() {
 }
 
 function main() {
-  if (!isReportCurrent()) {
-    console.error("No test report as new as the sources: running the tests first ...");
-    runTests([], { quiet: true });
-  }
-  const { lines, missing, unknown } = judge(
-    coverage(JSON.parse(readFileSync(testResultsPath, "utf8"))),
-  );
+  const runs = [
+    [testResultsPath, []],
+    [crashResultsPath, ["--crash"]],
+  ];
+  const testResults = runs.flatMap(([path, args]) => {
+    if (!isReportCurrent(path)) {
+      console.error("No test report as new as the sources: running the tests first ...");
+      runTests(args, { quiet: true });
+    }
+    return JSON.parse(readFileSync(path, "utf8")).testResults;
+  });
+  const { lines, missing, unknown } = judge(coverage({ testResults }));
   for (const line of lines) console.log(line);
   if (missing.length > 0) {
     console.error(`No test that passed covers ${missing.join(", ")}.`);

@@ -20,6 +20,8 @@ export default defineConfig({
     teardownTimeout: 10_000,
     // A promise nobody awaited that rejects is a failure, not a line of output.
     dangerouslyIgnoreUnhandledErrors: false,
+    // A second, the default, is what a busy machine takes to get round to it.
+    expect: { poll: { timeout: 15_000 } },
     passWithNoTests: false,
     allowOnly: false,
     restoreMocks: true,

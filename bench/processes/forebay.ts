@@ -48,6 +48,9 @@ export async function startForebay(options: ServerOptions): Promise<ForebayServe
     "management-listen": "127.0.0.1:0",
     "log-format": "json",
     "noop-service": "true",
+    // Filters are measured by the ten thousand.
+    "filters-topic-max": "100000",
+    "filters-namespace-max": "100000",
     ...options.flags,
   }).map(([name, value]) => `--${name}=${value}`);
   const child = spawn(

@@ -12,6 +12,9 @@ export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 /** The JSON report of the last whole `npm test`. `npm run scenarios` and CI read it. */
 export const testResultsPath = join(root, "node_modules/.cache/forebay/test-results.json");
 
+/** The same of the last whole `npm run test:crash`. */
+export const crashResultsPath = join(root, "node_modules/.cache/forebay/crash-results.json");
+
 /** The same for a run narrowed by arguments, which says nothing about the rest. */
 export const partialTestResultsPath = join(
   root,

@@ -5,7 +5,10 @@ export const exitCodes = {
   ok: { code: 0, meaning: "done" },
   failed: { code: 1, meaning: "another failure" },
   usage: { code: 2, meaning: "the command, or a value the server refused, is not right" },
-  notFound: { code: 3, meaning: "no such queue, message, schedule, task, label or node" },
+  notFound: {
+    code: 3,
+    meaning: "no such queue, topic, subscription, message, schedule, task, label or node",
+  },
   conflict: {
     code: 4,
     meaning: "refused by the present state: exists already, changed since, expired",

@@ -68,7 +68,8 @@ const adviceByReason: Readonly<Record<string, string>> = {
     "See which queues there are with `forebay queue ls`, or make it with `forebay queue create`.",
   QUEUE_ALREADY_EXISTS:
     "Compare with `forebay queue info`, and change it with `forebay queue set`.",
-  ETAG_MISMATCH: "Look again with `forebay queue info`, and repeat with the etag shown there.",
+  ETAG_MISMATCH:
+    "Look again, as with `forebay queue info` or `topic info`, and repeat with the etag shown there.",
   STORAGE_FULL: "Free some disk, or purge or receive messages; receives and deletes go on working.",
   MESSAGE_TOO_LONG:
     "Shorten the message, or raise the queue's limit with `forebay queue set --max-bytes` (at most 1048576).",
@@ -104,6 +105,19 @@ const adviceByReason: Readonly<Record<string, string>> = {
     "See which subscriptions there are with `forebay topic subscriptions`; one that nobody confirms in 48 hours is gone.",
   SUBSCRIPTION_EXISTS_DIFFERENT_ATTRIBUTES:
     "Compare with `forebay topic subscription <id>`, or end that one first with `forebay unsubscribe`.",
+  SUBSCRIPTION_NOT_PENDING: "It needs no token: see its state with `forebay topic subscription`.",
+  TOPIC_EXISTS_DIFFERENT_ATTRIBUTES:
+    "Compare with `forebay topic info`, and change it with `forebay topic update`.",
+  TOPIC_EXISTS_DIFFERENT_TAGS: "See its tags with `forebay topic tags`, and set others with `tag`.",
+  TOPIC_DRAINING:
+    "Wait until it is gone: `forebay topic info` shows what is still to be delivered.",
+  ARCHIVE_ACTIVE: "End the archive with `forebay topic archive <topic> 0`.",
+  NO_ARCHIVE:
+    "Begin one with `forebay topic archive <topic> <days>`; it keeps what is published then.",
+  REPLAY_NOT_FOUND: "Start one with `forebay topic replay <subscription> --from beginning`.",
+  REPLAY_RANGE: "`forebay topic info` says since when it is archived; --clamp begins there.",
+  SNAPSHOT_NOT_FOUND: "See which there are with `forebay topic snapshots`.",
+  FILTER_INVALID: "Try it with `forebay filter test`, which says key by key what it takes.",
   NOT_A_STREAM: "Subscribe one with `forebay subscribe <topic> --stream <name>`.",
   INVALID_TOKEN: "Copy the Token of the confirmation; after 48 hours subscribe again for another.",
   PUBLIC_URL_UNSET:

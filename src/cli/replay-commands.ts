@@ -1,4 +1,5 @@
-// `forebay topic archive`, `replay`, `replays`, `replay-stop`, `snapshot`, `snapshots` and `snapshot-rm`: what was published, once more.
+// `forebay topic archive`, `replay`, `replays`, `replay-info`, `replay-stop`, `snapshot`, `snapshots` and `snapshot-rm`: what was
+// published, once more.
 
 import type {
   ReplayDescription,
@@ -29,6 +30,7 @@ export function addReplayCommands(topic: Command, context: CliContext): void {
   addArchive(topic, context);
   addReplay(topic, context);
   addReplays(topic, context);
+  addReplayInfo(topic, context);
   addReplayStop(topic, context);
   addSnapshots(topic, context);
 }
@@ -142,6 +144,17 @@ function addReplays(topic: Command, context: CliContext): void {
       }
       const count = await context.output.many(options.output, replayHeadings, rows());
       if (count === 0) context.output.note("Nothing was ever replayed.");
+    });
+  });
+}
+
+function addReplayInfo(topic: Command, context: CliContext): void {
+  const info = topic
+    .command("replay-info <subscription>")
+    .description("show the replay of a subscription that is under way or ended last");
+  withCommonOptions(info).action(async (id: string, options: CommonOptions) => {
+    await context.withClient(options, async (client) => {
+      await context.output.one(options.output, replayRow(await client.subscription(id).replay()));
     });
   });
 }

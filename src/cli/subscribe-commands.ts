@@ -1,17 +1,14 @@
 // `forebay subscribe`, `confirm` and `unsubscribe`: who gets what is published to a topic.
 
-import { readFileSync } from "node:fs";
-import type { FilterPolicyScope, SubscriptionSettings, SubscriptionTarget } from "@forebay/client";
+import type { SubscriptionTarget, TargetKind } from "@forebay/client";
 import type { Command } from "commander";
-import {
-  type CliContext,
-  type CommonOptions,
-  duration,
-  oneOf,
-  wholeNumber,
-  withCommonOptions,
-} from "./context.js";
+import { type CliContext, type CommonOptions, withCommonOptions } from "./context.js";
 import { usageFailure } from "./failure.js";
+import {
+  type SubscriptionFlags,
+  subscriptionSettingsOf,
+  withSubscriptionSettings,
+} from "./subscription-options.js";
 import { subscriptionRow } from "./topic-rows.js";
 
 export function addSubscribeCommands(parent: Command, context: CliContext): void {
@@ -21,7 +18,9 @@ export function addSubscribeCommands(parent: Command, context: CliContext): void
 }
 
 /** Those whose names would say too little without `topic` before them. */
-export function addPauseCommands(topic: Command, context: CliContext): void {
+export function addSubscriptionCommands(topic: Command, context: CliContext): void {
+  addUpdate(topic, context);
+  addToken(topic, context);
   const commands = [
     ["pause", true, "keep a subscription's messages until it is resumed, 14 days at most"],
     ["resume", false, "deliver a subscription's messages again, those that waited first"],
@@ -37,23 +36,11 @@ export function addPauseCommands(topic: Command, context: CliContext): void {
   }
 }
 
-interface SubscribeOptions extends CommonOptions {
+interface SubscribeOptions extends CommonOptions, SubscriptionFlags {
   readonly webhook?: string;
   readonly function?: string;
   readonly stream?: string;
-  readonly raw?: boolean;
-  readonly deadLetterQueue?: string;
   readonly paused?: boolean;
-  readonly filter?: string;
-  readonly filterScope?: FilterPolicyScope;
-  readonly retries?: number;
-  readonly maxPerSecond?: number;
-  readonly hmacSecret?: string;
-  readonly caFile?: string;
-  readonly batch?: number;
-  readonly bearerTokenFile?: string;
-  readonly ackDeadline?: number;
-  readonly maxInFlight?: number;
 }
 
 const subscribeHelp = `
@@ -70,28 +57,13 @@ function addSubscribe(parent: Command, context: CliContext): void {
     .option("--webhook <url>", "post to this URL, http:// or https://")
     .option("--function <endpoint>", "call the ReceiverService at grpc(s)://host:port")
     .option("--stream <name>", "keep for consumers who share it")
-    .option("--raw", "deliver the message alone, without the envelope")
-    .option("--dead-letter-queue <queue>", "where messages go that cannot be delivered")
     .option("--paused", "keep the messages until the subscription is resumed")
-    .option("--filter <json>", 'which messages are for it, as {"kind":["weather"]}')
-    .option(
-      "--filter-scope <scope>",
-      "what the filter looks at: message-attributes, message-body (default: message-attributes)",
-      oneOf(["MESSAGE_ATTRIBUTES", "MESSAGE_BODY"]),
-    )
-    .option("--retries <count>", "webhook, function: how often to try again", wholeNumber(0))
-    .option("--max-per-second <count>", "deliveries a second at most", wholeNumber(1))
-    .option("--hmac-secret <text>", "webhook: the secret of its HMAC headers (24 to 64 bytes)")
-    .option("--ca-file <path>", "webhook, function: the certificates to trust there (PEM)")
-    .option("--batch <count>", "function: messages a call carries at most", wholeNumber(1))
-    .option("--bearer-token-file <path>", "function: a file with the token to send")
-    .option("--ack-deadline <span>", "stream: how long a consumer has a message", duration)
-    .option("--max-in-flight <count>", "stream: messages with its consumers", wholeNumber(1))
     .addHelpText("after", subscribeHelp);
-  withCommonOptions(subscribe).action(
+  withCommonOptions(withSubscriptionSettings(subscribe)).action(
     async (name: string, queue: string | undefined, options: SubscribeOptions) => {
       const target = targetOf(queue, options);
-      const settings = settingsOf(target, options);
+      const chosen = await subscriptionSettingsOf(context, kindOf(target), options);
+      const settings = { ...chosen, paused: options.paused };
       await context.withClient(options, async (client) => {
         const { subscription, created } = await client.topic(name).subscribe(target, { settings });
         const { endpoint, state } = subscription;
@@ -122,62 +94,74 @@ function targetOf(queue: string | undefined, options: SubscribeOptions): Subscri
   );
 }
 
-function settingsOf(target: SubscriptionTarget, options: SubscribeOptions): SubscriptionSettings {
-  const { retries, maxPerSecond } = options;
-  const caCertificates = readPem(options.caFile);
-  const hasPolicy = retries !== undefined || maxPerSecond !== undefined;
-  return {
-    rawMessageDelivery: options.raw,
-    deadLetterQueue: options.deadLetterQueue,
-    paused: options.paused,
-    filterPolicy: options.filter,
-    filterPolicyScope: options.filterScope,
-    deliveryPolicy: hasPolicy ? { retries, maxReceivesPerSecond: maxPerSecond } : undefined,
-    webhook:
-      "webhook" in target
-        ? {
-            caCertificates,
-            hmacSecret:
-              options.hmacSecret === undefined
-                ? undefined
-                : Buffer.from(options.hmacSecret, "utf8"),
-          }
-        : undefined,
-    function:
-      "function" in target
-        ? {
-            caCertificates,
-            batchMax: options.batch,
-            bearerToken: readPem(options.bearerTokenFile)?.trim(),
-          }
-        : undefined,
-    stream:
-      "stream" in target
-        ? { ackDeadlineMs: options.ackDeadline, maxInFlight: options.maxInFlight }
-        : undefined,
-  };
+function kindOf(target: SubscriptionTarget): TargetKind {
+  if ("queue" in target) return "QUEUE";
+  if ("function" in target) return "FUNCTION";
+  if ("stream" in target) return "STREAM";
+  return /^https:/i.test(target.webhook) ? "HTTPS" : "HTTP";
 }
 
-function readPem(path: string | undefined): string | undefined {
-  if (path === undefined) return undefined;
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw usageFailure(`${path} cannot be read: ${why}`);
-  }
+function addUpdate(topic: Command, context: CliContext): void {
+  const update = topic
+    .command("subscription-update <id>")
+    .description("change settings of a subscription, those that are given")
+    .option("--etag <etag>", "only if nobody changed it since: as `topic subscription` shows it");
+  withCommonOptions(withSubscriptionSettings(update)).action(
+    async (
+      id: string,
+      options: CommonOptions & SubscriptionFlags & { readonly etag?: string },
+    ): Promise<void> => {
+      await context.withClient(options, async (client) => {
+        const found = client.subscription(id);
+        const { kind, settings: current } = await found.describe();
+        const settings = await subscriptionSettingsOf(context, kind, options, current);
+        if (Object.keys(settings).length === 0) {
+          throw usageFailure(
+            "Name a setting to change.",
+            "As in `forebay topic subscription-update <id> --retries 5`.",
+          );
+        }
+        const description = await found.set(settings, { etag: options.etag });
+        await context.output.one(options.output, subscriptionRow(description));
+      });
+    },
+  );
+}
+
+function addToken(topic: Command, context: CliContext): void {
+  const token = topic
+    .command("token <subscription>")
+    .description(
+      "show the token that confirms a pending subscription: for tests; -o raw: it alone",
+    );
+  withCommonOptions(token).action(async (id: string, options: CommonOptions) => {
+    await context.withClient(options, async (client) => {
+      const pending = await client.subscription(id).pendingToken();
+      const expires = pending.expireTime?.toISOString() ?? "";
+      const cells = { token: pending.token, expires };
+      await context.output.one(options.output, { cells, json: pending, raw: pending.token });
+    });
+  });
 }
 
 function addConfirm(parent: Command, context: CliContext): void {
   const confirm = parent
     .command("confirm <topic> <token>")
-    .description("confirm a subscription with the token that its target was sent");
-  withCommonOptions(confirm).action(async (name: string, token: string, options: CommonOptions) => {
-    await context.withClient(options, async (client) => {
-      const subscription = await client.topic(name).confirm(token);
-      await context.output.one(options.output, subscriptionRow(subscription));
-    });
-  });
+    .description("confirm a subscription with the token that its target was sent")
+    .option("--authenticate-on-unsubscribe", "the link in its envelopes ends it no more");
+  withCommonOptions(confirm).action(
+    async (
+      name: string,
+      token: string,
+      options: CommonOptions & { readonly authenticateOnUnsubscribe?: boolean },
+    ): Promise<void> => {
+      const { authenticateOnUnsubscribe } = options;
+      await context.withClient(options, async (client) => {
+        const subscription = await client.topic(name).confirm(token, { authenticateOnUnsubscribe });
+        await context.output.one(options.output, subscriptionRow(subscription));
+      });
+    },
+  );
 }
 
 function addUnsubscribe(parent: Command, context: CliContext): void {

@@ -1,7 +1,13 @@
 // `forebay tail` and `forebay consume`: what is published, as it comes. Both print until they are stopped, a line for each message;
 // a tail leaves no trace, a consumer takes what it acknowledges.
 
-import type { FilterPolicyScope, StreamMessage, TailItem, TopicMessage } from "@forebay/client";
+import type {
+  FilterPolicyScope,
+  StreamMessage,
+  TailItem,
+  TailSlowPolicy,
+  TopicMessage,
+} from "@forebay/client";
 import type { Command } from "commander";
 import {
   type CliContext,
@@ -23,6 +29,10 @@ interface TailCommandOptions extends UntilOptions {
   readonly filter?: string;
   readonly filterScope?: FilterPolicyScope;
   readonly after?: string;
+  readonly buffer?: number;
+  readonly bufferBytes?: number;
+  readonly slow?: TailSlowPolicy;
+  readonly heartbeat?: number;
 }
 
 export function addTailCommand(parent: Command, context: CliContext): void {
@@ -35,7 +45,15 @@ export function addTailCommand(parent: Command, context: CliContext): void {
       "what the filter looks at: message-attributes, message-body (default: message-attributes)",
       oneOf(["MESSAGE_ATTRIBUTES", "MESSAGE_BODY"]),
     )
-    .option("--after <sequence>", "begin behind this message, as far as it is still kept");
+    .option("--after <sequence>", "begin behind this message, as far as it is still kept")
+    .option("--buffer <count>", "messages the server keeps for a slow reader", wholeNumber(1))
+    .option("--buffer-bytes <bytes>", "bytes it keeps (65536 to 67108864)", wholeNumber(1))
+    .option(
+      "--slow <what>",
+      "beyond that: drop-oldest, drop-newest, or disconnect and begin again (default: drop-oldest)",
+      oneOf(["DROP_OLDEST", "DROP_NEWEST", "DISCONNECT"]),
+    )
+    .option("--heartbeat <span>", "how often the server says that it lives (5s to 5m)", duration);
   withUntil(tail).action(async (name: string, options: TailCommandOptions) => {
     await context.withClient(options, async (client) => {
       const ended = new Until(context, options);
@@ -43,6 +61,10 @@ export function addTailCommand(parent: Command, context: CliContext): void {
         filterPolicy: options.filter,
         filterPolicyScope: options.filterScope,
         after: options.after,
+        bufferMessages: options.buffer,
+        bufferBytes: options.bufferBytes,
+        slowPolicy: options.slow,
+        heartbeatMs: options.heartbeat,
         signal: ended.signal,
         onReady: () => ended.begin(() => context.output.note(`Tailing ${name}. Ctrl-C stops.`)),
       });
@@ -180,6 +202,8 @@ const publishedOf = (message: TopicMessage): Shown => ({
     groupId: message.groupId,
     dedupId: message.dedupId,
     isReplayed: message.isReplayed,
+    contentType: message.contentType || undefined,
+    traceparent: message.traceparent || undefined,
   },
 });
 

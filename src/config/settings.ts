@@ -12,6 +12,7 @@ import {
   path,
   type Setting,
 } from "./setting.js";
+import { topicSettings } from "./topic-settings.js";
 
 export type { Setting } from "./setting.js";
 export { notLoopback } from "./setting.js";
@@ -137,6 +138,7 @@ export const settings = {
     default: false,
     effect: "Answer `forebay.bench.NoopService`, which benchmarks compare with.",
   }),
+  ...topicSettings,
   ...clusterSettings,
 } as const;
 

@@ -15,7 +15,7 @@ import { decideFindPushes, type PushCursor } from "../topic/push-find.js";
 import type { PushTarget } from "./push-requests.js";
 import { PushRoom } from "./push-room.js";
 import type { PushSender } from "./push-sender.js";
-import { PushWorker } from "./push-worker.js";
+import { PushWorker, type PushWorkerParts } from "./push-worker.js";
 
 type TopicNames = Pick<Topic, "namespace" | "name">;
 
@@ -33,6 +33,10 @@ export interface DispatcherParts {
   readonly destinationOf: (target: PushTarget) => string | undefined;
   /** A topic may have messages that nobody needs any more. */
   readonly moved: (topic: TopicNames) => void;
+  /** A target did nothing but fail for so long that its subscription was disabled. */
+  readonly disabled: (target: PushTarget) => void;
+  /** Has envelopes signed that go to dead-letter queues. */
+  readonly sign: PushWorkerParts["sign"];
   /** A bug or a corrupt row; it is tried again later. */
   readonly failed: (error: unknown) => void;
 }
@@ -180,7 +184,7 @@ export class Dispatcher {
     const key = id.toString("latin1");
     const known = this.#workers.get(key);
     if (known !== undefined) return known;
-    const { engine, clock, sender, destinationOf, moved, failed } = this.#parts;
+    const { engine, clock, sender, destinationOf, moved, disabled, sign, failed } = this.#parts;
     const worker = new PushWorker(Buffer.from(id), {
       engine,
       clock,
@@ -188,6 +192,8 @@ export class Dispatcher {
       sender,
       destinationOf,
       moved: ({ topic }) => moved(topic),
+      disabled,
+      sign,
       idle: (idle) => {
         if (this.#workers.get(key) === idle) this.#workers.delete(key);
       },

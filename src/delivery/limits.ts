@@ -28,8 +28,8 @@ export const deliveryLimits = {
   headBytesMax: 16_384,
   /** A connection that nobody used for so long is closed. */
   idleMsMax: seconds(30),
-  /** Connections that wait for their next request, to one target and to all. */
-  idlePerTargetMax: 4,
+  /** Connections that wait for their next request, to one target and to all. No more than were in use at once. */
+  idlePerTargetMax: 64,
   idleMax: 256,
   /** What a target is quoted with in a log of deliveries. */
   responseCharactersMax: 1_024,
@@ -49,6 +49,8 @@ export const deliveryLimits = {
 
   // Fairness toward one destination, over all subscriptions.
   inFlightPerDestinationMax: 10,
+  /** Of one subscription to an address that the operator opened, which asks for no fairness. */
+  inFlightToOpenedMax: 64,
   perDestinationPerSecondMax: 50,
 
   // Functions.

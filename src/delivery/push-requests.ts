@@ -23,6 +23,7 @@ import {
 } from "./envelopes.js";
 import { deliveredNotification } from "./function-notification.js";
 import { deliveryLimits } from "./limits.js";
+import type { PushSignatures } from "./push-signatures.js";
 import { arnPrefixDefault, subscriptionArnOf, topicArnOf } from "./resource-names.js";
 import { signatureOf } from "./signature.js";
 import type { Signer } from "./signing-identity.js";
@@ -115,14 +116,15 @@ const secretsOf = ({ settings }: Subscription): readonly Buffer[] => {
 export interface RequestContext {
   readonly publicBaseUrl: string;
   readonly signer: NeededSigner;
+  readonly signatures: PushSignatures;
   readonly now: EpochMs;
 }
 
-export function notificationRequest(
+export async function notificationRequest(
   target: PushTarget,
   { message, attempt }: LeasedPush,
-  { publicBaseUrl, signer, now }: RequestContext,
-): WebhookRequest {
+  { publicBaseUrl, signer, signatures, now }: RequestContext,
+): Promise<WebhookRequest> {
   const { topic, subscription } = target;
   const { isRaw, webhook } = subscription.settings;
   const arn = subscriptionArn(target);
@@ -135,7 +137,8 @@ export function notificationRequest(
         notificationEnvelope(
           content,
           unsubscribeUrl(publicBaseUrl, arn),
-          signer && signed(content, topic, signer),
+          signer &&
+            (await signatures.signatureOf(content, topic.settings.signatureVersion, signer)),
         ),
         "utf8",
       );
@@ -155,7 +158,7 @@ export function notificationRequest(
 
 export function confirmationRequest(
   { topic, subscription, confirmation }: LeasedConfirmation,
-  { publicBaseUrl, now }: RequestContext,
+  { publicBaseUrl, now }: Pick<RequestContext, "publicBaseUrl" | "now">,
   signer: Signer,
 ): WebhookRequest {
   const arn = subscriptionArn({ topic, subscription });
@@ -185,10 +188,10 @@ export function confirmationRequest(
   });
 }
 
-export function functionNotification(
+export async function functionNotification(
   target: PushTarget,
   { message, attempt }: LeasedPush,
-  { publicBaseUrl, signer }: RequestContext,
+  { publicBaseUrl, signer, signatures }: RequestContext,
 ) {
   const { topic, subscription } = target;
   const content = contentOf(target, message);
@@ -199,7 +202,8 @@ export function functionNotification(
           content,
           arn,
           unsubscribeUrl(publicBaseUrl, arn),
-          signer && signed(content, topic, signer),
+          signer &&
+            (await signatures.signatureOf(content, topic.settings.signatureVersion, signer)),
         )
       : undefined;
   return deliveredNotification({

@@ -25,6 +25,7 @@ import {
   type RequestContext,
   tlsOf,
 } from "./push-requests.js";
+import { PushSignatures } from "./push-signatures.js";
 import { nextAttemptDelay } from "./retry-delays.js";
 import type { SigningKeys } from "./signing-keys.js";
 import type { WebhookClient } from "./webhook-client.js";
@@ -58,6 +59,7 @@ const notBegunMs = seconds(1);
 
 export class PushSender {
   readonly #parts: PushSenderParts;
+  readonly #signatures = new PushSignatures();
 
   constructor(parts: PushSenderParts) {
     this.#parts = parts;
@@ -130,18 +132,24 @@ export class PushSender {
     const { endpoint } = read;
     if (subscription.kind !== "function") {
       return await Promise.all(
-        leased.map((push) =>
-          this.#parts.webhooks.post({ endpoint, tls }, notificationRequest(target, push, context)),
+        leased.map(async (push) =>
+          this.#parts.webhooks.post(
+            { endpoint, tls },
+            await notificationRequest(target, push, context),
+          ),
         ),
       );
     }
     const { bearerToken, timeoutMs = functionDefaults.timeoutMs } =
       subscription.settings.function ?? {};
+    const notifications = await Promise.all(
+      leased.map((push) => functionNotification(target, push, context)),
+    );
     return await this.#parts.functions.deliver(
       { endpoint, tls, bearerToken, timeoutMs },
       {
         subscription: uuidText(subscription.id),
-        notifications: leased.map((push) => functionNotification(target, push, context)),
+        notifications,
       },
     );
   }
@@ -149,7 +157,7 @@ export class PushSender {
   async #context(isSigning: boolean): Promise<RequestContext> {
     const { signingKeys, publicBaseUrl, clock } = this.#parts;
     const signer = isSigning ? await signingKeys.signer() : undefined;
-    return { publicBaseUrl, signer, now: clock.now() };
+    return { publicBaseUrl, signer, signatures: this.#signatures, now: clock.now() };
   }
 
   #resultOf(target: PushTarget, { attempt }: LeasedPush, outcome: AttemptOutcome): PushResult {

@@ -4,6 +4,7 @@
 import { after, type DurationMs, type EpochMs, milliseconds } from "../base/brands.js";
 import type { Clock, Timer } from "../base/clock.js";
 import type { Engine } from "../engine/engine.js";
+import type { Unsigned } from "../topic/fan-out.js";
 import { functionDefaults } from "../topic/limits.js";
 import { decideLeasePushes, type LeasedPush } from "../topic/push-lease.js";
 import { pushLimits } from "../topic/push-limits.js";
@@ -30,6 +31,9 @@ export interface PushWorkerParts {
   readonly destinationOf: (target: PushTarget) => string | undefined;
   /** A topic may have messages that nobody needs any more. */
   readonly moved: (target: PushTarget) => void;
+  readonly disabled: (target: PushTarget) => void;
+  /** Has signatures made, which the next command finds. */
+  readonly sign: (unsigned: Unsigned["unsigned"]) => Promise<void>;
   /** It has nothing to do and waits for nothing. */
   readonly idle: (worker: PushWorker) => void;
   readonly failed: (error: unknown) => void;
@@ -136,7 +140,7 @@ export class PushWorker implements Waiting {
     const now = clock.now();
     const { receivesPerSecondMax } = policyOf(target);
     const destination = destinationOf(target);
-    const countMax = Math.min(this.#ready, concurrencyOf(target) - this.#inFlight);
+    const countMax = Math.min(this.#ready, concurrencyOf(target, destination) - this.#inFlight);
     while (claims.length < countMax) {
       const waitMs = this.#throttleMs(receivesPerSecondMax, now);
       if (waitMs > 0) {
@@ -182,7 +186,11 @@ export class PushWorker implements Waiting {
         giveBack(claims);
         throw error;
       });
-    if (decision?.kind !== "accepted") {
+    if (decision?.kind === "rejected") {
+      await this.#sign(decision.rejection, claims);
+      return await this.#lease(claims);
+    }
+    if (decision === undefined) {
       giveBack(claims);
       this.#ready = 0;
       this.#nextDueAt = after(clock.now(), milliseconds(retryMs));
@@ -258,8 +266,13 @@ export class PushWorker implements Waiting {
       decide: (transaction, stamp) =>
         decideSettlePushes(transaction, { id: this.id, settlements }, stamp),
     });
-    if (decision?.kind !== "accepted") return false;
-    const { hasMoved, nextDueAt } = decision.outcome;
+    if (decision === undefined) return false;
+    if (decision.kind === "rejected") {
+      await this.#sign(decision.rejection, []);
+      return await this.#settleOnce(target, settlements);
+    }
+    const { hasMoved, nextDueAt, isDisabled } = decision.outcome;
+    if (isDisabled) this.#parts.disabled(target);
     this.#nextDueAt = nextDueAt;
     this.#settled += settlements.length;
     const isLast = this.#ready === 0 && this.#inFlight === 0;
@@ -268,6 +281,16 @@ export class PushWorker implements Waiting {
       this.#parts.moved(target);
     }
     return true;
+  }
+
+  /** What goes to dead-letter queues; the command is tried again then, and finds it signed. */
+  async #sign({ unsigned }: Unsigned, claims: Claims): Promise<void> {
+    try {
+      await this.#parts.sign(unsigned);
+    } catch (error) {
+      giveBack(claims);
+      throw error;
+    }
   }
 
   #pause(): Promise<void> {
@@ -288,9 +311,12 @@ function giveBack(claims: Claims): void {
   for (const leave of claims) leave();
 }
 
-/** Messages in delivery at once. */
-function concurrencyOf({ subscription }: PushTarget): number {
-  if (subscription.kind !== "function") return deliveryLimits.inFlightPerDestinationMax;
+/** Messages in delivery at once. Without a destination nothing else bounds them. */
+function concurrencyOf({ subscription }: PushTarget, destination: string | undefined): number {
+  if (subscription.kind !== "function") {
+    const { inFlightPerDestinationMax, inFlightToOpenedMax } = deliveryLimits;
+    return destination === undefined ? inFlightToOpenedMax : inFlightPerDestinationMax;
+  }
   const { batchMax = functionDefaults.batchMax, concurrencyMax = functionDefaults.concurrencyMax } =
     subscription.settings.function ?? {};
   return batchMax * concurrencyMax;

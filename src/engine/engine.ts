@@ -15,7 +15,7 @@ import type { EpochMs, QueueNumber } from "../base/brands.js";
 import type { Clock, Timer } from "../base/clock.js";
 import type { Ids } from "../base/ids.js";
 import type { RecordCorrupt } from "../base/record-corrupt.js";
-import type { EnvelopeParts, Stamp } from "../queue/stamp.js";
+import type { EnvelopeParts, Stamp, TopicQuotas } from "../queue/stamp.js";
 import { nodeKey } from "../store/keys.js";
 import { QueueState } from "../store/queue-state.js";
 import type { Store, StoreSpace } from "../store/store.js";
@@ -56,6 +56,8 @@ export interface EngineParts {
   readonly ids: Ids;
   /** For deliveries of topics. */
   readonly envelopes?: EnvelopeParts;
+  /** How much of topics there may be; unset: the defaults. */
+  readonly quotas?: TopicQuotas;
   readonly limits: EngineLimits;
   readonly observer: EngineObserver;
   /** Where records go to be safe; unset: to the store, on a node alone. */
@@ -300,8 +302,9 @@ export class Engine {
   ): Result | undefined {
     const { overlay } = this.#view;
     try {
-      const { clock, ids, envelopes } = this.#parts;
-      const result = decide({ now: clock.now(), ids, ...(envelopes && { envelopes }) });
+      const { clock, ids, envelopes, quotas } = this.#parts;
+      const told = { ...(envelopes && { envelopes }), ...(quotas && { quotas }) };
+      const result = decide({ now: clock.now(), ids, ...told });
       if (result.kind === "rejected") overlay.rollBack();
       return result;
     } catch (error) {

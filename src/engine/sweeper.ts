@@ -13,8 +13,10 @@ import {
 } from "../queue/sweep.js";
 import { decideSweepRemembered } from "../queue/sweep-remembered.js";
 import { decideSweepAttempts } from "../topic/attempts.js";
+import { decideSweepDraining } from "../topic/drain-topic.js";
+import type { Topic } from "../topic/model.js";
 import { decideSweepUndeliverable } from "../topic/undeliverable.js";
-import type { StateTransaction } from "../topic/view.js";
+import type { StateTransaction, TopicSegment } from "../topic/view.js";
 import type { Decision } from "./command.js";
 import type { Engine } from "./engine.js";
 import { RememberedTurns } from "./remembered-turns.js";
@@ -32,6 +34,8 @@ const firstQueue: SweepQueues["after"] = { namespace: "", name: "" };
 export interface SweeperParts {
   readonly engine: Engine;
   readonly clock: Clock;
+  /** Everybody has what a deleted topic had, and it is gone. */
+  readonly drained: (topic: Topic) => void;
   /** A bug or a corrupt row; the round is given up, the next one tries again. */
   readonly failed: (error: unknown) => void;
 }
@@ -41,6 +45,8 @@ export class Sweeper {
   #timer: Timer | undefined;
   #resume: (() => void) | undefined;
   #swept: SweepQueues["after"] = firstQueue;
+  /** Undefined: those that drain are looked at from the first one on. */
+  #drainsSwept: TopicSegment | undefined;
   /** True until every queue was swept once. */
   #isFirstWalk = true;
   readonly #remembered = new RememberedTurns();
@@ -84,6 +90,7 @@ export class Sweeper {
       () => this.#sweepRemembered(),
       () => this.#step("SweepAttempts", decideSweepAttempts),
       () => this.#step("SweepUndeliverable", decideSweepUndeliverable),
+      () => this.#sweepDraining(),
       () => this.#step("Reap", decideReap),
     ];
     let left = kinds;
@@ -139,6 +146,17 @@ export class Sweeper {
       throw error;
     }
     return { hasMore: this.#remembered.hasMore };
+  }
+
+  /** The next topics that drain, after those looked at last. */
+  async #sweepDraining(): Promise<{ readonly hasMore: boolean } | undefined> {
+    const swept = await this.#step("SweepDraining", (transaction, stamp) =>
+      decideSweepDraining(transaction, this.#drainsSwept, stamp),
+    );
+    if (swept === undefined) return undefined;
+    this.#drainsSwept = swept.last;
+    for (const topic of swept.ended) this.#parts.drained(topic);
+    return swept;
   }
 
   /** Undefined when the engine had no room for it: the round ends, callers come first. */

@@ -51,6 +51,7 @@ export function moveToDeadLetters(
       earlierReceives: delivery.earlierReceives + delivery.receiveCount,
       firstReceivedAt: delivery.firstReceivedAt,
       rejection: delivery.rejection,
+      undelivered: delivery.undelivered,
       origin: { at: now, deadLetter: { source: queue.name, reason } },
       attempts: delivery.attempts,
     },

@@ -168,6 +168,16 @@ export interface Rejection {
   readonly at: EpochMs;
 }
 
+/** Why a topic's subscription could not deliver a message that is in its dead-letter queue. */
+export interface Undelivered {
+  readonly topic: string;
+  readonly subscription: Buffer;
+  readonly reason: string;
+  readonly error: string;
+  readonly attempts: number;
+  readonly firstAttemptAt: EpochMs | undefined;
+}
+
 /** A receive that is over. */
 export interface Attempt {
   readonly leasedAt: EpochMs;
@@ -202,6 +212,8 @@ export interface Delivery extends MessageTraits {
   readonly ordinal: number;
   readonly firstReceivedAt: EpochMs | undefined;
   readonly rejection: Rejection | undefined;
+  /** Of one that a topic sent here; undefined: it came otherwise. */
+  readonly undelivered: Undelivered | undefined;
   readonly origin: Origin | undefined;
   /** The latest receives that are over, oldest first; in other queues too. */
   readonly attempts: readonly Attempt[];

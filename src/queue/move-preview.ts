@@ -104,6 +104,7 @@ function sampleOf(
     ...delivery,
     receiveCount: 0,
     earlierReceives: delivery.earlierReceives + delivery.receiveCount,
+    undelivered: undefined,
     origin: { at: now, deadLetter: undefined },
   };
   return {

@@ -201,6 +201,7 @@ function move(open: OpenQueue, { message, delivery, fate }: Moving): void {
       earlierReceives: (delivery?.earlierReceives ?? 0) + (delivery?.receiveCount ?? 0),
       firstReceivedAt: delivery?.firstReceivedAt,
       rejection: delivery?.rejection,
+      undelivered: undefined,
       origin: { at: now, deadLetter: undefined },
       attempts: delivery?.attempts ?? [],
     },

@@ -8,6 +8,24 @@ export interface Stamp {
   readonly ids: Ids;
   /** Absent: envelopes are unsigned, and their links have no host. */
   readonly envelopes?: EnvelopeParts;
+  /** Absent: the defaults. */
+  readonly quotas?: TopicQuotas;
+}
+
+/** How many topics, subscriptions and filters there may be, as the server is set. Each is at least 1. */
+export interface TopicQuotas {
+  /** Of a namespace. */
+  readonly standardTopicsMax: number;
+  readonly fifoTopicsMax: number;
+  readonly filtersPerNamespaceMax: number;
+  readonly pendingPerNamespaceMax: number;
+  /** Of a topic. */
+  readonly standardSubscriptionsMax: number;
+  readonly fifoSubscriptionsMax: number;
+  readonly filtersPerTopicMax: number;
+  /** Of a host: how often an hour it is asked to confirm, and subscriptions it has not answered. */
+  readonly asksPerHostMax: number;
+  readonly pendingPerHostMax: number;
 }
 
 /** What envelopes of topics hold beside the message. Made outside of decisions, which wait for nothing. */

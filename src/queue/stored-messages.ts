@@ -40,13 +40,14 @@ export interface ComingMessage {
 
 export type Past = Pick<
   Delivery,
-  "earlierReceives" | "firstReceivedAt" | "rejection" | "origin" | "attempts"
+  "earlierReceives" | "firstReceivedAt" | "rejection" | "undelivered" | "origin" | "attempts"
 >;
 
 const noPast: Past = {
   earlierReceives: 0,
   firstReceivedAt: undefined,
   rejection: undefined,
+  undelivered: undefined,
   origin: undefined,
   attempts: [],
 };
@@ -139,7 +140,7 @@ export const idTime = (messageId: Buffer): EpochMs => epochMs(messageId.readUInt
 function newDelivery(message: MessageTraits, state: DeliveryState, past: Past): Delivery {
   const { sequence, sentAt, arrivedAt, indexedAt, expiresAt, sizeBytes, groupId, priority } =
     message;
-  const { earlierReceives, firstReceivedAt, rejection, origin, attempts } = past;
+  const { earlierReceives, firstReceivedAt, rejection, undelivered, origin, attempts } = past;
   return {
     sequence,
     sentAt,
@@ -155,6 +156,7 @@ function newDelivery(message: MessageTraits, state: DeliveryState, past: Past): 
     ordinal: 0,
     firstReceivedAt,
     rejection,
+    undelivered,
     origin,
     attempts,
   };

@@ -4,6 +4,7 @@ import type { EpochMs, Sequence } from "../base/brands.js";
 import { uuidText } from "../base/ids.js";
 import {
   DeadLetterReason,
+  type DeliveryFailure,
   type Message,
   type MessageAttributeValue,
   MessageState,
@@ -31,6 +32,7 @@ import type {
   ScheduledMessage,
   Message as StoredMessage,
   Rejection as StoredRejection,
+  Undelivered,
 } from "../queue/model.js";
 import type { PeekedMessage as Peeked } from "../queue/peek-messages.js";
 import type { ReceiptCodec } from "../queue/receipt.js";
@@ -273,6 +275,7 @@ function renderSystem(
     isAll || wanted.has(name) ? value : undefined;
   const { content } = message;
   const rejection = ifWanted(names.REJECTION, delivery?.rejection);
+  const undelivered = ifWanted(names.DELIVERY_FAILURE, delivery?.undelivered);
   const origin = delivery?.origin;
   const deadLetter = origin?.deadLetter;
   const receiveCount = delivery?.receiveCount ?? 0;
@@ -301,8 +304,25 @@ function renderSystem(
       deadLetter && deadLetterReasons[deadLetter.reason],
     ),
     deadLetterTime: timeOf(ifWanted(names.DEAD_LETTER_TIME, deadLetter && origin?.at)),
+    deliveryFailure: undelivered && renderUndelivered(undelivered),
   };
 }
+
+const renderUndelivered = ({
+  topic,
+  subscription,
+  reason,
+  error,
+  attempts,
+  firstAttemptAt,
+}: Undelivered): DeliveryFailure => ({
+  topic,
+  subscription: uuidText(subscription),
+  reason,
+  lastError: error,
+  attempts,
+  firstAttemptTime: timeOf(firstAttemptAt),
+});
 
 const renderRejection = ({ reason, error, at }: StoredRejection): Rejection => ({
   reason,

@@ -22,6 +22,7 @@ import { localCaller, parsePageToken } from "./handler-context.js";
 import { checkLabel, checkNewLabel, checkPrincipals } from "./parse-policy.js";
 import { checkTagKey, checkTags } from "./parse-queue.js";
 import { inKeyOrder, jsonCodec } from "./request-ids.js";
+import { drainTopic } from "./topic-drain-handler.js";
 import {
   createTopicTools,
   type TopicHandlerParts,
@@ -37,7 +38,6 @@ import {
   parseTopicSettings,
 } from "./topic-settings.js";
 import { checkListLength, listedMax, parseCount, parseEnum, Violations } from "./violations.js";
-import { notYet } from "./wire-errors.js";
 
 const pageSizes = { min: 1, max: topicLimits.pageMax };
 
@@ -144,7 +144,7 @@ export function createTopicAdminHandlers(
 
     deleteTopic: async (request) => {
       const target = addressOnly(request.topic);
-      if (request.drain) throw notYet("Draining is", "drain");
+      if (request.drain) return drainTopic(parts, request, target);
       const { ended } = await execute({
         name: "DeleteTopic",
         isGrowing: false,

@@ -61,6 +61,8 @@ export interface PushPort {
   readonly publicBaseUrl: string;
   /** Why nothing may be sent to an endpoint. */
   problemOf(kind: PushKind, endpoint: string): EndpointProblem | undefined;
+  /** Whom a webhook's subscription asks for its consent; undefined: the operator opened where it is, and it may always be asked. */
+  askedHost(kind: PushKind, endpoint: string): Promise<string | undefined>;
   /** Unpredictable. */
   randomBytes(count: number): Buffer;
 }

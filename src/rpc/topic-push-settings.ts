@@ -2,12 +2,14 @@
 // and how webhooks and functions are called. What is secret is never read back, save to the owner the secret that signs.
 
 import { X509Certificate } from "node:crypto";
+import type { DurationMs } from "../base/brands.js";
 import type { PolicyPlace } from "../delivery/delivery-policy.js";
 import type {
   FunctionSettings,
   SubscriptionSettings,
   WebhookSettings,
 } from "../gen/forebay/topic/v1/topic.js";
+import type { Duration } from "../gen/google/protobuf/duration.js";
 import type {
   ClientTls,
   FunctionSettings as KeptFunction,
@@ -16,13 +18,17 @@ import type {
 } from "../topic/limits.js";
 import { functionDefaults } from "../topic/limits.js";
 import type { TargetKind } from "../topic/model.js";
+import { pushLimits } from "../topic/push-limits.js";
 import { duration } from "./render.js";
 import { parseDeliveryPolicy } from "./topic-delivery-policy.js";
 import { parseCount, parseDuration, type Violations } from "./violations.js";
 
 type Mutable<Fields> = { -readonly [Name in keyof Fields]: Fields[Name] };
 
-type PushSettings = Pick<KeptSubscription, "deliveryPolicy" | "function" | "webhook">;
+type PushSettings = Pick<
+  KeptSubscription,
+  "deliveryPolicy" | "function" | "webhook" | "autoDisableAfterMs"
+>;
 
 export function parsePushSettings(
   violations: Violations,
@@ -41,6 +47,8 @@ export function parsePushSettings(
     const description = "functions always get the message with what belongs to it";
     violations.add("INVALID_PARAMETER", "settings.raw_message_delivery", description);
   }
+  const autoDisableAfterMs = parseAutoDisable(violations, settings.autoDisableAfter, kind);
+  if (autoDisableAfterMs !== undefined) parsed.autoDisableAfterMs = autoDisableAfterMs;
   if (ofFunction !== undefined) {
     refuseOther(violations, "function", kind === undefined || kind === "function");
     parsed.function = parseFunction(violations, ofFunction);
@@ -50,6 +58,23 @@ export function parsePushSettings(
     parsed.webhook = parseWebhook(violations, webhook);
   }
   return parsed;
+}
+
+function parseAutoDisable(
+  violations: Violations,
+  given: Duration | undefined,
+  kind: TargetKind | undefined,
+): DurationMs | undefined {
+  // Never is below the range.
+  if (given?.seconds === 0n && given.nanos === 0) return 0 as DurationMs;
+  const field = "settings.auto_disable_after";
+  if (given !== undefined && (kind === "queue" || kind === "stream")) {
+    violations.add("INVALID_PARAMETER", field, "is for kinds HTTP, HTTPS and FUNCTION alone");
+  }
+  return parseDuration(violations, field, given, {
+    minMs: pushLimits.autoDisableMsMin,
+    maxMs: pushLimits.autoDisableMsMax,
+  });
 }
 
 function refuseOther(violations: Violations, name: string, isRight: boolean): void {

@@ -5,6 +5,7 @@ import { effectiveDeliveryPolicy } from "../delivery/delivery-policy.js";
 import {
   type Subscription,
   type SubscriptionCounters,
+  type SubscriptionDisabled,
   SubscriptionState,
   type Topic,
   type TopicCounters,
@@ -12,7 +13,7 @@ import {
 } from "../gen/forebay/topic/v1/topic.js";
 import type { SubscriptionReport, SubscriptionSummary } from "../topic/administer-subscription.js";
 import type { TopicReport } from "../topic/administer-topic.js";
-import type { Topic as KeptTopic } from "../topic/model.js";
+import type { Disabled, Topic as KeptTopic } from "../topic/model.js";
 import { subscriptionEtag, topicEtag } from "../topic/topic-name.js";
 import { localCaller } from "./handler-context.js";
 import { duration, timestamp } from "./render.js";
@@ -44,7 +45,7 @@ export function renderTopic(
     etag: topicEtag(topic),
     beginningArchiveTime: report.archive && timestamp(report.archive.beginning),
     counters: "counters" in report ? renderCounters(report) : undefined,
-    isDraining: false,
+    isDraining: topic.drainingSince !== undefined,
   };
 }
 
@@ -62,12 +63,13 @@ const states = {
   pending: SubscriptionState.PENDING,
   confirmed: SubscriptionState.CONFIRMED,
   paused: SubscriptionState.PAUSED,
+  disabled: SubscriptionState.DISABLED,
   target_gone: SubscriptionState.TARGET_GONE,
 } as const;
 
 /** As a list shows it. */
 export function renderSummary({ topic, subscription, state }: SubscriptionSummary): Subscription {
-  const { kind, endpoint } = subscription;
+  const { kind, endpoint, disabled } = subscription;
   // That of a stream is nobody's to know.
   const target = kind === "queue" ? subscription.target : undefined;
   return {
@@ -84,8 +86,15 @@ export function renderSummary({ topic, subscription, state }: SubscriptionSummar
     etag: subscriptionEtag(subscription),
     replay: undefined,
     counters: undefined,
+    disabled: disabled && renderDisabled(disabled),
   };
 }
+
+const renderDisabled = ({ at, firstFailureAt, lastError }: Disabled): SubscriptionDisabled => ({
+  disableTime: timestamp(at),
+  firstFailureTime: timestamp(firstFailureAt),
+  lastError,
+});
 
 /** With its settings, and its numbers if they are asked for. */
 export function renderSubscription(

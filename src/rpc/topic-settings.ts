@@ -47,13 +47,6 @@ export function findLaterTopicSetting(settings: TopicSettings | undefined): Wire
   return settings.tracing === TracingMode.ACTIVE ? laterSetting("tracing") : undefined;
 }
 
-export function findLaterSubscriptionSetting(
-  settings: SubscriptionSettings | undefined,
-): WireFault | undefined {
-  if (settings === undefined) return undefined;
-  return settings.autoDisableAfter === undefined ? undefined : laterSetting("auto_disable_after");
-}
-
 const laterSetting = (name: string): WireFault =>
   notYet(`The setting ${name} is`, `settings.${name}`);
 
@@ -152,6 +145,7 @@ const subscriptionPaths: Readonly<Record<string, keyof KeptSubscription>> = {
   dead_letter_queue: "deadLetterQueue",
   paused: "isPaused",
   ttl_to_dlq: "isExpiredToDeadLetters",
+  auto_disable_after: "autoDisableAfterMs",
   function: "function",
   webhook: "webhook",
   stream: "stream",
@@ -214,7 +208,7 @@ export const applySubscriptionMask = (
     paths: subscriptionPaths,
     defaults: subscriptionDefaults,
     immutable: ["kind", "endpoint", "topic", "subscription"],
-    constant: ["auto_disable_after"],
+    constant: [],
   });
 
 const queueNamePattern = /^(?=.{1,80}$)[A-Za-z0-9_-]+(\.fifo)?$/;
@@ -293,7 +287,7 @@ export const renderSubscriptionSettings = (settings: KeptSubscription): Subscrip
   stream: undefined,
   ...renderPushSettings(settings),
   ttlToDlq: settings.isExpiredToDeadLetters,
-  autoDisableAfter: undefined,
+  autoDisableAfter: duration(settings.autoDisableAfterMs),
 });
 
 export const targetKinds: Readonly<Record<KeptKind, TargetKind>> = {

@@ -26,11 +26,7 @@ import {
 import { parseSubscriptionId } from "./topic-names.js";
 import { checkEndpoint, secretsOf } from "./topic-push-handlers.js";
 import { renderSubscription, renderSummary } from "./topic-render.js";
-import {
-  applySubscriptionMask,
-  findLaterSubscriptionSetting,
-  parseSubscriptionSettings,
-} from "./topic-settings.js";
+import { applySubscriptionMask, parseSubscriptionSettings } from "./topic-settings.js";
 import { checkStream } from "./topic-stream-settings.js";
 import { parseCount, parseEnum, parseInstant, Violations } from "./violations.js";
 import { notYet } from "./wire-errors.js";
@@ -76,12 +72,12 @@ export function createSubscriptionHandlers(
         SubscribeRequest.encode({ ...request, requestId: "" }).finish(),
       );
       violations.throwIfAny();
-      refuseLater(request.settings);
       if (queue !== undefined && queue.namespace !== target.namespace) {
         throw notYet("Subscriptions of queues of another namespace are", "endpoint");
       }
       const common = { address: target, settings, owner: senderId };
       const secrets = secretsOf(parts.pushes);
+      const askedHost = pushKind && (await parts.pushes.askedHost(pushKind, endpoint));
       const { once, report } = await execute({
         name: "Subscribe",
         bytes: Buffer.byteLength(settings.filterPolicy ?? ""),
@@ -94,7 +90,7 @@ export function createSubscriptionHandlers(
             if (pushKind === undefined) {
               return decideSubscribeStream(transaction, { ...common, endpoint }, stamp);
             }
-            const command = { ...common, ...secrets, kind: pushKind, endpoint };
+            const command = { ...common, ...secrets, kind: pushKind, endpoint, askedHost };
             return decideSubscribePush(transaction, command, stamp);
           });
           if (decided.kind === "rejected") return decided;
@@ -145,7 +141,6 @@ export function createSubscriptionHandlers(
       const violations = new Violations();
       const id = parseSubscriptionId(violations, request.subscription);
       const given = parseSubscriptionSettings(violations, request.settings);
-      refuseLater(request.settings);
       const settings = applySubscriptionMask(violations, request.updateMask, given);
       violations.throwIfAny();
       const report = await execute({
@@ -215,8 +210,3 @@ const kindNames = {
   FUNCTION: "function",
   STREAM: "stream",
 } as const;
-
-function refuseLater(settings: Parameters<typeof findLaterSubscriptionSetting>[0]): void {
-  const later = findLaterSubscriptionSetting(settings);
-  if (later !== undefined) throw later;
-}

@@ -8,6 +8,7 @@ import type { FilterProblem } from "../topic/filter/problems.js";
 import type { TopicRejection } from "../topic/rejections.js";
 import { WireFault, type WireFaultFields } from "./status-details.js";
 import { archiveFaultFields } from "./topic-archive-errors.js";
+import { hostFaultFields } from "./topic-host-errors.js";
 import { faultOf } from "./wire-errors.js";
 
 const topicKinds = {
@@ -22,7 +23,10 @@ const topicKinds = {
   topic_limit: true,
   subscription_limit: true,
   topic_tag_limit: true,
+  topic_filters_limit: true,
   filters_limit: true,
+  host_asked_limit: true,
+  host_pending_limit: true,
   pending_limit: true,
   topic_not_fifo: true,
   topic_label_exists: true,
@@ -36,6 +40,7 @@ const topicKinds = {
   filter_invalid: true,
   invalid_token: true,
   subscription_not_pending: true,
+  topic_draining: true,
   archive_active: true,
   no_archive: true,
   subscription_pending: true,
@@ -46,6 +51,7 @@ const topicKinds = {
   snapshot_not_found: true,
   snapshot_limit: true,
   snapshot_too_long: true,
+  setting_of_other_kind: true,
   target_not_allowed_on_fifo: true,
   published_too_long: true,
   group_id_required: true,
@@ -131,6 +137,14 @@ function fieldsOf(rejection: TopicRejection): WireFaultFields {
         metadata: { topic: rejection.topic },
         resource: topicResource(rejection.topic),
       };
+    case "topic_draining":
+      return {
+        code: status.FAILED_PRECONDITION,
+        reason: "TOPIC_DRAINING",
+        message: `Topic "${rejection.topic}" was deleted and still delivers what it had accepted; it takes nothing new. Try again when it is gone, or delete it without draining.`,
+        metadata: { topic: rejection.topic },
+        resource: topicResource(rejection.topic),
+      };
     case "subscription_not_found":
       return {
         code: status.NOT_FOUND,
@@ -206,6 +220,15 @@ function fieldsOf(rejection: TopicRejection): WireFaultFields {
         `Topic "${rejection.topic}" would have ${rejection.count} tags; the limit is ${rejection.limit}. Remove some first; nothing was changed.`,
         rejection,
       );
+    case "topic_filters_limit":
+      return exhausted(
+        "FILTER_POLICY_LIMIT",
+        `The subscriptions of topic "${rejection.topic}" have ${rejection.count} filters, which is the limit. Remove some first; nothing was changed.`,
+        rejection,
+      );
+    case "host_asked_limit":
+    case "host_pending_limit":
+      return hostFaultFields(rejection);
     case "filters_limit":
       return namespaceQuota(
         "FILTER_POLICY_LIMIT",
@@ -328,6 +351,13 @@ function fieldsOf(rejection: TopicRejection): WireFaultFields {
     case "snapshot_limit":
     case "snapshot_too_long":
       return archiveFaultFields(rejection);
+    case "setting_of_other_kind":
+      return invalid(
+        "INVALID_PARAMETER",
+        `The subscription is of kind ${rejection.target}, which has no setting ${rejection.field}. Leave it out; nothing was changed.`,
+        `settings.${rejection.field}`,
+        { kind: rejection.target },
+      );
     case "target_not_allowed_on_fifo":
       return invalid(
         "TARGET_NOT_ALLOWED_ON_FIFO",

@@ -5,12 +5,14 @@ import { fractionOf, systemRandom, uuidBytes, uuidText } from "../base/ids.js";
 import type { Log } from "../base/log.js";
 import type { Config } from "../config/settings.js";
 import type { Listener } from "../delivery/address-rules.js";
+import { hostToAsk } from "../delivery/asked-host.js";
 import { Dispatcher } from "../delivery/dispatcher.js";
 import { FunctionClient } from "../delivery/function-client.js";
+import type { MessageSignatures } from "../delivery/message-signatures.js";
 import type { PagePorts } from "../delivery/pages.js";
 import { endpointOf, type PushTarget } from "../delivery/push-requests.js";
 import { PushSender, type PushSenderParts } from "../delivery/push-sender.js";
-import { createSystemResolve } from "../delivery/resolver.js";
+import { createSystemResolve, type Resolve } from "../delivery/resolver.js";
 import { arnPrefixDefault, subscriptionArnOf } from "../delivery/resource-names.js";
 import type { Signer } from "../delivery/signing-identity.js";
 import { SigningKeys } from "../delivery/signing-keys.js";
@@ -56,6 +58,8 @@ export interface PushServiceParts {
   readonly rules: PushRules;
   readonly moved: (topic: Pick<Topic, "namespace" | "name">) => void;
   readonly log: Log;
+  /** Of envelopes that go to queues. */
+  readonly signatures: MessageSignatures;
   /** Is told of every attempt to deliver. */
   readonly attempted: PushSenderParts["attempted"];
 }
@@ -65,15 +69,17 @@ export class PushService implements PushPort, PagePorts {
   readonly #parts: PushServiceParts;
   readonly #keys: SigningKeys;
   readonly #dispatcher: Dispatcher;
+  readonly #resolve: Resolve;
 
   constructor(parts: PushServiceParts) {
-    const { engine, clock, config, rules, log, moved, attempted } = parts;
+    const { engine, clock, config, rules, log, moved, signatures, attempted } = parts;
     this.#parts = parts;
     this.publicBaseUrl = config.publicBaseUrl;
     const { publicBaseUrl } = config;
     const random = systemRandom;
     this.#keys = new SigningKeys({ engine, clock, random, publicBaseUrl });
     const resolve = createSystemResolve();
+    this.#resolve = resolve;
     const webhooks = new WebhookClient({ clock, random, rules, resolve });
     const functions = new FunctionClient({ clock, rules, resolve });
     const chance = config.retryJitter ? fractionOf(random) : undefined;
@@ -96,6 +102,14 @@ export class PushService implements PushPort, PagePorts {
       },
       destinationOf: (target) => destinationOf(target, rules),
       moved,
+      sign: async (unsigned) => signatures.sign(await this.signer(), unsigned),
+      disabled: ({ topic, subscription }) => {
+        const names = {
+          topic: `${topic.namespace}/${topic.name}`,
+          subscription: uuidText(subscription.id),
+        };
+        log.warn(names, "subscription disabled: its target did nothing but fail");
+      },
       failed: (error) =>
         log.error({ err: error }, "messages were not delivered to a target; it is tried again"),
     });
@@ -130,6 +144,12 @@ export class PushService implements PushPort, PagePorts {
     if (read.kind === "invalid") return { kind: "malformed", description: read.why };
     const description = refusalBeforeLookup(read.endpoint, this.#parts.rules);
     return description === undefined ? undefined : { kind: "not_allowed", description };
+  }
+
+  async askedHost(kind: PushKind, endpoint: string): Promise<string | undefined> {
+    const read = endpointOf({ kind, endpoint });
+    if (kind === "function" || read.kind === "invalid") return undefined;
+    return await hostToAsk(read.endpoint, { rules: this.#parts.rules, resolve: this.#resolve });
   }
 
   // ---- for pages ---------------------------------------------------------------------------------------------------------

@@ -70,6 +70,7 @@ const noPushes: PushPort = {
   ask: () => undefined,
   publicBaseUrl: "",
   problemOf: () => undefined,
+  askedHost: () => Promise.resolve(undefined),
   randomBytes: (count) => Buffer.alloc(count),
 };
 

@@ -85,6 +85,12 @@ export class Term {
     this.#sweeper = new Sweeper({
       engine,
       clock,
+      drained: (topic) => {
+        const { namespace, name, segment } = topic;
+        log.info({ topic: `${namespace}/${name}` }, "topic drained and deleted");
+        this.#tails.ended(segment);
+        this.#distributor.reap();
+      },
       failed: (error) => log.error({ err: error }, "sweep failed"),
     });
     this.#mover = new Mover({
@@ -113,6 +119,7 @@ export class Term {
       rules: parts.pushRules,
       moved: (topic) => this.#distributor.begin(topic),
       attempted: (attempt) => metrics.topics.attempted(attempt),
+      signatures,
       log,
     });
     this.#replayer = new Replayer({
@@ -183,6 +190,17 @@ export class Term {
       clock,
       ids,
       envelopes: signatures,
+      quotas: {
+        standardTopicsMax: config.topicsStandardMax,
+        fifoTopicsMax: config.topicsFifoMax,
+        standardSubscriptionsMax: config.subscriptionsStandardMax,
+        fifoSubscriptionsMax: config.subscriptionsFifoMax,
+        filtersPerTopicMax: config.filtersTopicMax,
+        filtersPerNamespaceMax: config.filtersNamespaceMax,
+        pendingPerNamespaceMax: config.subscriptionsPendingMax,
+        asksPerHostMax: config.webhookAsksPerHourMax,
+        pendingPerHostMax: config.webhookPendingPerHostMax,
+      },
       limits: {
         commandsPendingMax: config.commandsPendingMax,
         uncommittedBytesMax: config.uncommittedBytesMax,

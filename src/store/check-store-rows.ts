@@ -4,8 +4,10 @@
 import type { Namespace, QueueName } from "../base/brands.js";
 import type { MoveOrder, MoveTaskId } from "../queue/move-task.js";
 import { runningReplayByte } from "./archive-keys.js";
+import { askedHostByte, askedHostKeyLength } from "./asked-host-rows.js";
 import { attemptsDueByte } from "./attempt-keys.js";
 import { checkRunningReplay } from "./check-archives.js";
+import { checkDrainingTopic } from "./check-draining.js";
 import { checkConfirmationDue, checkSigningIdentity } from "./check-pushes.js";
 import { checkSchedule, checkScheduleDue } from "./check-schedules.js";
 import {
@@ -15,6 +17,7 @@ import {
   checkTopicCount,
 } from "./check-topics.js";
 import { type CheckWalk, isPlace, keyAfter, keyName } from "./check-walk.js";
+import { drainingTopicByte } from "./drain-rows.js";
 import {
   countersKey,
   moveOrderKey,
@@ -64,7 +67,15 @@ const tablesByByte: Readonly<Record<string, CheckRow>> = {
   [attemptsDueByte]: () => undefined,
   [undeliverableDueByte]: () => undefined,
   [redriveOrderByte]: () => undefined,
+  [drainingTopicByte]: checkDrainingTopic,
+  [askedHostByte]: checkAskedHost,
 };
+
+/** What it tells of may have ended. */
+function checkAskedHost({ walk }: StoreRowsContext, scanned: ScannedRow): void {
+  if (scanned.key.length !== askedHostKeyLength) walk.layout(scanned.key);
+  else walk.read(scanned, tables.askedHost, () => "host that was asked");
+}
 
 export async function checkStoreRows(context: StoreRowsContext): Promise<void> {
   const { walk } = context;

@@ -21,6 +21,7 @@ import {
   subscriptionIdKey,
   subscriptionKey,
   topicCountersKey,
+  topicFiltersKey,
   topicKey,
   topicLetters,
 } from "./topic-keys.js";
@@ -93,6 +94,10 @@ class TopicSegmentCheck {
         break;
       case topicLetters.publishedTime:
         this.#checkPublishedTime(scanned);
+        break;
+      case topicLetters.filters:
+        if (key === topicFiltersKey(prefix)) walk.read(scanned, tables.topicFilters, () => name);
+        else walk.layout(key);
         break;
       case tableLetters.chunk: {
         const base = prefix + key.slice(segmentPrefixLength + 1, -2);

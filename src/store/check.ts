@@ -9,6 +9,7 @@
 import type { EpochMs } from "../base/brands.js";
 import type { Queue } from "../queue/model.js";
 import type { Topic } from "../topic/model.js";
+import { checkDrains } from "./check-draining.js";
 import { checkLog } from "./check-log.js";
 import { checkSegment } from "./check-segment.js";
 import { checkStoreRows, namesOf } from "./check-store-rows.js";
@@ -208,6 +209,7 @@ class StoreCheck {
       this.#walk.report(name, `Its segment ${topic.segment} is also that of ${other.name}.`);
     }
     this.#owners.set(prefix, { key, name, hasCounters: false, kind: "topic" });
+    checkDrains(this.#walk, topic, name);
   }
 
   /** The reverse, a source that names another queue, is found with the row. */

@@ -50,6 +50,7 @@
 //   slot segment 'F' subscription        how many of them a subscription has
 //   slot segment 'G' subscription sequence
 //                                        undeliverable message: what became of it
+//   slot segment 'X'                     how many subscriptions of a topic have a filter
 //   slot segment 'W' subscription sequence
 //                                        undeliverable message that is to be tried again
 //   slot segment 'Z' subscription sequence
@@ -79,6 +80,8 @@
 //   0x98 time slot segment subscription sequence
 //                                        undeliverable messages in the order they were given up
 //   0x99 slot segment subscription       order to try undeliverable messages again
+//   0x9a slot segment                    topic that drains: how far the look at its subscriptions is
+//   0x9b hash                            host that was asked for its consent
 //   0xff <key> u16                       further chunks of a row above
 
 import type { EpochMs, QueueNumber, Sequence } from "../base/brands.js";

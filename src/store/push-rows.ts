@@ -32,7 +32,8 @@ function versioned(key: string, bytes: Buffer): ByteReader {
   return reader;
 }
 
-export const encodePushPlace = (row: PushPlace): Buffer =>
+/** What fails stands at the end, so that the row of one that does not is that of an earlier release. */
+export function encodePushPlace(row: PushPlace): Buffer {
   writer
     .start()
     .u8(newest)
@@ -40,8 +41,10 @@ export const encodePushPlace = (row: PushPlace): Buffer =>
     .u64(row.floor)
     .u64(row.leased)
     .u64(row.waiting)
-    .u8(row.isEndOpen ? 1 : 0)
-    .finish();
+    .u8(row.isEndOpen ? 1 : 0);
+  if (row.failingSince !== undefined) writer.u64(row.failingSince);
+  return writer.finish();
+}
 
 export function decodePushPlace(key: string, bytes: Buffer): PushPlace {
   const reader = versioned(key, bytes);
@@ -51,6 +54,7 @@ export function decodePushPlace(key: string, bytes: Buffer): PushPlace {
     leased: reader.u64(),
     waiting: reader.u64(),
     isEndOpen: reader.u8() === 1,
+    ...(reader.atEnd ? {} : { failingSince: reader.u64() as EpochMs }),
   };
 }
 

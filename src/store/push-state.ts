@@ -3,6 +3,7 @@
 import type { EpochMs, Sequence } from "../base/brands.js";
 import type { Subscription, Topic } from "../topic/model.js";
 import type {
+  AskedHost,
   Confirmation,
   ConfirmationDue,
   KeptSigningIdentity,
@@ -11,7 +12,8 @@ import type {
   PushPlace,
 } from "../topic/push-model.js";
 import type { PlacedPush, PushTransaction } from "../topic/push-view.js";
-import { segmentPrefix, segmentPrefixLength, u64At } from "./keys.js";
+import { askedHostByte, askedHostKey } from "./asked-host-rows.js";
+import { endOfPrefix, segmentPrefix, segmentPrefixLength, u64At } from "./keys.js";
 import {
   confirmationDueKey,
   confirmationKey,
@@ -24,7 +26,7 @@ import {
   signingIdentityKey,
   tokenKey,
 } from "./push-keys.js";
-import type { RowAccess } from "./row-access.js";
+import type { KeyedRow, RowAccess } from "./row-access.js";
 import { tables } from "./tables.js";
 import { idBytes, ownPlaceKey } from "./topic-keys.js";
 
@@ -190,6 +192,29 @@ export class PushRows implements PushTransaction {
 
   removeSigningIdentity(madeAt: EpochMs): void {
     this.#rows.remove(tables.signingIdentity, signingIdentityKey(madeAt), true);
+  }
+
+  // ---- hosts that were asked ---------------------------------------------------------------------------------------------
+
+  askedHost(host: string): AskedHost | undefined {
+    return this.#rows.getReadable(tables.askedHost, askedHostKey(host));
+  }
+
+  *askedHostsAfter(host: string): Iterable<KeyedRow<AskedHost>> {
+    const own = askedHostKey(host);
+    const end = endOfPrefix(askedHostByte);
+    for (const each of this.#rows.range(tables.askedHost, own, end)) {
+      if (each.key !== own) yield each;
+    }
+    yield* this.#rows.range(tables.askedHost, askedHostByte, own);
+  }
+
+  putAskedHost(host: string, asked: AskedHost): void {
+    this.#rows.put(tables.askedHost, askedHostKey(host), asked);
+  }
+
+  removeAskedHost(key: string): void {
+    this.#rows.remove(tables.askedHost, key, false);
   }
 }
 

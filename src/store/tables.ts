@@ -30,6 +30,7 @@ import type {
   Queue,
   ReceiveAttempt,
   ScheduledMessage,
+  Undelivered,
 } from "../queue/model.js";
 import type { MoveOrder, MoveTask } from "../queue/move-task.js";
 import type { Schedule, ScheduledSend, ScheduleState } from "../queue/schedule-model.js";
@@ -42,6 +43,7 @@ import {
   encodeReplay,
   encodeSnapshot,
 } from "./archive-rows.js";
+import { decodeAskedHost, encodeAskedHost } from "./asked-host-rows.js";
 import {
   decodeAttemptNumber,
   decodeAttemptRecord,
@@ -71,6 +73,7 @@ import {
   encodeValue,
   type ItemRow,
 } from "./cache-rows.js";
+import { decodeDrainingTopic, encodeDrainingTopic } from "./drain-rows.js";
 import { segmentPrefixLength, u64At } from "./keys.js";
 import { decodeMoveOrder, decodeMoveTask, encodeMoveOrder, encodeMoveTask } from "./move-rows.js";
 import {
@@ -330,6 +333,7 @@ const deliveryFlags = {
   deadLettered: 1_024,
   moved: 2_048,
   attempts: 4_096,
+  undelivered: 8_192,
 } as const;
 const deadLetterReasons = ["max_receives", "rejected"] as const;
 const attemptEndings = ["lease_ended", "released", "rejected"] as const;
@@ -342,7 +346,8 @@ function encodeDelivery(row: Delivery): Buffer {
     (row.rejection === undefined ? 0 : deliveryFlags.rejection) |
     (origin?.deadLetter === undefined ? 0 : deliveryFlags.deadLettered) |
     (origin === undefined || origin.deadLetter !== undefined ? 0 : deliveryFlags.moved) |
-    (row.attempts.length === 0 ? 0 : deliveryFlags.attempts);
+    (row.attempts.length === 0 ? 0 : deliveryFlags.attempts) |
+    (row.undelivered === undefined ? 0 : deliveryFlags.undelivered);
   writer.start().u8(1).u16(flags).u32(row.receiveCount).u32(row.ordinal);
   writeTraits(row, flags);
   switch (state.kind) {
@@ -372,6 +377,11 @@ function encodeDelivery(row: Delivery): Buffer {
       writer.u64(leasedAt).u64(endedAt).u8(attemptEndings.indexOf(ending));
     }
   }
+  if (row.undelivered !== undefined) {
+    const { topic, subscription, reason, error, attempts, firstAttemptAt } = row.undelivered;
+    writer.text(topic).bytes(subscription).text(reason).text(error).u32(attempts);
+    writer.u64(firstAttemptAt ?? 0);
+  }
   return writer.finish();
 }
 
@@ -398,6 +408,8 @@ function decodeDelivery(key: string, bytes: Buffer): Delivery {
     origin = { at, deadLetter: isDeadLetter ? decodeDeadLetter(key, reader) : undefined };
   }
   const attempts = (flags & deliveryFlags.attempts) !== 0 ? decodeAttempts(key, reader) : none;
+  const undelivered =
+    (flags & deliveryFlags.undelivered) !== 0 ? decodeUndelivered(reader) : undefined;
   return {
     sequence,
     sentAt,
@@ -413,8 +425,20 @@ function decodeDelivery(key: string, bytes: Buffer): Delivery {
     ordinal,
     firstReceivedAt,
     rejection,
+    undelivered,
     origin,
     attempts,
+  };
+}
+
+function decodeUndelivered(reader: ByteReader): Undelivered {
+  return {
+    topic: reader.text(),
+    subscription: Buffer.from(reader.bytes()),
+    reason: reader.text(),
+    error: reader.text(),
+    attempts: reader.u32(),
+    firstAttemptAt: (reader.u64() || undefined) as EpochMs | undefined,
   };
 }
 
@@ -1118,6 +1142,20 @@ export const tables = {
   dueCache: table("due cache", {
     encode: encodeDueCache,
     decode: decodeDueCache,
+    isOrdered: true,
+  }),
+  askedHost: table("asked host", {
+    encode: encodeAskedHost,
+    decode: decodeAskedHost,
+    isOrdered: true,
+  }),
+  topicFilters: table<number>("topic filters", {
+    encode: (row) => writer.start().u8(1).u64(row).finish(),
+    decode: (key, bytes) => versioned(key, bytes, 1).u64(),
+  }),
+  drainingTopic: table("draining topic", {
+    encode: encodeDrainingTopic,
+    decode: decodeDrainingTopic,
     isOrdered: true,
   }),
   /** Rows whose meaning does not matter to whoever removes them: the reaper's view of a dead segment. */

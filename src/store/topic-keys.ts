@@ -15,6 +15,7 @@ export const topicLetters = {
   subscription: "S",
   published: "U",
   publishedTime: "V",
+  filters: "X",
 } as const;
 
 /** Of a subscription: a UUID. */
@@ -30,6 +31,7 @@ export const namespaceSubscriptionKey = (namespace: string, id: Buffer): string 
 export const endedTopicKey = (slot: number, segment: number): string =>
   `\x8f${segmentPrefix(slot, segment)}`;
 
+export const topicFiltersKey = (prefix: string): string => `${prefix}X`;
 export const topicCountersKey = (prefix: string): string => `${prefix}C`;
 export const deliveriesKey = (prefix: string, id: Buffer): string => `${prefix}D${idText(id)}`;
 /** Hashed, since an endpoint may be longer than a key. */

@@ -20,6 +20,7 @@ import {
 } from "../topic/limits.js";
 import type {
   Deliveries,
+  Disabled,
   FilterVersion,
   PublishedOnce,
   Subscription,
@@ -78,6 +79,8 @@ export function encodeTopic(row: Topic): Buffer {
     .text(JSON.stringify(row.settings))
     .u8(row.tags.size);
   for (const [tag, value] of row.tags) writer.text(tag).text(value);
+  // At the end, so that the row of one that does not drain is that of an earlier release.
+  if (row.drainingSince !== undefined) writer.u64(row.drainingSince);
   return writer.finish();
 }
 
@@ -108,6 +111,7 @@ export function decodeTopic(key: string, bytes: Buffer): Topic {
     createdAt,
     updatedAt,
     revision,
+    ...(reader.atEnd ? {} : { drainingSince: reader.u64() as EpochMs }),
   };
 }
 
@@ -318,6 +322,11 @@ export function encodeSubscription(row: Subscription): Buffer {
       .u8(policy === undefined ? 0 : 1);
     if (policy !== undefined) writer.text(policy);
   }
+  // At the end, so that the row of one that is not disabled is that of an earlier release.
+  const { disabled } = row;
+  if (disabled !== undefined) {
+    writer.u64(disabled.at).u64(disabled.firstFailureAt).text(disabled.lastError);
+  }
   return writer.finish();
 }
 
@@ -361,8 +370,15 @@ export function decodeSubscription(key: string, bytes: Buffer): Subscription {
     createdAt,
     updatedAt,
     revision,
+    ...(reader.atEnd ? {} : { disabled: disabledIn(reader) }),
   };
 }
+
+const disabledIn = (reader: ByteReader): Disabled => ({
+  at: reader.u64() as EpochMs,
+  firstFailureAt: reader.u64() as EpochMs,
+  lastError: reader.text(),
+});
 
 export const encodeDeliveries = (row: Deliveries): Buffer =>
   writer

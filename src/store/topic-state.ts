@@ -21,6 +21,7 @@ import type {
 } from "../topic/view.js";
 import { ArchiveRows } from "./archive-state.js";
 import { AttemptRows } from "./attempt-state.js";
+import { DrainRows } from "./drain-state.js";
 import { endOfPrefix, segmentPrefix, u64At } from "./keys.js";
 import { PushRows } from "./push-state.js";
 import type { RowAccess } from "./row-access.js";
@@ -39,6 +40,7 @@ import {
   subscriptionKey,
   topicCountersKey,
   topicCountKey,
+  topicFiltersKey,
   topicKey,
   topicMessageKey,
 } from "./topic-keys.js";
@@ -58,6 +60,7 @@ export class TopicState implements TopicTransaction {
   readonly archives: ArchiveRows;
   readonly attempts: AttemptRows;
   readonly undeliverables: UndeliverableRows;
+  readonly drains: DrainRows;
   readonly #rows: RowAccess;
   readonly #memories: TopicMemories;
 
@@ -68,6 +71,7 @@ export class TopicState implements TopicTransaction {
     this.archives = new ArchiveRows(rows);
     this.attempts = new AttemptRows(rows);
     this.undeliverables = new UndeliverableRows(rows);
+    this.drains = new DrainRows(rows);
   }
 
   memory<Memory extends TopicMemory>(topic: TopicSegment, make: () => Memory): Memory {
@@ -97,6 +101,14 @@ export class TopicState implements TopicTransaction {
   counters(topic: TopicSegment): TopicCounters {
     const key = topicCountersKey(prefixOf(topic));
     return this.#rows.get(tables.topicCounters, key) ?? newTopicCounters();
+  }
+
+  filterCount(topic: TopicSegment): number {
+    return this.#rows.getReadable(tables.topicFilters, topicFiltersKey(prefixOf(topic))) ?? 0;
+  }
+
+  putFilterCount(topic: TopicSegment, count: number): void {
+    this.#rows.put(tables.topicFilters, topicFiltersKey(prefixOf(topic)), count);
   }
 
   message(topic: TopicSegment, sequence: Sequence): TopicMessage | undefined {

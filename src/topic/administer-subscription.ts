@@ -19,6 +19,7 @@ import type {
   FilterVersion,
   Subscription,
   SubscriptionStanding,
+  TargetKind,
   Topic,
   TopicCounters,
   TopicMessage,
@@ -36,9 +37,9 @@ import {
   type TopicAddress,
   topicNotFound,
 } from "./topic-name.js";
-import type { StateTransaction } from "./view.js";
+import type { StateTransaction, TopicTransaction } from "./view.js";
 
-export type SubscriptionState = "pending" | "confirmed" | "paused" | "target_gone";
+export type SubscriptionState = "pending" | "confirmed" | "paused" | "disabled" | "target_gone";
 
 /** A subscription without its numbers. */
 export interface SubscriptionSummary {
@@ -149,9 +150,10 @@ const summaryOf = (
 
 function stateOf(
   transaction: StateTransaction,
-  { kind, target, settings, standing }: Subscription,
+  { kind, target, settings, standing, disabled }: Subscription,
 ): SubscriptionState {
   if (standing.kind === "pending") return "pending";
+  if (disabled !== undefined) return "disabled";
   if (kind !== "queue") return settings.isPaused ? "paused" : "confirmed";
   const queue = target && orUnreadable(() => transaction.findQueue(target.namespace, target.name));
   const isThere = queue === "unreadable" || queue?.number === target?.number;
@@ -180,6 +182,10 @@ export function decideUpdateSubscription(
     const { endpoint } = subscription;
     return refuse({ kind: "subscription_etag_mismatch", subscription: endpoint, etag: current });
   }
+  const foreign = foreignSetting(subscription.kind, given);
+  if (foreign !== undefined) {
+    return refuse({ kind: "setting_of_other_kind", field: foreign, target: subscription.kind });
+  }
   const { target } = subscription;
   const isFifo = target?.name.endsWith(".fifo") === true;
   const refusal = deadLetterRefusal(transaction, topic, { isFifo }, given.deadLetterQueue);
@@ -199,16 +205,47 @@ export function decideUpdateSubscription(
     ...subscription,
     settings,
     filters,
+    // Whoever pauses or resumes it has seen to it.
+    disabled: given.isPaused === undefined ? subscription.disabled : undefined,
     standing: standingAfter(counters, place, subscription, settings),
     updatedAt: stamp.now,
     revision: subscription.revision + 1,
   };
-  const exceeded = quotaRefusal(topics, topic, subscription, changed);
+  const exceeded = quotaRefusal(topics, topic, subscription, changed, stamp);
   if (exceeded !== undefined) return refuse(exceeded);
   topics.putSubscription(topic, changed, subscription);
+  if (given.isPaused !== undefined) forgetFailures(topics, topic, id);
   countSubscription(topics, topic, subscription, changed);
   adjustStreamQueue(transaction, changed, stamp);
   return accept(reportOf(transaction, topic, changed, stamp));
+}
+
+const webhooks: readonly TargetKind[] = ["http", "https"];
+/** Settings that not every kind has, with those that do; what is not there or off fits everybody. */
+const settingsOfKinds: readonly {
+  readonly name: keyof SubscriptionSettings;
+  readonly field: string;
+  readonly kinds: readonly TargetKind[];
+}[] = [
+  { name: "autoDisableAfterMs", field: "auto_disable_after", kinds: [...webhooks, "function"] },
+  { name: "function", field: "function", kinds: ["function"] },
+  { name: "webhook", field: "webhook", kinds: webhooks },
+  { name: "stream", field: "stream", kinds: ["stream"] },
+];
+
+function foreignSetting(
+  kind: TargetKind,
+  given: Partial<SubscriptionSettings>,
+): string | undefined {
+  return settingsOfKinds.find(({ name, kinds }) => Boolean(given[name]) && !kinds.includes(kind))
+    ?.field;
+}
+
+/** What failed before it was paused or resumed counts no more. */
+function forgetFailures({ pushes }: TopicTransaction, topic: Topic, id: Buffer): void {
+  const place = pushes.place(topic, id);
+  if (place?.failingSince === undefined) return;
+  pushes.putPlace(topic, id, { ...place, failingSince: undefined }, place);
 }
 
 /** A secret stays unless another is given: nobody who changes the rest can repeat it. */

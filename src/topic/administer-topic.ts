@@ -15,7 +15,7 @@ import {
 import { fifoOnly } from "./create-topic.js";
 import { type TopicSettings, topicLimits } from "./limits.js";
 import type { EndedTopic, Subscription, Topic, TopicCounters } from "./model.js";
-import { refuse, type TopicDecided } from "./rejections.js";
+import { refuse, type TopicDecided, type TopicRejection } from "./rejections.js";
 import { endStreamQueue } from "./stream-queue.js";
 import { countSubscription } from "./subscription-quota.js";
 import { findTopic, type TopicAddress, topicEtag, topicNotFound } from "./topic-name.js";
@@ -97,14 +97,30 @@ export interface DeleteTopic {
 /** One that is not there is deleted already. Its subscriptions are gone at once, and their rows are removed step by step. */
 export function decideDeleteTopic(
   { topics }: StateTransaction,
-  { address, etag, isForced }: DeleteTopic,
+  command: DeleteTopic,
 ): TopicDecided<{ readonly ended: EndedTopic | undefined }> {
-  const topic = findTopic(topics, address);
+  const topic = findTopic(topics, command.address);
   if (topic === undefined) return accept({ ended: undefined });
-  if (etag !== "" && etag !== topicEtag(topic)) return etagMismatch(address, topic);
-  if (topic.settings.archiveRetentionMs > 0 && !isForced) {
-    return refuse({ kind: "archive_active", topic: address.given });
+  const refusal = deletionRefusal(topic, command);
+  if (refusal !== undefined) return refuse(refusal);
+  return accept({ ended: endTopic(topics, topic) });
+}
+
+/** Why a topic may not be deleted. */
+export function deletionRefusal(
+  topic: Topic,
+  { address, etag, isForced }: DeleteTopic,
+): TopicRejection | undefined {
+  if (etag !== "" && etag !== topicEtag(topic)) {
+    return { kind: "topic_etag_mismatch", topic: address.given, etag: topicEtag(topic) };
   }
+  return topic.settings.archiveRetentionMs > 0 && !isForced
+    ? { kind: "archive_active", topic: address.given }
+    : undefined;
+}
+
+/** The topic is gone, with what it has; what is left of its subscriptions is removed later. */
+export function endTopic(topics: TopicTransaction, topic: Topic): EndedTopic {
   const { namespace, slot, segment, isFifo } = topic;
   topics.removeTopic(topic);
   const count = topics.topicCount(namespace);
@@ -114,7 +130,8 @@ export function decideDeleteTopic(
   );
   const ended = { namespace, slot, segment };
   topics.addEndedTopic(ended);
-  return accept({ ended });
+  if (topic.drainingSince !== undefined) topics.drains.remove(topic);
+  return ended;
 }
 
 /** Removes subscriptions of topics that were deleted, up to a bound; says whether there are more. */

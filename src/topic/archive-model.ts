@@ -49,7 +49,7 @@ export interface Replay {
   readonly afterwards: "resume" | "pause";
   /** The message it comes to next. */
   readonly position: Sequence;
-  /** The first message that is not of it; undefined: not known before `endsAt`. */
+  /** The first message that is not of it; undefined: not known before `endsAt`. Of one that was stopped: that was not delivered before. */
   readonly end: Sequence | undefined;
   readonly endsAt: EpochMs | undefined;
   /** Undefined: nothing was handed on yet, or it is not paced. */

@@ -10,8 +10,9 @@ import { newTopicCounters } from "./counters.js";
 import { differing } from "./differences.js";
 import { type TopicSettings, topicDefaults, topicLimits } from "./limits.js";
 import type { Topic } from "./model.js";
+import { quotasOf } from "./quotas.js";
 import { refuse, type TopicDecided, type TopicRejection } from "./rejections.js";
-import { findTopic, type TopicAddress } from "./topic-name.js";
+import { drainRefusal, findTopic, type TopicAddress } from "./topic-name.js";
 import type { StateTransaction } from "./view.js";
 
 export interface CreateTopic {
@@ -40,7 +41,7 @@ export function decideCreateTopic(
   }
   const existing = findTopic(topics, address);
   if (existing !== undefined) {
-    const refusal = differenceOf(existing, command);
+    const refusal = drainRefusal(existing, address) ?? differenceOf(existing, command);
     return refusal === undefined ? accept({ isNew: false }) : refuse(refusal);
   }
   if (tags.size > topicLimits.tagsMax) {
@@ -49,7 +50,8 @@ export function decideCreateTopic(
   }
   const count = topics.topicCount(namespace);
   const kept = isFifo ? count.fifo : count.standard;
-  const limit = isFifo ? topicLimits.fifoTopicsMax : topicLimits.standardTopicsMax;
+  const quotas = quotasOf(stamp);
+  const limit = isFifo ? quotas.fifoTopicsMax : quotas.standardTopicsMax;
   if (kept >= limit) return refuse({ kind: "topic_limit", topic: topicGiven, count: kept, limit });
   const topic: Topic = {
     // From the same strictly increasing numbers as those of queues.

@@ -269,10 +269,11 @@ export class QueueDeliveries {
     const { deadLetterQueue: name } = subscription.settings;
     const { namespace, isFifo } = this.#topic;
     const queue = name === undefined ? undefined : this.#find({ namespace, name });
+    // What a queue refuses for good was tried once, and is not counted anywhere else.
+    const attempts = failures === 0 && reason !== "EXPIRED" ? 1 : failures;
+    const first = firstAttemptAt ?? (attempts === 0 ? undefined : this.#stamp.now);
     // A FIFO queue takes nothing without a group.
     if (queue === undefined || (queue.isFifo && message.groupId === undefined)) {
-      const attempts = failures === 0 && reason !== "EXPIRED" ? 1 : failures;
-      const first = firstAttemptAt ?? (attempts === 0 ? undefined : this.#stamp.now);
       const givenUp = { message, reason, error, attempts, firstAttemptAt: first };
       const { topics } = this.#transaction;
       keepUndeliverable(topics, this.#topic, subscription, givenUp, this.#stamp);
@@ -300,6 +301,14 @@ export class QueueDeliveries {
           reason,
           error: `${error} (${subscriptionArn(this.#topic, subscription.id)})`,
           at: now,
+        },
+        undelivered: {
+          topic: this.#topic.name,
+          subscription: subscription.id,
+          reason,
+          error,
+          attempts,
+          firstAttemptAt: first,
         },
         origin: { at: now, deadLetter: undefined },
         attempts: [],

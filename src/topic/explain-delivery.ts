@@ -12,6 +12,7 @@ import { firstSince } from "./archive.js";
 import { lastAttempt } from "./attempts.js";
 import type { AttemptEnd, KeptAttempt } from "./attempts-model.js";
 import { placeOf } from "./counters.js";
+import { findInStream } from "./explain-stream.js";
 import { isFor, whyNotFor } from "./filters.js";
 import type { Subscription, Topic, TopicCounters, TopicMessage } from "./model.js";
 import type { PendingPush } from "./push-model.js";
@@ -54,13 +55,13 @@ const pendingMax = 1_000;
 export function decideExplainDelivery(
   transaction: StateTransaction,
   { address, messageId, after, countMax }: ExplainDelivery,
-  { now }: Stamp,
+  stamp: Stamp,
 ): TopicDecided<DeliveriesExplained> {
   const { topics } = transaction;
   const topic = findTopic(topics, address);
   if (topic === undefined) return topicNotFound(address);
   const message = findMessage(topics, topic, messageId);
-  const explaining = new Explaining(transaction, topic, messageId, message, now);
+  const explaining = new Explaining(transaction, topic, messageId, message, stamp);
   const deliveries: ExplainedDelivery[] = [];
   let examined = 0;
   let last = after;
@@ -91,7 +92,7 @@ class Explaining {
   readonly #topic: Topic;
   readonly #messageId: Buffer;
   readonly #message: TopicMessage | undefined;
-  readonly #now: EpochMs;
+  readonly #stamp: Stamp;
   readonly #counters: TopicCounters;
   #pendingLeft: number = pendingMax;
 
@@ -100,13 +101,13 @@ class Explaining {
     topic: Topic,
     messageId: Buffer,
     message: TopicMessage | undefined,
-    now: EpochMs,
+    stamp: Stamp,
   ) {
     this.#transaction = transaction;
     this.#topic = topic;
     this.#messageId = messageId;
     this.#message = message;
-    this.#now = now;
+    this.#stamp = stamp;
     this.#counters = transaction.topics.counters(topic);
   }
 
@@ -128,7 +129,8 @@ class Explaining {
     const pending = this.#pendingOf(subscription, this.#message?.sequence ?? last?.sequence);
     if (pending !== undefined) return this.#tellPending(pending);
     if (this.#message !== undefined) return this.#tellKept(subscription, this.#message, last);
-    return last && toldOf(last);
+    if (last !== undefined) return toldOf(last);
+    return subscription.kind === "stream" ? this.#tellStream(subscription) : undefined;
   }
 
   #pendingOf({ id }: Subscription, place: Sequence | undefined): PendingPush | undefined {
@@ -144,7 +146,7 @@ class Explaining {
   }
 
   #tellPending({ isLeased, dueAt, failures, lastError }: PendingPush): Told {
-    const inFlight = isLeased && dueAt > this.#now;
+    const inFlight = isLeased && dueAt > this.#stamp.now;
     return {
       state: inFlight ? "in_flight" : "waiting",
       attempts: failures + Number(inFlight),
@@ -158,6 +160,9 @@ class Explaining {
     message: TopicMessage,
     last: KeptAttempt | undefined,
   ): Told | undefined {
+    if (this.#isToBeReplayed(subscription, message)) {
+      return { ...untried("waiting"), attempts: last?.attempt ?? 0, lastError: last?.error ?? "" };
+    }
     // A replay gives what was before.
     if (last !== undefined) return toldOf(last);
     if (subscription.standing.kind === "pending" || message.sequence < subscription.since) {
@@ -169,7 +174,25 @@ class Explaining {
     const { topics } = this.#transaction;
     const place = placeOf(topics, this.#topic, this.#counters, subscription);
     if (message.sequence >= place) return { ...untried("waiting"), nextAt: message.deliverAt };
-    return { ...untried("delivered"), attempts: 1 };
+    return subscription.kind === "stream"
+      ? (this.#tellStream(subscription) ?? { ...untried("delivered"), attempts: 1 })
+      : { ...untried("delivered"), attempts: 1 };
+  }
+
+  #isToBeReplayed(subscription: Subscription, { sequence: at }: TopicMessage): boolean {
+    const replay = this.#transaction.topics.archives.replay(this.#topic, subscription.id);
+    if (replay === undefined || replay.endedAt !== undefined) return false;
+    return at >= replay.position && (replay.end === undefined || at < replay.end);
+  }
+
+  /** Of what was passed on to the queue behind the stream; undefined: it is not there any more, or not yet. */
+  #tellStream(subscription: Subscription): Told | undefined {
+    const found = findInStream(this.#transaction, subscription, this.#messageId, this.#stamp);
+    if (found === undefined) return undefined;
+    const { standing, receives: attempts } = found;
+    return standing.state === "in_flight"
+      ? { ...untried("in_flight"), attempts }
+      : { ...untried("waiting"), attempts, nextAt: standing.visibleAt };
   }
 }
 

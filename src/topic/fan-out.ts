@@ -19,6 +19,7 @@ import { topicLimits } from "./limits.js";
 import type { Deliveries, Subscription, Topic, TopicCounters, TopicMessage } from "./model.js";
 import { expireBacklog } from "./purge-backlog.js";
 import type { TopicDecided } from "./rejections.js";
+import { markedAgain } from "./replay-dedup.js";
 import { findTopic, type TopicAddress } from "./topic-name.js";
 import type { StateTransaction } from "./view.js";
 
@@ -236,10 +237,9 @@ export class FanOut {
     const { cursor } = subscription.standing;
     const goal = lanePlaceOf(this.#counters.lane, subscription.id);
     const { messages, to } = this.#read(cursor, goal);
-    this.#handOn(
-      subscription,
-      messages.filter((message) => isFor(subscription, message)),
-    );
+    const own = messages.filter((message) => isFor(subscription, message));
+    const replay = topics.archives.replay(this.#topic, subscription.id);
+    this.#handOn(subscription, markedAgain(replay, own));
     const standing =
       to >= goal ? ({ kind: "lane", since: to } as const) : ({ kind: "own", cursor: to } as const);
     topics.putSubscription(this.#topic, { ...subscription, standing }, subscription);

@@ -35,9 +35,10 @@ export const topicLimits = {
   /** Ids that have ended and that one publish takes away: more than it adds, so that they do not pile up. */
   dedupSweepMax: 4,
 
-  /** Of one namespace; the numbers are settings of a later release. */
+  /** Of one namespace, and of one topic, where the server is not set otherwise. */
   standardTopicsMax: 100_000,
   fifoTopicsMax: 1_000,
+  filtersPerTopicMax: 200,
   filtersPerNamespaceMax: 10_000,
   pendingPerNamespaceMax: 5_000,
   standardSubscriptionsMax: 12_500_000,
@@ -58,7 +59,10 @@ export const topicLimits = {
   stepBytesMax: 1_048_576,
   /** Subscriptions that a step looks at; most may have a filter that keeps everything back. */
   stepSubscriptionsMax: 1_000,
-  /** Subscriptions of a topic, and characters of their filters, that are kept in memory between steps: some 60 MB with 10,000. */
+  /**
+   * Subscriptions of a topic, and characters of their filters, that are kept in memory between steps. Measured with one key and
+   * one value a filter: 35 MB for 10,000 filters of 20 characters, 69 MB for 20,000, and 94 MB at both bounds.
+   */
   keptSubscriptionsMax: 20_000,
   keptPolicyCharactersMax: 4_194_304,
   /** A publish hands its message on by itself to so many subscriptions, if all copies together are no longer than so many bytes. */
@@ -175,6 +179,8 @@ export interface SubscriptionSettings {
   readonly isPaused: boolean;
   /** Whether a message whose time to live ended before it was delivered goes to the dead-letter queue. */
   readonly isExpiredToDeadLetters: boolean;
+  /** How long a target may do nothing but fail; 0: for ever. */
+  readonly autoDisableAfterMs: DurationMs;
   /** Of functions. */
   readonly function: FunctionSettings | undefined;
   /** Of webhooks. */
@@ -193,6 +199,7 @@ export const subscriptionDefaults: SubscriptionSettings = {
   deadLetterQueue: undefined,
   isPaused: false,
   isExpiredToDeadLetters: false,
+  autoDisableAfterMs: 0 as DurationMs,
   function: undefined,
   webhook: undefined,
   stream: undefined,

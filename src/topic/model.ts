@@ -34,6 +34,8 @@ export interface Topic {
   readonly updatedAt: EpochMs;
   /** Grows with every change: the etag. */
   readonly revision: number;
+  /** Since when it drains: it takes nothing new, and goes when everybody has what it has. */
+  readonly drainingSince?: EpochMs | undefined;
 }
 
 /** Where the subscriptions are that take messages as they come. */
@@ -135,6 +137,17 @@ export interface Subscription {
   readonly createdAt: EpochMs;
   readonly updatedAt: EpochMs;
   readonly revision: number;
+  /** Why it is paused, if its failures are the reason. */
+  readonly disabled?: Disabled | undefined;
+}
+
+/** A subscription was paused because its target did nothing but fail. */
+export interface Disabled {
+  readonly at: EpochMs;
+  /** Of the attempts that failed since the last success. */
+  readonly firstFailureAt: EpochMs;
+  /** Of the last attempt. */
+  readonly lastError: string;
 }
 
 /** What became of a subscription's messages so far. What it has passed and is not here was kept back by its filter. */

@@ -1,10 +1,11 @@
 // The backlog of one pushed subscription under one command: keeps its rows, its place and its numbers in step with each other.
 
-import { type Sequence, sequence } from "../base/brands.js";
+import { type EpochMs, type Sequence, sequence } from "../base/brands.js";
 import type { Stamp } from "../queue/stamp.js";
 import { endOf, recordAttempt } from "./attempts.js";
 import type { AttemptEnd } from "./attempts-model.js";
 import { type DeliveryHistory, type Failure, QueueDeliveries } from "./deliver-to-queue.js";
+import type { ToSign } from "./envelope.js";
 import type { Deliveries, Subscription, Topic, TopicMessage } from "./model.js";
 import type { PendingPush, PushPlace } from "./push-model.js";
 import type { StateTransaction } from "./view.js";
@@ -41,9 +42,19 @@ export class OpenPushes {
     return this.#place;
   }
 
+  /** What dead letters went without that should be signed; whoever can have it signed rejects the command and tries again then. */
+  get unsigned(): readonly ToSign[] {
+    return this.#deadLetters?.unsigned ?? [];
+  }
+
   /** Goes on at a place; what is before it has rows or is not for it. */
   moveTo(next: Sequence): void {
     this.#place = { ...this.#place, next };
+  }
+
+  /** Undefined: it does not fail. */
+  failSince(failingSince: EpochMs | undefined): void {
+    this.#place = { ...this.#place, failingSince };
   }
 
   count(change: Partial<Deliveries>): void {
@@ -167,4 +178,5 @@ const isSame = (one: PushPlace, other: PushPlace): boolean =>
   one.next === other.next &&
   one.floor === other.floor &&
   one.leased === other.leased &&
-  one.waiting === other.waiting;
+  one.waiting === other.waiting &&
+  one.failingSince === other.failingSince;

@@ -13,7 +13,7 @@ import type { Topic, TopicCounters, TopicMessage } from "./model.js";
 import { admitInbound, type ProtectionAudit } from "./protection/data-protection.js";
 import { contentId, findPublished, rememberPublished } from "./published-once.js";
 import { refuse, type TopicDecided, type TopicRejection } from "./rejections.js";
-import { findTopic, type TopicAddress, topicNotFound } from "./topic-name.js";
+import { drainRefusal, findTopic, type TopicAddress, topicNotFound } from "./topic-name.js";
 import type { StateTransaction } from "./view.js";
 
 /** A message as it is given to a publish. */
@@ -70,6 +70,8 @@ export function decidePublish(
   const { topics } = transaction;
   const topic = findTopic(topics, command.address);
   if (topic === undefined) return topicNotFound(command.address);
+  const refusal = drainRefusal(topic, command.address);
+  if (refusal !== undefined) return refuse(refusal);
   const first = topics.counters(topic);
   const appender = new Appender(transaction, topic, stamp, first);
   const results: PublishResult[] = [];

@@ -2,14 +2,14 @@
 // for as long as an attempt may take; what was not settled by then is given out again, by whoever leads then.
 
 import { after, type DurationMs, type EpochMs, type Sequence, sequence } from "../base/brands.js";
-import { accept } from "../queue/rejections.js";
+import { accept, type Decided } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
+import type { Unsigned } from "./fan-out.js";
 import { isFor } from "./filters.js";
 import type { Subscription, Topic, TopicMessage } from "./model.js";
 import { OpenPushes } from "./open-pushes.js";
 import { pushLimits } from "./push-limits.js";
 import type { PendingPush } from "./push-model.js";
-import type { TopicDecided } from "./rejections.js";
 import { findSubscription } from "./topic-name.js";
 import type { StateTransaction } from "./view.js";
 
@@ -49,7 +49,7 @@ export function decideLeasePushes(
   transaction: StateTransaction,
   command: LeasePushes,
   stamp: Stamp,
-): TopicDecided<PushLeases> {
+): Decided<PushLeases, Unsigned> {
   const { topics } = transaction;
   const found = findSubscription(topics, command.id);
   const place = found && topics.pushes.place(found.topic, command.id);
@@ -60,6 +60,8 @@ export function decideLeasePushes(
   const step = new LeaseStep(transaction, found.topic, open, command, stamp);
   step.leaseDue();
   step.leaseNew();
+  const { unsigned } = open;
+  if (unsigned.length > 0) return { kind: "rejected", rejection: { kind: "unsigned", unsigned } };
   open.close();
   const { topic, subscription } = found;
   return accept({

@@ -1,6 +1,6 @@
 // Bounds of pushed subscriptions. Those without a source are ours.
 
-import { hours, minutes, seconds } from "../base/brands.js";
+import { days, hours, minutes, seconds } from "../base/brands.js";
 
 export const pushLimits = {
   /** Messages of one subscription in delivery and waiting for another attempt; more of its backlog waits untouched. */
@@ -15,6 +15,9 @@ export const pushLimits = {
   /** Subscriptions looked at in one step, and topics. */
   pageMax: 500,
   errorCharactersMax: 1_024,
+  /** How long a target may do nothing but fail before its subscription is disabled. */
+  autoDisableMsMin: hours(1),
+  autoDisableMsMax: days(30),
 
   /** SNS: a token is good for 48 hours; ours for taking an unsubscribe back too, where SNS has 72. */
   tokenMs: hours(48),
@@ -22,4 +25,9 @@ export const pushLimits = {
   /** Confirmations that one step hands out. */
   confirmationsMax: 100,
   confirmationLeaseMs: minutes(1),
+  /** How often an hour a host is asked to confirm, and subscriptions it has not answered; where the server is not set otherwise. */
+  asksPerHostMax: 3,
+  pendingPerHostMax: 10,
+  /** Rows of other hosts that each ask looks at. */
+  askedHostsExamined: 4,
 } as const;

@@ -18,6 +18,8 @@ export interface PushPlace {
   readonly waiting: number;
   /** Whether anybody may end it who knows its id, which the links in its messages hold. */
   readonly isEndOpen: boolean;
+  /** The first attempt that failed since the last success, or since it was resumed; undefined: none. */
+  readonly failingSince?: EpochMs | undefined;
 }
 
 /** A message in delivery, or one that waits for an attempt. */
@@ -58,6 +60,14 @@ export interface Confirmation {
   readonly firstAttemptAt: EpochMs | undefined;
   /** Of `restore`: the subscription that ended. */
   readonly ended: Subscription | undefined;
+}
+
+/** A host that was asked whether it wants messages. */
+export interface AskedHost {
+  /** Oldest first. */
+  readonly askedAt: readonly EpochMs[];
+  /** What it was asked about; some may have been answered, or have ended, since. */
+  readonly subscriptions: readonly Buffer[];
 }
 
 /** Where a confirmation is found that has something to be done about. */

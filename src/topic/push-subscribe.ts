@@ -4,16 +4,18 @@
 import { after } from "../base/brands.js";
 import { accept } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
+import { askRefusal, countAsk } from "./asked-hosts.js";
 import { differing } from "./differences.js";
 import { filterProblems, isSamePolicy } from "./filters.js";
-import { type SubscriptionSettings, subscriptionDefaults, topicLimits } from "./limits.js";
+import { type SubscriptionSettings, subscriptionDefaults } from "./limits.js";
 import type { Subscription, SubscriptionStanding, Topic } from "./model.js";
 import { pushLimits } from "./push-limits.js";
 import type { Confirmation } from "./push-model.js";
+import { quotasOf } from "./quotas.js";
 import { refuse, type TopicDecided } from "./rejections.js";
 import { deadLetterRefusal, type Subscribed, subscriptionSettingNames } from "./subscribe.js";
 import { countSubscription, quotaRefusal } from "./subscription-quota.js";
-import { findTopic, type TopicAddress, topicNotFound } from "./topic-name.js";
+import { drainRefusal, findTopic, type TopicAddress, topicNotFound } from "./topic-name.js";
 import type { StateTransaction } from "./view.js";
 
 export type PushKind = "http" | "https" | "function";
@@ -28,6 +30,8 @@ export interface SubscribePush {
   readonly token: string;
   /** For a webhook that comes without one. Base64. */
   readonly hmacSecret: string;
+  /** Whose consent is asked for; undefined: nobody's, or one that may be asked as often as anybody likes. */
+  readonly askedHost?: string | undefined;
 }
 
 const targetNames = { http: "HTTP", https: "HTTPS", function: "FUNCTION" } as const;
@@ -41,6 +45,8 @@ export function decideSubscribePush(
   const { address, kind, endpoint, settings } = command;
   const topic = findTopic(topics, address);
   if (topic === undefined) return topicNotFound(address);
+  const draining = drainRefusal(topic, address);
+  if (draining !== undefined) return refuse(draining);
   if (topic.isFifo) {
     const target = targetNames[kind];
     return refuse({ kind: "target_not_allowed_on_fifo", topic: address.given, target });
@@ -59,17 +65,19 @@ export function decideSubscribePush(
   const existing = id && topics.subscription(topic, id);
   if (existing !== undefined) return again(transaction, topic, existing, command, stamp);
   const { confirmed, pending } = topics.counters(topic);
-  const { standardSubscriptionsMax: limit } = topicLimits;
+  const { standardSubscriptionsMax: limit } = quotasOf(stamp);
   if (confirmed + pending >= limit) {
     const count = confirmed + pending;
     return refuse({ kind: "subscription_limit", topic: address.given, count, limit });
   }
-  const exceeded = quotaRefusal(topics, topic, undefined, {
-    settings: whole,
-    standing: standingOf(kind),
-  });
+  const counted = { settings: whole, standing: standingOf(kind) };
+  const exceeded =
+    quotaRefusal(topics, topic, undefined, counted, stamp) ??
+    askRefusal(topics, command.askedHost, undefined, stamp);
   if (exceeded !== undefined) return refuse(exceeded);
-  return accept({ id: subscribe(transaction, topic, command, stamp), isNew: true });
+  const subscribed = subscribe(transaction, topic, command, stamp);
+  countAsk(topics, command.askedHost, subscribed, stamp);
+  return accept({ id: subscribed, isNew: true });
 }
 
 function subscribe(
@@ -142,7 +150,7 @@ function again(
   { topics }: StateTransaction,
   topic: Topic,
   existing: Subscription,
-  { settings, token }: SubscribePush,
+  { settings, token, askedHost }: SubscribePush,
   stamp: Stamp,
 ): TopicDecided<Subscribed> {
   const given = asKept(existing.settings, settings);
@@ -155,6 +163,9 @@ function again(
     });
   }
   if (existing.standing.kind === "pending") {
+    const refusal = askRefusal(topics, askedHost, existing.id, stamp);
+    if (refusal !== undefined) return refuse(refusal);
+    countAsk(topics, askedHost, existing.id, stamp);
     const previous = topics.pushes.confirmation(topic, existing.id);
     const confirmation = newConfirmation("subscribe", token, stamp);
     topics.pushes.putConfirmation(topic, existing.id, confirmation, previous);

@@ -3,6 +3,7 @@
 import type { EpochMs, Sequence } from "../base/brands.js";
 import type { Topic } from "./model.js";
 import type {
+  AskedHost,
   Confirmation,
   ConfirmationDue,
   KeptSigningIdentity,
@@ -37,6 +38,9 @@ export interface PushView {
   /** Of all topics, earliest first. */
   confirmationsDue(): Iterable<ConfirmationDue>;
   signingIdentities(): Iterable<KeptSigningIdentity>;
+  askedHost(host: string): AskedHost | undefined;
+  /** Every other one, in an order of its own that begins behind this host. */
+  askedHostsAfter(host: string): Iterable<{ readonly key: string; readonly row: AskedHost }>;
 }
 
 export interface PushChanges {
@@ -60,6 +64,8 @@ export interface PushChanges {
   removeConfirmationDue(due: ConfirmationDue): void;
   putSigningIdentity(identity: KeptSigningIdentity): void;
   removeSigningIdentity(madeAt: EpochMs): void;
+  putAskedHost(host: string, asked: AskedHost): void;
+  removeAskedHost(key: string): void;
 }
 
 export interface PushTransaction extends PushView, PushChanges {}

@@ -1,7 +1,9 @@
 // Why a topic rule says no: data, not exceptions. One table in `rpc/topic-wire-errors.ts` gives each its status and reason.
 
+import type { DurationMs } from "../base/brands.js";
 import type { Decided } from "../queue/rejections.js";
 import type { FilterProblem } from "./filter/problems.js";
+import type { TargetKind } from "./model.js";
 import type { ProtectionAudit } from "./protection/data-protection.js";
 
 export type TopicRejection =
@@ -33,7 +35,11 @@ export type TopicRejection =
       readonly etag: string;
     }
   | {
-      readonly kind: "topic_limit" | "subscription_limit" | "topic_tag_limit";
+      readonly kind:
+        | "topic_limit"
+        | "subscription_limit"
+        | "topic_tag_limit"
+        | "topic_filters_limit";
       readonly topic: string;
       readonly count: number;
       readonly limit: number;
@@ -59,8 +65,31 @@ export type TopicRejection =
       readonly count: number;
       readonly limit: number;
     }
+  | {
+      /** A setting that targets of this kind do not have. */
+      readonly kind: "setting_of_other_kind";
+      /** By its name in SubscriptionSettings. */
+      readonly field: string;
+      readonly target: TargetKind;
+    }
   /** A token that is not of this topic, or too old. */
   | { readonly kind: "invalid_token"; readonly topic: string }
+  | {
+      /** It was asked to confirm so often within an hour. */
+      readonly kind: "host_asked_limit";
+      readonly host: string;
+      readonly limit: number;
+      readonly retryAfterMs: DurationMs;
+    }
+  | {
+      /** So many subscriptions of it wait to be confirmed. */
+      readonly kind: "host_pending_limit";
+      readonly host: string;
+      readonly count: number;
+      readonly limit: number;
+    }
+  /** It was deleted, and takes nothing new while it hands out what it has. */
+  | { readonly kind: "topic_draining"; readonly topic: string }
   | { readonly kind: "archive_active" | "no_archive"; readonly topic: string }
   | { readonly kind: "subscription_pending"; readonly subscription: string }
   | {

@@ -71,6 +71,8 @@ export function endReplay(
     ...replay,
     state,
     failure,
+    // What is before it and comes once more was delivered before the replay: see `markedAgain`.
+    end: state === "stopped" ? live : replay.end,
     endedAt: stamp.now,
     extra: replay.extra + Math.max(0, -moved),
   });
@@ -95,8 +97,9 @@ const changed = (
   { settings, revision }: Subscription,
   isPaused: boolean,
   { now }: Stamp,
-): Pick<Subscription, "settings" | "updatedAt" | "revision"> => ({
+): Pick<Subscription, "settings" | "updatedAt" | "revision" | "disabled"> => ({
   settings: { ...settings, isPaused },
+  disabled: undefined,
   updatedAt: now,
   revision: revision + 1,
 });

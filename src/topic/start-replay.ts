@@ -14,7 +14,12 @@ import { refuse, type TopicDecided, type TopicRejection } from "./rejections.js"
 import { beginReplay, endReplay } from "./replay-place.js";
 import { type ReplayReport, reportReplay } from "./replay-report.js";
 import { findSnapshot } from "./snapshots.js";
-import { type FoundSubscription, findSubscription, subscriptionNotFound } from "./topic-name.js";
+import {
+  drainRefusal,
+  type FoundSubscription,
+  findSubscription,
+  subscriptionNotFound,
+} from "./topic-name.js";
 import type { StateTransaction, TopicTransaction } from "./view.js";
 
 export interface StartReplay {
@@ -44,6 +49,8 @@ export function decideStartReplay(
     return subscriptionNotFound(command.to);
   }
   const { topic, subscription } = found;
+  const draining = drainRefusal(topic, { given: topic.name });
+  if (draining !== undefined) return refuse(draining);
   if (subscription.standing.kind === "pending") {
     return refuse({ kind: "subscription_pending", subscription: subscription.endpoint });
   }
@@ -78,9 +85,16 @@ export function decideStartReplay(
     endedAt: undefined,
     extra: before?.extra ?? 0,
   };
-  beginReplay(transaction, found, replay, replaced?.position ?? sequence(0), stamp);
+  beginReplay(transaction, found, replay, passedBy(before), stamp);
   const { namespace, name } = topic;
   return accept({ topic: { namespace, name } });
+}
+
+/** The place that a replay has brought its subscription to, or that the rest of one that was stopped would have. */
+function passedBy(before: Replay | undefined): Sequence {
+  if (before === undefined) return sequence(0);
+  if (isRunning(before)) return before.position;
+  return before.state === "stopped" && before.end !== undefined ? before.end : sequence(0);
 }
 
 type Span =

@@ -4,13 +4,14 @@ import { accept } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import { differing } from "./differences.js";
 import { filterProblems, isSamePolicy } from "./filters.js";
-import { type SubscriptionSettings, subscriptionDefaults, topicLimits } from "./limits.js";
+import { type SubscriptionSettings, subscriptionDefaults } from "./limits.js";
 import type { Subscription, Topic } from "./model.js";
+import { quotasOf } from "./quotas.js";
 import { refuse, type TopicDecided } from "./rejections.js";
 import { createStreamQueue } from "./stream-queue.js";
 import { deadLetterRefusal, type Subscribed, subscriptionSettingNames } from "./subscribe.js";
 import { countSubscription, quotaRefusal } from "./subscription-quota.js";
-import { findTopic, type TopicAddress, topicNotFound } from "./topic-name.js";
+import { drainRefusal, findTopic, type TopicAddress, topicNotFound } from "./topic-name.js";
 import type { StateTransaction } from "./view.js";
 
 export interface SubscribeStream {
@@ -30,6 +31,8 @@ export function decideSubscribeStream(
   const { address, endpoint, settings } = command;
   const topic = findTopic(topics, address);
   if (topic === undefined) return topicNotFound(address);
+  const draining = drainRefusal(topic, address);
+  if (draining !== undefined) return refuse(draining);
   const refusal = deadLetterRefusal(transaction, topic, topic, settings.deadLetterQueue);
   if (refusal !== undefined) return refuse(refusal);
   const whole = { ...subscriptionDefaults, ...settings };
@@ -40,14 +43,13 @@ export function decideSubscribeStream(
   if (existing !== undefined) return again(existing, settings);
   const { confirmed, pending } = topics.counters(topic);
   const count = confirmed + pending;
-  const limit = topic.isFifo
-    ? topicLimits.fifoSubscriptionsMax
-    : topicLimits.standardSubscriptionsMax;
+  const quotas = quotasOf(stamp);
+  const limit = topic.isFifo ? quotas.fifoSubscriptionsMax : quotas.standardSubscriptionsMax;
   if (count >= limit) {
     return refuse({ kind: "subscription_limit", topic: address.given, count, limit });
   }
   const standing = { kind: "lane", since: topics.counters(topic).nextSequence } as const;
-  const exceeded = quotaRefusal(topics, topic, undefined, { settings: whole, standing });
+  const exceeded = quotaRefusal(topics, topic, undefined, { settings: whole, standing }, stamp);
   if (exceeded !== undefined) return refuse(exceeded);
   countSubscription(topics, topic, undefined, { settings: whole, standing });
   return accept({ id: subscribe(transaction, topic, command, stamp), isNew: true });

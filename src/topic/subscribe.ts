@@ -8,11 +8,12 @@ import { accept } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import { differing } from "./differences.js";
 import { filterProblems, isSamePolicy } from "./filters.js";
-import { type SubscriptionSettings, subscriptionDefaults, topicLimits } from "./limits.js";
+import { type SubscriptionSettings, subscriptionDefaults } from "./limits.js";
 import type { QueueTarget, Subscription, Topic, TopicCounters } from "./model.js";
+import { quotasOf } from "./quotas.js";
 import { refuse, type TopicDecided, type TopicRejection } from "./rejections.js";
 import { countSubscription, quotaRefusal } from "./subscription-quota.js";
-import { findTopic, type TopicAddress, topicNotFound } from "./topic-name.js";
+import { drainRefusal, findTopic, type TopicAddress, topicNotFound } from "./topic-name.js";
 import type { StateTransaction } from "./view.js";
 
 /** This release delivers to queues. */
@@ -37,6 +38,8 @@ export function decideSubscribe(
   const { address, queue: queueAddress, settings } = command;
   const topic = findTopic(topics, address);
   if (topic === undefined) return topicNotFound(address);
+  const draining = drainRefusal(topic, address);
+  if (draining !== undefined) return refuse(draining);
   const queue = findQueue(transaction, queueAddress);
   if (queue === undefined) {
     return refuse({ kind: "target_queue_not_found", queue: queueAddress.given });
@@ -55,14 +58,13 @@ export function decideSubscribe(
   if (existing !== undefined) return again(transaction, topic, existing, queue, settings, stamp);
   const counters = topics.counters(topic);
   const count = counters.confirmed + counters.pending;
-  const limit = topic.isFifo
-    ? topicLimits.fifoSubscriptionsMax
-    : topicLimits.standardSubscriptionsMax;
+  const quotas = quotasOf(stamp);
+  const limit = topic.isFifo ? quotas.fifoSubscriptionsMax : quotas.standardSubscriptionsMax;
   if (count >= limit) {
     return refuse({ kind: "subscription_limit", topic: address.given, count, limit });
   }
   const subscription = newSubscription(counters, queue, command, stamp);
-  const exceeded = quotaRefusal(topics, topic, undefined, subscription);
+  const exceeded = quotaRefusal(topics, topic, undefined, subscription, stamp);
   if (exceeded !== undefined) return refuse(exceeded);
   topics.insertSubscription(topic, subscription);
   countSubscription(topics, topic, undefined, subscription);
@@ -145,6 +147,7 @@ export const subscriptionSettingNames = {
   deadLetterQueue: "dead_letter_queue",
   isPaused: "paused",
   isExpiredToDeadLetters: "ttl_to_dlq",
+  autoDisableAfterMs: "auto_disable_after",
   function: "function",
   webhook: "webhook",
   stream: "stream",

@@ -1,13 +1,17 @@
 // What a namespace may have of subscriptions that cost more than their row: filters, which every message of their topics is judged
 // by, and subscriptions that nobody has confirmed, each of which sends messages to somebody who may not want them.
 
-import { topicLimits } from "./limits.js";
+import type { Stamp } from "../queue/stamp.js";
 import type { Subscription, Topic } from "./model.js";
+import { quotasOf } from "./quotas.js";
 import type { TopicRejection } from "./rejections.js";
-import type { TopicTransaction } from "./view.js";
+import type { TopicSegment, TopicTransaction } from "./view.js";
 
 type Counted = Pick<Subscription, "settings" | "standing">;
-type Counts = Pick<TopicTransaction, "topicCount" | "putTopicCount">;
+type Counts = Pick<
+  TopicTransaction,
+  "topicCount" | "putTopicCount" | "filterCount" | "putFilterCount"
+>;
 
 const hasFilter = (subscription: Counted | undefined): boolean =>
   subscription?.settings.filterPolicy !== undefined;
@@ -17,14 +21,24 @@ const isPending = (subscription: Counted | undefined): boolean =>
 /** Why a namespace may not have a subscription as it is to be; `before` is what it replaces. */
 export function quotaRefusal(
   topics: Counts,
-  { namespace }: Pick<Topic, "namespace">,
+  topic: TopicSegment & Pick<Topic, "namespace" | "name">,
   before: Counted | undefined,
   after: Counted,
+  stamp: Stamp,
 ): TopicRejection | undefined {
+  const { namespace } = topic;
   const { filters, pending } = topics.topicCount(namespace);
-  const { filtersPerNamespaceMax, pendingPerNamespaceMax } = topicLimits;
-  if (hasFilter(after) && !hasFilter(before) && filters >= filtersPerNamespaceMax) {
-    return quota("filters_limit", namespace, filters, filtersPerNamespaceMax);
+  const quotas = quotasOf(stamp);
+  const { filtersPerNamespaceMax, pendingPerNamespaceMax, filtersPerTopicMax } = quotas;
+  if (hasFilter(after) && !hasFilter(before)) {
+    const ofTopic = topics.filterCount(topic);
+    if (ofTopic >= filtersPerTopicMax) {
+      const limit = filtersPerTopicMax;
+      return { kind: "topic_filters_limit", topic: topic.name, count: ofTopic, limit };
+    }
+    if (filters >= filtersPerNamespaceMax) {
+      return quota("filters_limit", namespace, filters, filtersPerNamespaceMax);
+    }
   }
   if (isPending(after) && !isPending(before) && pending >= pendingPerNamespaceMax) {
     return quota("pending_limit", namespace, pending, pendingPerNamespaceMax);
@@ -42,13 +56,17 @@ const quota = (
 /** To be told of every subscription that is made, changed or removed, in the command that does it. */
 export function countSubscription(
   topics: Counts,
-  { namespace }: Pick<Topic, "namespace">,
+  topic: TopicSegment & Pick<Topic, "namespace">,
   before: Counted | undefined,
   after: Counted | undefined,
 ): void {
+  const { namespace } = topic;
   const filters = Number(hasFilter(after)) - Number(hasFilter(before));
   const pending = Number(isPending(after)) - Number(isPending(before));
   if (filters === 0 && pending === 0) return;
+  if (filters !== 0) {
+    topics.putFilterCount(topic, Math.max(0, topics.filterCount(topic) + filters));
+  }
   const count = topics.topicCount(namespace);
   topics.putTopicCount(namespace, {
     ...count,

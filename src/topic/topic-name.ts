@@ -4,7 +4,7 @@
 import type { Namespace, TopicName } from "../base/brands.js";
 import { uuidText } from "../base/ids.js";
 import type { Subscription, Topic } from "./model.js";
-import { refuse, type TopicDecided } from "./rejections.js";
+import { refuse, type TopicDecided, type TopicRejection } from "./rejections.js";
 import type { TopicView } from "./view.js";
 
 export interface TopicAddress {
@@ -19,6 +19,13 @@ export const findTopic = (view: TopicView, address: TopicAddress): Topic | undef
 
 export const topicNotFound = (address: TopicAddress): TopicDecided<never> =>
   refuse({ kind: "topic_not_found", topic: address.given });
+
+/** Why a topic takes nothing new; undefined: it does. */
+export const drainRefusal = (
+  topic: Topic,
+  { given }: Pick<TopicAddress, "given">,
+): TopicRejection | undefined =>
+  topic.drainingSince === undefined ? undefined : { kind: "topic_draining", topic: given };
 
 /** The etag of a topic's settings, tags and policy. */
 export const topicEtag = ({ number, revision }: Topic): string =>

@@ -10,9 +10,14 @@ import type { ToSign } from "./envelope.js";
 import { count, type Unsigned } from "./fan-out.js";
 import type { Topic, TopicMessage } from "./model.js";
 import { pushLimits } from "./push-limits.js";
-import type { TopicDecided } from "./rejections.js";
+import { refuse, type TopicDecided } from "./rejections.js";
 import { openReplayTarget } from "./replay-target.js";
-import { type FoundSubscription, findSubscription, subscriptionNotFound } from "./topic-name.js";
+import {
+  drainRefusal,
+  type FoundSubscription,
+  findSubscription,
+  subscriptionNotFound,
+} from "./topic-name.js";
 import { removeUndeliverable, undeliverableLimits } from "./undeliverable.js";
 import type { RedriveOrder, Undeliverable } from "./undeliverable-model.js";
 import type { OrderedRedrive } from "./undeliverable-view.js";
@@ -34,6 +39,8 @@ export function decideRedriveUndeliverable(
   const found = findSubscription(topics, id);
   if (found === undefined) return subscriptionNotFound(id);
   const { topic } = found;
+  const draining = drainRefusal(topic, { given: topic.name });
+  if (draining !== undefined) return refuse(draining);
   const { undeliverables: kept } = topics;
   const record = kept.record(topic, id);
   if (record === undefined) return accept({ count: 0 });

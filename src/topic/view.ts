@@ -6,6 +6,7 @@ import type { CacheTransaction } from "../cache/view.js";
 import type { QueueTransaction } from "../queue/view.js";
 import type { ArchiveTransaction } from "./archive-view.js";
 import type { AttemptTransaction } from "./attempts-view.js";
+import type { DrainTransaction } from "./drain-view.js";
 import type {
   Deliveries,
   EndedTopic,
@@ -52,6 +53,8 @@ export interface TopicView {
   topicsAfter(namespace: string, name: string): Iterable<Topic>;
   topicCount(namespace: Namespace): TopicCount;
   counters(topic: TopicSegment): TopicCounters;
+  /** How many of its subscriptions have a filter. */
+  filterCount(topic: TopicSegment): number;
   /** One that cannot be read is reported and counts as gone. */
   message(topic: TopicSegment, sequence: Sequence): TopicMessage | undefined;
   subscription(topic: TopicSegment, id: Buffer): Subscription | undefined;
@@ -86,6 +89,7 @@ export interface TopicChanges {
   removeTopic(topic: Topic): void;
   putTopicCount(namespace: Namespace, count: TopicCount): void;
   putCounters(topic: TopicSegment, counters: TopicCounters): void;
+  putFilterCount(topic: TopicSegment, count: number): void;
   insertMessage(topic: TopicSegment, message: TopicMessage): void;
   removeMessage(topic: TopicSegment, sequence: Sequence): void;
   /** With the rows that find it, by its id, its namespace and its target. */
@@ -108,6 +112,7 @@ export interface TopicTransaction extends TopicView, TopicChanges {
   readonly archives: ArchiveTransaction;
   readonly attempts: AttemptTransaction;
   readonly undeliverables: UndeliverableTransaction;
+  readonly drains: DrainTransaction;
 }
 
 /** The state of everything, under one command. */

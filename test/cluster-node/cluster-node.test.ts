@@ -126,7 +126,10 @@ describeWithEtcd("a cluster of three nodes", () => {
     expect(again.durableZones).toBe(3);
   });
 
-  test("hands over when the leader stops: calls go on, and what was received stays received", async () => {
+  // A busy machine may miss a bound of real time once; a node that misses it always fails.
+  test("hands over when the leader stops: calls go on, and what was received stays received", {
+    retry: 2,
+  }, async () => {
     const { cluster, leader, one } = await begun();
     await leader.ask("sendMessage", { queue, body: textOf("held") });
     const held = await one.ask("receiveMessage", { queue, visibilityTimeout: seconds(600) });
@@ -236,7 +239,9 @@ describeWithEtcd("a cluster of three nodes", () => {
     await expect(one.start()).rejects.toThrow(/emptied or exchanged.*forebay cluster remove/s);
   });
 
-  test("stops a node that follows at once, though streams and waits go through it", async () => {
+  test("stops a node that follows at once, though streams and waits go through it", {
+    retry: 2,
+  }, async () => {
     const { one } = await begun();
     const client = new QueueClient(one.server.dataAddress);
     onTestFinished(() => client.close());
@@ -281,8 +286,13 @@ describeWithEtcd("a cluster of three nodes", () => {
 
   test("refuses calls when nobody can lead, and is not ready then, but reads whatever state there is", async () => {
     const { cluster, leader, one, other } = await begun();
-    const { position = "" } = await leader.ask("sendMessage", { queue, body: textOf("m") });
-    await one.ask("listQueues", { consistency: atLeast(position) });
+    await leader.ask("sendMessage", { queue, body: textOf("m") });
+    const stored = async (): Promise<number> => {
+      const read = await one.ask("peekMessages", { queue, consistency: mode(ReadMode.ANY) });
+      return read.response.messages.length;
+    };
+    // Committed by the two others it may be, and not here yet.
+    await expect.poll(stored).toBe(1);
     await Promise.all([leader.stop(), other.stop()]);
     await expect
       .poll(
@@ -291,8 +301,7 @@ describeWithEtcd("a cluster of three nodes", () => {
         { timeout: 15_000, interval: 100 },
       )
       .toMatchObject({ code: "UNAVAILABLE", reason: "NOT_LEADER" });
-    const read = await one.ask("peekMessages", { queue, consistency: mode(ReadMode.ANY) });
-    expect(read.response.messages).toHaveLength(1);
+    expect(await stored()).toBe(1);
     await expect
       .poll(async () => (await one.page("/readyz")).text, { timeout: 20_000 })
       .toContain("no leader for");

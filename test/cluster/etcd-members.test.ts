@@ -26,7 +26,7 @@ describeWithEtcd("a cluster of etcd", () => {
     expect(await member.wins()).toBeGreaterThan(0);
   });
 
-  test("a port where nobody listens costs a call nothing", async () => {
+  test("a port where nobody listens costs a call nothing", { retry: 2 }, async () => {
     const etcd = await etcdForTest();
     const { keys } = await initialisedCluster(etcd);
     const client = clientOf({ endpoints: ["127.0.0.1:1", ...etcd.endpoints] });

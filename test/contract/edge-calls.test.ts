@@ -369,7 +369,7 @@ describe("a stream", () => {
       details: ["ErrorInfo", "RetryInfo"],
     });
     expect(Number(failure?.pushbackMs)).toBeGreaterThanOrEqual(1_000);
-    expect(Number(failure?.pushbackMs)).toBeLessThanOrEqual(1_200);
+    expect(Number(failure?.pushbackMs)).toBeLessThanOrEqual(1_500);
     const text = await edge.metrics.render();
     expect(text).toContain('method="ServerStream",code="UNAVAILABLE",reason="SHUTTING_DOWN"} 1\n');
     expect(text).toContain(

@@ -199,7 +199,7 @@ describe("draining", () => {
   test("takes no time when nobody is connected, and refuses who comes after", async () => {
     const startedMs = performance.now();
     await edge.listener.drain(10_000);
-    expect(performance.now() - startedMs).toBeLessThan(1_000);
+    expect(performance.now() - startedMs).toBeLessThan(5_000);
     expect(await failureOfCall(edge.client().unary("orders", { deadlineMs: 500 }))).toMatchObject({
       code: expect.stringMatching(/UNAVAILABLE|DEADLINE_EXCEEDED/),
     });

@@ -278,10 +278,21 @@ const subscriptionFields: Readonly<Record<keyof SubscriptionSettings, Effect>> =
     await newsAndQueue(t);
     const error = await callError(rawWith(t, { autoDisableAfter: durationOf(3_600_000) }));
     expect(error).toMatchObject({
-      reason: "UNSUPPORTED_OPERATION",
+      reason: "INVALID_PARAMETER",
       metadata: { field: "settings.auto_disable_after" },
     });
-    expect((await topicCall(t, "listSubscriptions", {})).subscriptions).toEqual([]);
+    const target = await hook([503]);
+    const id = await subscribed(t, "news", target, { autoDisableAfter: durationOf(3_600_000) });
+    for (const at of [1, 2]) {
+      await publish(t, "news", "x");
+      await until("it failed", () => target.notifications.length >= at);
+      await t.skip(3_600_000);
+    }
+    await until("it is disabled", async () => {
+      const { subscription } = await topicCall(t, "getSubscription", { subscription: id });
+      await t.advance(1_000);
+      return subscription?.state === SubscriptionState.DISABLED;
+    });
   },
 };
 

@@ -140,7 +140,7 @@ export class TopicLoad {
     const { subscription } = await topic.subscribe(target, { settings });
     const id = subscription.subscription;
     if (subscription.state === "PENDING") {
-      await topic.confirm(await client.subscription(id).pendingToken());
+      await topic.confirm((await client.subscription(id).pendingToken()).token);
     }
     this.#promises.push({ ...promise, confirmedMs: nowMs() });
     this.#subscriptions.push(id);

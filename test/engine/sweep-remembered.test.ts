@@ -44,6 +44,7 @@ class Sweeping {
     this.#sweeper = new Sweeper({
       engine: this.harness.engine,
       clock: this.harness.clock,
+      drained: () => undefined,
       failed: (error) => this.failures.push(error),
     });
     this.#sweeper.start();

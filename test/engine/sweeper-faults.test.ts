@@ -12,6 +12,7 @@ const kinds = [
   "SweepRemembered",
   "SweepAttempts",
   "SweepUndeliverable",
+  "SweepDraining",
   "Reap",
 ] as const;
 
@@ -28,7 +29,12 @@ function sweeping(answer: (name: string) => object | undefined) {
       return outcome === undefined ? undefined : { kind: "accepted", outcome };
     },
   } as unknown as Engine;
-  const sweeper = new Sweeper({ engine, clock, failed: (error) => failures.push(error) });
+  const sweeper = new Sweeper({
+    engine,
+    clock,
+    drained: () => undefined,
+    failed: (error) => failures.push(error),
+  });
   sweeper.start();
   return { asked, failures, clock, sweeper };
 }
@@ -41,6 +47,7 @@ const answers: Readonly<Record<string, object>> = {
   SweepRemembered: [{ lookedAt: 1, removed: 0, next: queue }],
   SweepAttempts: { hasMore: false },
   SweepUndeliverable: { hasMore: false },
+  SweepDraining: { hasMore: false, last: undefined, ended: [] },
   Reap: { hasMore: false },
 };
 const done = (name: string): object | undefined => answers[name];
@@ -85,7 +92,7 @@ test("a step over remembered ids that fails is not what the next round begins wi
       executeIfIdle: async (command: SweepCommand) => {
         await Promise.resolve();
         if (command.name !== "SweepRemembered") {
-          const outcome = { hasMore: false, last: undefined, remembering: queues };
+          const outcome = { hasMore: false, last: undefined, remembering: queues, ended: [] };
           return { kind: "accepted", outcome };
         }
         return command.decide({
@@ -97,6 +104,7 @@ test("a step over remembered ids that fails is not what the next round begins wi
       },
     } as unknown as Engine,
     clock,
+    drained: () => undefined,
     failed: () => undefined,
   });
   sweeper.start();

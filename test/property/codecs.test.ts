@@ -13,6 +13,7 @@ import type {
 import type { Counters, Delivery, Group } from "../../src/queue/model.js";
 import { type Receipt, ReceiptCodec } from "../../src/queue/receipt.js";
 import { archiveKey, replayKey, snapshotKey } from "../../src/store/archive-keys.js";
+import { askedHostKey } from "../../src/store/asked-host-rows.js";
 import { attemptRecordKey, keptAttemptKey, lastAttemptKey } from "../../src/store/attempt-keys.js";
 import { frameHeaderBytes } from "../../src/store/bytes.js";
 import {
@@ -27,6 +28,7 @@ import {
   valueKey,
 } from "../../src/store/cache-keys.js";
 import type { ItemRow } from "../../src/store/cache-rows.js";
+import { drainingTopicKey } from "../../src/store/drain-rows.js";
 import {
   attemptKey,
   countersKey,
@@ -60,6 +62,7 @@ import {
   subscriptionKey,
   topicCountersKey,
   topicCountKey,
+  topicFiltersKey,
   topicKey,
   topicMessageKey,
 } from "../../src/store/topic-keys.js";
@@ -75,6 +78,7 @@ import { attemptRecord, keptAttempt } from "../support/attempt-rows.js";
 import { cache, cacheCounters, key as cacheItemKey, fence, item } from "../support/cache-rows.js";
 import { propertyTimeoutMs, runs } from "../support/property.js";
 import {
+  askedHost,
   confirmationDue,
   confirmationOf,
   pendingPush,
@@ -104,6 +108,7 @@ import {
 } from "../support/stored-rows.js";
 import {
   deliveries,
+  drainingTopic,
   locator,
   publishedOnce,
   subscription,
@@ -184,7 +189,13 @@ const rowCases: readonly (readonly [string, () => void])[] = [
   rowCase("request", tables.request, request, () => "\x82abc"),
   rowCase("node", tables.node, u64, () => "\x84time"),
   rowCase("secret", tables.secret, secret, () => "\x84secret"),
-  rowCase("topic", tables.topic, topic, (row) => topicKey(row.namespace, row.name)),
+  rowCase(
+    "topic",
+    tables.topic,
+    topic,
+    (row) => topicKey(row.namespace, row.name),
+    (row) => ({ ...row, drainingSince: undefined }),
+  ),
   rowCase(
     "topic count",
     tables.topicCount,
@@ -196,12 +207,22 @@ const rowCases: readonly (readonly [string, () => void])[] = [
   rowCase("topic message", tables.topicMessage, topicMessage, (row) =>
     topicMessageKey(prefix, row.sequence),
   ),
-  rowCase("subscription", tables.subscription, subscription, (row) =>
-    subscriptionKey(prefix, row.id),
+  rowCase(
+    "subscription",
+    tables.subscription,
+    subscription,
+    (row) => subscriptionKey(prefix, row.id),
+    (row) => ({ ...row, disabled: undefined }),
   ),
   rowCase("endpoint", tables.endpoint, id16, () => endpointKey(prefix, "queue", "a/b")),
   rowCase("deliveries", tables.deliveries, deliveries, () => deliveriesKey(prefix, subscriptionId)),
-  rowCase("push place", tables.pushPlace, pushPlace, () => pushPlaceKey(prefix, subscriptionId)),
+  rowCase(
+    "push place",
+    tables.pushPlace,
+    pushPlace,
+    () => pushPlaceKey(prefix, subscriptionId),
+    (row) => ({ ...row, failingSince: undefined }),
+  ),
   rowCase("pending push", tables.pendingPush, pendingPush, (row) =>
     pendingPushKey(prefix, subscriptionId, row.sequence),
   ),
@@ -276,6 +297,11 @@ const rowCases: readonly (readonly [string, () => void])[] = [
     tables.dueCache,
     cache.map(({ namespace, name }) => ({ namespace, name })),
     () => dueCacheKey(1 as EpochMs, 1, 2),
+  ),
+  rowCase("asked host", tables.askedHost, askedHost, () => askedHostKey("example.com")),
+  rowCase("topic filters", tables.topicFilters, u64, () => topicFiltersKey(prefix)),
+  rowCase("draining topic", tables.drainingTopic, drainingTopic, (row) =>
+    drainingTopicKey(row.slot, row.segment),
   ),
   rowCase("deleted queue", tables.deletedQueue, u64, () => "\x85default\x00orders"),
 ];
@@ -389,6 +415,7 @@ test("a row of a kind that is not known is corrupt, and not taken for another", 
 });
 
 const plainDelivery: Delivery = {
+  undelivered: undefined,
   sequence: 1 as Sequence,
   sentAt: 1 as EpochMs,
   arrivedAt: 1 as EpochMs,

@@ -80,7 +80,10 @@ class Life {
   }
 }
 
-test("Q66 sends, leases, deletes and delays hold over a SIGKILL, and end at their original instants", async () => {
+// A busy machine may miss a bound of real time once; a server that misses it always fails.
+test("Q66 sends, leases, deletes and delays hold over a SIGKILL, and end at their original instants", {
+  retry: 2,
+}, async () => {
   const life = await Life.begin();
   await life.client.call("createQueue", {
     queue: life.queue,

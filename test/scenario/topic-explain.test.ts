@@ -1,8 +1,10 @@
 // ExplainDelivery: one message and every subscription of its topic, in each of the states it can have there.
 
 import { expect, test } from "vitest";
+import { TargetKind } from "../../src/gen/forebay/topic/v1/topic.js";
 import { DeliveryState } from "../../src/gen/forebay/topic/v1/topic_service.js";
 import { scenario } from "../support/scenario.js";
+import { consumer } from "../support/topic-streams.js";
 import { createTopic, publish, subscribe, topicCall } from "../support/topics.js";
 import {
   callError,
@@ -126,6 +128,52 @@ test("of a message that nobody knows nothing is told", async () => {
   }
   const missing = await callError(topicCall(t, "explainDelivery", { topic: "news" }));
   expect(missing.reason).toBe("MISSING_PARAMETER");
+});
+
+test("a message of a stream waits, is with a consumer, and is delivered when one has taken it", async () => {
+  const t = await scenario({ create: "none" });
+  await createTopic(t, "news");
+  const { subscription } = await topicCall(t, "subscribe", {
+    topic: "news",
+    kind: TargetKind.STREAM,
+    endpoint: "workers",
+  });
+  const id = subscription?.subscription ?? "";
+  const { messageId: other } = await publish(t, "news", "before");
+  const { messageId } = await publish(t, "news", "one");
+  await t.settle();
+  const state = async () => (await explained(t, "news", messageId)).get(id);
+  expect(await state()).toMatchObject({ state: DeliveryState.WAITING, attempts: 0 });
+  const stream = await consumer(t, id);
+  await stream.take(2);
+  expect(await state()).toMatchObject({ state: DeliveryState.IN_FLIGHT, attempts: 1 });
+  stream.say({ $case: "ack", value: { handles: [stream.handle(1)] } });
+  await stream.until(() => stream.results.length > 0);
+  // The topic has forgotten it, and nobody else has it.
+  expect((await callError(state())).reason).toBe("MESSAGE_NOT_FOUND");
+  expect((await explained(t, "news", other)).get(id)?.state).toBe(DeliveryState.IN_FLIGHT);
+});
+
+test("what a replay will give again waits, whatever became of it before", async () => {
+  const t = await scenario();
+  const archiveRetention = { seconds: 86_400n, nanos: 0 };
+  await createTopic(t, "news", { archiveRetention });
+  const id = await subscribe(t, "news", t.queue);
+  for (const body of ["first", "second"]) await publish(t, "news", body);
+  const { messageId } = await publish(t, "news", "again");
+  await t.settle();
+  const state = async () => (await explained(t, "news", messageId)).get(id)?.state;
+  expect(await state()).toBe(DeliveryState.DELIVERED);
+  await topicCall(t, "startReplay", {
+    subscription: id,
+    from: { point: { $case: "beginning", value: {} } },
+    until: { point: { $case: "latest", value: {} } },
+    speed: { speed: { $case: "messagesPerSecond", value: 1 } },
+  });
+  await t.settle();
+  expect(await state()).toBe(DeliveryState.WAITING);
+  for (let second = 0; second < 3; second += 1) await t.advance(1_000);
+  expect(await state()).toBe(DeliveryState.DELIVERED);
 });
 
 test("deliveries come in pages, each subscription once", async () => {

@@ -155,6 +155,30 @@ test("T36 of a batch of three the second comes again when the function asked, an
   expect(await countersOf(t, id)).toMatchObject({ backlog: 0 });
 });
 
+test("what a function rejected and no queue took is tried again as a first attempt, and is delivered", async () => {
+  const t = await webhookScenario({ create: "none" });
+  await createTopic(t, "news");
+  const target = await functionServer([status.PERMISSION_DENIED, acknowledged]);
+  const id = await subscribeFunction(t, target.endpoint);
+  const { messageId } = await publish(t, "news", "again", { attributes: { a: "1" } });
+  await until("it is given up", async () => (await countersOf(t, id))["undeliverable"] === 1);
+  await t.restart();
+  const { redriven } = await topicCall(t, "redriveUndeliverable", { subscription: id });
+  expect(redriven).toBe(1n);
+  await until("it is delivered", async () => {
+    await t.advance(10);
+    return (await countersOf(t, id))["delivered"] === 1;
+  });
+  expect(target.calls).toHaveLength(2);
+  expect(target.calls[1]?.request.notifications).toMatchObject([
+    { attempt: 1, notification: { messageId, body: { $case: "text", value: "again" } } },
+  ]);
+  expect(target.calls[1]?.request.notifications[0]?.notification?.attributes.size).toBe(1);
+  expect(await countersOf(t, id)).toMatchObject({ undeliverable: 0, backlog: 0, filtered: 0 });
+  const { messages } = await topicCall(t, "listUndeliverable", { subscription: id });
+  expect(messages).toEqual([]);
+});
+
 test("a filter keeps messages from a function, and raw delivery is not for functions", async () => {
   const t = await webhookScenario({ create: "none" });
   await createTopic(t, "news");

@@ -1,9 +1,11 @@
 // What subscriptions are given to show to their targets is shown to nobody else: planted secrets are looked for in all that the
-// server says: to callers, in its log, in its metrics, and of a row that cannot be read.
+// server says: to callers, in its log, in its metrics, and of a row that cannot be read; and in what `forebay check` prints.
 
 import { inspect } from "node:util";
 import { expect, test } from "vitest";
+import { loadConfig } from "../../src/config.js";
 import { TargetKind } from "../../src/gen/forebay/topic/v1/topic.js";
+import { checkDirectory, renderCheckReport } from "../../src/server/check-directory.js";
 import { localCertificate } from "../delivery/receivers.js";
 import { createTopic, publish, type TopicRequest, topicCall } from "../support/topics.js";
 import { callError, until, webhookScenario } from "../support/webhooks.js";
@@ -121,4 +123,51 @@ test("passwords, tokens, keys and HMAC secrets of subscriptions are in no error,
       expect(isIn(text, secret), `${what} in ${where}`).toBe(false);
     }
   }
+});
+
+test("`forebay check` tells rows that are damaged and none of the secrets in them", async () => {
+  const t = await webhookScenario();
+  await createTopic(t, "news", { policy: topicPolicy });
+  await topicCall(t, "subscribe", {
+    topic: "news",
+    kind: TargetKind.HTTPS,
+    endpoint: `https://user:${password}@127.0.0.1:9/hook`,
+    settings: { webhook: { hmacSecret } },
+  });
+  await topicCall(t, "subscribe", {
+    topic: "news",
+    kind: TargetKind.FUNCTION,
+    endpoint: "grpcs://127.0.0.1:9",
+    settings: { function: { bearerToken } },
+  });
+  t.expectErrors();
+  const { config } = loadConfig({ args: [], env: {}, workingDirectory: t.directory });
+  let printed = "";
+  // The subscriptions first: what belongs to a topic that cannot be read is not looked for.
+  for (const damaged of [[password, bearerToken], ["planted-principal"]]) {
+    for (const text of damaged) await t.corrupt(text);
+    await t.stop();
+    const report = await checkDirectory({ ...config, dataDir: t.directory });
+    await t.start();
+    expect(report.contradictionCount).toBeGreaterThanOrEqual(damaged.length);
+    printed += `${renderCheckReport(report)}${JSON.stringify(report)}`;
+  }
+  expect(printed).toContain("subscription");
+  expect(printed).toContain("topic default/news");
+  const secrets = { password: password.slice(0, -1), bearer, hmacSecret, policy: "planted" };
+  for (const [what, secret] of Object.entries(secrets)) {
+    expect(isIn(printed, secret), what).toBe(false);
+  }
+});
+
+const topicPolicy = JSON.stringify({
+  Version: "2012-10-17",
+  Statement: [
+    {
+      Effect: "Allow",
+      Principal: { Forebay: ["planted-principal"] },
+      Action: "topic:Publish",
+      Resource: "topic/news",
+    },
+  ],
 });

@@ -10,7 +10,14 @@ import { SignatureVersion, SubscriptionState } from "../../src/gen/forebay/topic
 import { localCertificate } from "../delivery/receivers.js";
 import type { Scenario } from "../support/scenario.js";
 import { createTopic, envelopeIn, publish, subscribe, topicCall } from "../support/topics.js";
-import { until, visit, webhookScenario } from "../support/webhooks.js";
+import {
+  countersOf,
+  hook,
+  subscribed,
+  until,
+  visit,
+  webhookScenario,
+} from "../support/webhooks.js";
 
 /** A server whose pages are served over HTTPS under its public address, as the validator wants them. */
 async function signingScenario(): Promise<{ readonly t: Scenario; readonly baseUrl: string }> {
@@ -108,6 +115,28 @@ test("T33 of a structured message the text for queues is signed, once for all of
   expect(await t.receive({ queue: "raw" })).toMatchObject([{ body: "for queues" }]);
 });
 
+test("T33 what is tried again is signed, though nobody remembers a signature of it", async () => {
+  const { t } = await signingScenario();
+  await createTopic(t, "news");
+  await t.createQueue("small", { messageBytesMax: 1_024 });
+  const id = await subscribe(t, "news", "small");
+  const text = "long".repeat(300);
+  const { messageId } = await publish(t, "news", text);
+  await until("it is given up", async () => (await countersOf(t, id))["undeliverable"] === 1);
+  await t.setQueue({ messageBytesMax: 4_096 }, "small");
+  await t.restart();
+  const { redriven } = await topicCall(t, "redriveUndeliverable", { subscription: id });
+  expect(redriven).toBe(1n);
+  await until("it is handed on", async () => {
+    await t.advance(10);
+    return (await countersOf(t, id))["delivered"] === 1;
+  });
+  const envelope = await receivedBy(t, "small");
+  expect(envelope).toMatchObject({ MessageId: messageId, Message: text });
+  expect(await problemOf(envelope)).toBeUndefined();
+  expect(await t.receive({ queue: "small" })).toEqual([]);
+});
+
 test("T33 more messages than are signed at once all arrive once, in order of publishing to each subscriber that catches up", async () => {
   const { t } = await signingScenario();
   await createTopic(t, "news");
@@ -129,6 +158,20 @@ test("T33 more messages than are signed at once all arrive once, in order of pub
     return got.length >= 30;
   });
   expect(got).toEqual(Array.from({ length: 30 }, (_, index) => `number ${index}`));
+});
+
+test("T33 a dead letter of a webhook is signed, though only the attempt that failed needed no signature", async () => {
+  const { t } = await signingScenario();
+  await createTopic(t, "news");
+  await t.createQueue("dead");
+  const refusing = await hook([404]);
+  await subscribed(t, "news", refusing, { deadLetterQueue: "dead" });
+  await publish(t, "news", "nobody wants me");
+  const envelope = await receivedBy(t, "dead");
+  expect(envelope["Message"]).toBe("nobody wants me");
+  expect(await problemOf(envelope)).toBeUndefined();
+  const broken = { ...envelope, Message: "another" };
+  expect(await problemOf(broken)).toBeDefined();
 });
 
 test("envelopes of FIFO topics are not signed, nor is anything where the certificate could not be had", async () => {

@@ -181,6 +181,14 @@ test("T37 what was for a queue that is gone goes to the dead-letter queue, until
   const dead = await t.receive({ queue: "dead", max: 10 });
   expect(dead.map(({ body }) => body)).toEqual(["to nobody", "to another"]);
   expect(dead[0]?.message.systemAttributes?.rejection).toMatchObject({ reason: "TARGET_GONE" });
+  expect(dead[0]?.message.systemAttributes?.deliveryFailure).toMatchObject({
+    topic: "news",
+    subscription: id,
+    reason: "TARGET_GONE",
+    lastError: expect.stringContaining("does not exist any more"),
+    attempts: 1,
+    firstAttemptTime: expect.anything(),
+  });
   expect(await stateOf(t, id)).toBe(SubscriptionState.TARGET_GONE);
   const { subscriptions } = await topicCall(t, "listSubscriptions", { topic: "news" });
   expect(subscriptions).toMatchObject([{ state: SubscriptionState.TARGET_GONE }]);

@@ -147,6 +147,13 @@ test("T29 a webhook that answers 404 is asked once, and the dead-letter queue ge
   expect(target.notifications).toHaveLength(1);
   const dead = await t.receiveOne({ queue: "dead" });
   expect(envelopeIn(dead)).toMatchObject({ Type: "Notification", MessageId: messageId });
+  expect(dead.message.systemAttributes?.deliveryFailure).toMatchObject({
+    topic: "news",
+    subscription: id,
+    lastError: expect.stringContaining("404"),
+    attempts: 1,
+    firstAttemptTime: expect.anything(),
+  });
   expect(await countersOf(t, id)).toMatchObject({ backlog: 0, failedAttempts: 1 });
 });
 

@@ -253,7 +253,7 @@ const cases: readonly PlantedCase[] = [
   ],
   [
     "a row of no table",
-    async (planted) => await planted.put(tables.raw, `${prefixOf(planted)}Xx`, true),
+    async (planted) => await planted.put(tables.raw, `${prefixOf(planted)}!x`, true),
     [/No table of topics has this letter\.$/],
   ],
 ];

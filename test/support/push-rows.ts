@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import type {
+  AskedHost,
   Confirmation,
   KeptSigningIdentity,
   PendingPush,
@@ -16,6 +17,12 @@ export const pushPlace: fc.Arbitrary<PushPlace> = fc.record({
   leased: u64,
   waiting: u64,
   isEndOpen: fc.boolean(),
+  failingSince: maybe(instant),
+});
+
+export const askedHost: fc.Arbitrary<AskedHost> = fc.record({
+  askedAt: fc.array(instant, { maxLength: 100 }),
+  subscriptions: fc.array(id16, { maxLength: 100 }),
 });
 
 /** A copy is of the message whose row it is. */

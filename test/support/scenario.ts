@@ -759,6 +759,11 @@ export class Scenario {
     await this.start();
   }
 
+  /** Where the server keeps its files. */
+  get directory(): string {
+    return this.#directory;
+  }
+
   /** Changes one byte on disk, behind the back of a server that is stopped meanwhile: the last one of the text, everywhere. */
   async corrupt(text: string): Promise<void> {
     this.expectContradictions();

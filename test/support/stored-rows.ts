@@ -1,14 +1,15 @@
 // Any row that the store may hold, and what keys are made of, for properties.
 
 import fc from "fast-check";
-import type {
-  DurationMs,
-  EpochMs,
-  Namespace,
-  QueueName,
-  QueueNumber,
-  SegmentNumber,
-  Sequence,
+import {
+  type DurationMs,
+  type EpochMs,
+  epochMs,
+  type Namespace,
+  type QueueName,
+  type QueueNumber,
+  type SegmentNumber,
+  type Sequence,
 } from "../../src/base/brands.js";
 import { limits } from "../../src/queue/limits.js";
 import type {
@@ -126,6 +127,16 @@ export const delivery: fc.Arbitrary<Delivery> = fc
     ordinal: u32,
     firstReceivedAt: maybe(instant),
     rejection: maybe(fc.record({ reason: text(128), error: text(300), at: instant })),
+    undelivered: maybe(
+      fc.record({
+        topic: text(256),
+        subscription: id16,
+        reason: text(64),
+        error: text(300),
+        attempts: u32,
+        firstAttemptAt: maybe(fc.integer({ min: 1, max: 2 ** 48 }).map(epochMs)),
+      }),
+    ),
     origin: maybe(origin),
     attempts: fc.array(
       fc.record({

@@ -8,6 +8,7 @@ import type {
   TopicName,
   TopicNumber,
 } from "../../src/base/brands.js";
+import type { DrainingTopic } from "../../src/topic/drain-model.js";
 import type { DeliveryPolicy, RetryPhases } from "../../src/topic/limits.js";
 import type {
   Deliveries,
@@ -89,6 +90,15 @@ export const topic: fc.Arbitrary<Topic> = fc.record({
   createdAt: instant,
   updatedAt: instant,
   revision: u64,
+  drainingSince: maybe(instant),
+});
+
+export const drainingTopic: fc.Arbitrary<DrainingTopic> = fc.record({
+  slot,
+  segment,
+  namespace,
+  name: topicName,
+  after: fc.oneof(id16, fc.constant(Buffer.alloc(0))),
 });
 
 export const topicCount: fc.Arbitrary<TopicCount> = fc.record({
@@ -145,6 +155,7 @@ export const subscription: fc.Arbitrary<Subscription> = fc.record({
     deadLetterQueue: maybe(queueName),
     isPaused: fc.boolean(),
     isExpiredToDeadLetters: fc.boolean(),
+    autoDisableAfterMs: duration,
     stream: maybe(fc.record({ ackDeadlineMs: duration, inFlightMax: u32 }, { requiredKeys: [] })),
     function: maybe(
       fc.record({ batchMax: fc.nat(100), bearerToken: text(20) }, { requiredKeys: [] }),
@@ -171,6 +182,7 @@ export const subscription: fc.Arbitrary<Subscription> = fc.record({
   createdAt: instant,
   updatedAt: instant,
   revision: u64,
+  disabled: maybe(fc.record({ at: instant, firstFailureAt: instant, lastError: text(200) })),
 });
 
 export const deliveries: fc.Arbitrary<Deliveries> = fc.record({

@@ -103,7 +103,8 @@ async function connected(laterBytesMax: number, clock: Clock = createSystemClock
   return { a, b, line };
 }
 
-test("records and heartbeats arrive while a part of a copy is stuck", async () => {
+// A busy machine may miss a bound of real time once; a way that misses it always fails.
+test("records and heartbeats arrive while a part of a copy is stuck", { retry: 2 }, async () => {
   const { a, b, line } = await connected(300_000);
   a.network.send(b.id, offer);
   await until(() => line.connectionCount() === 2 && b.heard.length === 1);

@@ -40,7 +40,10 @@ afterEach(async () => {
   await a.network.close();
 });
 
-test("is noticed within about a second, dialled again, and talked to once it goes on", async () => {
+// A busy machine may miss a bound of real time once; a node that misses it always fails.
+test("is noticed within about a second, dialled again, and talked to once it goes on", {
+  retry: 2,
+}, async () => {
   const pausedAt = performance.now();
   child.kill("SIGSTOP");
   await until(() => !a.network.isReady(b));

@@ -196,7 +196,7 @@ test.each([
   stream.write(bytes);
   const from = performance.now();
   await closed;
-  expect(performance.now() - from).toBeLessThan(1_000);
+  expect(performance.now() - from).toBeLessThan(3_000);
   a.network.send(b.id, hello(1));
   await until(() => b.heard.length === 1);
   await a.network.close();

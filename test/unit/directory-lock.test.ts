@@ -105,7 +105,7 @@ test("after kill -9 the next process starts at once", async () => {
   expect(existsSync(join(directory, "lock.sock"))).toBe(true);
   const startedMs = clock.monotonicMs();
   const lock = await lockDirectory(directory, clock);
-  expect(clock.monotonicMs() - startedMs).toBeLessThan(500);
+  expect(clock.monotonicMs() - startedMs).toBeLessThan(2_000);
   await lock.release();
 });
 

@@ -13,16 +13,15 @@ import { Queue } from "./queue.js";
 import { attributesToWire, type QueueAttributes } from "./queue-attributes.js";
 import type { QueueContext, RequestIdOption } from "./queue-calls.js";
 import { newRequestId } from "./random.js";
+import { listSubscriptions, Subscription } from "./subscription.js";
 import {
   type CreateTopicOptions,
   createTopic,
-  listSubscriptions,
+  type ListTopicsOptions,
   listTopics,
-  Subscription,
-  type SubscriptionDescription,
   Topic,
-  type TopicDescription,
 } from "./topic.js";
+import type { SubscriptionDescription, TopicDescription } from "./topic-description.js";
 
 const { methods } = QueueServiceDefinition;
 
@@ -193,7 +192,7 @@ export class ForebayClient implements AsyncDisposable {
   /** The topics whose names start with `prefix`, in order, over all pages until the loop is left. */
   topics(
     prefix = "",
-    options: CallOptions = {},
+    options: ListTopicsOptions = {},
   ): AsyncGenerator<TopicDescription, void, undefined> {
     return listTopics(this.#connection, prefix, options);
   }

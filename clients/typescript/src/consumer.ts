@@ -24,8 +24,6 @@ import {
   QueueServiceDefinition,
 } from "../gen/forebay/queue/v1/queue_service.js";
 import { onAbort } from "./abort.js";
-import { Backoff } from "./backoff.js";
-import { nowMs, sleep, startTimer } from "./clock.js";
 import { partsOf, type Request, requestsFor } from "./consume-requests.js";
 import {
   ConsumedMessage,
@@ -33,8 +31,16 @@ import {
   type Settlement,
   type Settler,
 } from "./consumed-message.js";
+import {
+  endedByServer,
+  endStream,
+  inRange,
+  LastAnswers,
+  StreamPatience,
+  TurnEnd,
+} from "./consumer-stream.js";
 import { dateOf, durationOf } from "./durations.js";
-import { ConnectionError, type ForebayError } from "./errors.js";
+import type { ForebayError } from "./errors.js";
 import { isFifo } from "./fifo.js";
 import { GroupHold } from "./group-hold.js";
 import { verifyBody } from "./md5.js";
@@ -50,12 +56,6 @@ const messagesDefault = 100;
 const messagesMax = 100_000;
 const bytesDefault = 67_108_864;
 const bytesMax = 1_073_741_824;
-
-/** How long leaving a loop waits for the server to confirm acks under way, in milliseconds. */
-const closeWaitMs = 5_000;
-
-/** How long the server has to end a stream that this side ended, in milliseconds. */
-const hangUpMs = 1_000;
 
 export interface ConsumeOptions {
   /** Messages held and not yet acked, nacked or rejected at most. Range: 1 to 100000. Default: 100. */
@@ -115,18 +115,18 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
   readonly #hold = new GroupHold();
   #creditMessages = 0;
   #creditBytes = 0;
-  #isTurnAwaited = false;
+  readonly #turn = new TurnEnd(() => this.#flush());
   #nextWaiters: NextWaiter[] = [];
   #failure: unknown;
-  #brokenSinceMs: number | undefined;
-  #backoff: Backoff | undefined;
-  #confirmedWaker: (() => void) | undefined;
+  readonly #patience: StreamPatience;
+  readonly #answers = new LastAnswers();
   #closing: Promise<void> | undefined;
 
   /** Use `Queue.consume`. */
   constructor(queue: ConsumedQueue, context: QueueContext, options: ConsumeOptions) {
     this.#queue = queue;
     this.#context = context;
+    this.#patience = new StreamPatience(context.connection);
     this.#options = options;
     this.#maxMessages = inRange("maxMessages", options.maxMessages ?? messagesDefault, messagesMax);
     this.#maxBytes = inRange("maxBytes", options.maxBytes ?? bytesDefault, bytesMax);
@@ -151,7 +151,7 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
     if (this.#closing !== undefined) return this.return();
     return new Promise((resolve, reject) => {
       this.#nextWaiters.push({ resolve, reject });
-      if (this.#stream === undefined && this.#backoff === undefined) this.#open();
+      if (this.#stream === undefined && !this.#patience.isWaiting) this.#open();
     });
   }
 
@@ -189,13 +189,7 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
     this.#ready = [];
     this.#doubtful.clear();
     if (this.#unconfirmed.size > 0 && this.#stream !== undefined) {
-      await new Promise<void>((resolve) => {
-        const stopTimer = startTimer(closeWaitMs, resolve);
-        this.#confirmedWaker = () => {
-          stopTimer();
-          resolve();
-        };
-      });
+      await this.#answers.wait();
     }
     const stream = this.#stream;
     this.#abandonStream();
@@ -208,7 +202,7 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
   #returnCredit({ creditBytes }: ConsumedMessage): void {
     this.#creditMessages += 1;
     this.#creditBytes += creditBytes;
-    this.#awaitTurn();
+    this.#turn.await();
   }
 
   /** Hands out nothing more of a FIFO group until it is clear what became of its earlier message. */
@@ -282,9 +276,7 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
   }
 
   #receive({ response }: ConsumeResponse): void {
-    this.#context.connection.markReached();
-    this.#backoff = undefined;
-    this.#brokenSinceMs = undefined;
+    this.#patience.restore();
     switch (response?.$case) {
       case "messages":
         for (const wire of response.value.messages) this.#take(new ConsumedMessage(wire, this));
@@ -344,7 +336,7 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
     this.#settled(unconfirmed, result);
     const { groupId = "" } = unconfirmed.message;
     for (const message of this.#hold.answered(groupId, receiptHandle)) this.#handOut(message);
-    if (this.#unconfirmed.size === 0) this.#confirmedWaker?.();
+    if (this.#unconfirmed.size === 0) this.#answers.arrived();
   }
 
   #settled(unconfirmed: Unconfirmed, result: ConsumeResult["result"]): void {
@@ -401,15 +393,6 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
     this.#returnCredit(message);
   }
 
-  #awaitTurn(): void {
-    if (this.#isTurnAwaited) return;
-    this.#isTurnAwaited = true;
-    setImmediate(() => {
-      this.#isTurnAwaited = false;
-      this.#flush();
-    });
-  }
-
   #flush(): void {
     if (this.#stream === undefined) return;
     for (const request of requestsFor(this.#outbox)) this.#tell(request);
@@ -433,30 +416,21 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
 
   #broke(stream: Stream, error: ForebayError): void {
     if (stream !== this.#stream) return;
-    const { retry } = this.#context.connection;
-    const isPassing = error.status === "UNAVAILABLE";
     if (this.#closing !== undefined) {
       this.#abandonStream();
       return;
     }
-    if (!isPassing || retry === undefined || this.#isHopeless(retry.firstContactMs)) {
+    if (this.#patience.isOver(error)) {
       this.#abandonStream();
       this.#fail(error);
       return;
     }
     this.#suspendStream();
-    this.#backoff ??= new Backoff(retry);
-    void this.#reopen(Math.max(this.#backoff.next(), error.retryAfterMs ?? 0));
+    void this.#reopen(error);
   }
 
-  /** A server that was never reached is given up on, one that was is waited for as long as the loop runs. */
-  #isHopeless(firstContactMs: number): boolean {
-    this.#brokenSinceMs ??= nowMs();
-    return !this.#context.connection.wasReached && nowMs() - this.#brokenSinceMs >= firstContactMs;
-  }
-
-  async #reopen(delayMs: number): Promise<void> {
-    await sleep(delayMs);
+  async #reopen(failure: ForebayError): Promise<void> {
+    await this.#patience.wait(failure);
     if (this.#closing === undefined) this.#open();
   }
 
@@ -485,7 +459,7 @@ export class Consumer implements AsyncIterableIterator<ConsumedMessage, undefine
     for (const [handle, { settlement, resolve, reject }] of unconfirmed) {
       this.#settleAfterEnd(handle, settlement).then(resolve, reject);
     }
-    this.#confirmedWaker?.();
+    this.#answers.arrived();
   }
 
   async #settleAfterEnd(handle: string, settlement: Settlement): Promise<Settled> {
@@ -510,28 +484,3 @@ const leaseGoneReasons: ReadonlySet<string> = new Set([
   "RECEIPT_HANDLE_EXPIRED",
   "RECEIPT_HANDLE_INVALID",
 ]);
-
-/** Says goodbye, and hangs up if that is not answered soon. */
-function endStream(stream: Stream): Promise<void> {
-  return new Promise((resolve) => {
-    const stopTimer = startTimer(hangUpMs, () => stream.cancel());
-    stream.on("close", () => {
-      stopTimer();
-      resolve();
-    });
-    stream.resume();
-    stream.end();
-  });
-}
-
-function endedByServer(endpoint: string): ForebayError {
-  return new ConnectionError(endpoint, {
-    reason: "CONNECTION_LOST",
-    message: `The server at ${endpoint} ended the stream.`,
-  });
-}
-
-function inRange(name: string, value: number, max: number): number {
-  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
-  throw new RangeError(`${name} is ${value}; give 1 to ${max}.`);
-}

@@ -22,6 +22,7 @@ export type { Acks, CallOptions, RetryOptions } from "./connection.js";
 export type { Consistency } from "./consistency.js";
 export type { ConsumedMessage, GiveBackOptions } from "./consumed-message.js";
 export type { ConsumeOptions, Consumer } from "./consumer.js";
+export type { BackoffFunction, DeliveryPolicy } from "./delivery-policy.js";
 export type { DeliveryAttempt, DeliveryReport, DeliveryState } from "./delivery-reports.js";
 export {
   ConnectionError,
@@ -43,6 +44,7 @@ export type {
 export type {
   DeadLetterReason,
   DeleteOutcome,
+  DeliveryFailure,
   Message,
   MessageContent,
   MessageState,
@@ -67,6 +69,14 @@ export type {
 export { Reject, Retry } from "./outcomes.js";
 export type { Body, MessageOptions, SendResult } from "./outgoing.js";
 export type { Producer, ProducerOptions } from "./producer.js";
+export type {
+  BatchPublish,
+  PublishBatchResult,
+  PublishCounts,
+  PublishCountsOption,
+  PublishOptions,
+  PublishResult,
+} from "./publishing.js";
 export type { Queue } from "./queue.js";
 export type {
   QueueAttributes,
@@ -112,9 +122,8 @@ export type {
 } from "./schedules.js";
 export type { StreamConsumer, StreamOptions } from "./stream-consumer.js";
 export type { StreamMessage } from "./stream-message.js";
+export { Subscription } from "./subscription.js";
 export type {
-  BackoffFunction,
-  DeliveryPolicy,
   FilterPolicyScope,
   FunctionSettings,
   StreamSettings,
@@ -123,23 +132,36 @@ export type {
   TargetTls,
   WebhookSettings,
 } from "./subscription-settings.js";
-export type { GapCause, TailItem, TailOptions } from "./tail.js";
+export type { GapCause, TailItem, TailOptions, TailSlowPolicy } from "./tail.js";
 export {
-  type BatchPublish,
   type CreateTopicOptions,
-  type FifoThroughputScope,
-  type PublishBatchResult,
-  type PublishOptions,
-  type PublishResult,
-  Subscription,
-  type SubscriptionCounters,
-  type SubscriptionDescription,
-  type SubscriptionState,
-  type TargetKind,
+  type ListTopicsOptions,
+  type PermittedTopicAction,
+  type RemoveTopicOptions,
+  type SetTopicOptions,
   Topic,
-  type TopicCounters,
-  type TopicDescription,
-  type TopicSettings,
+  type TopicPermission,
 } from "./topic.js";
+export type {
+  SubscriptionCounters,
+  SubscriptionDescription,
+  SubscriptionDisabled,
+  SubscriptionState,
+  TopicCounters,
+  TopicDescription,
+} from "./topic-description.js";
 export type { TopicMessage } from "./topic-message.js";
+export type {
+  DeliveryLogging,
+  FifoThroughputScope,
+  SignatureVersion,
+  TargetKind,
+  TopicSettings,
+  TracingMode,
+} from "./topic-settings.js";
+export type {
+  RedriveOptions,
+  UndeliverableMessage,
+  UndeliverableReason,
+} from "./undeliverable.js";
 export type { Handler, HandlerContext, Worker, WorkerOptions } from "./worker.js";

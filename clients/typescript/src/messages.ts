@@ -76,6 +76,22 @@ export class MessageContent {
   }
 }
 
+/** Why a topic could not deliver a message to a subscription. */
+export interface DeliveryFailure {
+  /** The topic it was published to. */
+  readonly topic: string;
+  /** The id of the subscription. */
+  readonly subscription: string;
+  /** A short, stable word, as `TARGET_GONE` or `RETRIES_EXHAUSTED`. */
+  readonly reason: string;
+  /** What went wrong last, in words. */
+  readonly lastError: string;
+  /** How often it was tried. */
+  readonly attempts: number;
+  /** When it was tried first; undefined: it was not. */
+  readonly firstAttemptTime: Date | undefined;
+}
+
 /** A message of a queue. What the server was not asked for, or does not have, is undefined. */
 export class Message extends MessageContent {
   /** MD5 of the body's bytes, lower-case hexadecimal. */
@@ -104,8 +120,10 @@ export class Message extends MessageContent {
   readonly deadLetterReason: DeadLetterReason | undefined;
   /** When it was dead-lettered. */
   readonly deadLetterTime: Date | undefined;
-  /** Why a consumer rejected it last. */
+  /** Why a consumer rejected it last, or a topic could not deliver it. */
   readonly rejection: Rejection | undefined;
+  /** Why a topic could not deliver it, in the dead-letter queue of a subscription. */
+  readonly deliveryFailure: DeliveryFailure | undefined;
   /** The id it had before a move task made it a new message, the last one if it was moved more than once. */
   readonly originalMessageId: string | undefined;
   /** Its priority, 1 to 9; undefined for the ordinary 0. */
@@ -135,6 +153,10 @@ export class Message extends MessageContent {
       reason: system.rejection.reason,
       error: system.rejection.error,
       rejectTime: dateOf(system.rejection.rejectTime),
+    };
+    this.deliveryFailure = system.deliveryFailure && {
+      ...system.deliveryFailure,
+      firstAttemptTime: dateOf(system.deliveryFailure.firstAttemptTime),
     };
     this.originalMessageId = system.originalMessageId;
     this.priority = system.priority;

@@ -56,6 +56,13 @@ export interface ReplayDescription {
   /** The subscription its messages go to. */
   readonly subscription: string;
   readonly state: ReplayState | undefined;
+  readonly from: ReplayPoint | undefined;
+  /** Undefined: it goes over into what is published. */
+  readonly until: ReplayPoint | undefined;
+  /** Undefined: as fast as the target takes it. */
+  readonly speed: ReplaySpeed | undefined;
+  /** Whether the subscription is paused at its end. */
+  readonly pauseAfterwards: boolean;
   /** The number of the message it comes to next. */
   readonly position: string;
   readonly deliveredCount: number;
@@ -176,15 +183,41 @@ function pointToWire(point: ReplayPoint): WirePoint {
     : { point: { $case: "sequenceNumber", value: point.sequenceNumber } };
 }
 
+/** Undefined: none, or one that only a newer server knows. */
+function pointOf(wire: WirePoint | undefined): ReplayPoint | undefined {
+  const point = wire?.point;
+  switch (point?.$case) {
+    case "time":
+      return dateOf(point.value);
+    case "sequenceNumber":
+      return { sequenceNumber: point.value };
+    case "snapshot":
+      return { snapshot: point.value };
+    default:
+      return point?.$case;
+  }
+}
+
+function speedOf(wire: WireSpeed | undefined): ReplaySpeed | undefined {
+  const speed = wire?.speed;
+  if (speed?.$case === "messagesPerSecond") return { messagesPerSecond: speed.value };
+  return speed && { originalTimes: speed.value };
+}
+
 const speedToWire = (speed: ReplaySpeed): WireSpeed =>
   "messagesPerSecond" in speed
     ? { speed: { $case: "messagesPerSecond", value: speed.messagesPerSecond } }
     : { speed: { $case: "originalTimes", value: speed.originalTimes } };
 
-const replayOf = (wire: WireReplay | undefined): ReplayDescription => ({
+/** A replay from the wire. */
+export const replayOf = (wire: WireReplay | undefined): ReplayDescription => ({
   replayId: wire?.replayId ?? "",
   subscription: wire?.subscription ?? "",
   state: choiceOf(States, wire?.state),
+  from: pointOf(wire?.from),
+  until: pointOf(wire?.until),
+  speed: speedOf(wire?.speed),
+  pauseAfterwards: wire?.then === AfterReplay.PAUSE,
   position: wire?.position ?? "",
   deliveredCount: Number(wire?.delivered ?? 0n),
   filteredCount: Number(wire?.filtered ?? 0n),

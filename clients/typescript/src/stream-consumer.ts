@@ -13,21 +13,21 @@ import {
   TopicServiceDefinition,
 } from "../gen/forebay/topic/v1/topic_service.js";
 import { onAbort } from "./abort.js";
-import { Backoff } from "./backoff.js";
-import { nowMs, sleep, startTimer } from "./clock.js";
-import { ConnectionError, type ForebayError } from "./errors.js";
+import {
+  endedByServer,
+  endStream,
+  inRange,
+  LastAnswers,
+  StreamPatience,
+  TurnEnd,
+} from "./consumer-stream.js";
+import type { ForebayError } from "./errors.js";
 import type { QueueContext } from "./queue-calls.js";
 import { StreamMessage, type StreamSettler } from "./stream-message.js";
 import { type ConsumeCommand, type StreamRequest, streamRequestsFor } from "./stream-requests.js";
 
 const messagesDefault = 100;
 const messagesMax = 10_000;
-
-/** How long leaving a loop waits for the server to confirm what was told, in milliseconds. */
-const closeWaitMs = 5_000;
-
-/** How long the server has to end a stream that this side ended, in milliseconds. */
-const hangUpMs = 1_000;
 
 export interface StreamOptions {
   /** Messages held and not yet acked, nacked or rejected at most. Range: 1 to 10000. Default: 100. */
@@ -63,26 +63,23 @@ export class StreamConsumer
   #outbox: Told[] = [];
   #unanswered: Told[] = [];
   #credit = 0;
-  #isTurnAwaited = false;
+  readonly #turn = new TurnEnd(() => this.#flush());
   #waiters: {
     readonly resolve: (next: Next) => void;
     readonly reject: (error: unknown) => void;
   }[] = [];
   #failure: unknown;
-  #brokenSinceMs: number | undefined;
-  #backoff: Backoff | undefined;
-  #answeredWaker: (() => void) | undefined;
+  readonly #patience: StreamPatience;
+  readonly #answers = new LastAnswers();
   #closing: Promise<void> | undefined;
 
   /** Use `Subscription.consume`. */
   constructor(subscription: string, context: QueueContext, options: StreamOptions) {
     const { maxMessages = messagesDefault, signal } = options;
-    if (!(Number.isInteger(maxMessages) && maxMessages >= 1 && maxMessages <= messagesMax)) {
-      throw new RangeError(`maxMessages is ${maxMessages}; give 1 to ${messagesMax}.`);
-    }
     this.#subscription = subscription;
     this.#context = context;
-    this.#maxMessages = maxMessages;
+    this.#patience = new StreamPatience(context.connection);
+    this.#maxMessages = inRange("maxMessages", maxMessages, messagesMax);
     this.#forget = context.closeWithClient(this);
     this.#forgetSignal = onAbort(signal, () => void this.close());
     if (signal?.aborted) void this.close();
@@ -105,7 +102,7 @@ export class StreamConsumer
     if (this.#closing !== undefined) return this.return();
     return new Promise((resolve, reject) => {
       this.#waiters.push({ resolve, reject });
-      if (this.#stream === undefined && this.#backoff === undefined) this.#open();
+      if (this.#stream === undefined && !this.#patience.isWaiting) this.#open();
     });
   }
 
@@ -132,7 +129,7 @@ export class StreamConsumer
     if (command.kind !== "extend" && this.#held.delete(handle)) this.#credit += 1;
     return new Promise((resolve) => {
       this.#outbox.push({ handle, command, resolve });
-      this.#awaitTurn();
+      this.#turn.await();
     });
   }
 
@@ -141,13 +138,7 @@ export class StreamConsumer
     this.#ready = [];
     const stream = this.#stream;
     if (stream !== undefined && this.#outbox.length + this.#unanswered.length > 0) {
-      await new Promise<void>((resolve) => {
-        const stopTimer = startTimer(closeWaitMs, resolve);
-        this.#answeredWaker = () => {
-          stopTimer();
-          resolve();
-        };
-      });
+      await this.#answers.wait();
     }
     this.#loseAll();
     this.#stream = undefined;
@@ -175,9 +166,7 @@ export class StreamConsumer
   }
 
   #receive({ item }: ConsumeResponse): void {
-    this.#context.connection.markReached();
-    this.#backoff = undefined;
-    this.#brokenSinceMs = undefined;
+    this.#patience.restore();
     if (item?.$case === "message") this.#take(new StreamMessage(item.value, this));
     else if (item?.$case === "result") this.#answered(item.value);
   }
@@ -197,16 +186,7 @@ export class StreamConsumer
       const [told] = at < 0 ? [] : this.#unanswered.splice(at, 1);
       told?.resolve(isDone);
     }
-    if (this.#unanswered.length + this.#outbox.length === 0) this.#answeredWaker?.();
-  }
-
-  #awaitTurn(): void {
-    if (this.#isTurnAwaited) return;
-    this.#isTurnAwaited = true;
-    setImmediate(() => {
-      this.#isTurnAwaited = false;
-      this.#flush();
-    });
+    if (this.#unanswered.length + this.#outbox.length === 0) this.#answers.arrived();
   }
 
   #flush(): void {
@@ -226,26 +206,20 @@ export class StreamConsumer
     if (stream !== this.#stream) return;
     this.#stream = undefined;
     this.#loseAll();
-    const { connection } = this.#context;
-    const { retry } = connection;
-    this.#brokenSinceMs ??= nowMs();
-    const isHopeless =
-      !connection.wasReached && nowMs() - this.#brokenSinceMs >= (retry?.firstContactMs ?? 0);
-    if (error.status !== "UNAVAILABLE" || retry === undefined || isHopeless) {
+    if (this.#patience.isOver(error)) {
       if (this.#closing === undefined) this.#fail(error);
-      this.#answeredWaker?.();
+      this.#answers.arrived();
       return;
     }
     if (this.#closing !== undefined) {
-      this.#answeredWaker?.();
+      this.#answers.arrived();
       return;
     }
-    this.#backoff ??= new Backoff(retry);
-    void this.#reopen(Math.max(this.#backoff.next(), error.retryAfterMs ?? 0));
+    void this.#reopen(error);
   }
 
-  async #reopen(delayMs: number): Promise<void> {
-    await sleep(delayMs);
+  async #reopen(failure: ForebayError): Promise<void> {
+    await this.#patience.wait(failure);
     if (this.#closing === undefined) this.#open();
   }
 
@@ -268,23 +242,3 @@ export class StreamConsumer
 }
 
 const ended: Next = { done: true, value: undefined };
-
-/** Says goodbye, and hangs up if that is not answered soon. */
-function endStream(stream: Stream): Promise<void> {
-  return new Promise((resolve) => {
-    const stopTimer = startTimer(hangUpMs, () => stream.cancel());
-    stream.on("close", () => {
-      stopTimer();
-      resolve();
-    });
-    stream.resume();
-    stream.end();
-  });
-}
-
-function endedByServer(endpoint: string): ForebayError {
-  return new ConnectionError(endpoint, {
-    reason: "CONNECTION_LOST",
-    message: `The server at ${endpoint} ended the stream.`,
-  });
-}

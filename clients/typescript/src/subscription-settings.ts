@@ -1,13 +1,12 @@
 // What can be subscribed to a topic, and how it wants its messages.
 
 import {
-  BackoffFunction as Backoffs,
   FilterPolicyScope as FilterScopes,
   TargetKind as Kinds,
-  type DeliveryPolicy as WireDeliveryPolicy,
   type SubscriptionSettings as WireSettings,
 } from "../gen/forebay/topic/v1/topic.js";
 import { type Choice, choiceOf } from "./choices.js";
+import { type DeliveryPolicy, policyOf, policyToWire } from "./delivery-policy.js";
 import { durationOf, millisecondsOf } from "./durations.js";
 
 /**
@@ -22,9 +21,6 @@ export type SubscriptionTarget =
 
 /** What a filter looks at: the MESSAGE_ATTRIBUTES, or the MESSAGE_BODY, a JSON object. */
 export type FilterPolicyScope = Choice<typeof FilterScopes>;
-
-/** How delays grow from the least to the greatest. */
-export type BackoffFunction = Choice<typeof Backoffs>;
 
 /** The settings of a subscription. What is left out gets its default, or stays as it is. */
 export interface SubscriptionSettings {
@@ -46,28 +42,13 @@ export interface SubscriptionSettings {
   readonly function?: FunctionSettings | undefined;
   /** Streams only. */
   readonly stream?: StreamSettings | undefined;
-}
-
-/** When failed deliveries are tried again. What is left out comes from the topic, then from the defaults of the kind. */
-export interface DeliveryPolicy {
-  /** All retries, the first attempt not counted. Webhooks: 0 to 100. */
-  readonly retries?: number | undefined;
-  /** Of these at once. */
-  readonly noDelayRetries?: number | undefined;
-  /** Of these after `minDelayMs`. */
-  readonly minDelayRetries?: number | undefined;
-  /** Of these after `maxDelayMs`; what is left of `retries` grows from one to the other. */
-  readonly maxDelayRetries?: number | undefined;
-  /** At least 1000. */
-  readonly minDelayMs?: number | undefined;
-  /** At most 3600000. */
-  readonly maxDelayMs?: number | undefined;
-  /** Default: LINEAR. */
-  readonly backoff?: BackoffFunction | undefined;
-  /** Deliveries a second at most; the rest waits and uses up no retries. */
-  readonly maxReceivesPerSecond?: number | undefined;
-  /** Of webhook requests. Default: `text/plain; charset=UTF-8`. */
-  readonly headerContentType?: string | undefined;
+  /** Whether a message whose time to live ended before it was delivered is a dead letter. Default: false. */
+  readonly ttlToDlq?: boolean | undefined;
+  /**
+   * After so long without a success, in milliseconds, the subscription is disabled. Webhooks and functions. Range: an hour to 30
+   * days; 0, the default: never.
+   */
+  readonly autoDisableAfterMs?: number | undefined;
 }
 
 /** What a webhook or a function is called with over TLS. PEM. */
@@ -129,6 +110,8 @@ const settingPaths = {
   webhook: "webhook",
   function: "function",
   stream: "stream",
+  ttlToDlq: "ttl_to_dlq",
+  autoDisableAfterMs: "auto_disable_after",
 } as const satisfies Record<keyof SubscriptionSettings, string>;
 
 /** The paths of the settings that are given. */
@@ -156,21 +139,8 @@ export function settingsToWire(settings: SubscriptionSettings): WireSettings {
       ackDeadline: durationOf(stream.ackDeadlineMs),
       maxInFlight: stream.maxInFlight,
     },
-  };
-}
-
-function policyToWire(policy: DeliveryPolicy): WireDeliveryPolicy {
-  const { maxReceivesPerSecond, headerContentType, minDelayMs, maxDelayMs, backoff, ...counts } =
-    policy;
-  return {
-    retry: {
-      ...counts,
-      minDelay: durationOf(minDelayMs),
-      maxDelay: durationOf(maxDelayMs),
-      backoff: Backoffs[backoff ?? "UNSPECIFIED"],
-    },
-    maxReceivesPerSecond,
-    headerContentType,
+    ttlToDlq: settings.ttlToDlq,
+    autoDisableAfter: durationOf(settings.autoDisableAfterMs),
   };
 }
 
@@ -190,6 +160,8 @@ export function settingsOf(wire: WireSettings): SubscriptionSettings {
       ackDeadlineMs: millisecondsOf(stream.ackDeadline),
       maxInFlight: stream.maxInFlight,
     },
+    ttlToDlq: wire.ttlToDlq,
+    autoDisableAfterMs: millisecondsOf(wire.autoDisableAfter),
   };
 }
 
@@ -198,19 +170,4 @@ function functionOf({
   ...settings
 }: NonNullable<WireSettings["function"]>): FunctionSettings {
   return { ...settings, timeoutMs: millisecondsOf(timeout) };
-}
-
-function policyOf(wire: WireDeliveryPolicy): DeliveryPolicy {
-  const { retry, maxReceivesPerSecond, headerContentType } = wire;
-  return {
-    retries: retry?.retries,
-    noDelayRetries: retry?.noDelayRetries,
-    minDelayRetries: retry?.minDelayRetries,
-    maxDelayRetries: retry?.maxDelayRetries,
-    minDelayMs: millisecondsOf(retry?.minDelay),
-    maxDelayMs: millisecondsOf(retry?.maxDelay),
-    backoff: choiceOf(Backoffs, retry?.backoff),
-    maxReceivesPerSecond,
-    headerContentType,
-  };
 }

@@ -7,7 +7,7 @@ import type { ClientReadableStream } from "@grpc/grpc-js";
 import { FilterPolicyScope as FilterScopes } from "../gen/forebay/topic/v1/topic.js";
 import {
   DiscontinuityCause as Causes,
-  SlowPolicy,
+  SlowPolicy as SlowPolicies,
   type TailResponse,
   TopicServiceDefinition,
 } from "../gen/forebay/topic/v1/topic_service.js";
@@ -16,6 +16,7 @@ import { Backoff } from "./backoff.js";
 import { type Choice, choiceOf } from "./choices.js";
 import { nowMs, sleep } from "./clock.js";
 import type { Connection } from "./connection.js";
+import { durationOf } from "./durations.js";
 import { ConnectionError, type ForebayError } from "./errors.js";
 import type { QueueContext } from "./queue-calls.js";
 import type { FilterPolicyScope } from "./subscription-settings.js";
@@ -30,11 +31,23 @@ export interface TailOptions {
   readonly after?: string | undefined;
   /** Messages the server keeps for a slow reader. Range: 1 to 100000. Default: 1000. */
   readonly bufferMessages?: number | undefined;
+  /** Bytes it keeps. Range: 65536 to 67108864. Default: 8388608. */
+  readonly bufferBytes?: number | undefined;
+  /**
+   * What happens to a slow reader: what has waited longest is skipped; what comes is skipped until there is room; or the stream
+   * is opened anew behind what was shown last. Default: DROP_OLDEST.
+   */
+  readonly slowPolicy?: TailSlowPolicy | undefined;
+  /** How often the server says that it lives when nothing is published, in milliseconds. Range: 5000 to 300000. Default: 30000. */
+  readonly heartbeatMs?: number | undefined;
   /** Called whenever the server shows from now on what is published: at the beginning, and after each break. */
   readonly onReady?: (() => void) | undefined;
   /** Ends the loop, quietly. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** What a tail does when its reader is slow. */
+export type TailSlowPolicy = Choice<typeof SlowPolicies>;
 
 /**
  * Why something was skipped: the reader was slow; what it asks to go on after is not kept any more; the topic was deleted and made
@@ -150,7 +163,9 @@ async function* responsesOf(
       resumeAfterSequence: place.after,
       topicEpoch: place.epoch,
       bufferMaxMessages: options.bufferMessages,
-      slowPolicy: SlowPolicy.UNSPECIFIED,
+      bufferMaxBytes: options.bufferBytes,
+      slowPolicy: SlowPolicies[options.slowPolicy ?? "UNSPECIFIED"],
+      heartbeat: durationOf(options.heartbeatMs),
     },
   );
   const forget = onAbort(ended.signal, () => stream.cancel());

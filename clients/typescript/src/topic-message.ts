@@ -17,6 +17,8 @@ export class TopicMessage extends MessageContent {
   readonly dedupId: string | undefined;
   /** Whether it comes from the archive. */
   readonly isReplayed: boolean;
+  /** The publisher's W3C trace context; empty without one. */
+  readonly traceparent: string;
 
   constructor(wire: Notification) {
     super(wire);
@@ -28,5 +30,6 @@ export class TopicMessage extends MessageContent {
     this.groupId = wire.groupId;
     this.dedupId = wire.dedupId;
     this.isReplayed = wire.isReplayed;
+    this.traceparent = wire.traceparent;
   }
 }

@@ -203,7 +203,7 @@ describe("the node that leads", () => {
     expect(one.calls).toHaveLength(4);
   });
 
-  test("that never answers holds up nobody, neither calls nor streams", async () => {
+  test("that never answers holds up nobody, neither calls nor streams", { retry: 2 }, async () => {
     one.leader = await silentEndpoint();
     const client = connect({ endpoint: one.endpoint });
     const startedMs = performance.now();

@@ -38,7 +38,7 @@ test("the queue's retry policy says when a message that was given back comes aga
   expect(Date.now() - startedMs).toBeGreaterThan(900);
   // A delay of its own wins.
   const soon = await again?.nack({ delayMs: 1 });
-  expect(soon?.getTime()).toBeLessThan(Date.now() + 500);
+  expect(soon?.getTime()).toBeLessThan(Date.now() + 900);
   await consumer.close();
   const { attributes } = await queue.setAttributes({ retryPolicy: null });
   expect(attributes.retryPolicy).toBeUndefined();

@@ -33,12 +33,13 @@ test("a queue that is subscribed gets what is published, alone or in an envelope
   const changed = await client
     .subscription(subscription.subscription)
     .set({ rawMessageDelivery: false });
-  expect(changed.settings).toEqual({
+  expect(changed.settings).toMatchObject({
     rawMessageDelivery: false,
     deadLetterQueue: "",
     paused: false,
     filterPolicy: "",
     filterPolicyScope: "MESSAGE_ATTRIBUTES",
+    ttlToDlq: false,
   });
   const second = await topic.publish("wrapped", { subject: "Hi" });
   const [wrapped] = await client.queue("orders").receive();

@@ -59,7 +59,7 @@ export function topicTypeToJSON(object: TopicType): string {
   }
 }
 
-/** With which hash webhook envelopes are signed. */
+/** With which hash envelopes are signed. */
 export const SignatureVersion = {
   /** UNSPECIFIED - Not set: left as it is. */
   UNSPECIFIED: 0,
@@ -281,7 +281,7 @@ export const SubscriptionState = {
   CONFIRMED: 2,
   /** PAUSED - Keeps its messages until it is resumed, each for 14 days at most. */
   PAUSED: 3,
-  /** DISABLED - Ended by its own `auto_disable_after`; keeps its messages like a paused one. */
+  /** DISABLED - Stopped by its own `auto_disable_after`; keeps its messages like a paused one, until `paused` is set again, to either value. */
   DISABLED: 4,
   /** TARGET_GONE - Its queue is gone; one recreated under the name is another. Its messages go to its dead-letter queue. */
   TARGET_GONE: 5,
@@ -600,7 +600,7 @@ export interface Topic {
   counters?:
     | TopicCounters
     | undefined;
-  /** True for a deleted topic whose pending deliveries still go out (`drain`). */
+  /** True for a topic that was deleted with `drain` and still delivers what it had accepted. */
   isDraining: boolean;
 }
 
@@ -631,7 +631,10 @@ export interface TopicSettings {
   deliveryPolicy?:
     | DeliveryPolicy
     | undefined;
-  /** What webhook envelopes are signed with. SNS: SignatureVersion. Default: SHA256. */
+  /**
+   * What envelopes are signed with: those of webhooks, and on standard topics those in queues where the server has a
+   * `public_base_url`. SNS: SignatureVersion. Default: SHA256.
+   */
   signatureVersion: SignatureVersion;
   /** The name of the customer key that encrypts messages at rest. Empty text: the server's key. SNS: KmsMasterKeyId. */
   encryptionKey?:
@@ -723,7 +726,25 @@ export interface Subscription {
     | Replay
     | undefined;
   /** Numbers, exact at the moment of the answer. Not in lists. */
-  counters?: SubscriptionCounters | undefined;
+  counters?:
+    | SubscriptionCounters
+    | undefined;
+  /** Why it is disabled; unset in every other state. */
+  disabled?: SubscriptionDisabled | undefined;
+}
+
+/** Why a subscription was disabled. */
+export interface SubscriptionDisabled {
+  /** When. */
+  disableTime?:
+    | Timestamp
+    | undefined;
+  /** When the first attempt failed since the last success. */
+  firstFailureTime?:
+    | Timestamp
+    | undefined;
+  /** What the last attempt failed with. */
+  lastError: string;
 }
 
 /** Numbers of a subscription. */
@@ -744,7 +765,7 @@ export interface SubscriptionCounters {
   filtered: bigint;
   /** Handed to its dead-letter queue. */
   deadLettered: bigint;
-  /** Given up with no dead-letter queue there. They are counted; that they are kept as well comes with ListUndeliverable. */
+  /** Given up with no dead-letter queue there, less those tried again. ListUndeliverable has those that are kept. */
   undeliverable: bigint;
 }
 
@@ -780,7 +801,7 @@ export interface SubscriptionSettings {
   deadLetterQueue?:
     | string
     | undefined;
-  /** Whether deliveries wait. Default: false. */
+  /** Whether deliveries wait. True as well while the subscription is disabled; false enables it again. Default: false. */
   paused?:
     | boolean
     | undefined;
@@ -801,8 +822,9 @@ export interface SubscriptionSettings {
     | boolean
     | undefined;
   /**
-   * After so long without a success, with at least one failure, the subscription is disabled. 0s: never. Range:
-   * [3600s, 2592000s]. Default: 0s.
+   * HTTP, HTTPS and FUNCTION only. When an attempt fails so long or longer after another one did, and none succeeded in between,
+   * the subscription is disabled. It counts anew when the subscription is resumed. 0s: never. Range: [3600s, 2592000s].
+   * Default: 0s.
    */
   autoDisableAfter?: Duration | undefined;
 }
@@ -1914,6 +1936,7 @@ function createBaseSubscription(): Subscription {
     etag: "",
     replay: undefined,
     counters: undefined,
+    disabled: undefined,
   };
 }
 
@@ -1957,6 +1980,9 @@ export const Subscription: MessageFns<Subscription> = {
     }
     if (message.counters !== undefined) {
       SubscriptionCounters.encode(message.counters, writer.uint32(106).fork()).join();
+    }
+    if (message.disabled !== undefined) {
+      SubscriptionDisabled.encode(message.disabled, writer.uint32(114).fork()).join();
     }
     return writer;
   },
@@ -2078,6 +2104,14 @@ export const Subscription: MessageFns<Subscription> = {
             message.counters = SubscriptionCounters.decode(reader, reader.uint32());
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.disabled = SubscriptionDisabled.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2117,6 +2151,7 @@ export const Subscription: MessageFns<Subscription> = {
       etag: isSet(object.etag) ? globalThis.String(object.etag) : "",
       replay: isSet(object.replay) ? Replay.fromJSON(object.replay) : undefined,
       counters: isSet(object.counters) ? SubscriptionCounters.fromJSON(object.counters) : undefined,
+      disabled: isSet(object.disabled) ? SubscriptionDisabled.fromJSON(object.disabled) : undefined,
     };
   },
 
@@ -2161,6 +2196,9 @@ export const Subscription: MessageFns<Subscription> = {
     if (message.counters !== undefined) {
       obj.counters = SubscriptionCounters.toJSON(message.counters);
     }
+    if (message.disabled !== undefined) {
+      obj.disabled = SubscriptionDisabled.toJSON(message.disabled);
+    }
     return obj;
   },
 
@@ -2193,6 +2231,126 @@ export const Subscription: MessageFns<Subscription> = {
     message.counters = (object.counters !== undefined && object.counters !== null)
       ? SubscriptionCounters.fromPartial(object.counters)
       : undefined;
+    message.disabled = (object.disabled !== undefined && object.disabled !== null)
+      ? SubscriptionDisabled.fromPartial(object.disabled)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSubscriptionDisabled(): SubscriptionDisabled {
+  return { disableTime: undefined, firstFailureTime: undefined, lastError: "" };
+}
+
+export const SubscriptionDisabled: MessageFns<SubscriptionDisabled> = {
+  encode(message: SubscriptionDisabled, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.disableTime !== undefined) {
+      Timestamp.encode(message.disableTime, writer.uint32(10).fork()).join();
+    }
+    if (message.firstFailureTime !== undefined) {
+      Timestamp.encode(message.firstFailureTime, writer.uint32(18).fork()).join();
+    }
+    if (message.lastError !== "") {
+      writer.uint32(26).string(message.lastError);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SubscriptionDisabled {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSubscriptionDisabled();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.disableTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.firstFailureTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.lastError = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SubscriptionDisabled {
+    return {
+      disableTime: isSet(object.disableTime)
+        ? fromJsonTimestamp(object.disableTime)
+        : isSet(object.disable_time)
+        ? fromJsonTimestamp(object.disable_time)
+        : undefined,
+      firstFailureTime: isSet(object.firstFailureTime)
+        ? fromJsonTimestamp(object.firstFailureTime)
+        : isSet(object.first_failure_time)
+        ? fromJsonTimestamp(object.first_failure_time)
+        : undefined,
+      lastError: isSet(object.lastError)
+        ? globalThis.String(object.lastError)
+        : isSet(object.last_error)
+        ? globalThis.String(object.last_error)
+        : "",
+    };
+  },
+
+  toJSON(message: SubscriptionDisabled): unknown {
+    const obj: any = {};
+    if (message.disableTime !== undefined) {
+      obj.disableTime = fromTimestamp(message.disableTime).toISOString();
+    }
+    if (message.firstFailureTime !== undefined) {
+      obj.firstFailureTime = fromTimestamp(message.firstFailureTime).toISOString();
+    }
+    if (message.lastError !== "") {
+      obj.lastError = message.lastError;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SubscriptionDisabled>): SubscriptionDisabled {
+    return SubscriptionDisabled.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SubscriptionDisabled>): SubscriptionDisabled {
+    const message = createBaseSubscriptionDisabled();
+    message.disableTime = (object.disableTime !== undefined && object.disableTime !== null)
+      ? Timestamp.fromPartial(object.disableTime)
+      : undefined;
+    message.firstFailureTime = (object.firstFailureTime !== undefined && object.firstFailureTime !== null)
+      ? Timestamp.fromPartial(object.firstFailureTime)
+      : undefined;
+    message.lastError = object.lastError ?? "";
     return message;
   },
 };

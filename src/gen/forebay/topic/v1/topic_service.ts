@@ -248,11 +248,11 @@ export const DeliveryState = {
   NOT_SUBSCRIBED: 1,
   /** FILTERED - Its filter keeps the message back. */
   FILTERED: 2,
-  /** WAITING - It waits: for its turn, the next attempt, or the subscription to be resumed. */
+  /** WAITING - It waits: for its turn, the next attempt, a consumer of the stream, a replay, or the subscription to be resumed. */
   WAITING: 3,
-  /** IN_FLIGHT - It is with the target. */
+  /** IN_FLIGHT - It is with the target, or with a consumer of the stream. */
   IN_FLIGHT: 4,
-  /** DELIVERED - The target took it. */
+  /** DELIVERED - The target took it, or what waited for the subscription was purged since. */
   DELIVERED: 5,
   /** DEAD_LETTERED - It is in the dead-letter queue. */
   DEAD_LETTERED: 6,
@@ -414,7 +414,13 @@ export interface DeleteTopicRequest {
   topic: string;
   /** Needed for a topic with an archive, which goes with it. */
   force: boolean;
-  /** Whether what waits is still delivered; nobody sees the topic meanwhile, and its name is free when it is done. */
+  /**
+   * Whether what was accepted is still delivered. The topic takes nothing new meanwhile and shows `is_draining`; it is gone,
+   * and its name free, when every subscription has everything, or has handed it to its dead-letter queue or given it up, and the
+   * consumers of streams have acknowledged it. A subscription that is paused or disabled holds it up until it is resumed,
+   * unsubscribed or purged. Undeliverable messages and the archive go with the topic. Deleting it again without `drain` drops what
+   * still waits.
+   */
   drain: boolean;
   /** If given, the call is done only while this is current. */
   etag: string;
@@ -11485,6 +11491,7 @@ export const TopicServiceDefinition = {
      *   INVALID_ARGUMENT / NOT_FIFO: a setting of FIFO topics for a standard one.
      *   INVALID_ARGUMENT / INVALID_POLICY: a policy that cannot be read; the description says where.
      *   RESOURCE_EXHAUSTED / TOPIC_LIMIT, TAG_LIMIT: too many.
+     *   FAILED_PRECONDITION / TOPIC_DRAINING: one of this name was deleted with `drain` and is not gone yet.
      *   FAILED_PRECONDITION / KEY_NOT_FOUND: no such key.
      */
     createTopic: {
@@ -11522,7 +11529,7 @@ export const TopicServiceDefinition = {
     },
     /**
      * Deletes a topic with its subscriptions; deliveries that wait are dropped unless `drain` is set. Durable on return;
-     * deleting what is not there is OK. Errors:
+     * deleting what is not there is OK, and so is asking again to drain. Errors:
      *   FAILED_PRECONDITION / ARCHIVE_ACTIVE: it has an archive, and `force` is not set.
      *   ABORTED / ETAG_MISMATCH: `etag` is given and no longer current.
      */
@@ -11654,7 +11661,11 @@ export const TopicServiceDefinition = {
      *   FAILED_PRECONDITION / DLQ_NOT_FOUND, DLQ_TYPE_MISMATCH: the dead-letter queue.
      *   FAILED_PRECONDITION / PUBLIC_URL_UNSET: webhooks need the setting `public_base_url`, where they find confirmation and
      *     certificate.
+     *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`.
      *   RESOURCE_EXHAUSTED / SUBSCRIPTION_LIMIT, FILTER_POLICY_LIMIT: too many.
+     *   RESOURCE_EXHAUSTED / CONFIRMATION_LIMIT: the webhook's host was asked to confirm 3 times within an hour
+     *     (`webhook_asks_per_hour_max`), or 10 subscriptions of it wait for that (`webhook_pending_per_host_max`); metadata `host`
+     *     and `limit`. Hosts all of whose addresses are in `webhook_allowed_cidrs` are spared.
      */
     subscribe: {
       name: "Subscribe",
@@ -11741,6 +11752,7 @@ export const TopicServiceDefinition = {
      *   INVALID_ARGUMENT / INVALID_ATTRIBUTE_NAME, INVALID_ATTRIBUTE_TYPE, INVALID_ATTRIBUTE_VALUE: an attribute.
      *   INVALID_ARGUMENT / GROUP_ID_REQUIRED, DEDUP_ID_REQUIRED, DEDUP_ID_NOT_ALLOWED, INVALID_ID: the ids.
      *   PERMISSION_DENIED / DATA_PROTECTION_DENIED: the data protection policy refuses what is in it.
+     *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`; nothing was published.
      */
     publish: {
       name: "Publish",
@@ -11757,6 +11769,7 @@ export const TopicServiceDefinition = {
      *     BATCH_TOO_LONG: the batch.
      *   INVALID_ARGUMENT / BATCH_REJECTED: with `all_or_nothing`, an entry failed; the details are those of the first that
      *     did.
+     *   FAILED_PRECONDITION / TOPIC_DRAINING: as Publish.
      */
     publishBatch: {
       name: "PublishBatch",
@@ -11822,6 +11835,7 @@ export const TopicServiceDefinition = {
      *   INVALID_ARGUMENT / REPLAY_RANGE: it begins before the archive (without `clamp`), in the future, or not before its end.
      *   NOT_FOUND / SNAPSHOT_NOT_FOUND: the subscription has no snapshot of this name.
      *   RESOURCE_EXHAUSTED / REPLAY_LIMIT: 10 are under way for this topic.
+     *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`.
      */
     startReplay: {
       name: "StartReplay",
@@ -11912,8 +11926,9 @@ export const TopicServiceDefinition = {
       options: {},
     },
     /**
-     * Lists messages of a subscription that could not be delivered and have no dead-letter queue to be in, oldest first.
-     * Errors:
+     * Lists messages of a subscription that could not be delivered and have no dead-letter queue to be in, oldest first. They
+     * are kept for 14 days, of a topic at most 100000 and 1 GiB; what is given up beyond is counted and not kept. A page ends
+     * at 2 MiB, too. Errors:
      *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this list.
      */
     listUndeliverable: {
@@ -11924,7 +11939,14 @@ export const TopicServiceDefinition = {
       responseStream: false,
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
-    /** Tries undeliverable messages again, as if they were new for this subscription. Durable on return. */
+    /**
+     * Tries undeliverable messages again, as if they were new for this subscription: with all retries, and whatever its filter
+     * is now. Durable on return: the order is, and they follow, over a restart too, and wait while the subscription is paused.
+     * Those of an earlier order that wait are not counted again and go on at the pace of this one; an id that is not there any
+     * more is passed over. What fails again is undeliverable again. Errors:
+     *   INVALID_ARGUMENT / INVALID_PARAMETER: more than 1000 ids, one that ListUndeliverable did not tell, or a pace out of range.
+     *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`.
+     */
     redriveUndeliverable: {
       name: "RedriveUndeliverable",
       requestType: RedriveUndeliverableRequest as typeof RedriveUndeliverableRequest,
@@ -11974,6 +11996,7 @@ export const TopicServiceService = {
    *   INVALID_ARGUMENT / NOT_FIFO: a setting of FIFO topics for a standard one.
    *   INVALID_ARGUMENT / INVALID_POLICY: a policy that cannot be read; the description says where.
    *   RESOURCE_EXHAUSTED / TOPIC_LIMIT, TAG_LIMIT: too many.
+   *   FAILED_PRECONDITION / TOPIC_DRAINING: one of this name was deleted with `drain` and is not gone yet.
    *   FAILED_PRECONDITION / KEY_NOT_FOUND: no such key.
    */
   createTopic: {
@@ -12014,7 +12037,7 @@ export const TopicServiceService = {
   },
   /**
    * Deletes a topic with its subscriptions; deliveries that wait are dropped unless `drain` is set. Durable on return;
-   * deleting what is not there is OK. Errors:
+   * deleting what is not there is OK, and so is asking again to drain. Errors:
    *   FAILED_PRECONDITION / ARCHIVE_ACTIVE: it has an archive, and `force` is not set.
    *   ABORTED / ETAG_MISMATCH: `etag` is given and no longer current.
    */
@@ -12165,7 +12188,11 @@ export const TopicServiceService = {
    *   FAILED_PRECONDITION / DLQ_NOT_FOUND, DLQ_TYPE_MISMATCH: the dead-letter queue.
    *   FAILED_PRECONDITION / PUBLIC_URL_UNSET: webhooks need the setting `public_base_url`, where they find confirmation and
    *     certificate.
+   *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`.
    *   RESOURCE_EXHAUSTED / SUBSCRIPTION_LIMIT, FILTER_POLICY_LIMIT: too many.
+   *   RESOURCE_EXHAUSTED / CONFIRMATION_LIMIT: the webhook's host was asked to confirm 3 times within an hour
+   *     (`webhook_asks_per_hour_max`), or 10 subscriptions of it wait for that (`webhook_pending_per_host_max`); metadata `host`
+   *     and `limit`. Hosts all of whose addresses are in `webhook_allowed_cidrs` are spared.
    */
   subscribe: {
     path: "/forebay.topic.v1.TopicService/Subscribe" as const,
@@ -12269,6 +12296,7 @@ export const TopicServiceService = {
    *   INVALID_ARGUMENT / INVALID_ATTRIBUTE_NAME, INVALID_ATTRIBUTE_TYPE, INVALID_ATTRIBUTE_VALUE: an attribute.
    *   INVALID_ARGUMENT / GROUP_ID_REQUIRED, DEDUP_ID_REQUIRED, DEDUP_ID_NOT_ALLOWED, INVALID_ID: the ids.
    *   PERMISSION_DENIED / DATA_PROTECTION_DENIED: the data protection policy refuses what is in it.
+   *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`; nothing was published.
    */
   publish: {
     path: "/forebay.topic.v1.TopicService/Publish" as const,
@@ -12286,6 +12314,7 @@ export const TopicServiceService = {
    *     BATCH_TOO_LONG: the batch.
    *   INVALID_ARGUMENT / BATCH_REJECTED: with `all_or_nothing`, an entry failed; the details are those of the first that
    *     did.
+   *   FAILED_PRECONDITION / TOPIC_DRAINING: as Publish.
    */
   publishBatch: {
     path: "/forebay.topic.v1.TopicService/PublishBatch" as const,
@@ -12358,6 +12387,7 @@ export const TopicServiceService = {
    *   INVALID_ARGUMENT / REPLAY_RANGE: it begins before the archive (without `clamp`), in the future, or not before its end.
    *   NOT_FOUND / SNAPSHOT_NOT_FOUND: the subscription has no snapshot of this name.
    *   RESOURCE_EXHAUSTED / REPLAY_LIMIT: 10 are under way for this topic.
+   *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`.
    */
   startReplay: {
     path: "/forebay.topic.v1.TopicService/StartReplay" as const,
@@ -12462,8 +12492,9 @@ export const TopicServiceService = {
     responseDeserialize: (value: Buffer): PurgeBacklogResponse => PurgeBacklogResponse.decode(value),
   },
   /**
-   * Lists messages of a subscription that could not be delivered and have no dead-letter queue to be in, oldest first.
-   * Errors:
+   * Lists messages of a subscription that could not be delivered and have no dead-letter queue to be in, oldest first. They
+   * are kept for 14 days, of a topic at most 100000 and 1 GiB; what is given up beyond is counted and not kept. A page ends
+   * at 2 MiB, too. Errors:
    *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this list.
    */
   listUndeliverable: {
@@ -12477,7 +12508,14 @@ export const TopicServiceService = {
       Buffer.from(ListUndeliverableResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListUndeliverableResponse => ListUndeliverableResponse.decode(value),
   },
-  /** Tries undeliverable messages again, as if they were new for this subscription. Durable on return. */
+  /**
+   * Tries undeliverable messages again, as if they were new for this subscription: with all retries, and whatever its filter
+   * is now. Durable on return: the order is, and they follow, over a restart too, and wait while the subscription is paused.
+   * Those of an earlier order that wait are not counted again and go on at the pace of this one; an id that is not there any
+   * more is passed over. What fails again is undeliverable again. Errors:
+   *   INVALID_ARGUMENT / INVALID_PARAMETER: more than 1000 ids, one that ListUndeliverable did not tell, or a pace out of range.
+   *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`.
+   */
   redriveUndeliverable: {
     path: "/forebay.topic.v1.TopicService/RedriveUndeliverable" as const,
     requestStream: false as const,
@@ -12533,6 +12571,7 @@ export interface TopicServiceServer extends UntypedServiceImplementation {
    *   INVALID_ARGUMENT / NOT_FIFO: a setting of FIFO topics for a standard one.
    *   INVALID_ARGUMENT / INVALID_POLICY: a policy that cannot be read; the description says where.
    *   RESOURCE_EXHAUSTED / TOPIC_LIMIT, TAG_LIMIT: too many.
+   *   FAILED_PRECONDITION / TOPIC_DRAINING: one of this name was deleted with `drain` and is not gone yet.
    *   FAILED_PRECONDITION / KEY_NOT_FOUND: no such key.
    */
   createTopic: handleUnaryCall<CreateTopicRequest, CreateTopicResponse>;
@@ -12549,7 +12588,7 @@ export interface TopicServiceServer extends UntypedServiceImplementation {
   updateTopic: handleUnaryCall<UpdateTopicRequest, UpdateTopicResponse>;
   /**
    * Deletes a topic with its subscriptions; deliveries that wait are dropped unless `drain` is set. Durable on return;
-   * deleting what is not there is OK. Errors:
+   * deleting what is not there is OK, and so is asking again to drain. Errors:
    *   FAILED_PRECONDITION / ARCHIVE_ACTIVE: it has an archive, and `force` is not set.
    *   ABORTED / ETAG_MISMATCH: `etag` is given and no longer current.
    */
@@ -12618,7 +12657,11 @@ export interface TopicServiceServer extends UntypedServiceImplementation {
    *   FAILED_PRECONDITION / DLQ_NOT_FOUND, DLQ_TYPE_MISMATCH: the dead-letter queue.
    *   FAILED_PRECONDITION / PUBLIC_URL_UNSET: webhooks need the setting `public_base_url`, where they find confirmation and
    *     certificate.
+   *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`.
    *   RESOURCE_EXHAUSTED / SUBSCRIPTION_LIMIT, FILTER_POLICY_LIMIT: too many.
+   *   RESOURCE_EXHAUSTED / CONFIRMATION_LIMIT: the webhook's host was asked to confirm 3 times within an hour
+   *     (`webhook_asks_per_hour_max`), or 10 subscriptions of it wait for that (`webhook_pending_per_host_max`); metadata `host`
+   *     and `limit`. Hosts all of whose addresses are in `webhook_allowed_cidrs` are spared.
    */
   subscribe: handleUnaryCall<SubscribeRequest, SubscribeResponse>;
   /**
@@ -12656,6 +12699,7 @@ export interface TopicServiceServer extends UntypedServiceImplementation {
    *   INVALID_ARGUMENT / INVALID_ATTRIBUTE_NAME, INVALID_ATTRIBUTE_TYPE, INVALID_ATTRIBUTE_VALUE: an attribute.
    *   INVALID_ARGUMENT / GROUP_ID_REQUIRED, DEDUP_ID_REQUIRED, DEDUP_ID_NOT_ALLOWED, INVALID_ID: the ids.
    *   PERMISSION_DENIED / DATA_PROTECTION_DENIED: the data protection policy refuses what is in it.
+   *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`; nothing was published.
    */
   publish: handleUnaryCall<PublishRequest, PublishResponse>;
   /**
@@ -12665,6 +12709,7 @@ export interface TopicServiceServer extends UntypedServiceImplementation {
    *     BATCH_TOO_LONG: the batch.
    *   INVALID_ARGUMENT / BATCH_REJECTED: with `all_or_nothing`, an entry failed; the details are those of the first that
    *     did.
+   *   FAILED_PRECONDITION / TOPIC_DRAINING: as Publish.
    */
   publishBatch: handleUnaryCall<PublishBatchRequest, PublishBatchResponse>;
   /**
@@ -12702,6 +12747,7 @@ export interface TopicServiceServer extends UntypedServiceImplementation {
    *   INVALID_ARGUMENT / REPLAY_RANGE: it begins before the archive (without `clamp`), in the future, or not before its end.
    *   NOT_FOUND / SNAPSHOT_NOT_FOUND: the subscription has no snapshot of this name.
    *   RESOURCE_EXHAUSTED / REPLAY_LIMIT: 10 are under way for this topic.
+   *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`.
    */
   startReplay: handleUnaryCall<StartReplayRequest, StartReplayResponse>;
   /** Ends the replay of a subscription; with none under way it is OK. Durable on return. */
@@ -12736,12 +12782,20 @@ export interface TopicServiceServer extends UntypedServiceImplementation {
    */
   purgeBacklog: handleUnaryCall<PurgeBacklogRequest, PurgeBacklogResponse>;
   /**
-   * Lists messages of a subscription that could not be delivered and have no dead-letter queue to be in, oldest first.
-   * Errors:
+   * Lists messages of a subscription that could not be delivered and have no dead-letter queue to be in, oldest first. They
+   * are kept for 14 days, of a topic at most 100000 and 1 GiB; what is given up beyond is counted and not kept. A page ends
+   * at 2 MiB, too. Errors:
    *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this list.
    */
   listUndeliverable: handleUnaryCall<ListUndeliverableRequest, ListUndeliverableResponse>;
-  /** Tries undeliverable messages again, as if they were new for this subscription. Durable on return. */
+  /**
+   * Tries undeliverable messages again, as if they were new for this subscription: with all retries, and whatever its filter
+   * is now. Durable on return: the order is, and they follow, over a restart too, and wait while the subscription is paused.
+   * Those of an earlier order that wait are not counted again and go on at the pace of this one; an id that is not there any
+   * more is passed over. What fails again is undeliverable again. Errors:
+   *   INVALID_ARGUMENT / INVALID_PARAMETER: more than 1000 ids, one that ListUndeliverable did not tell, or a pace out of range.
+   *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`.
+   */
   redriveUndeliverable: handleUnaryCall<RedriveUndeliverableRequest, RedriveUndeliverableResponse>;
   /**
    * Lists attempts to deliver, newest first: all failures and the sampled successes of the last 24 hours, at most 10,000 a
@@ -12767,6 +12821,7 @@ export interface TopicServiceClient extends Client {
    *   INVALID_ARGUMENT / NOT_FIFO: a setting of FIFO topics for a standard one.
    *   INVALID_ARGUMENT / INVALID_POLICY: a policy that cannot be read; the description says where.
    *   RESOURCE_EXHAUSTED / TOPIC_LIMIT, TAG_LIMIT: too many.
+   *   FAILED_PRECONDITION / TOPIC_DRAINING: one of this name was deleted with `drain` and is not gone yet.
    *   FAILED_PRECONDITION / KEY_NOT_FOUND: no such key.
    */
   createTopic(
@@ -12825,7 +12880,7 @@ export interface TopicServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Deletes a topic with its subscriptions; deliveries that wait are dropped unless `drain` is set. Durable on return;
-   * deleting what is not there is OK. Errors:
+   * deleting what is not there is OK, and so is asking again to drain. Errors:
    *   FAILED_PRECONDITION / ARCHIVE_ACTIVE: it has an archive, and `force` is not set.
    *   ABORTED / ETAG_MISMATCH: `etag` is given and no longer current.
    */
@@ -13020,7 +13075,11 @@ export interface TopicServiceClient extends Client {
    *   FAILED_PRECONDITION / DLQ_NOT_FOUND, DLQ_TYPE_MISMATCH: the dead-letter queue.
    *   FAILED_PRECONDITION / PUBLIC_URL_UNSET: webhooks need the setting `public_base_url`, where they find confirmation and
    *     certificate.
+   *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`.
    *   RESOURCE_EXHAUSTED / SUBSCRIPTION_LIMIT, FILTER_POLICY_LIMIT: too many.
+   *   RESOURCE_EXHAUSTED / CONFIRMATION_LIMIT: the webhook's host was asked to confirm 3 times within an hour
+   *     (`webhook_asks_per_hour_max`), or 10 subscriptions of it wait for that (`webhook_pending_per_host_max`); metadata `host`
+   *     and `limit`. Hosts all of whose addresses are in `webhook_allowed_cidrs` are spared.
    */
   subscribe(
     request: SubscribeRequest,
@@ -13156,6 +13215,7 @@ export interface TopicServiceClient extends Client {
    *   INVALID_ARGUMENT / INVALID_ATTRIBUTE_NAME, INVALID_ATTRIBUTE_TYPE, INVALID_ATTRIBUTE_VALUE: an attribute.
    *   INVALID_ARGUMENT / GROUP_ID_REQUIRED, DEDUP_ID_REQUIRED, DEDUP_ID_NOT_ALLOWED, INVALID_ID: the ids.
    *   PERMISSION_DENIED / DATA_PROTECTION_DENIED: the data protection policy refuses what is in it.
+   *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`; nothing was published.
    */
   publish(
     request: PublishRequest,
@@ -13179,6 +13239,7 @@ export interface TopicServiceClient extends Client {
    *     BATCH_TOO_LONG: the batch.
    *   INVALID_ARGUMENT / BATCH_REJECTED: with `all_or_nothing`, an entry failed; the details are those of the first that
    *     did.
+   *   FAILED_PRECONDITION / TOPIC_DRAINING: as Publish.
    */
   publishBatch(
     request: PublishBatchRequest,
@@ -13247,6 +13308,7 @@ export interface TopicServiceClient extends Client {
    *   INVALID_ARGUMENT / REPLAY_RANGE: it begins before the archive (without `clamp`), in the future, or not before its end.
    *   NOT_FOUND / SNAPSHOT_NOT_FOUND: the subscription has no snapshot of this name.
    *   RESOURCE_EXHAUSTED / REPLAY_LIMIT: 10 are under way for this topic.
+   *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`.
    */
   startReplay(
     request: StartReplayRequest,
@@ -13393,8 +13455,9 @@ export interface TopicServiceClient extends Client {
     callback: (error: ServiceError | null, response: PurgeBacklogResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Lists messages of a subscription that could not be delivered and have no dead-letter queue to be in, oldest first.
-   * Errors:
+   * Lists messages of a subscription that could not be delivered and have no dead-letter queue to be in, oldest first. They
+   * are kept for 14 days, of a topic at most 100000 and 1 GiB; what is given up beyond is counted and not kept. A page ends
+   * at 2 MiB, too. Errors:
    *   INVALID_ARGUMENT / INVALID_PAGE_TOKEN: a token not of this list.
    */
   listUndeliverable(
@@ -13412,7 +13475,14 @@ export interface TopicServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListUndeliverableResponse) => void,
   ): ClientUnaryCall;
-  /** Tries undeliverable messages again, as if they were new for this subscription. Durable on return. */
+  /**
+   * Tries undeliverable messages again, as if they were new for this subscription: with all retries, and whatever its filter
+   * is now. Durable on return: the order is, and they follow, over a restart too, and wait while the subscription is paused.
+   * Those of an earlier order that wait are not counted again and go on at the pace of this one; an id that is not there any
+   * more is passed over. What fails again is undeliverable again. Errors:
+   *   INVALID_ARGUMENT / INVALID_PARAMETER: more than 1000 ids, one that ListUndeliverable did not tell, or a pace out of range.
+   *   FAILED_PRECONDITION / TOPIC_DRAINING: the topic was deleted with `drain`.
+   */
   redriveUndeliverable(
     request: RedriveUndeliverableRequest,
     callback: (error: ServiceError | null, response: RedriveUndeliverableResponse) => void,

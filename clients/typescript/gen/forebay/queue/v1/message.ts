@@ -49,6 +49,8 @@ export const MessageSystemAttributeName = {
   DEAD_LETTER_TIME: 16,
   /** QUEUE_RECEIVE_COUNT - How often it was received in this queue, this receive included; the redrive policy looks at this one. */
   QUEUE_RECEIVE_COUNT: 17,
+  /** DELIVERY_FAILURE - Why a topic could not deliver it, in the dead-letter queue of a subscription. */
+  DELIVERY_FAILURE: 18,
 } as const;
 
 export type MessageSystemAttributeName = typeof MessageSystemAttributeName[keyof typeof MessageSystemAttributeName];
@@ -72,6 +74,7 @@ export namespace MessageSystemAttributeName {
   export type DEAD_LETTER_REASON = typeof MessageSystemAttributeName.DEAD_LETTER_REASON;
   export type DEAD_LETTER_TIME = typeof MessageSystemAttributeName.DEAD_LETTER_TIME;
   export type QUEUE_RECEIVE_COUNT = typeof MessageSystemAttributeName.QUEUE_RECEIVE_COUNT;
+  export type DELIVERY_FAILURE = typeof MessageSystemAttributeName.DELIVERY_FAILURE;
 }
 
 export function messageSystemAttributeNameFromJSON(object: any): MessageSystemAttributeName {
@@ -130,6 +133,9 @@ export function messageSystemAttributeNameFromJSON(object: any): MessageSystemAt
     case 17:
     case "MESSAGE_SYSTEM_ATTRIBUTE_NAME_QUEUE_RECEIVE_COUNT":
       return MessageSystemAttributeName.QUEUE_RECEIVE_COUNT;
+    case 18:
+    case "MESSAGE_SYSTEM_ATTRIBUTE_NAME_DELIVERY_FAILURE":
+      return MessageSystemAttributeName.DELIVERY_FAILURE;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum MessageSystemAttributeName");
   }
@@ -173,6 +179,8 @@ export function messageSystemAttributeNameToJSON(object: MessageSystemAttributeN
       return "MESSAGE_SYSTEM_ATTRIBUTE_NAME_DEAD_LETTER_TIME";
     case MessageSystemAttributeName.QUEUE_RECEIVE_COUNT:
       return "MESSAGE_SYSTEM_ATTRIBUTE_NAME_QUEUE_RECEIVE_COUNT";
+    case MessageSystemAttributeName.DELIVERY_FAILURE:
+      return "MESSAGE_SYSTEM_ATTRIBUTE_NAME_DELIVERY_FAILURE";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum MessageSystemAttributeName");
   }
@@ -606,7 +614,7 @@ export interface MessageSystemAttributes {
   deadLetterSourceQueue?:
     | string
     | undefined;
-  /** Why a consumer rejected it last. */
+  /** Why a consumer rejected it last, or a topic could not deliver it. */
   rejection?:
     | Rejection
     | undefined;
@@ -631,7 +639,30 @@ export interface MessageSystemAttributes {
     | Timestamp
     | undefined;
   /** How often it was received in this queue; in a receive this one is included. */
-  queueReceiveCount?: number | undefined;
+  queueReceiveCount?:
+    | number
+    | undefined;
+  /** Why a topic could not deliver it, in the dead-letter queue of a subscription; unset once a move task took it further. */
+  deliveryFailure?: DeliveryFailure | undefined;
+}
+
+/** Why a topic could not deliver a message to a subscription. */
+export interface DeliveryFailure {
+  /** The topic it was published to. */
+  topic: string;
+  /** The id of the subscription. */
+  subscription: string;
+  /**
+   * A short, stable word: `TARGET_GONE`, `TOO_MANY_ATTRIBUTES`, `MESSAGE_TOO_LONG`, `EXPIRED`, `RETRIES_EXHAUSTED`, or what the
+   * last attempt came to.
+   */
+  reason: string;
+  /** What went wrong last, in words. */
+  lastError: string;
+  /** How often it was tried. */
+  attempts: number;
+  /** When it was tried first; unset: it was not. */
+  firstAttemptTime?: Timestamp | undefined;
 }
 
 /** Why a consumer gave a message back. */
@@ -1012,6 +1043,7 @@ function createBaseMessageSystemAttributes(): MessageSystemAttributes {
     deadLetterReason: undefined,
     deadLetterTime: undefined,
     queueReceiveCount: undefined,
+    deliveryFailure: undefined,
   };
 }
 
@@ -1064,6 +1096,9 @@ export const MessageSystemAttributes: MessageFns<MessageSystemAttributes> = {
     }
     if (message.queueReceiveCount !== undefined) {
       writer.uint32(128).int32(message.queueReceiveCount);
+    }
+    if (message.deliveryFailure !== undefined) {
+      DeliveryFailure.encode(message.deliveryFailure, writer.uint32(138).fork()).join();
     }
     return writer;
   },
@@ -1209,6 +1244,14 @@ export const MessageSystemAttributes: MessageFns<MessageSystemAttributes> = {
             message.queueReceiveCount = reader.int32();
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.deliveryFailure = DeliveryFailure.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1295,6 +1338,11 @@ export const MessageSystemAttributes: MessageFns<MessageSystemAttributes> = {
         : isSet(object.queue_receive_count)
         ? globalThis.Number(object.queue_receive_count)
         : undefined,
+      deliveryFailure: isSet(object.deliveryFailure)
+        ? DeliveryFailure.fromJSON(object.deliveryFailure)
+        : isSet(object.delivery_failure)
+        ? DeliveryFailure.fromJSON(object.delivery_failure)
+        : undefined,
     };
   },
 
@@ -1348,6 +1396,9 @@ export const MessageSystemAttributes: MessageFns<MessageSystemAttributes> = {
     if (message.queueReceiveCount !== undefined) {
       obj.queueReceiveCount = Math.round(message.queueReceiveCount);
     }
+    if (message.deliveryFailure !== undefined) {
+      obj.deliveryFailure = DeliveryFailure.toJSON(message.deliveryFailure);
+    }
     return obj;
   },
 
@@ -1382,6 +1433,168 @@ export const MessageSystemAttributes: MessageFns<MessageSystemAttributes> = {
       ? Timestamp.fromPartial(object.deadLetterTime)
       : undefined;
     message.queueReceiveCount = object.queueReceiveCount ?? undefined;
+    message.deliveryFailure = (object.deliveryFailure !== undefined && object.deliveryFailure !== null)
+      ? DeliveryFailure.fromPartial(object.deliveryFailure)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseDeliveryFailure(): DeliveryFailure {
+  return { topic: "", subscription: "", reason: "", lastError: "", attempts: 0, firstAttemptTime: undefined };
+}
+
+export const DeliveryFailure: MessageFns<DeliveryFailure> = {
+  encode(message: DeliveryFailure, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.topic !== "") {
+      writer.uint32(10).string(message.topic);
+    }
+    if (message.subscription !== "") {
+      writer.uint32(18).string(message.subscription);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.lastError !== "") {
+      writer.uint32(34).string(message.lastError);
+    }
+    if (message.attempts !== 0) {
+      writer.uint32(40).int32(message.attempts);
+    }
+    if (message.firstAttemptTime !== undefined) {
+      Timestamp.encode(message.firstAttemptTime, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeliveryFailure {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeliveryFailure();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.subscription = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.lastError = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.attempts = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.firstAttemptTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DeliveryFailure {
+    return {
+      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
+      subscription: isSet(object.subscription) ? globalThis.String(object.subscription) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      lastError: isSet(object.lastError)
+        ? globalThis.String(object.lastError)
+        : isSet(object.last_error)
+        ? globalThis.String(object.last_error)
+        : "",
+      attempts: isSet(object.attempts) ? globalThis.Number(object.attempts) : 0,
+      firstAttemptTime: isSet(object.firstAttemptTime)
+        ? fromJsonTimestamp(object.firstAttemptTime)
+        : isSet(object.first_attempt_time)
+        ? fromJsonTimestamp(object.first_attempt_time)
+        : undefined,
+    };
+  },
+
+  toJSON(message: DeliveryFailure): unknown {
+    const obj: any = {};
+    if (message.topic !== "") {
+      obj.topic = message.topic;
+    }
+    if (message.subscription !== "") {
+      obj.subscription = message.subscription;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.lastError !== "") {
+      obj.lastError = message.lastError;
+    }
+    if (message.attempts !== 0) {
+      obj.attempts = Math.round(message.attempts);
+    }
+    if (message.firstAttemptTime !== undefined) {
+      obj.firstAttemptTime = fromTimestamp(message.firstAttemptTime).toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DeliveryFailure>): DeliveryFailure {
+    return DeliveryFailure.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeliveryFailure>): DeliveryFailure {
+    const message = createBaseDeliveryFailure();
+    message.topic = object.topic ?? "";
+    message.subscription = object.subscription ?? "";
+    message.reason = object.reason ?? "";
+    message.lastError = object.lastError ?? "";
+    message.attempts = object.attempts ?? 0;
+    message.firstAttemptTime = (object.firstAttemptTime !== undefined && object.firstAttemptTime !== null)
+      ? Timestamp.fromPartial(object.firstAttemptTime)
+      : undefined;
     return message;
   },
 };

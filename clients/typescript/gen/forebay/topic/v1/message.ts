@@ -192,7 +192,10 @@ export interface Notification_AttributesEntry {
   value?: MessageAttributeValue | undefined;
 }
 
-/** A message that could not be delivered and has no dead-letter queue to go to. Kept for 14 days. */
+/**
+ * A message that could not be delivered and has no dead-letter queue to go to. Kept for 14 days, of a topic at most 100000 and
+ * 1 GiB.
+ */
 export interface UndeliverableMessage {
   /** Names it in RedriveUndeliverable: opaque, one for each message and subscription. */
   id: string;
