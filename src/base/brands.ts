@@ -14,6 +14,10 @@ export type DurationMs = Branded<number, "DurationMs">;
 export type LocalMs = Branded<number, "LocalMs">;
 /** The number of one incarnation of a queue; a queue recreated under the same name has another. Never reused. */
 export type QueueNumber = Branded<number, "QueueNumber">;
+/** A key of a cache, as somebody waits for it to have something; another segment's is another place. */
+export type KeyPlace = Branded<string, "KeyPlace">;
+/** What a call may wait for. */
+export type WaitPlace = QueueNumber | KeyPlace;
 /** The key range that holds a queue's messages; a purge starts a new one. Never reused. */
 export type SegmentNumber = Branded<number, "SegmentNumber">;
 /** A place in the send order of one queue; grows by at least one with every message. */

@@ -66,6 +66,7 @@ export interface Grace {
 
 export type Content =
   | ScalarContent
+  | CollectionContent
   /** The origin has none, as it said not long ago. */
   | { readonly kind: "negative" };
 
@@ -79,6 +80,26 @@ export interface ScalarContent {
   /** The version it was written with; that of the item may be higher, where it was marked stale. */
   readonly writtenAs: Version;
 }
+
+/** Its elements are rows of their own; `open-cache.ts` says what becomes of them when the item goes. */
+export interface CollectionContent {
+  readonly kind: CollectionKind;
+  /** Names the rows of its elements, and no other collection's that ever was. */
+  readonly root: number;
+  /** Elements, those included that have ended and are still to be removed. Never 0. */
+  readonly length: number;
+  /** What the elements count for. */
+  readonly bytes: number;
+  /** No element ends before; undefined: none ends. */
+  readonly dueAt: EpochMs | undefined;
+}
+
+export const collectionKinds = ["dictionary", "list", "set", "sorted_set"] as const;
+export type CollectionKind = (typeof collectionKinds)[number];
+
+/** Whether a key has a collection. */
+export const isCollection = (content: Content): content is CollectionContent =>
+  content.kind !== "scalar" && content.kind !== "negative";
 
 /** The numbers of a cache, changed with every write. */
 export interface CacheCounters {

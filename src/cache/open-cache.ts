@@ -10,7 +10,15 @@ import type { Stamp } from "../queue/stamp.js";
 import type { CacheAddress } from "./cache-name.js";
 import { hasEnded } from "./expiry.js";
 import { cacheLimits } from "./limits.js";
-import type { Cache, CacheCounters, CacheEvents, Fence, FenceMode, Item } from "./model.js";
+import {
+  type Cache,
+  type CacheCounters,
+  type CacheEvents,
+  type Fence,
+  type FenceMode,
+  type Item,
+  isCollection,
+} from "./model.js";
 import type { CacheRejection } from "./rejections.js";
 import type { CacheTransaction } from "./view.js";
 
@@ -224,6 +232,7 @@ export class OpenCache {
 export function countedBytes(key: CacheKey, { content, tags, contentType }: Item): number {
   let bytes = key.length + contentType.length + cacheLimits.itemOverheadBytes;
   if (content.kind === "scalar") bytes += content.length;
+  else if (isCollection(content)) bytes += content.bytes;
   for (const tag of tags) bytes += Buffer.byteLength(tag);
   return bytes;
 }

@@ -1,7 +1,7 @@
 // What a rule of caches may read and record, beside what it may of queues and topics. What it says of an item is what stands there:
 // whether it has ended, or was made invalid, is for rules to judge (`open-cache.ts`).
 
-import type { CacheKey, CacheName, EpochMs, Namespace, Version } from "../base/brands.js";
+import type { CacheKey, CacheName, EpochMs, KeyPlace, Namespace, Version } from "../base/brands.js";
 import type {
   Cache,
   CacheCounters,
@@ -82,7 +82,13 @@ export interface CacheChanges {
   removeItem(cache: CacheSegment, key: CacheKey, previous: Item): void;
   putFence(cache: CacheSegment, fence: Fence): void;
   removeFence(cache: CacheSegment, fence: Fence): void;
+  /** Whoever waits for a key to have something is to look again. */
+  wakeKey(cache: CacheSegment, key: CacheKey): void;
 }
+
+/** Where whoever waits for a key of a cache waits. */
+export const placeOf = ({ segment }: CacheSegment, key: CacheKey): KeyPlace =>
+  `${segment} ${key}` as KeyPlace;
 
 /** What goes to make room: kept in memory by whoever decides, since every read changes it. */
 export interface Evictions {

@@ -1,6 +1,6 @@
 // What the engine runs: a command is one decision, made in one go, answered when what it saw and changed is safe.
 
-import type { EpochMs, QueueNumber } from "../base/brands.js";
+import type { EpochMs, WaitPlace } from "../base/brands.js";
 import type { Stamp } from "../queue/stamp.js";
 import type { StateTransaction } from "../topic/view.js";
 
@@ -15,7 +15,7 @@ export type Decision<Outcome, Rejection> =
  */
 export interface NothingYet {
   readonly kind: "nothing_yet";
-  readonly queue: QueueNumber;
+  readonly queue: WaitPlace;
   readonly until: EpochMs | undefined;
 }
 
@@ -42,7 +42,7 @@ export interface Command<Outcome, Rejection> extends CommandBase {
 /** Where and how long a command waits. */
 export interface Waited {
   /** By number, so that a wait never carries over to a queue recreated under the same name. */
-  readonly queue: QueueNumber;
+  readonly queue: WaitPlace;
   /** 0: not at all. */
   readonly waitMs: number;
 }

@@ -11,7 +11,7 @@
 // commit ends the process.
 
 import { assert, InvariantViolation } from "../base/assert.js";
-import type { EpochMs, QueueNumber } from "../base/brands.js";
+import type { EpochMs, WaitPlace } from "../base/brands.js";
 import type { Clock, Timer } from "../base/clock.js";
 import type { Ids } from "../base/ids.js";
 import type { RecordCorrupt } from "../base/record-corrupt.js";
@@ -87,7 +87,7 @@ export class Engine {
   readonly #records: RecordPipeline;
   #arrivals = 0;
   /** Queues whose waiters are to be tried, in the order they were woken. */
-  readonly #toServe = new Set<QueueNumber>();
+  readonly #toServe = new Set<WaitPlace>();
   #isServing = false;
   #isFull = false;
   #availableBytes = Number.MAX_SAFE_INTEGER;
@@ -343,7 +343,7 @@ export class Engine {
    * Tries the waiters of a queue. One of them may wake those of another queue, which are tried after it: a dead letter may go
    * to where somebody waits, and on from there.
    */
-  #serve(queue: QueueNumber): void {
+  #serve(queue: WaitPlace): void {
     this.#toServe.add(queue);
     if (this.#isServing) return;
     this.#isServing = true;
@@ -358,7 +358,7 @@ export class Engine {
   }
 
   /** Tries the waiters of a queue in the order they came, until one finds nothing. */
-  #serveOne(queue: QueueNumber): void {
+  #serveOne(queue: WaitPlace): void {
     let list = this.#waiters.list(queue);
     while (list !== undefined) {
       const waiter = list.waiters[0];
@@ -373,7 +373,7 @@ export class Engine {
     }
   }
 
-  #lookAgainAt(queue: QueueNumber, until: EpochMs | undefined): void {
+  #lookAgainAt(queue: WaitPlace, until: EpochMs | undefined): void {
     const list = this.#waiters.list(queue);
     if (list === undefined) return;
     if (until === undefined) {

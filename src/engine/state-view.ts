@@ -2,7 +2,7 @@
 // counters: few, read by every command) are kept decoded, bounded, and dropped whenever they could be stale.
 
 import { assert } from "../base/assert.js";
-import type { QueueNumber } from "../base/brands.js";
+import type { WaitPlace } from "../base/brands.js";
 import { RecordCorrupt } from "../base/record-corrupt.js";
 import { orPassOver } from "../store/frames.js";
 import type { KeyedRow, RowAccess, RowHead } from "../store/row-access.js";
@@ -16,7 +16,7 @@ const cachedRowsMax = 20_000;
 export class StateView implements RowAccess {
   readonly overlay = new Overlay();
   /** Queues whose waiters should look again, recorded by the running decision. */
-  readonly woken = new Set<QueueNumber>();
+  readonly woken = new Set<WaitPlace>();
   readonly #store: Store;
   readonly #cache = new Map<string, unknown>();
   #record = 1;
@@ -174,7 +174,7 @@ export class StateView implements RowAccess {
     });
   }
 
-  wake(queue: QueueNumber): void {
+  wake(queue: WaitPlace): void {
     this.woken.add(queue);
   }
 

@@ -2,7 +2,7 @@
 //
 // A waiter is tried when its queue is woken, when the next lease or delay ends, and when it comes. Nothing is polled.
 
-import type { QueueNumber } from "../base/brands.js";
+import type { WaitPlace } from "../base/brands.js";
 import type { Timer } from "../base/clock.js";
 import type { Waiter } from "./waiting-call.js";
 
@@ -14,22 +14,22 @@ export interface WaiterList {
 }
 
 export class Waiters {
-  readonly #lists = new Map<QueueNumber, WaiterList>();
+  readonly #lists = new Map<WaitPlace, WaiterList>();
   #count = 0;
 
   get count(): number {
     return this.#count;
   }
 
-  list(queue: QueueNumber): WaiterList | undefined {
+  list(queue: WaitPlace): WaiterList | undefined {
     return this.#lists.get(queue);
   }
 
-  queues(): Iterable<QueueNumber> {
+  queues(): Iterable<WaitPlace> {
     return this.#lists.keys();
   }
 
-  add(queue: QueueNumber, waiter: Waiter): void {
+  add(queue: WaitPlace, waiter: Waiter): void {
     let list = this.#lists.get(queue);
     if (list === undefined) {
       list = { waiters: [], dueTimer: undefined, dueAt: 0 };
@@ -43,7 +43,7 @@ export class Waiters {
   }
 
   /** Removes it if it still waits; says whether it did. */
-  remove(queue: QueueNumber, waiter: Waiter): boolean {
+  remove(queue: WaitPlace, waiter: Waiter): boolean {
     const list = this.#lists.get(queue);
     const at = list?.waiters.indexOf(waiter) ?? -1;
     if (list === undefined || at === -1) return false;

@@ -3,7 +3,7 @@
 // It is tried when it comes, unless others came before it; then each time its queue is woken. Its answer is settled like any
 // command's. If its record is dropped because the disk is full, it takes its old place in the line again, once.
 
-import type { QueueNumber } from "../base/brands.js";
+import type { WaitPlace } from "../base/brands.js";
 import type { Timer } from "../base/clock.js";
 import type { Decision, NothingYet, Waited, WaitingCommand } from "./command.js";
 
@@ -28,11 +28,11 @@ export interface WaitingRoom {
     reply: () => void,
     fail: (error: Error) => void,
   ): void;
-  hasWaiters(queue: QueueNumber): boolean;
-  join(queue: QueueNumber, call: Waiter): void;
-  leave(queue: QueueNumber, call: Waiter): boolean;
-  serve(queue: QueueNumber): void;
-  lookAgainAt(queue: QueueNumber, until: NothingYet["until"]): void;
+  hasWaiters(queue: WaitPlace): boolean;
+  join(queue: WaitPlace, call: Waiter): void;
+  leave(queue: WaitPlace, call: Waiter): boolean;
+  serve(queue: WaitPlace): void;
+  lookAgainAt(queue: WaitPlace, until: NothingYet["until"]): void;
   setTimer(delayMs: number, fire: () => void): Timer;
 }
 

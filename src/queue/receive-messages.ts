@@ -12,6 +12,7 @@ import {
   epochMs,
   type QueueNumber,
   sequence,
+  type WaitPlace,
 } from "../base/brands.js";
 import { never } from "./counters.js";
 import { deadLetterTarget, moveToDeadLetters } from "./dead-letters.js";
@@ -61,7 +62,7 @@ export function decideReceiveMessages(
   transaction: QueueTransaction,
   command: ReceiveMessages,
   stamp: Stamp,
-  number: QueueNumber,
+  number: WaitPlace,
 ): Decided<MessagesReceived> | NothingReceivable {
   const { address } = command;
   const queue = findQueue(transaction, address);

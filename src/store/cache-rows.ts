@@ -17,8 +17,10 @@ import {
   type CacheCounters,
   type CacheEvents,
   type Content,
+  collectionKinds,
   type Fence,
   type Item,
+  isCollection,
   noEvents,
 } from "../cache/model.js";
 import { ByteReader, ByteWriter } from "./bytes.js";
@@ -140,6 +142,7 @@ const itemFlags = {
   userFlags: 4_096,
   contentType: 8_192,
   tags: 16_384,
+  collection: 32_768,
 } as const;
 
 const flag = (isSet: boolean, name: keyof typeof itemFlags): number =>
@@ -163,7 +166,8 @@ function flagsOf(item: Item): number {
     flag(isScalar && content.writtenAs !== item.version, "remarked") |
     flag(item.flags !== 0, "userFlags") |
     flag(item.contentType !== "", "contentType") |
-    flag(item.tags.length > 0, "tags")
+    flag(item.tags.length > 0, "tags") |
+    flag(isCollection(content), "collection")
   );
 }
 
@@ -191,6 +195,12 @@ export function encodeItem(item: Item): Buffer {
 
 function writeContent(content: Content, isRemarked: boolean): void {
   if (content.kind === "negative") return;
+  if (isCollection(content)) {
+    const { root, length, bytes, dueAt } = content;
+    writer.u8(collectionKinds.indexOf(content.kind)).u64(root).u64(length).u64(bytes);
+    writer.u64(dueAt ?? 0);
+    return;
+  }
   if (isRemarked) writer.u64(content.writtenAs);
   if (content.value === undefined) writer.u32(content.length);
   else writer.bytes(content.value);
@@ -232,7 +242,7 @@ export function decodeItem(key: string, bytes: Buffer): Item {
     tags: has("tags") ? readTags(reader) : noTags,
     isPinned: has("pinned"),
     isStale: has("stale"),
-    content: readContent(reader, flags, version),
+    content: has("collection") ? readCollection(key, reader) : readContent(reader, flags, version),
   };
 }
 
@@ -251,6 +261,13 @@ function readContent(reader: ByteReader, flags: number, version: Version): Conte
   }
   const value = reader.bytes();
   return { kind: "scalar", isText, length: value.length, value, writtenAs };
+}
+
+function readCollection(key: string, reader: ByteReader): Content {
+  const kind = collectionKinds[reader.u8()];
+  if (kind === undefined) throw new RecordCorrupt(key, "it has a collection of no known kind");
+  const [root, length, bytes, dueAt] = [reader.u64(), reader.u64(), reader.u64(), reader.u64()];
+  return { kind, root, length, bytes, dueAt: dueAt === 0 ? undefined : (dueAt as EpochMs) };
 }
 
 /** One row is either an item or the number of the node where longer keys go on, with how many rows that node has. */

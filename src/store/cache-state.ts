@@ -13,13 +13,14 @@ import {
   type ScalarContent,
 } from "../cache/model.js";
 import { removalTime } from "../cache/open-cache.js";
-import type {
-  CacheTransaction,
-  DueCache,
-  DueItem,
-  Evictions,
-  KeyedItem,
-  KeyRange,
+import {
+  type CacheTransaction,
+  type DueCache,
+  type DueItem,
+  type Evictions,
+  type KeyedItem,
+  type KeyRange,
+  placeOf,
 } from "../cache/view.js";
 import {
   cacheCountersKey,
@@ -243,6 +244,10 @@ export class CacheState implements CacheTransaction {
       this.#rows.remove(tables.itemDue, itemDueKey(prefix, end, rowKey), false);
     }
     this.#tree.prune(prefix, key);
+  }
+
+  wakeKey(cache: CacheSegment, key: CacheKey): void {
+    this.#rows.wake(placeOf(cache, key));
   }
 
   putFence(cache: CacheSegment, fence: Fence): void {

@@ -1,7 +1,7 @@
 // Typed rows by key: what the state looks like to the code that knows layouts, whoever keeps the uncommitted part. The
 // engine implements it (committed rows with its overlay on top); `queue-state.ts` builds the queue's view on it.
 
-import type { QueueNumber } from "../base/brands.js";
+import type { WaitPlace } from "../base/brands.js";
 import type { HeadedTable, Table } from "./tables.js";
 
 export interface KeyedRow<Row> {
@@ -39,7 +39,7 @@ export interface RowAccess {
   insert<Row>(table: Table<Row>, key: string, row: Row): void;
   /** `mayBeChunked` false promises that the row fits one value. */
   remove<Row>(table: Table<Row>, key: string, mayBeChunked: boolean): void;
-  wake(queue: QueueNumber): void;
+  wake(queue: WaitPlace): void;
   /** Grows whenever a change of this table's rows was undone, and those who read them meanwhile know too much. */
   undoneCount(table: Pick<Table<unknown>, "name">): number;
 }

@@ -9,7 +9,14 @@ import type {
   Version,
 } from "../../src/base/brands.js";
 import { cacheDefaults } from "../../src/cache/limits.js";
-import type { Cache, CacheCounters, Content, Fence, Item } from "../../src/cache/model.js";
+import {
+  type Cache,
+  type CacheCounters,
+  type Content,
+  collectionKinds,
+  type Fence,
+  type Item,
+} from "../../src/cache/model.js";
 import { bytes, duration, instant, maybe, name, text, u32, u64 } from "./stored-rows.js";
 
 const version = u64.map((value) => value as Version);
@@ -58,6 +65,13 @@ const value = bytes({ maxLength: 200 });
 const contentOf = (writtenAs: Version): fc.Arbitrary<Content> =>
   fc.oneof(
     fc.constant<Content>({ kind: "negative" }),
+    fc.record({
+      kind: fc.constantFrom(...collectionKinds),
+      root: u64,
+      length: u64,
+      bytes: u64,
+      dueAt: maybe(instant.filter((at) => at > 0)),
+    }),
     fc
       .record({ isText: fc.boolean(), value: maybe(value), length: u32 })
       .map(({ isText, value: whole, length }) => ({
