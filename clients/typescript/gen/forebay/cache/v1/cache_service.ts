@@ -485,10 +485,6 @@ export interface GetRequest {
     /** The key as bytes. */
     { $case: "keyData"; value: Uint8Array }
     | undefined;
-  /** If set and there is a value, its new life. */
-  touch?:
-    | Expiry
-    | undefined;
   /** If not 0 and the value has this version, it is not sent again. */
   ifVersionNot: bigint;
   /** Whether a value that has ended and may still be served stale is wanted. */
@@ -497,8 +493,31 @@ export interface GetRequest {
   peek: boolean;
   /** Whether `meta` is wanted. */
   withMeta: boolean;
-  /** How fresh the answer has to be. With `touch` the leader answers. */
+  /** How fresh the answer has to be. */
   consistency?: ReadConsistency | undefined;
+}
+
+/** Which value, and how long it lives from now on. */
+export interface GetAndTouchRequest {
+  /** The name of the cache. Required. */
+  cache: string;
+  /** Required: one of the two. */
+  keyForm?:
+    | //
+    /** The key as text. */
+    { $case: "key"; value: string }
+    | //
+    /** The key as bytes. */
+    { $case: "keyData"; value: Uint8Array }
+    | undefined;
+  /** Its new life. Required. */
+  expiry?:
+    | Expiry
+    | undefined;
+  /** If not 0 and the value has this version, it is not sent again. */
+  ifVersionNot: bigint;
+  /** Whether `meta` is wanted. */
+  withMeta: boolean;
 }
 
 /** The value. */
@@ -697,10 +716,6 @@ export interface MultiGetRequest {
   cache: string;
   /** Up to 1,000; the same one may come more than once. */
   keys: Key[];
-  /** If set, the new life of those there are. */
-  touch?:
-    | Expiry
-    | undefined;
   /** As of Get. */
   allowStale: boolean;
   /** As of Get. */
@@ -1278,6 +1293,9 @@ export interface CacheOperation {
     | //
     /** As the call. */
     { $case: "updateTtl"; value: UpdateTtlRequest }
+    | //
+    /** As the call. */
+    { $case: "getAndTouch"; value: GetAndTouchRequest }
     | undefined;
 }
 
@@ -1321,6 +1339,9 @@ export interface CacheResult {
     | //
     /** As of the call. */
     { $case: "updateTtl"; value: UpdateTtlResponse }
+    | //
+    /** As of the call. */
+    { $case: "getAndTouch"; value: GetResponse }
     | //
     /** Why it could not be carried out. Only of Pipeline. */
     { $case: "error"; value: Status }
@@ -1387,7 +1408,6 @@ function createBaseGetRequest(): GetRequest {
   return {
     cache: "",
     keyForm: undefined,
-    touch: undefined,
     ifVersionNot: 0n,
     allowStale: false,
     peek: false,
@@ -1408,9 +1428,6 @@ export const GetRequest: MessageFns<GetRequest> = {
       case "keyData":
         writer.uint32(26).bytes(message.keyForm.value);
         break;
-    }
-    if (message.touch !== undefined) {
-      Expiry.encode(message.touch, writer.uint32(34).fork()).join();
     }
     if (message.ifVersionNot !== 0n) {
       if (BigInt.asUintN(64, message.ifVersionNot) !== message.ifVersionNot) {
@@ -1468,14 +1485,6 @@ export const GetRequest: MessageFns<GetRequest> = {
             }
 
             message.keyForm = { $case: "keyData", value: reader.bytes() };
-            continue;
-          }
-          case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
-            message.touch = Expiry.decode(reader, reader.uint32());
             continue;
           }
           case 5: {
@@ -1540,7 +1549,6 @@ export const GetRequest: MessageFns<GetRequest> = {
         : isSet(object.key_data)
         ? { $case: "keyData", value: bytesFromBase64(object.key_data) }
         : undefined,
-      touch: isSet(object.touch) ? Expiry.fromJSON(object.touch) : undefined,
       ifVersionNot: isSet(object.ifVersionNot)
         ? BigInt(object.ifVersionNot)
         : isSet(object.if_version_not)
@@ -1570,9 +1578,6 @@ export const GetRequest: MessageFns<GetRequest> = {
       obj.key = message.keyForm.value;
     } else if (message.keyForm?.$case === "keyData") {
       obj.keyData = base64FromBytes(message.keyForm.value);
-    }
-    if (message.touch !== undefined) {
-      obj.touch = Expiry.toJSON(message.touch);
     }
     if (message.ifVersionNot !== 0n) {
       obj.ifVersionNot = message.ifVersionNot.toString();
@@ -1612,9 +1617,6 @@ export const GetRequest: MessageFns<GetRequest> = {
         break;
       }
     }
-    message.touch = (object.touch !== undefined && object.touch !== null)
-      ? Expiry.fromPartial(object.touch)
-      : undefined;
     message.ifVersionNot = (object.ifVersionNot !== undefined && object.ifVersionNot !== null)
       ? BigInt(object.ifVersionNot)
       : 0n;
@@ -1624,6 +1626,188 @@ export const GetRequest: MessageFns<GetRequest> = {
     message.consistency = (object.consistency !== undefined && object.consistency !== null)
       ? ReadConsistency.fromPartial(object.consistency)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseGetAndTouchRequest(): GetAndTouchRequest {
+  return { cache: "", keyForm: undefined, expiry: undefined, ifVersionNot: 0n, withMeta: false };
+}
+
+export const GetAndTouchRequest: MessageFns<GetAndTouchRequest> = {
+  encode(message: GetAndTouchRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.cache !== "") {
+      writer.uint32(10).string(message.cache);
+    }
+    switch (message.keyForm?.$case) {
+      case "key":
+        writer.uint32(18).string(message.keyForm.value);
+        break;
+      case "keyData":
+        writer.uint32(26).bytes(message.keyForm.value);
+        break;
+    }
+    if (message.expiry !== undefined) {
+      Expiry.encode(message.expiry, writer.uint32(34).fork()).join();
+    }
+    if (message.ifVersionNot !== 0n) {
+      if (BigInt.asUintN(64, message.ifVersionNot) !== message.ifVersionNot) {
+        throw new globalThis.Error("value provided for field message.ifVersionNot of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.ifVersionNot);
+    }
+    if (message.withMeta !== false) {
+      writer.uint32(48).bool(message.withMeta);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetAndTouchRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetAndTouchRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.cache = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.keyForm = { $case: "key", value: reader.string() };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.keyForm = { $case: "keyData", value: reader.bytes() };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.expiry = Expiry.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.ifVersionNot = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.withMeta = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetAndTouchRequest {
+    return {
+      cache: isSet(object.cache) ? globalThis.String(object.cache) : "",
+      keyForm: isSet(object.key)
+        ? { $case: "key", value: globalThis.String(object.key) }
+        : isSet(object.keyData)
+        ? { $case: "keyData", value: bytesFromBase64(object.keyData) }
+        : isSet(object.key_data)
+        ? { $case: "keyData", value: bytesFromBase64(object.key_data) }
+        : undefined,
+      expiry: isSet(object.expiry) ? Expiry.fromJSON(object.expiry) : undefined,
+      ifVersionNot: isSet(object.ifVersionNot)
+        ? BigInt(object.ifVersionNot)
+        : isSet(object.if_version_not)
+        ? BigInt(object.if_version_not)
+        : 0n,
+      withMeta: isSet(object.withMeta)
+        ? globalThis.Boolean(object.withMeta)
+        : isSet(object.with_meta)
+        ? globalThis.Boolean(object.with_meta)
+        : false,
+    };
+  },
+
+  toJSON(message: GetAndTouchRequest): unknown {
+    const obj: any = {};
+    if (message.cache !== "") {
+      obj.cache = message.cache;
+    }
+    if (message.keyForm?.$case === "key") {
+      obj.key = message.keyForm.value;
+    } else if (message.keyForm?.$case === "keyData") {
+      obj.keyData = base64FromBytes(message.keyForm.value);
+    }
+    if (message.expiry !== undefined) {
+      obj.expiry = Expiry.toJSON(message.expiry);
+    }
+    if (message.ifVersionNot !== 0n) {
+      obj.ifVersionNot = message.ifVersionNot.toString();
+    }
+    if (message.withMeta !== false) {
+      obj.withMeta = message.withMeta;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetAndTouchRequest>): GetAndTouchRequest {
+    return GetAndTouchRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetAndTouchRequest>): GetAndTouchRequest {
+    const message = createBaseGetAndTouchRequest();
+    message.cache = object.cache ?? "";
+    switch (object.keyForm?.$case) {
+      case "key": {
+        if (object.keyForm?.value !== undefined && object.keyForm?.value !== null) {
+          message.keyForm = { $case: "key", value: object.keyForm.value };
+        }
+        break;
+      }
+      case "keyData": {
+        if (object.keyForm?.value !== undefined && object.keyForm?.value !== null) {
+          message.keyForm = { $case: "keyData", value: object.keyForm.value };
+        }
+        break;
+      }
+    }
+    message.expiry = (object.expiry !== undefined && object.expiry !== null)
+      ? Expiry.fromPartial(object.expiry)
+      : undefined;
+    message.ifVersionNot = (object.ifVersionNot !== undefined && object.ifVersionNot !== null)
+      ? BigInt(object.ifVersionNot)
+      : 0n;
+    message.withMeta = object.withMeta ?? false;
     return message;
   },
 };
@@ -3124,15 +3308,7 @@ export const DeleteResponse: MessageFns<DeleteResponse> = {
 };
 
 function createBaseMultiGetRequest(): MultiGetRequest {
-  return {
-    cache: "",
-    keys: [],
-    touch: undefined,
-    allowStale: false,
-    peek: false,
-    withMeta: false,
-    consistency: undefined,
-  };
+  return { cache: "", keys: [], allowStale: false, peek: false, withMeta: false, consistency: undefined };
 }
 
 export const MultiGetRequest: MessageFns<MultiGetRequest> = {
@@ -3142,9 +3318,6 @@ export const MultiGetRequest: MessageFns<MultiGetRequest> = {
     }
     for (const v of message.keys) {
       Key.encode(v!, writer.uint32(18).fork()).join();
-    }
-    if (message.touch !== undefined) {
-      Expiry.encode(message.touch, writer.uint32(26).fork()).join();
     }
     if (message.allowStale !== false) {
       writer.uint32(32).bool(message.allowStale);
@@ -3188,14 +3361,6 @@ export const MultiGetRequest: MessageFns<MultiGetRequest> = {
             }
 
             message.keys.push(Key.decode(reader, reader.uint32()));
-            continue;
-          }
-          case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
-            message.touch = Expiry.decode(reader, reader.uint32());
             continue;
           }
           case 4: {
@@ -3246,7 +3411,6 @@ export const MultiGetRequest: MessageFns<MultiGetRequest> = {
     return {
       cache: isSet(object.cache) ? globalThis.String(object.cache) : "",
       keys: globalThis.Array.isArray(object?.keys) ? object.keys.map((e: any) => Key.fromJSON(e)) : [],
-      touch: isSet(object.touch) ? Expiry.fromJSON(object.touch) : undefined,
       allowStale: isSet(object.allowStale)
         ? globalThis.Boolean(object.allowStale)
         : isSet(object.allow_stale)
@@ -3270,9 +3434,6 @@ export const MultiGetRequest: MessageFns<MultiGetRequest> = {
     if (message.keys?.length) {
       obj.keys = message.keys.map((e) => Key.toJSON(e));
     }
-    if (message.touch !== undefined) {
-      obj.touch = Expiry.toJSON(message.touch);
-    }
     if (message.allowStale !== false) {
       obj.allowStale = message.allowStale;
     }
@@ -3295,9 +3456,6 @@ export const MultiGetRequest: MessageFns<MultiGetRequest> = {
     const message = createBaseMultiGetRequest();
     message.cache = object.cache ?? "";
     message.keys = object.keys?.map((e) => Key.fromPartial(e)) || [];
-    message.touch = (object.touch !== undefined && object.touch !== null)
-      ? Expiry.fromPartial(object.touch)
-      : undefined;
     message.allowStale = object.allowStale ?? false;
     message.peek = object.peek ?? false;
     message.withMeta = object.withMeta ?? false;
@@ -8082,6 +8240,9 @@ export const CacheOperation: MessageFns<CacheOperation> = {
       case "updateTtl":
         UpdateTtlRequest.encode(message.operation.value, writer.uint32(98).fork()).join();
         break;
+      case "getAndTouch":
+        GetAndTouchRequest.encode(message.operation.value, writer.uint32(106).fork()).join();
+        break;
     }
     return writer;
   },
@@ -8198,6 +8359,14 @@ export const CacheOperation: MessageFns<CacheOperation> = {
             message.operation = { $case: "updateTtl", value: UpdateTtlRequest.decode(reader, reader.uint32()) };
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.operation = { $case: "getAndTouch", value: GetAndTouchRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -8246,6 +8415,10 @@ export const CacheOperation: MessageFns<CacheOperation> = {
         ? { $case: "updateTtl", value: UpdateTtlRequest.fromJSON(object.updateTtl) }
         : isSet(object.update_ttl)
         ? { $case: "updateTtl", value: UpdateTtlRequest.fromJSON(object.update_ttl) }
+        : isSet(object.getAndTouch)
+        ? { $case: "getAndTouch", value: GetAndTouchRequest.fromJSON(object.getAndTouch) }
+        : isSet(object.get_and_touch)
+        ? { $case: "getAndTouch", value: GetAndTouchRequest.fromJSON(object.get_and_touch) }
         : undefined,
     };
   },
@@ -8276,6 +8449,8 @@ export const CacheOperation: MessageFns<CacheOperation> = {
       obj.rename = RenameRequest.toJSON(message.operation.value);
     } else if (message.operation?.$case === "updateTtl") {
       obj.updateTtl = UpdateTtlRequest.toJSON(message.operation.value);
+    } else if (message.operation?.$case === "getAndTouch") {
+      obj.getAndTouch = GetAndTouchRequest.toJSON(message.operation.value);
     }
     return obj;
   },
@@ -8361,6 +8536,12 @@ export const CacheOperation: MessageFns<CacheOperation> = {
         }
         break;
       }
+      case "getAndTouch": {
+        if (object.operation?.value !== undefined && object.operation?.value !== null) {
+          message.operation = { $case: "getAndTouch", value: GetAndTouchRequest.fromPartial(object.operation.value) };
+        }
+        break;
+      }
     }
     return message;
   },
@@ -8408,6 +8589,9 @@ export const CacheResult: MessageFns<CacheResult> = {
         break;
       case "updateTtl":
         UpdateTtlResponse.encode(message.result.value, writer.uint32(98).fork()).join();
+        break;
+      case "getAndTouch":
+        GetResponse.encode(message.result.value, writer.uint32(106).fork()).join();
         break;
       case "error":
         Status.encode(message.result.value, writer.uint32(802).fork()).join();
@@ -8525,6 +8709,14 @@ export const CacheResult: MessageFns<CacheResult> = {
             message.result = { $case: "updateTtl", value: UpdateTtlResponse.decode(reader, reader.uint32()) };
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.result = { $case: "getAndTouch", value: GetResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
           case 100: {
             if (tag !== 802) {
               break;
@@ -8581,6 +8773,10 @@ export const CacheResult: MessageFns<CacheResult> = {
         ? { $case: "updateTtl", value: UpdateTtlResponse.fromJSON(object.updateTtl) }
         : isSet(object.update_ttl)
         ? { $case: "updateTtl", value: UpdateTtlResponse.fromJSON(object.update_ttl) }
+        : isSet(object.getAndTouch)
+        ? { $case: "getAndTouch", value: GetResponse.fromJSON(object.getAndTouch) }
+        : isSet(object.get_and_touch)
+        ? { $case: "getAndTouch", value: GetResponse.fromJSON(object.get_and_touch) }
         : isSet(object.error)
         ? { $case: "error", value: Status.fromJSON(object.error) }
         : undefined,
@@ -8613,6 +8809,8 @@ export const CacheResult: MessageFns<CacheResult> = {
       obj.rename = RenameResponse.toJSON(message.result.value);
     } else if (message.result?.$case === "updateTtl") {
       obj.updateTtl = UpdateTtlResponse.toJSON(message.result.value);
+    } else if (message.result?.$case === "getAndTouch") {
+      obj.getAndTouch = GetResponse.toJSON(message.result.value);
     } else if (message.result?.$case === "error") {
       obj.error = Status.toJSON(message.result.value);
     }
@@ -8694,6 +8892,12 @@ export const CacheResult: MessageFns<CacheResult> = {
       case "updateTtl": {
         if (object.result?.value !== undefined && object.result?.value !== null) {
           message.result = { $case: "updateTtl", value: UpdateTtlResponse.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "getAndTouch": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "getAndTouch", value: GetResponse.fromPartial(object.result.value) };
         }
         break;
       }
@@ -9293,14 +9497,23 @@ export const CacheServiceDefinition = {
   name: "CacheService",
   fullName: "forebay.cache.v1.CacheService",
   methods: {
-    /** Returns the value of a key. With `touch` its life changes as well, if there is one. */
+    /** Returns the value of a key. One that lives on with each read does so, which is why a node that follows leaves it to the leader. */
     get: {
       name: "Get",
       requestType: GetRequest as typeof GetRequest,
       requestStream: false,
       responseType: GetResponse as typeof GetResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /** Returns the value of a key and gives it another life. */
+    getAndTouch: {
+      name: "GetAndTouch",
+      requestType: GetAndTouchRequest as typeof GetAndTouchRequest,
+      requestStream: false,
+      responseType: GetResponse as typeof GetResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "IDEMPOTENT" },
     },
     /** Returns the value of a key and deletes it. Idempotent only with `request_id`. */
     getAndDelete: {
@@ -9344,7 +9557,7 @@ export const CacheServiceDefinition = {
       requestStream: false,
       responseType: MultiGetResponse as typeof MultiGetResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /**
      * Writes up to 1,000 values. Each is written or refused by itself; with `atomic` all conditions are judged by what was there
@@ -9424,7 +9637,7 @@ export const CacheServiceDefinition = {
       requestStream: false,
       responseType: GetRangeResponse as typeof GetRangeResponse,
       responseStream: false,
-      options: {},
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /**
      * Writes over a part of a value, which grows where it is too short, with zeros between. Idempotent. Errors:
@@ -9553,13 +9766,23 @@ export const CacheServiceDefinition = {
 /** Values under keys. */
 export type CacheServiceService = typeof CacheServiceService;
 export const CacheServiceService = {
-  /** Returns the value of a key. With `touch` its life changes as well, if there is one. */
+  /** Returns the value of a key. One that lives on with each read does so, which is why a node that follows leaves it to the leader. */
   get: {
     path: "/forebay.cache.v1.CacheService/Get" as const,
     requestStream: false as const,
     responseStream: false as const,
     requestSerialize: (value: GetRequest): Buffer => Buffer.from(GetRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): GetRequest => GetRequest.decode(value),
+    responseSerialize: (value: GetResponse): Buffer => Buffer.from(GetResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetResponse => GetResponse.decode(value),
+  },
+  /** Returns the value of a key and gives it another life. */
+  getAndTouch: {
+    path: "/forebay.cache.v1.CacheService/GetAndTouch" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetAndTouchRequest): Buffer => Buffer.from(GetAndTouchRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetAndTouchRequest => GetAndTouchRequest.decode(value),
     responseSerialize: (value: GetResponse): Buffer => Buffer.from(GetResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetResponse => GetResponse.decode(value),
   },
@@ -9840,8 +10063,10 @@ export const CacheServiceService = {
 } as const;
 
 export interface CacheServiceServer extends UntypedServiceImplementation {
-  /** Returns the value of a key. With `touch` its life changes as well, if there is one. */
+  /** Returns the value of a key. One that lives on with each read does so, which is why a node that follows leaves it to the leader. */
   get: handleUnaryCall<GetRequest, GetResponse>;
+  /** Returns the value of a key and gives it another life. */
+  getAndTouch: handleUnaryCall<GetAndTouchRequest, GetResponse>;
   /** Returns the value of a key and deletes it. Idempotent only with `request_id`. */
   getAndDelete: handleUnaryCall<GetAndDeleteRequest, GetAndDeleteResponse>;
   /**
@@ -9936,7 +10161,7 @@ export interface CacheServiceServer extends UntypedServiceImplementation {
 }
 
 export interface CacheServiceClient extends Client {
-  /** Returns the value of a key. With `touch` its life changes as well, if there is one. */
+  /** Returns the value of a key. One that lives on with each read does so, which is why a node that follows leaves it to the leader. */
   get(request: GetRequest, callback: (error: ServiceError | null, response: GetResponse) => void): ClientUnaryCall;
   get(
     request: GetRequest,
@@ -9945,6 +10170,22 @@ export interface CacheServiceClient extends Client {
   ): ClientUnaryCall;
   get(
     request: GetRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetResponse) => void,
+  ): ClientUnaryCall;
+  /** Returns the value of a key and gives it another life. */
+  getAndTouch(
+    request: GetAndTouchRequest,
+    callback: (error: ServiceError | null, response: GetResponse) => void,
+  ): ClientUnaryCall;
+  getAndTouch(
+    request: GetAndTouchRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetResponse) => void,
+  ): ClientUnaryCall;
+  getAndTouch(
+    request: GetAndTouchRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetResponse) => void,
