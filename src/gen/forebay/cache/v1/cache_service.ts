@@ -547,6 +547,29 @@ export interface GetResponse {
   asOfVersion: bigint;
 }
 
+/** The value. */
+export interface GetAndTouchResponse {
+  /** HIT, MISS, NOT_MODIFIED or NEGATIVE. */
+  outcome: ReadOutcome;
+  /** With HIT: one of the two, as it was written. */
+  valueForm?:
+    | //
+    /** The value as text. */
+    { $case: "value"; value: string }
+    | //
+    /** The value as bytes. */
+    { $case: "valueData"; value: Uint8Array }
+    | undefined;
+  /** Of the value; 0: there is none. */
+  version: bigint;
+  /** As written. */
+  flags: number;
+  /** As written. */
+  contentType: string;
+  /** With `with_meta`, and where there is a value. */
+  meta?: ItemMeta | undefined;
+}
+
 /** What to take. */
 export interface GetAndDeleteRequest {
   /** The name of the cache. Required. */
@@ -1341,7 +1364,7 @@ export interface CacheResult {
     { $case: "updateTtl"; value: UpdateTtlResponse }
     | //
     /** As of the call. */
-    { $case: "getAndTouch"; value: GetResponse }
+    { $case: "getAndTouch"; value: GetAndTouchResponse }
     | //
     /** Why it could not be carried out. Only of Pipeline. */
     { $case: "error"; value: Status }
@@ -2023,6 +2046,196 @@ export const GetResponse: MessageFns<GetResponse> = {
     message.asOfVersion = (object.asOfVersion !== undefined && object.asOfVersion !== null)
       ? BigInt(object.asOfVersion)
       : 0n;
+    return message;
+  },
+};
+
+function createBaseGetAndTouchResponse(): GetAndTouchResponse {
+  return { outcome: 0, valueForm: undefined, version: 0n, flags: 0, contentType: "", meta: undefined };
+}
+
+export const GetAndTouchResponse: MessageFns<GetAndTouchResponse> = {
+  encode(message: GetAndTouchResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.outcome !== 0) {
+      writer.uint32(8).int32(message.outcome);
+    }
+    switch (message.valueForm?.$case) {
+      case "value":
+        writer.uint32(18).string(message.valueForm.value);
+        break;
+      case "valueData":
+        writer.uint32(26).bytes(message.valueForm.value);
+        break;
+    }
+    if (message.version !== 0n) {
+      if (BigInt.asUintN(64, message.version) !== message.version) {
+        throw new globalThis.Error("value provided for field message.version of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.version);
+    }
+    if (message.flags !== 0) {
+      writer.uint32(40).uint32(message.flags);
+    }
+    if (message.contentType !== "") {
+      writer.uint32(50).string(message.contentType);
+    }
+    if (message.meta !== undefined) {
+      ItemMeta.encode(message.meta, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetAndTouchResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetAndTouchResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.outcome = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.valueForm = { $case: "value", value: reader.string() };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.valueForm = { $case: "valueData", value: reader.bytes() };
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.version = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.flags = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.contentType = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.meta = ItemMeta.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetAndTouchResponse {
+    return {
+      outcome: isSet(object.outcome) ? readOutcomeFromJSON(object.outcome) : 0,
+      valueForm: isSet(object.value)
+        ? { $case: "value", value: globalThis.String(object.value) }
+        : isSet(object.valueData)
+        ? { $case: "valueData", value: bytesFromBase64(object.valueData) }
+        : isSet(object.value_data)
+        ? { $case: "valueData", value: bytesFromBase64(object.value_data) }
+        : undefined,
+      version: isSet(object.version) ? BigInt(object.version) : 0n,
+      flags: isSet(object.flags) ? globalThis.Number(object.flags) : 0,
+      contentType: isSet(object.contentType)
+        ? globalThis.String(object.contentType)
+        : isSet(object.content_type)
+        ? globalThis.String(object.content_type)
+        : "",
+      meta: isSet(object.meta) ? ItemMeta.fromJSON(object.meta) : undefined,
+    };
+  },
+
+  toJSON(message: GetAndTouchResponse): unknown {
+    const obj: any = {};
+    if (message.outcome !== 0) {
+      obj.outcome = readOutcomeToJSON(message.outcome);
+    }
+    if (message.valueForm?.$case === "value") {
+      obj.value = message.valueForm.value;
+    } else if (message.valueForm?.$case === "valueData") {
+      obj.valueData = base64FromBytes(message.valueForm.value);
+    }
+    if (message.version !== 0n) {
+      obj.version = message.version.toString();
+    }
+    if (message.flags !== 0) {
+      obj.flags = Math.round(message.flags);
+    }
+    if (message.contentType !== "") {
+      obj.contentType = message.contentType;
+    }
+    if (message.meta !== undefined) {
+      obj.meta = ItemMeta.toJSON(message.meta);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetAndTouchResponse>): GetAndTouchResponse {
+    return GetAndTouchResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetAndTouchResponse>): GetAndTouchResponse {
+    const message = createBaseGetAndTouchResponse();
+    message.outcome = object.outcome ?? 0;
+    switch (object.valueForm?.$case) {
+      case "value": {
+        if (object.valueForm?.value !== undefined && object.valueForm?.value !== null) {
+          message.valueForm = { $case: "value", value: object.valueForm.value };
+        }
+        break;
+      }
+      case "valueData": {
+        if (object.valueForm?.value !== undefined && object.valueForm?.value !== null) {
+          message.valueForm = { $case: "valueData", value: object.valueForm.value };
+        }
+        break;
+      }
+    }
+    message.version = (object.version !== undefined && object.version !== null) ? BigInt(object.version) : 0n;
+    message.flags = object.flags ?? 0;
+    message.contentType = object.contentType ?? "";
+    message.meta = (object.meta !== undefined && object.meta !== null) ? ItemMeta.fromPartial(object.meta) : undefined;
     return message;
   },
 };
@@ -8591,7 +8804,7 @@ export const CacheResult: MessageFns<CacheResult> = {
         UpdateTtlResponse.encode(message.result.value, writer.uint32(98).fork()).join();
         break;
       case "getAndTouch":
-        GetResponse.encode(message.result.value, writer.uint32(106).fork()).join();
+        GetAndTouchResponse.encode(message.result.value, writer.uint32(106).fork()).join();
         break;
       case "error":
         Status.encode(message.result.value, writer.uint32(802).fork()).join();
@@ -8714,7 +8927,7 @@ export const CacheResult: MessageFns<CacheResult> = {
               break;
             }
 
-            message.result = { $case: "getAndTouch", value: GetResponse.decode(reader, reader.uint32()) };
+            message.result = { $case: "getAndTouch", value: GetAndTouchResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 100: {
@@ -8774,9 +8987,9 @@ export const CacheResult: MessageFns<CacheResult> = {
         : isSet(object.update_ttl)
         ? { $case: "updateTtl", value: UpdateTtlResponse.fromJSON(object.update_ttl) }
         : isSet(object.getAndTouch)
-        ? { $case: "getAndTouch", value: GetResponse.fromJSON(object.getAndTouch) }
+        ? { $case: "getAndTouch", value: GetAndTouchResponse.fromJSON(object.getAndTouch) }
         : isSet(object.get_and_touch)
-        ? { $case: "getAndTouch", value: GetResponse.fromJSON(object.get_and_touch) }
+        ? { $case: "getAndTouch", value: GetAndTouchResponse.fromJSON(object.get_and_touch) }
         : isSet(object.error)
         ? { $case: "error", value: Status.fromJSON(object.error) }
         : undefined,
@@ -8810,7 +9023,7 @@ export const CacheResult: MessageFns<CacheResult> = {
     } else if (message.result?.$case === "updateTtl") {
       obj.updateTtl = UpdateTtlResponse.toJSON(message.result.value);
     } else if (message.result?.$case === "getAndTouch") {
-      obj.getAndTouch = GetResponse.toJSON(message.result.value);
+      obj.getAndTouch = GetAndTouchResponse.toJSON(message.result.value);
     } else if (message.result?.$case === "error") {
       obj.error = Status.toJSON(message.result.value);
     }
@@ -8897,7 +9110,7 @@ export const CacheResult: MessageFns<CacheResult> = {
       }
       case "getAndTouch": {
         if (object.result?.value !== undefined && object.result?.value !== null) {
-          message.result = { $case: "getAndTouch", value: GetResponse.fromPartial(object.result.value) };
+          message.result = { $case: "getAndTouch", value: GetAndTouchResponse.fromPartial(object.result.value) };
         }
         break;
       }
@@ -9511,7 +9724,7 @@ export const CacheServiceDefinition = {
       name: "GetAndTouch",
       requestType: GetAndTouchRequest as typeof GetAndTouchRequest,
       requestStream: false,
-      responseType: GetResponse as typeof GetResponse,
+      responseType: GetAndTouchResponse as typeof GetAndTouchResponse,
       responseStream: false,
       options: { idempotencyLevel: "IDEMPOTENT" },
     },
@@ -9783,8 +9996,8 @@ export const CacheServiceService = {
     responseStream: false as const,
     requestSerialize: (value: GetAndTouchRequest): Buffer => Buffer.from(GetAndTouchRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): GetAndTouchRequest => GetAndTouchRequest.decode(value),
-    responseSerialize: (value: GetResponse): Buffer => Buffer.from(GetResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): GetResponse => GetResponse.decode(value),
+    responseSerialize: (value: GetAndTouchResponse): Buffer => Buffer.from(GetAndTouchResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetAndTouchResponse => GetAndTouchResponse.decode(value),
   },
   /** Returns the value of a key and deletes it. Idempotent only with `request_id`. */
   getAndDelete: {
@@ -10066,7 +10279,7 @@ export interface CacheServiceServer extends UntypedServiceImplementation {
   /** Returns the value of a key. One that lives on with each read does so, which is why a node that follows leaves it to the leader. */
   get: handleUnaryCall<GetRequest, GetResponse>;
   /** Returns the value of a key and gives it another life. */
-  getAndTouch: handleUnaryCall<GetAndTouchRequest, GetResponse>;
+  getAndTouch: handleUnaryCall<GetAndTouchRequest, GetAndTouchResponse>;
   /** Returns the value of a key and deletes it. Idempotent only with `request_id`. */
   getAndDelete: handleUnaryCall<GetAndDeleteRequest, GetAndDeleteResponse>;
   /**
@@ -10177,18 +10390,18 @@ export interface CacheServiceClient extends Client {
   /** Returns the value of a key and gives it another life. */
   getAndTouch(
     request: GetAndTouchRequest,
-    callback: (error: ServiceError | null, response: GetResponse) => void,
+    callback: (error: ServiceError | null, response: GetAndTouchResponse) => void,
   ): ClientUnaryCall;
   getAndTouch(
     request: GetAndTouchRequest,
     metadata: Metadata,
-    callback: (error: ServiceError | null, response: GetResponse) => void,
+    callback: (error: ServiceError | null, response: GetAndTouchResponse) => void,
   ): ClientUnaryCall;
   getAndTouch(
     request: GetAndTouchRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: GetResponse) => void,
+    callback: (error: ServiceError | null, response: GetAndTouchResponse) => void,
   ): ClientUnaryCall;
   /** Returns the value of a key and deletes it. Idempotent only with `request_id`. */
   getAndDelete(
