@@ -102,9 +102,9 @@ export function deleteByPrefix(open: OpenCache, prefix: string): CacheDecided<nu
   if (open.cache.segment !== 0) {
     const isNew = raise(open, target);
     if (isNew) {
-      const lengths = new Map(open.counters.fencedPrefixes);
-      lengths.set(prefix.length, (lengths.get(prefix.length) ?? 0) + 1);
-      open.change({ fencedPrefixes: lengths });
+      const prefixes = new Map(open.fences.prefixes);
+      prefixes.set(prefix.length, (prefixes.get(prefix.length) ?? 0) + 1);
+      open.changeFences({ ...open.fences, prefixes });
     }
   }
   open.tally("prefixInvalidations");
@@ -118,7 +118,7 @@ export function invalidateTags(
   for (const tag of new Set(tags)) {
     if (open.cache.segment === 0) break;
     const isNew = raise(open, { kind: "tag", tag, mode });
-    if (isNew) open.change({ fencedTags: open.counters.fencedTags + 1 });
+    if (isNew) open.changeFences({ ...open.fences, tags: open.fences.tags + 1 });
   }
   open.tally("tagInvalidations");
   return accept(open.version);

@@ -109,12 +109,18 @@ export interface CacheCounters {
   readonly pinnedBytes: number;
   /** Nothing ends before; undefined: nothing ends. */
   readonly dueAt: EpochMs | undefined;
-  /** How many tags are fenced. */
-  readonly fencedTags: number;
-  /** How many prefixes of each length are fenced. */
-  readonly fencedPrefixes: ReadonlyMap<number, number>;
   readonly events: CacheEvents;
 }
+
+/** What every read asks, and few calls change. */
+export interface FenceCounts {
+  /** How many tags are fenced. */
+  readonly tags: number;
+  /** How many prefixes of each length are fenced. */
+  readonly prefixes: ReadonlyMap<number, number>;
+}
+
+export const noFences: FenceCounts = { tags: 0, prefixes: new Map() };
 
 /** Counts that only rise, of what writes did. What reads found is counted by whoever answered them. */
 export interface CacheEvents {
@@ -165,7 +171,5 @@ export const newCacheCounters: CacheCounters = {
   bytes: 0,
   pinnedBytes: 0,
   dueAt: undefined,
-  fencedTags: 0,
-  fencedPrefixes: new Map(),
   events: noEvents,
 };

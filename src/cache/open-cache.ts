@@ -15,6 +15,7 @@ import {
   type CacheCounters,
   type CacheEvents,
   type Fence,
+  type FenceCounts,
   type FenceMode,
   type Item,
   isCollection,
@@ -37,8 +38,10 @@ export class OpenCache {
   readonly now: EpochMs;
   readonly #stamp: Stamp;
   #cache: Cache;
-  readonly #before: CacheCounters;
-  #counters: CacheCounters;
+  /** Undefined: nobody has asked for them. Others change them with every write, so whoever only reads an item leaves them alone. */
+  #before: CacheCounters | undefined;
+  #counters: CacheCounters | undefined;
+  #fences: FenceCounts;
   #version: Version | undefined;
 
   constructor(transaction: CacheTransaction, address: CacheAddress, cache: Cache, stamp: Stamp) {
@@ -47,8 +50,7 @@ export class OpenCache {
     this.now = stamp.now;
     this.#stamp = stamp;
     this.#cache = cache;
-    this.#before = transaction.counters(cache);
-    this.#counters = this.#before;
+    this.#fences = transaction.fenceCounts(cache);
   }
 
   get cache(): Cache {
@@ -56,7 +58,13 @@ export class OpenCache {
   }
 
   get counters(): CacheCounters {
+    this.#before ??= this.transaction.counters(this.#cache);
+    this.#counters ??= this.#before;
     return this.#counters;
+  }
+
+  get fences(): FenceCounts {
+    return this.#fences;
   }
 
   /** Of everything that this command writes. */
@@ -95,7 +103,7 @@ export class OpenCache {
 
   /** What made an item invalid that was written before. */
   #fenceOf(key: CacheKey, { version, tags }: Item): FenceMode | undefined {
-    const { fencedTags, fencedPrefixes } = this.#counters;
+    const { tags: fencedTags, prefixes } = this.#fences;
     let mode: FenceMode | undefined;
     const meet = (fence: Fence | undefined): void => {
       if (fence === undefined || version > fence.version) return;
@@ -107,7 +115,7 @@ export class OpenCache {
         meet(this.transaction.fence(this.#cache, { kind: "tag", tag, mode: "stale" }));
       }
     }
-    for (const length of fencedPrefixes.keys()) {
+    for (const length of prefixes.keys()) {
       if (length > key.length) continue;
       const prefix = key.slice(0, length);
       meet(this.transaction.fence(this.#cache, { kind: "prefix", prefix, mode: "delete" }));
@@ -146,18 +154,18 @@ export class OpenCache {
     const { given: cache } = this.address;
     const limit = config.bytesMax === 0 ? this.transaction.bytesShare : config.bytesMax;
     if (item.isPinned && stored?.isPinned !== true) {
-      const pinned = this.#counters.pinnedBytes + is;
+      const pinned = this.counters.pinnedBytes + is;
       const pinnedMax = Math.floor(limit / 2);
       if (pinned > pinnedMax)
         return { kind: "pinned_limit", cache, bytes: pinned, limit: pinnedMax };
     }
-    const needsBytes = is > was && this.#counters.bytes + is - was > limit;
+    const needsBytes = is > was && this.counters.bytes + is - was > limit;
     const { itemsMax } = config;
-    const needsItems = stored === undefined && itemsMax > 0 && this.#counters.items >= itemsMax;
+    const needsItems = stored === undefined && itemsMax > 0 && this.counters.items >= itemsMax;
     if (!needsBytes && !needsItems) return undefined;
     const isFits = (): boolean =>
-      (!needsBytes || this.#counters.bytes + is - was <= limit) &&
-      (!needsItems || this.#counters.items < itemsMax);
+      (!needsBytes || this.counters.bytes + is - was <= limit) &&
+      (!needsItems || this.counters.items < itemsMax);
     this.#evict(key, isFits, needsBytes ? "evictedForBytes" : "evictedForItems");
     if (isFits()) return undefined;
     return needsBytes
@@ -179,14 +187,14 @@ export class OpenCache {
   }
 
   #count(key: CacheKey, before: Item | undefined, after: Item | undefined): void {
-    const { items, bytes, pinnedBytes, dueAt } = this.#counters;
+    const { items, bytes, pinnedBytes, dueAt } = this.counters;
     const was = before === undefined ? 0 : countedBytes(key, before);
     const is = after === undefined ? 0 : countedBytes(key, after);
     const pinnedWas = before?.isPinned === true ? was : 0;
     const pinnedIs = after?.isPinned === true ? is : 0;
     const end = after && removalTime(after);
     this.#counters = {
-      ...this.#counters,
+      ...this.counters,
       items: items + (after === undefined ? 0 : 1) - (before === undefined ? 0 : 1),
       bytes: bytes + is - was,
       pinnedBytes: pinnedBytes + pinnedIs - pinnedWas,
@@ -196,12 +204,18 @@ export class OpenCache {
 
   /** Counts events. */
   tally(name: keyof CacheEvents, count = 1): void {
-    const { events } = this.#counters;
-    this.#counters = { ...this.#counters, events: { ...events, [name]: events[name] + count } };
+    const { events } = this.counters;
+    this.#counters = { ...this.counters, events: { ...events, [name]: events[name] + count } };
   }
 
   change(counters: Partial<CacheCounters>): void {
-    this.#counters = { ...this.#counters, ...counters };
+    this.#counters = { ...this.counters, ...counters };
+  }
+
+  changeFences(fences: FenceCounts): void {
+    this.#make();
+    this.#fences = fences;
+    this.transaction.putFenceCounts(this.#cache, fences);
   }
 
   /** The one that is always there has no row before something is written to it. */
@@ -218,13 +232,11 @@ export class OpenCache {
 
   /** Writes what was gathered. After the last change; nothing where there was none. */
   close(): void {
-    if (this.#counters === this.#before) return;
+    const [before, counters] = [this.#before, this.#counters];
+    if (before === undefined || counters === undefined || counters === before) return;
     this.#make();
-    assert(
-      this.#counters.items >= 0 && this.#counters.bytes >= 0,
-      "no cache has less than nothing",
-    );
-    this.transaction.putCounters(this.#cache, this.#counters, this.#before);
+    assert(counters.items >= 0 && counters.bytes >= 0, "no cache has less than nothing");
+    this.transaction.putCounters(this.#cache, counters, before);
   }
 }
 

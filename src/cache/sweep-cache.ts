@@ -96,12 +96,12 @@ function lower(open: OpenCache, fence: Fence): void {
   open.transaction.removeFence(open.cache, fence);
   const { target } = fence;
   if (target.kind === "tag") {
-    open.change({ fencedTags: open.counters.fencedTags - 1 });
+    open.changeFences({ ...open.fences, tags: open.fences.tags - 1 });
     return;
   }
-  const lengths = new Map(open.counters.fencedPrefixes);
-  const left = (lengths.get(target.prefix.length) ?? 1) - 1;
-  if (left > 0) lengths.set(target.prefix.length, left);
-  else lengths.delete(target.prefix.length);
-  open.change({ fencedPrefixes: lengths });
+  const prefixes = new Map(open.fences.prefixes);
+  const left = (prefixes.get(target.prefix.length) ?? 1) - 1;
+  if (left > 0) prefixes.set(target.prefix.length, left);
+  else prefixes.delete(target.prefix.length);
+  open.changeFences({ ...open.fences, prefixes });
 }

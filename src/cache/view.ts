@@ -7,6 +7,7 @@ import type {
   CacheCounters,
   CacheSegment,
   Fence,
+  FenceCounts,
   FenceTarget,
   Item,
   ScalarContent,
@@ -47,7 +48,8 @@ export interface CacheView {
   cachesAfter(namespace: string, name: string): Iterable<Cache>;
   cacheCount(namespace: Namespace): number;
   counters(cache: CacheSegment): CacheCounters;
-  /** The last version that was given out. */
+  fenceCounts(cache: CacheSegment): FenceCounts;
+  /** The last version that was given out, also for what is not committed yet, or was refused. */
   readonly lastVersion: Version;
   /** One that cannot be read is reported and counts as absent. */
   item(cache: CacheSegment, key: CacheKey): Item | undefined;
@@ -80,6 +82,7 @@ export interface CacheChanges {
   /** `previous` is what the key had, whose place in the order of ends goes. */
   putItem(cache: CacheSegment, key: CacheKey, item: Item, previous: Item | undefined): void;
   removeItem(cache: CacheSegment, key: CacheKey, previous: Item): void;
+  putFenceCounts(cache: CacheSegment, counts: FenceCounts): void;
   putFence(cache: CacheSegment, fence: Fence): void;
   removeFence(cache: CacheSegment, fence: Fence): void;
   /** Whoever waits for a key to have something is to look again. */

@@ -26,6 +26,11 @@ interface CommandBase {
   readonly bytes: number;
   /** True when it stores something new: refused while the storage is full. Receives, deletes and clean-up are not. */
   readonly isGrowing: boolean;
+  /**
+   * True when it only looks things up: answered as soon as the rows that it read are committed, which mostly they are, although
+   * others are still on their way.
+   */
+  readonly isLookup?: boolean;
   /** True for clean-up of our own that callers rely on, as giving messages back: never refused while the store works. */
   readonly isOwed?: boolean;
 }
@@ -37,6 +42,8 @@ export interface Command<Outcome, Rejection> extends CommandBase {
    * so that who keeps up with the state in memory misses nothing. Must not throw.
    */
   committed?(outcome: Outcome): void;
+  /** Whether an accepted one is answered at once, though a crash may undo it: whoever asks for that has said so. */
+  answersWhenDecided?(outcome: Outcome): boolean;
 }
 
 /** Where and how long a command waits. */

@@ -167,7 +167,8 @@ export class Engine {
           if (decision.kind === "accepted") command.committed?.(decision.outcome);
           resolve(decision);
         };
-        this.#settle(pending, decision.kind === "accepted");
+        if (this.#isAnsweredWhenDecided(command, decision)) resolve(decision);
+        this.#settle(pending, decision.kind === "accepted", command.isLookup);
       };
       const pending: Pending = {
         bytes: command.bytes,
@@ -304,6 +305,7 @@ export class Engine {
     try {
       const { clock, ids, envelopes, quotas } = this.#parts;
       const told = { ...(envelopes && { envelopes }), ...(quotas && { quotas }) };
+      this.#view.lookAfresh();
       const result = decide({ now: clock.now(), ids, ...told });
       if (result.kind === "rejected") overlay.rollBack();
       return result;
@@ -317,15 +319,24 @@ export class Engine {
     }
   }
 
+  #isAnsweredWhenDecided<Outcome, Rejection>(
+    command: Command<Outcome, Rejection>,
+    decision: Decision<Outcome, Rejection>,
+  ): boolean {
+    if (decision.kind === "rejected" || command.answersWhenDecided === undefined) return false;
+    return command.answersWhenDecided(decision.outcome) && this.#log.mayAnswer();
+  }
+
   /** Gives a decided command its place: in the open record if it changed something, else behind what it saw. */
-  #settle(pending: Pending, isAccepted: boolean): void {
+  #settle(pending: Pending, isAccepted: boolean, isLookup = false): void {
     if (isAccepted && this.#records.keepChanges()) {
       this.#records.addChanging(pending);
       this.#serveWoken();
       return;
     }
     this.#view.woken.clear();
-    if (this.#records.addSeeing(pending)) return;
+    const hasSeenAll = isLookup && this.#records.isCommitted(this.#view.seenRecord);
+    if (!hasSeenAll && this.#records.addSeeing(pending)) return;
     // It waits for nobody's disk, so only the lease says that what it saw is the truth of now.
     if (this.#log.mayAnswer()) pending.reply();
     else pending.refuse(notLeader());

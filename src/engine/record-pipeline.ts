@@ -83,6 +83,7 @@ export class RecordPipeline {
   #pendingCount = 0;
   #pendingBytes = 0;
   #position: CommitPosition | undefined;
+  #committedRecord = 0;
   #isAbandoned = false;
 
   constructor(parts: PipelineParts) {
@@ -99,6 +100,10 @@ export class RecordPipeline {
   /** The last record that is committed: no answer that was given tells of a later one. */
   get position(): CommitPosition | undefined {
     return this.#position;
+  }
+  /** Whether a record of the view is committed, and with it what it has in the overlay. */
+  isCommitted(record: number): boolean {
+    return record <= this.#committedRecord;
   }
   get isIdle(): boolean {
     return this.#handed.length === 0 && this.#waiting.length === 0 && !this.#hasChanges;
@@ -231,6 +236,7 @@ export class RecordPipeline {
   #committed(record: DecidedRecord, position: CommitPosition | undefined): void {
     record.state = "committed";
     this.#position = position;
+    this.#committedRecord = record.number;
     const { pendings, changes, startedAtMs } = record;
     const { clock, events } = this.#parts;
     this.#release(pendings);

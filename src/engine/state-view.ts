@@ -20,6 +20,7 @@ export class StateView implements RowAccess {
   readonly #store: Store;
   readonly #cache = new Map<string, unknown>();
   #record = 1;
+  #seenRecord = 0;
 
   readonly #passOver: (corrupt: RecordCorrupt) => void;
 
@@ -27,6 +28,26 @@ export class StateView implements RowAccess {
   constructor(store: Store, passOver: (corrupt: RecordCorrupt) => void = rethrow) {
     this.#store = store;
     this.#passOver = passOver;
+  }
+
+  /** The latest record that a row read since `lookAfresh` is to be committed with; 0: all of them are. */
+  get seenRecord(): number {
+    return this.#seenRecord;
+  }
+
+  /** A decision begins. */
+  lookAfresh(): void {
+    this.#seenRecord = 0;
+  }
+
+  #find(key: string): OverlayEntry | undefined {
+    const entry = this.overlay.find(key);
+    if (entry !== undefined) this.#see(entry);
+    return entry;
+  }
+
+  #see({ record }: OverlayEntry): void {
+    if (record > this.#seenRecord) this.#seenRecord = record;
   }
 
   /** The record that takes what is decided now. */
@@ -41,7 +62,7 @@ export class StateView implements RowAccess {
   }
 
   get<Row>(table: Table<Row>, key: string): Row | undefined {
-    const entry = this.overlay.find(key);
+    const entry = this.#find(key);
     if (entry !== undefined) return entry.row as Row | undefined;
     if (!table.isCached) {
       const bytes = this.#store.get(key);
@@ -118,18 +139,21 @@ export class StateView implements RowAccess {
     for (const candidate of stored) {
       const { key } = candidate;
       while (next.done !== true && isBefore(next.value.key, key)) {
+        this.#see(next.value);
         yield ofEntry(next.value);
         next = uncommitted.next();
       }
       if (next.done !== true && next.value.key === key) {
+        this.#see(next.value);
         yield ofEntry(next.value);
         next = uncommitted.next();
-      } else if (this.overlay.find(key) === undefined) {
+      } else if (this.#find(key) === undefined) {
         const result = orPassOver(this.#passOver, () => ofStored(candidate));
         if (result !== undefined) yield result;
       }
     }
     while (next.done !== true) {
+      this.#see(next.value);
       yield ofEntry(next.value);
       next = uncommitted.next();
     }

@@ -9,6 +9,7 @@ import type { CacheKey, EpochMs, Version } from "../base/brands.js";
 import { segmentPrefix, segmentPrefixLength, u64At, u64Text } from "./keys.js";
 
 export const cacheLetters = {
+  fenceCounts: "a",
   cacheCounters: "b",
   fence: "f",
   item: "i",
@@ -38,6 +39,7 @@ export const pieceOf = (rowKey: string): string => rowKey.slice(pieceAt);
 export const isNodeRow = (rowKey: string): boolean => rowKey.length > pieceAt + pieceBytes;
 
 export const cacheCountersKey = (prefix: string): string => `${prefix}b`;
+export const fenceCountsKey = (prefix: string): string => `${prefix}a`;
 export const fenceKey = (prefix: string, hash: string): string => `${prefix}f${hash}`;
 
 /** The order of ends: of the row at `rowKey`, without what all rows of items have in front. */

@@ -19,6 +19,7 @@ import {
   type Content,
   collectionKinds,
   type Fence,
+  type FenceCounts,
   type Item,
   isCollection,
   noEvents,
@@ -95,9 +96,21 @@ export function encodeCacheCounters(counters: CacheCounters): Buffer {
   // No end is before the first instant, so 0 is none.
   writer.u64(dueAt ?? 0).u8(eventNames.length);
   for (const name of eventNames) writer.u64(events[name]);
-  writer.u32(counters.fencedTags).u16(counters.fencedPrefixes.size);
-  for (const [length, count] of counters.fencedPrefixes) writer.u16(length).u16(count);
   return writer.finish();
+}
+
+export function encodeFenceCounts({ tags, prefixes }: FenceCounts): Buffer {
+  writer.start().u8(newest).u32(tags).u16(prefixes.size);
+  for (const [length, count] of prefixes) writer.u16(length).u32(count);
+  return writer.finish();
+}
+
+export function decodeFenceCounts(key: string, bytes: Buffer): FenceCounts {
+  const reader = versioned(key, bytes);
+  const tags = reader.u32();
+  const prefixes = new Map<number, number>();
+  for (let left = reader.u16(); left > 0; left -= 1) prefixes.set(reader.u16(), reader.u32());
+  return { tags, prefixes };
 }
 
 export function decodeCacheCounters(key: string, bytes: Buffer): CacheCounters {
@@ -109,16 +122,11 @@ export function decodeCacheCounters(key: string, bytes: Buffer): CacheCounters {
   const events: { -readonly [Name in keyof CacheEvents]: number } = { ...noEvents };
   const count = reader.u8();
   for (const name of eventNames.slice(0, count)) events[name] = reader.u64();
-  const fencedTags = reader.u32();
-  const fencedPrefixes = new Map<number, number>();
-  for (let left = reader.u16(); left > 0; left -= 1) fencedPrefixes.set(reader.u16(), reader.u16());
   return {
     items,
     bytes: byteCount,
     pinnedBytes,
     dueAt: dueAt === 0 ? undefined : (dueAt as EpochMs),
-    fencedTags,
-    fencedPrefixes,
     events,
   };
 }

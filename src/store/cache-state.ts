@@ -7,9 +7,11 @@ import {
   type CacheCounters,
   type CacheSegment,
   type Fence,
+  type FenceCounts,
   type FenceTarget,
   type Item,
   newCacheCounters,
+  noFences,
   type ScalarContent,
 } from "../cache/model.js";
 import { removalTime } from "../cache/open-cache.js";
@@ -30,6 +32,7 @@ import {
   dueCacheKey,
   dueKeyText,
   dueTimeOf,
+  fenceCountsKey,
   fenceKey,
   itemDueKey,
   pieceBytes,
@@ -56,6 +59,8 @@ export class CacheState implements CacheTransaction {
   readonly #rows: RowAccess;
   readonly #tree: ItemTree;
   readonly #evictions: Evictions;
+  /** That was given out here, which the row may not say: what it was for may not have been stored. Undefined: none was. */
+  #lastVersion: Version | undefined;
   /** The cache whose prefix was made last. */
   #prefixed: { readonly segment: number; readonly prefix: string } = { segment: -1, prefix: "" };
 
@@ -97,8 +102,12 @@ export class CacheState implements CacheTransaction {
     return this.#rows.get(tables.cacheCounters, key) ?? newCacheCounters;
   }
 
+  fenceCounts(cache: CacheSegment): FenceCounts {
+    return this.#rows.get(tables.fenceCounts, fenceCountsKey(this.#prefixOf(cache))) ?? noFences;
+  }
+
   get lastVersion(): Version {
-    return (this.#rows.get(tables.node, versionKey) ?? 0) as Version;
+    return this.#lastVersion ?? ((this.#rows.get(tables.node, versionKey) ?? 0) as Version);
   }
 
   item(cache: CacheSegment, key: CacheKey): Item | undefined {
@@ -185,9 +194,12 @@ export class CacheState implements CacheTransaction {
   }
 
   newVersion(now: EpochMs): Version {
-    const version = Math.max(this.lastVersion + 1, (now - versionEpochMs) * versionsPerMs);
+    const next = Math.max(this.lastVersion + 1, (now - versionEpochMs) * versionsPerMs);
+    const version = next as Version;
     this.#rows.put(tables.node, versionKey, version);
-    return version as Version;
+    // Never given out again, whatever becomes of the row: somebody may have been told that this is the last one.
+    this.#lastVersion = version;
+    return version;
   }
 
   putItem(cache: CacheSegment, key: CacheKey, item: Item, previous: Item | undefined): void {
@@ -248,6 +260,10 @@ export class CacheState implements CacheTransaction {
 
   wakeKey(cache: CacheSegment, key: CacheKey): void {
     this.#rows.wake(placeOf(cache, key));
+  }
+
+  putFenceCounts(cache: CacheSegment, counts: FenceCounts): void {
+    this.#rows.put(tables.fenceCounts, fenceCountsKey(this.#prefixOf(cache)), counts);
   }
 
   putFence(cache: CacheSegment, fence: Fence): void {

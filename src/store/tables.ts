@@ -59,6 +59,7 @@ import {
   decodeCacheCounters,
   decodeDueCache,
   decodeFence,
+  decodeFenceCounts,
   decodeItem,
   decodeItemDue,
   decodeItemNode,
@@ -67,6 +68,7 @@ import {
   encodeCacheCounters,
   encodeDueCache,
   encodeFence,
+  encodeFenceCounts,
   encodeItem,
   encodeItemDue,
   encodeItemNode,
@@ -1123,6 +1125,13 @@ export const tables = {
     encode: encodeCacheCounters,
     decode: decodeCacheCounters,
     isCached: true,
+  }),
+  fenceCounts: table("fence counts", {
+    encode: encodeFenceCounts,
+    decode: decodeFenceCounts,
+    isCached: true,
+    // Of a thousand lengths, at most.
+    isChunked: true,
   }),
   item: table<ItemRow>("item", {
     encode: (row) =>

@@ -21,6 +21,7 @@ import {
   cacheCountKey,
   cacheKey,
   dueCacheKey,
+  fenceCountsKey,
   fenceKey,
   itemDueKey,
   itemKey,
@@ -75,7 +76,14 @@ import {
 } from "../../src/store/undeliverable-keys.js";
 import { archive, replay, snapshotOf } from "../support/archive-rows.js";
 import { attemptRecord, keptAttempt } from "../support/attempt-rows.js";
-import { cache, cacheCounters, key as cacheItemKey, fence, item } from "../support/cache-rows.js";
+import {
+  cache,
+  cacheCounters,
+  key as cacheItemKey,
+  fence,
+  fenceCounts,
+  item,
+} from "../support/cache-rows.js";
 import { propertyTimeoutMs, runs } from "../support/property.js";
 import {
   askedHost,
@@ -291,6 +299,7 @@ const rowCases: readonly (readonly [string, () => void])[] = [
   rowCase("item due", tables.itemDue, fc.record({ longKey: maybe(cacheItemKey) }), () =>
     itemDueKey(prefix, 1 as EpochMs, itemKey(prefix, 0, "a")),
   ),
+  rowCase("fence counts", tables.fenceCounts, fenceCounts, () => fenceCountsKey(prefix)),
   rowCase("fence", tables.fence, fence, () => fenceKey(prefix, "h".repeat(16))),
   rowCase(
     "due cache",

@@ -15,6 +15,7 @@ import {
   type Content,
   collectionKinds,
   type Fence,
+  type FenceCounts,
   type Item,
 } from "../../src/cache/model.js";
 import { bytes, duration, instant, maybe, name, text, u32, u64 } from "./stored-rows.js";
@@ -43,10 +44,6 @@ export const cacheCounters: fc.Arbitrary<CacheCounters> = fc.record({
   bytes: u64,
   pinnedBytes: u64,
   dueAt: maybe(instant.filter((at) => at > 0)),
-  fencedTags: u32,
-  fencedPrefixes: fc
-    .array(fc.tuple(fc.integer({ min: 1, max: 1_024 }), fc.integer({ min: 1, max: 60_000 })))
-    .map((pairs) => new Map(pairs)),
   events: fc.record({
     sets: u64,
     deletes: u64,
@@ -59,6 +56,13 @@ export const cacheCounters: fc.Arbitrary<CacheCounters> = fc.record({
     prefixInvalidations: u64,
     flushes: u64,
   }),
+});
+
+export const fenceCounts: fc.Arbitrary<FenceCounts> = fc.record({
+  tags: u32,
+  prefixes: fc
+    .array(fc.tuple(fc.integer({ min: 1, max: 1_024 }), u32))
+    .map((pairs) => new Map(pairs)),
 });
 
 const value = bytes({ maxLength: 200 });
