@@ -33,7 +33,17 @@ export type ViolationReason =
   | "INVALID_SCOPE"
   | "UNSUPPORTED_TARGET"
   | "ENDPOINT_NOT_ALLOWED"
-  | "RETRY_WINDOW_TOO_LONG";
+  | "RETRY_WINDOW_TOO_LONG"
+  // Of caches.
+  | "BAD_NAME"
+  | "EMPTY_KEY"
+  | "KEY_TOO_LONG"
+  | "TTL_INVALID"
+  | "LIMIT_EXCEEDED"
+  | "CONFLICTING_OPTIONS"
+  | "BAD_RANGE"
+  | "NAN_INPUT"
+  | "CURSOR_INVALID";
 
 /** Violations that are reported; a request may hold a million. */
 const violationsMax = 100;

@@ -1,0 +1,517 @@
+// The operations on single keys at the wire: for each how its request is read and its result is answered. A call of its own, one of
+// a batch and one of a pipeline are all made of these.
+
+import type { CacheKey, DurationMs } from "../base/brands.js";
+import type { TtlMode } from "../cache/expiry.js";
+import { cacheLimits } from "../cache/limits.js";
+import { int64, type OverflowMode } from "../cache/number-text.js";
+import type { OperationKind, Operations } from "../cache/operations.js";
+import type { Changed, Read, SetOrder } from "../cache/scalars.js";
+import type { Transferred } from "../cache/transfers.js";
+import {
+  AppendRequest,
+  AppendResponse,
+  CopyRequest,
+  CopyResponse,
+  DeleteMode,
+  DeleteOutcome,
+  DeleteRequest,
+  DeleteResponse,
+  GetAndDeleteRequest,
+  GetAndDeleteResponse,
+  GetAndTouchRequest,
+  GetAndTouchResponse,
+  GetRangeRequest,
+  GetRangeResponse,
+  GetRequest,
+  GetResponse,
+  IncrementFloatRequest,
+  IncrementFloatResponse,
+  IncrementRequest,
+  IncrementResponse,
+  ReadOutcome,
+  RenameRequest,
+  RenameResponse,
+  SetRangeRequest,
+  SetRangeResponse,
+  SetRequest,
+  SetResponse,
+  TransferOutcome,
+  TtlOutcome,
+  UpdateTtlRequest,
+  UpdateTtlResponse,
+  type CacheOperation as WireCacheOperation,
+  type CacheResult as WireCacheResult,
+  OverflowMode as WireOverflowMode,
+  TtlMode as WireTtlMode,
+} from "../gen/forebay/cache/v1/cache_service.js";
+import { ItemType } from "../gen/forebay/cache/v1/item.js";
+import type { MessageCodec } from "./cache-handler-context.js";
+import {
+  parseCondition,
+  parseExpiry,
+  parseKey,
+  parseKeyForm,
+  parseRequiredExpiry,
+  parseSpan,
+  parseTags,
+  parseValueForm,
+} from "./cache-parse.js";
+import { renderMeta, renderType, renderValue, renderValueForm } from "./cache-render.js";
+import { timestamp } from "./render.js";
+import { parseEnum, type Violations } from "./violations.js";
+
+/** The operations by their names in CacheOperation. */
+export type WireName = NonNullable<WireCacheOperation["operation"]>["$case"];
+export type RequestOf<Name extends WireName> = Extract<
+  NonNullable<WireCacheOperation["operation"]>,
+  { $case: Name }
+>["value"];
+export type ResponseOf<Name extends WireName> = Extract<
+  NonNullable<WireCacheResult["result"]>,
+  { $case: Name }
+>["value"];
+
+export interface WireOperation<Kind extends OperationKind, Request, Response> {
+  /** The rule. */
+  readonly kind: Kind;
+  /** The name of the call. */
+  readonly method: string;
+  readonly request: MessageCodec<Request>;
+  readonly response: MessageCodec<Response>;
+  /** Whether it stores something new. */
+  readonly isGrowing: boolean;
+  /** Whether it changes nothing, or seldom. */
+  readonly isLookup?: boolean;
+  /** `at` stands in front of the names of fields. */
+  parse(violations: Violations, request: Request, at: string): Operations[Kind]["order"];
+  render(result: Operations[Kind]["result"], asked: Asked<Request>): Response;
+}
+
+/** What an answer needs beside the result. */
+export interface Asked<Request> {
+  readonly request: Request;
+  readonly key: CacheKey;
+  /** The last version that was given out when the operation was decided. */
+  readonly asOfVersion: number;
+}
+
+type KindOf<Name extends WireName> = (typeof kinds)[Name];
+
+const kinds = {
+  get: "get",
+  getAndTouch: "get",
+  getAndDelete: "get_and_delete",
+  set: "set",
+  delete: "delete",
+  increment: "increment",
+  incrementFloat: "increment_float",
+  append: "append",
+  getRange: "get_range",
+  setRange: "set_range",
+  copy: "transfer",
+  rename: "transfer",
+  updateTtl: "update_ttl",
+} as const satisfies Readonly<Record<WireName, OperationKind>>;
+
+type WireOperations = {
+  readonly [Name in WireName]: WireOperation<KindOf<Name>, RequestOf<Name>, ResponseOf<Name>>;
+};
+
+const overflowModes = {
+  ERROR: "error",
+  SATURATE: "saturate",
+  WRAP: "wrap",
+} as const satisfies Readonly<Record<string, OverflowMode>>;
+
+const ttlModes = {
+  OVERWRITE: "overwrite",
+  INCREASE_ONLY: "increase_only",
+  DECREASE_ONLY: "decrease_only",
+  IF_VOLATILE: "if_volatile",
+  IF_PERSISTENT: "if_persistent",
+} as const satisfies Readonly<Record<string, TtlMode>>;
+
+export const wireOperations: WireOperations = {
+  get: {
+    kind: "get",
+    method: "Get",
+    request: GetRequest,
+    response: GetResponse,
+    isGrowing: false,
+    isLookup: true,
+    parse: (violations, request, at) => ({
+      key: parseKeyForm(violations, at, request.keyForm),
+      touch: undefined,
+      ifVersionNot: Number(request.ifVersionNot),
+      allowsStale: request.allowStale,
+    }),
+    render: (read, asked) => ({
+      ...renderRead(read, asked.key, asked.request.withMeta),
+      asOfVersion: BigInt(asked.asOfVersion),
+    }),
+  },
+  getAndTouch: {
+    kind: "get",
+    method: "GetAndTouch",
+    request: GetAndTouchRequest,
+    response: GetAndTouchResponse,
+    isGrowing: false,
+    parse: (violations, request, at) => ({
+      key: parseKeyForm(violations, at, request.keyForm),
+      touch: parseRequiredExpiry(violations, request.expiry),
+      ifVersionNot: Number(request.ifVersionNot),
+      allowsStale: false,
+    }),
+    render: (read, { key, request }) => renderRead(read, key, request.withMeta),
+  },
+  getAndDelete: {
+    kind: "get_and_delete",
+    method: "GetAndDelete",
+    request: GetAndDeleteRequest,
+    response: GetAndDeleteResponse,
+    isGrowing: false,
+    parse: (violations, request, at) => ({
+      key: parseKeyForm(violations, at, request.keyForm),
+      condition: parseCondition(violations, `${at}condition`, request.condition),
+    }),
+    render: (taken) => {
+      const rest = { replayed: false };
+      switch (taken.kind) {
+        case "taken":
+          return {
+            ...rest,
+            outcome: ReadOutcome.HIT,
+            valueForm: renderValueForm(taken.value),
+            version: BigInt(taken.version),
+          };
+        case "absent":
+          return { ...rest, outcome: ReadOutcome.MISS, version: 0n };
+        case "not_taken":
+          return { ...rest, outcome: ReadOutcome.NOT_MODIFIED, version: BigInt(taken.version) };
+      }
+    },
+  },
+  set: {
+    kind: "set",
+    method: "Set",
+    request: SetRequest,
+    response: SetResponse,
+    isGrowing: true,
+    parse: parseSet,
+    render: (result) =>
+      result.kind === "written"
+        ? {
+            stored: true,
+            version: BigInt(result.version),
+            expireTime: result.end.at === undefined ? undefined : timestamp(result.end.at),
+            ttlClamped: result.end.isClamped,
+            expiredImmediately: result.hasEnded,
+            previousType:
+              result.previous === undefined
+                ? ItemType.UNSPECIFIED
+                : renderType(result.previous.type),
+            previous: result.previous?.value && renderValue(result.previous.value),
+            replayed: false,
+          }
+        : {
+            stored: false,
+            version: BigInt(result.version),
+            ttlClamped: false,
+            expiredImmediately: false,
+            previousType: ItemType.UNSPECIFIED,
+            current: result.current && renderValue(result.current),
+            replayed: false,
+          },
+  },
+  delete: {
+    kind: "delete",
+    method: "Delete",
+    request: DeleteRequest,
+    response: DeleteResponse,
+    isGrowing: false,
+    parse: (violations, request, at) => {
+      const mode = parseEnum(violations, `${at}mode`, request.mode, DeleteMode);
+      return {
+        key: parseKeyForm(violations, at, request.keyForm),
+        condition: parseCondition(violations, `${at}condition`, request.condition),
+        mode: mode === "STALE" ? "stale" : "delete",
+      };
+    },
+    render: ({ kind, version }) => ({
+      outcome: deleteOutcomes[kind],
+      version: BigInt(version),
+      replayed: false,
+    }),
+  },
+  increment: {
+    kind: "increment",
+    method: "Increment",
+    request: IncrementRequest,
+    response: IncrementResponse,
+    isGrowing: true,
+    parse: (violations, request, at) => {
+      const mode = parseEnum(violations, `${at}on_overflow`, request.onOverflow, WireOverflowMode);
+      const bounds = { min: request.min ?? int64.min, max: request.max ?? int64.max };
+      if (bounds.min > bounds.max) {
+        violations.add("BAD_RANGE", `${at}min`, `must not be above max, which is ${bounds.max}`);
+      }
+      return {
+        key: parseKeyForm(violations, at, request.keyForm),
+        delta: request.delta ?? 1n,
+        initial: request.initial,
+        requiresExisting: request.requireExists,
+        bounds,
+        onOverflow: mode === undefined ? "error" : overflowModes[mode],
+        expiry: parseExpiry(violations, `${at}expiry`, request.expiry),
+      };
+    },
+    render: (counted) => ({
+      applied: counted !== undefined,
+      value: counted?.value ?? 0n,
+      version: BigInt(counted?.version ?? 0),
+      replayed: false,
+    }),
+  },
+  incrementFloat: {
+    kind: "increment_float",
+    method: "IncrementFloat",
+    request: IncrementFloatRequest,
+    response: IncrementFloatResponse,
+    isGrowing: true,
+    parse: (violations, request, at) => ({
+      key: parseKeyForm(violations, at, request.keyForm),
+      delta: parseFinite(violations, `${at}delta`, request.delta),
+      initial: parseFinite(violations, `${at}initial`, request.initial),
+      requiresExisting: request.requireExists,
+      expiry: parseExpiry(violations, `${at}expiry`, request.expiry),
+    }),
+    render: (counted) => ({
+      applied: counted !== undefined,
+      value: counted?.value ?? 0,
+      version: BigInt(counted?.version ?? 0),
+      replayed: false,
+    }),
+  },
+  append: {
+    kind: "append",
+    method: "Append",
+    request: AppendRequest,
+    response: AppendResponse,
+    isGrowing: true,
+    parse: (violations, request, at) => ({
+      key: parseKeyForm(violations, at, request.keyForm),
+      value: parseValueForm(request.valueForm),
+      isPrepended: request.prepend,
+      requiresExisting: request.requireExists,
+      expiry: parseExpiry(violations, `${at}expiry`, request.expiry),
+    }),
+    render: (changed) => ({
+      applied: changed.kind === "changed",
+      ...renderChanged(changed),
+      replayed: false,
+    }),
+  },
+  getRange: {
+    kind: "get_range",
+    method: "GetRange",
+    request: GetRangeRequest,
+    response: GetRangeResponse,
+    isGrowing: false,
+    isLookup: true,
+    parse: (violations, request, at) => ({
+      key: parseKeyForm(violations, at, request.keyForm),
+      start: Number(request.start),
+      end: request.end === undefined ? undefined : Number(request.end),
+    }),
+    render: (part) => ({
+      outcome: part === undefined ? ReadOutcome.MISS : ReadOutcome.HIT,
+      data: part?.data ?? noBytes,
+      length: BigInt(part?.length ?? 0),
+      version: BigInt(part?.version ?? 0),
+    }),
+  },
+  setRange: {
+    kind: "set_range",
+    method: "SetRange",
+    request: SetRangeRequest,
+    response: SetRangeResponse,
+    isGrowing: true,
+    parse: (violations, request, at) => {
+      const offset = Number(request.offset);
+      if (offset < 0 || offset > cacheLimits.valueBytesMax) {
+        violations.add(
+          "BAD_RANGE",
+          `${at}offset`,
+          `must be from 0 to the cache's max_value_bytes, at most ${cacheLimits.valueBytesMax}, not ${request.offset}`,
+        );
+      }
+      const { data } = request;
+      return {
+        key: parseKeyForm(violations, at, request.keyForm),
+        offset,
+        data: Buffer.from(data.buffer, data.byteOffset, data.length),
+      };
+    },
+    render: (changed) => renderChanged(changed),
+  },
+  copy: {
+    kind: "transfer",
+    method: "Copy",
+    request: CopyRequest,
+    response: CopyResponse,
+    isGrowing: true,
+    parse: (violations, request, at) => parseTransfer(violations, request, at, false),
+    render: (transferred) => renderTransferred(transferred),
+  },
+  rename: {
+    kind: "transfer",
+    method: "Rename",
+    request: RenameRequest,
+    response: RenameResponse,
+    isGrowing: false,
+    parse: (violations, request, at) => parseTransfer(violations, request, at, true),
+    render: (transferred) => renderTransferred(transferred),
+  },
+  updateTtl: {
+    kind: "update_ttl",
+    method: "UpdateTtl",
+    request: UpdateTtlRequest,
+    response: UpdateTtlResponse,
+    isGrowing: false,
+    parse: (violations, request, at) => {
+      const mode = parseEnum(violations, `${at}mode`, request.mode, WireTtlMode);
+      return {
+        key: parseKeyForm(violations, at, request.keyForm),
+        expiry: parseRequiredExpiry(violations, request.expiry),
+        mode: mode === undefined ? "overwrite" : ttlModes[mode],
+      };
+    },
+    render: ({ kind, expiresAt, isClamped }) => ({
+      outcome: ttlOutcomes[kind],
+      expireTime: expiresAt === undefined ? undefined : timestamp(expiresAt),
+      ttlClamped: isClamped,
+    }),
+  },
+};
+
+const noBytes = new Uint8Array(0);
+
+const deleteOutcomes = {
+  deleted: DeleteOutcome.DELETED,
+  absent: DeleteOutcome.ABSENT,
+  not_deleted: DeleteOutcome.NOT_DELETED,
+} as const;
+
+const ttlOutcomes = {
+  set: TtlOutcome.SET,
+  not_set: TtlOutcome.NOT_SET,
+  missing: TtlOutcome.MISSING,
+} as const;
+
+const readOutcomes = {
+  hit: ReadOutcome.HIT,
+  stale: ReadOutcome.STALE,
+  not_modified: ReadOutcome.NOT_MODIFIED,
+  miss: ReadOutcome.MISS,
+  negative: ReadOutcome.NEGATIVE,
+} as const satisfies Readonly<Record<Read["kind"], ReadOutcome>>;
+
+/** What Get, GetAndTouch and MultiGet say of one key. */
+export function renderRead(read: Read, key: CacheKey, wantsMeta: boolean) {
+  const outcome = readOutcomes[read.kind];
+  if (read.kind === "miss" || read.kind === "negative") {
+    return { outcome, version: 0n, flags: 0, contentType: "" };
+  }
+  const { item } = read;
+  return {
+    outcome,
+    valueForm: read.kind === "not_modified" ? undefined : renderValueForm(read.value),
+    version: BigInt(item.version),
+    flags: item.flags,
+    contentType: item.contentType,
+    meta: wantsMeta ? renderMeta(key, item) : undefined,
+  };
+}
+
+const renderChanged = (changed: Changed) =>
+  changed.kind === "changed"
+    ? { length: BigInt(changed.length), version: BigInt(changed.version) }
+    : { length: 0n, version: 0n };
+
+const transferOutcomes = {
+  done: TransferOutcome.DONE,
+  source_absent: TransferOutcome.SOURCE_ABSENT,
+  destination_exists: TransferOutcome.DESTINATION_EXISTS,
+} as const;
+
+const renderTransferred = ({ kind, version }: Transferred) => ({
+  outcome: transferOutcomes[kind],
+  version: BigInt(version),
+  replayed: false,
+});
+
+const parseTransfer = (
+  violations: Violations,
+  request: CopyRequest | RenameRequest,
+  at: string,
+  isMove: boolean,
+) => ({
+  source: parseKey(violations, `${at}source`, request.source),
+  destination: parseKey(violations, `${at}destination`, request.destination),
+  overwrites: request.overwrite,
+  isMove,
+});
+
+function parseFinite(violations: Violations, field: string, value: number): number {
+  if (!Number.isFinite(value)) violations.add("NAN_INPUT", field, `must be finite, not ${value}`);
+  return value;
+}
+
+const zero = 0 as DurationMs;
+
+/** What Set and an item of MultiSet say. */
+export function parseSet(violations: Violations, request: SetRequest, at: string): SetOrder {
+  const { contentType, tags, keepTags } = request;
+  if (contentType.length > cacheLimits.contentTypeCharactersMax) {
+    violations.add(
+      "INVALID_PARAMETER",
+      `${at}content_type`,
+      `has at most ${cacheLimits.contentTypeCharactersMax} characters, not ${contentType.length}`,
+    );
+  }
+  if (keepTags && tags.length > 0) {
+    violations.add(
+      "CONFLICTING_OPTIONS",
+      `${at}keep_tags`,
+      "cannot be combined with tags: either those that are there stay, or these take their place",
+    );
+  }
+  const span = (field: string, value: SetRequest["sliding"]): DurationMs | undefined =>
+    parseSpan(violations, `${at}${field}`, value);
+  const parsedTags = parseTags(violations, `${at}tags`, tags);
+  return {
+    key: parseKeyForm(violations, at, request.keyForm),
+    value: parseValueForm(request.valueForm),
+    expiry: parseExpiry(violations, `${at}expiry`, request.expiry),
+    condition: parseCondition(violations, `${at}condition`, request.condition),
+    wantsPrevious: request.returnPrevious,
+    wantsCurrent: request.returnCurrent,
+    flags: request.flags,
+    contentType,
+    tags: keepTags ? "keep" : parsedTags,
+    isPinned: request.pinned,
+    externalVersion: request.externalVersion,
+    slidingMs: span("sliding", request.sliding),
+    graceMs: {
+      revalidate: span("stale_while_revalidate", request.staleWhileRevalidate) ?? zero,
+      error: span("stale_if_error", request.staleIfError) ?? zero,
+    },
+  };
+}
+
+/** About how many bytes an operation writes beside its rows. */
+export function payloadBytes(order: Operations[OperationKind]["order"]): number {
+  if ("value" in order) return order.value.bytes.length;
+  return "data" in order ? order.data.length : 0;
+}
