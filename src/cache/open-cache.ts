@@ -6,6 +6,7 @@
 
 import { assert } from "../base/assert.js";
 import type { CacheKey, EpochMs, Version } from "../base/brands.js";
+import type { Decided } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import type { CacheAddress } from "./cache-name.js";
 import { hasEnded } from "./expiry.js";
@@ -210,6 +211,27 @@ export class OpenCache {
 
   change(counters: Partial<CacheCounters>): void {
     this.#counters = { ...this.counters, ...counters };
+  }
+
+  /** Runs a rule beside others: if it is refused, nothing of it stays, and what others did does. */
+  attempt<Outcome, Rejection>(
+    rule: () => Decided<Outcome, Rejection>,
+  ): Decided<Outcome, Rejection> {
+    const [mark, cache, before, counters, fences] = [
+      this.transaction.mark,
+      this.#cache,
+      this.#before,
+      this.#counters,
+      this.#fences,
+    ];
+    const decided = rule();
+    if (decided.kind === "accepted") return decided;
+    this.transaction.undoTo(mark);
+    this.#cache = cache;
+    this.#before = before;
+    this.#counters = counters;
+    this.#fences = fences;
+    return decided;
   }
 
   changeFences(fences: FenceCounts): void {

@@ -62,14 +62,6 @@ export interface Operations {
 
 export type OperationKind = keyof Operations;
 
-export type CacheOperation<Kind extends OperationKind = OperationKind> = {
-  readonly [Each in Kind]: { readonly kind: Each; readonly order: Operations[Each]["order"] };
-}[Kind];
-
-export type CacheResult<Kind extends OperationKind = OperationKind> = {
-  readonly [Each in Kind]: { readonly kind: Each; readonly result: Operations[Each]["result"] };
-}[Kind];
-
 type Rules = {
   readonly [Kind in OperationKind]: (
     open: OpenCache,
@@ -119,22 +111,8 @@ export interface Guard {
   readonly condition: Condition;
 }
 
-export interface AtomicBatch {
-  readonly guards: readonly Guard[];
-  readonly operations: readonly CacheOperation[];
-}
-
-export interface BatchDone {
-  readonly results: readonly CacheResult[];
-  /** 0: nothing was written. */
-  readonly version: number;
-}
-
-/** All operations in their order, or none: guards are judged by what was there before. */
-export function atomicBatch(
-  open: OpenCache,
-  { guards, operations }: AtomicBatch,
-): CacheDecided<BatchDone> {
+/** Whether every guard holds of what is there; which does not, the rejection says. */
+export function holdGuards(open: OpenCache, guards: readonly Guard[]): CacheDecided<true> {
   for (const [guard, { key, condition }] of guards.entries()) {
     const looked = open.look(key);
     const held = holds(open, key, looked, condition);
@@ -144,16 +122,7 @@ export function atomicBatch(
       return refuse({ kind: "guard_failed", cache, guard, version: versionOf(looked) });
     }
   }
-  const results: CacheResult[] = [];
-  for (const [index, operation] of operations.entries()) {
-    const decided = carryOut(open, operation);
-    if (decided.kind === "rejected") {
-      return refuse({ kind: "operation_failed", index, rejection: decided.rejection });
-    }
-    // The rule of this kind gave the result of this kind.
-    results.push({ kind: operation.kind, result: decided.outcome } as CacheResult);
-  }
-  return accept({ results, version: open.versionIfWritten });
+  return accept(true);
 }
 
 export interface MultiSet {
@@ -182,7 +151,8 @@ export function multiSet(
   }
   const results: CacheDecided<Written | NotWritten>[] = [];
   for (const [index, item] of items.entries()) {
-    const decided = set(open, isAtomic ? { ...item, condition: { kind: "always" } } : item);
+    const order: SetOrder = isAtomic ? { ...item, condition: { kind: "always" } } : item;
+    const decided = open.attempt(() => set(open, order));
     if (isAtomic && decided.kind === "rejected") {
       return refuse({ kind: "operation_failed", index, rejection: decided.rejection });
     }

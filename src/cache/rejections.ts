@@ -31,6 +31,13 @@ export type CacheRejection =
       readonly kind: "wrong_type" | "not_a_number" | "overflow" | "nan_result";
       readonly cache: string;
     }
+  /** The cache asks for more zones than the group has. */
+  | {
+      readonly kind: "too_few_zones";
+      readonly cache: string;
+      readonly zones: number;
+      readonly needed: number;
+    }
   /** What is stored at a key cannot be read. */
   | { readonly kind: "value_unreadable"; readonly cache: string }
   | {

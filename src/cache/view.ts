@@ -85,6 +85,10 @@ export interface CacheChanges {
   putFenceCounts(cache: CacheSegment, counts: FenceCounts): void;
   putFence(cache: CacheSegment, fence: Fence): void;
   removeFence(cache: CacheSegment, fence: Fence): void;
+  /** A place in what the running decision writes, to go back to. */
+  readonly mark: number;
+  /** Undoes what the running decision wrote since it was at this mark. */
+  undoTo(mark: number): void;
   /** Whoever waits for a key to have something is to look again. */
   wakeKey(cache: CacheSegment, key: CacheKey): void;
 }

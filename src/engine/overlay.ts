@@ -130,7 +130,18 @@ export class Overlay {
 
   /** Undoes everything since the last `keep`. */
   rollBack(): void {
-    for (let at = this.#writtenKeys.length - 1; at >= 0; at -= 1) {
+    this.undoTo(0);
+    this.#endJournal();
+  }
+
+  /** A place in what the running decision writes, to go back to. */
+  get mark(): number {
+    return this.#writtenKeys.length;
+  }
+
+  /** Undoes what the running decision wrote since it was at this mark. */
+  undoTo(mark: number): void {
+    for (let at = this.#writtenKeys.length - 1; at >= mark; at -= 1) {
       const key = this.#writtenKeys[at] as string;
       const previous = this.#previous[at];
       const entry = this.#entries.get(key);
@@ -139,7 +150,8 @@ export class Overlay {
       if (previous !== undefined) this.#restore(previous);
       else if (entry !== undefined) this.#forget(key, entry);
     }
-    this.#endJournal();
+    this.#writtenKeys.length = mark;
+    this.#previous.length = mark;
   }
 
   undoneCount(table: string): number {

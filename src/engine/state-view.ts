@@ -202,6 +202,14 @@ export class StateView implements RowAccess {
     this.woken.add(queue);
   }
 
+  get mark(): number {
+    return this.overlay.mark;
+  }
+
+  undoTo(mark: number): void {
+    this.overlay.undoTo(mark);
+  }
+
   undoneCount({ name }: Pick<Table<unknown>, "name">): number {
     return this.overlay.undoneCount(name);
   }

@@ -3,38 +3,73 @@
 
 import type { DurationMs } from "../base/brands.js";
 import type { CacheAddress } from "../cache/cache-name.js";
-import type { CacheReads } from "../cache/cache-reads.js";
+import type { CacheReads, ReadKind } from "../cache/cache-reads.js";
+import type { CacheConfig } from "../cache/limits.js";
+import type { Cache } from "../cache/model.js";
 import type { OpenCache } from "../cache/open-cache.js";
 import { inCache } from "../cache/operations.js";
-import type { CacheDecided, CacheRejection } from "../cache/rejections.js";
+import { type CacheDecided, type CacheRejection, refuse } from "../cache/rejections.js";
 import type { Decision } from "../engine/command.js";
-import { decideOnce, type OnceOutcome, type RequestIdentity } from "../queue/once.js";
+import type { CacheAdminServiceDefinition } from "../gen/forebay/cache/v1/cache_admin_service.js";
+import type { CacheServiceDefinition } from "../gen/forebay/cache/v1/cache_service.js";
+import {
+  decideOnce,
+  type OnceOutcome,
+  type OutcomeCodec,
+  type RequestIdentity,
+} from "../queue/once.js";
 import { accept, type QueueRejection } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import type { StateTransaction } from "../topic/view.js";
+import type { Found } from "./cache-operations.js";
 import { parseCacheAddress } from "./cache-parse.js";
 import { cacheFaultOf } from "./cache-wire-errors.js";
+import type { ServiceHandlers } from "./call.js";
 import type { CommandRunner } from "./command-runner.js";
 import { commandBytes, localCaller } from "./handler-context.js";
+import { notLeader } from "./leader-faults.js";
 import type { PageTokens } from "./page-token.js";
 import { parseRequestId } from "./request-ids.js";
 import { Violations } from "./violations.js";
+
+export type CacheHandlers = ServiceHandlers<typeof CacheServiceDefinition>;
+export type CacheAdminHandlers = ServiceHandlers<typeof CacheAdminServiceDefinition>;
 
 export interface CacheHandlerParts {
   readonly engine: CommandRunner;
   readonly pageTokens: PageTokens;
   /** Hears of what reads find. */
   readonly reads: CacheReads;
+  readonly zones: Zones;
   /** How long results of request ids are kept. */
   readonly requestKeepMs: DurationMs;
   /** Aborted when the server drains: streams end. */
   readonly draining: AbortSignal;
 }
 
+/** Where what is written has to be. */
+export interface Zones {
+  /** That vote, and so keep what is written. */
+  readonly count: number;
+  /** Resolves once so many have everything on disk that is committed now; rejects with a WireFault if that cannot be known. */
+  durableIn(count: number): Promise<void>;
+}
+
+/** Of a node alone. */
+export const oneZone: Zones = { count: 1, durableIn: () => Promise.resolve() };
+
 /** A message of the contract, as results of request ids are kept. */
 export interface MessageCodec<Message> {
   encode(message: Message): { finish(): Uint8Array };
   decode(bytes: Uint8Array): Message;
+}
+
+export type Finder = (read: Found | undefined) => void;
+
+/** What a rule of caches may need beside the cache: to do something once. */
+export interface Beside {
+  readonly transaction: StateTransaction;
+  readonly stamp: Stamp;
 }
 
 export interface CacheCall<Outcome> {
@@ -45,11 +80,12 @@ export interface CacheCall<Outcome> {
   readonly isGrowing?: boolean;
   /** It changes nothing, or seldom. */
   readonly isLookup?: boolean;
-  rule(open: OpenCache): CacheDecided<Outcome>;
+  /** Says what its reads found, of each that counts as one. */
+  rule(open: OpenCache, found: Finder, beside: Beside): CacheDecided<Outcome>;
 }
 
 export function createCacheTools(parts: CacheHandlerParts) {
-  const { engine, requestKeepMs } = parts;
+  const { engine, requestKeepMs, zones } = parts;
   const { namespace } = localCaller;
 
   /** Runs a rule; `once` decides what is done about a request id. */
@@ -63,6 +99,13 @@ export function createCacheTools(parts: CacheHandlerParts) {
   ): Promise<Kept> {
     const { name, address, bytes = 0, isGrowing = false, isLookup = false } = call;
     let answersWhenDecided = false;
+    let cache: Cache | undefined;
+    const reads: ReadKind[] = [];
+    const found: Finder = (read) => {
+      // Who follows gives nothing a longer life, and what was read here would end too early.
+      if (read?.isSliding === true && engine.keepsNothing === true) throw notLeader();
+      if (read !== undefined) reads.push(read.kind);
+    };
     const decision = await engine.execute<Kept, CacheRejection | QueueRejection>({
       name,
       bytes: commandBytes + bytes,
@@ -73,14 +116,25 @@ export function createCacheTools(parts: CacheHandlerParts) {
         once(
           () =>
             inCache(transaction, address, stamp, (open) => {
-              answersWhenDecided = open.cache.config.durability === "none";
-              return call.rule(open);
+              cache = open.cache;
+              reads.length = 0;
+              answersWhenDecided = cache.config.durability === "none";
+              const needed = isLookup ? 1 : zonesOf(cache.config);
+              if (needed > zones.count) {
+                const { given } = address;
+                return refuse({ kind: "too_few_zones", cache: given, zones: zones.count, needed });
+              }
+              return call.rule(open, found, { transaction, stamp });
             }),
           transaction,
           stamp,
         ),
     });
     if (decision.kind === "rejected") throw cacheFaultOf(decision.rejection);
+    if (cache === undefined) return decision.outcome;
+    for (const kind of reads) parts.reads.note(cache, engine.now, kind);
+    const needed = isLookup ? 1 : zonesOf(cache.config);
+    if (needed > 1) await zones.durableIn(needed);
     return decision.outcome;
   }
 
@@ -101,10 +155,7 @@ export function createCacheTools(parts: CacheHandlerParts) {
           : accept({ outcome: decided.outcome, isReplayed: false });
       });
     }
-    const kept = {
-      encode: (outcome: Outcome) => Buffer.from(codec.encode(outcome).finish()),
-      decode: (bytes: Buffer) => codec.decode(bytes),
-    };
+    const kept = keptAs(codec);
     return run(call, (decide, transaction, stamp) =>
       decideOnce<Outcome, CacheRejection>(transaction, stamp, identity, kept, decide),
     );
@@ -131,5 +182,17 @@ export function createCacheTools(parts: CacheHandlerParts) {
 
   return { execute, executeOnce, identify, address, addressOnly };
 }
+
+/** The result of a request id is kept as the message that was answered. */
+export const keptAs = <Message>(codec: MessageCodec<Message>): OutcomeCodec<Message> => ({
+  encode: (message) => Buffer.from(codec.encode(message).finish()),
+  decode: (bytes) => codec.decode(bytes),
+});
+
+/** In how many zones a write is to be before it is answered, beside what the server asks of all. */
+export const zonesOf = ({ durability, replicatedZones }: CacheConfig): number =>
+  durability === "replicated" ? replicatedZones : 1;
+
+export type CacheTools = ReturnType<typeof createCacheTools>;
 
 type Decided<Outcome> = Decision<Outcome, CacheRejection | QueueRejection>;

@@ -2,11 +2,14 @@
 // a batch and one of a pipeline are all made of these.
 
 import type { CacheKey, DurationMs } from "../base/brands.js";
+import type { ReadKind } from "../cache/cache-reads.js";
 import type { TtlMode } from "../cache/expiry.js";
 import { cacheLimits } from "../cache/limits.js";
 import { int64, type OverflowMode } from "../cache/number-text.js";
-import type { OperationKind, Operations } from "../cache/operations.js";
-import type { Changed, Read, SetOrder } from "../cache/scalars.js";
+import type { OpenCache } from "../cache/open-cache.js";
+import { carryOut, type OperationKind, type Operations } from "../cache/operations.js";
+import type { CacheDecided } from "../cache/rejections.js";
+import type { Changed, NotWritten, Read, SetOrder, Written } from "../cache/scalars.js";
 import type { Transferred } from "../cache/transfers.js";
 import {
   AppendRequest,
@@ -46,6 +49,7 @@ import {
   TtlMode as WireTtlMode,
 } from "../gen/forebay/cache/v1/cache_service.js";
 import { ItemType } from "../gen/forebay/cache/v1/item.js";
+import { accept } from "../queue/rejections.js";
 import type { MessageCodec } from "./cache-handler-context.js";
 import {
   parseCondition,
@@ -86,6 +90,15 @@ export interface WireOperation<Kind extends OperationKind, Request, Response> {
   /** `at` stands in front of the names of fields. */
   parse(violations: Violations, request: Request, at: string): Operations[Kind]["order"];
   render(result: Operations[Kind]["result"], asked: Asked<Request>): Response;
+  /** What it found, of one that counts as a read. */
+  found?(result: Operations[Kind]["result"]): Found;
+}
+
+/** What a read found, to be counted. */
+export interface Found {
+  readonly kind: ReadKind;
+  /** Whether it lives on with each read. */
+  readonly isSliding: boolean;
 }
 
 /** What an answer needs beside the result. */
@@ -132,8 +145,9 @@ const ttlModes = {
   IF_PERSISTENT: "if_persistent",
 } as const satisfies Readonly<Record<string, TtlMode>>;
 
-export const wireOperations: WireOperations = {
+const wireOperations: WireOperations = {
   get: {
+    found: foundByGet,
     kind: "get",
     method: "Get",
     request: GetRequest,
@@ -152,6 +166,7 @@ export const wireOperations: WireOperations = {
     }),
   },
   getAndTouch: {
+    found: foundByGet,
     kind: "get",
     method: "GetAndTouch",
     request: GetAndTouchRequest,
@@ -166,6 +181,7 @@ export const wireOperations: WireOperations = {
     render: (read, { key, request }) => renderRead(read, key, request.withMeta),
   },
   getAndDelete: {
+    found: ({ kind }) => ({ kind: kind === "absent" ? "miss" : "hit", isSliding: false }),
     kind: "get_and_delete",
     method: "GetAndDelete",
     request: GetAndDeleteRequest,
@@ -199,30 +215,7 @@ export const wireOperations: WireOperations = {
     response: SetResponse,
     isGrowing: true,
     parse: parseSet,
-    render: (result) =>
-      result.kind === "written"
-        ? {
-            stored: true,
-            version: BigInt(result.version),
-            expireTime: result.end.at === undefined ? undefined : timestamp(result.end.at),
-            ttlClamped: result.end.isClamped,
-            expiredImmediately: result.hasEnded,
-            previousType:
-              result.previous === undefined
-                ? ItemType.UNSPECIFIED
-                : renderType(result.previous.type),
-            previous: result.previous?.value && renderValue(result.previous.value),
-            replayed: false,
-          }
-        : {
-            stored: false,
-            version: BigInt(result.version),
-            ttlClamped: false,
-            expiredImmediately: false,
-            previousType: ItemType.UNSPECIFIED,
-            current: result.current && renderValue(result.current),
-            replayed: false,
-          },
+    render: renderSet,
   },
   delete: {
     kind: "delete",
@@ -313,6 +306,7 @@ export const wireOperations: WireOperations = {
     }),
   },
   getRange: {
+    found: (part) => ({ kind: part === undefined ? "miss" : "hit", isSliding: false }),
     kind: "get_range",
     method: "GetRange",
     request: GetRangeRequest,
@@ -395,6 +389,13 @@ export const wireOperations: WireOperations = {
   },
 };
 
+function foundByGet(read: Read): Found {
+  return {
+    kind: read.kind,
+    isSliding: read.kind === "hit" && read.item.sliding !== undefined,
+  };
+}
+
 const noBytes = new Uint8Array(0);
 
 const deleteOutcomes = {
@@ -431,6 +432,31 @@ export function renderRead(read: Read, key: CacheKey, wantsMeta: boolean) {
     flags: item.flags,
     contentType: item.contentType,
     meta: wantsMeta ? renderMeta(key, item) : undefined,
+  };
+}
+
+export function renderSet(result: Written | NotWritten): SetResponse {
+  if (result.kind === "not_written") {
+    return {
+      stored: false,
+      version: BigInt(result.version),
+      ttlClamped: false,
+      expiredImmediately: false,
+      previousType: ItemType.UNSPECIFIED,
+      current: result.current && renderValue(result.current),
+      replayed: false,
+    };
+  }
+  const { version, end, previous, hasEnded } = result;
+  return {
+    stored: true,
+    version: BigInt(version),
+    expireTime: end.at === undefined ? undefined : timestamp(end.at),
+    ttlClamped: end.isClamped,
+    expiredImmediately: hasEnded,
+    previousType: previous === undefined ? ItemType.UNSPECIFIED : renderType(previous.type),
+    previous: previous?.value && renderValue(previous.value),
+    replayed: false,
   };
 }
 
@@ -510,8 +536,121 @@ export function parseSet(violations: Violations, request: SetRequest, at: string
   };
 }
 
+/** The operation of a name, with what belongs together known to belong together. */
+export const operationOf = <Name extends WireName>(
+  name: Name,
+): WireOperation<KindOf<Name>, RequestOf<Name>, ResponseOf<Name>> => wireOperations[name];
+
+/** An operation that was read from a request, ready to be carried out. */
+export interface PreparedOperation<Response> {
+  /** What it writes beside what every command is taken to write. */
+  readonly bytes: number;
+  carryOut(open: OpenCache): CacheDecided<Answered<Response>>;
+}
+
+export interface Answered<Response> {
+  readonly response: Response;
+  /** Undefined: it counts as no read. */
+  readonly found: Found | undefined;
+}
+
+/** Always returns one; whether it is good, `violations` say. `at` stands in front of the names of fields. */
+export function prepareOperation<Name extends WireName>(
+  violations: Violations,
+  name: Name,
+  request: RequestOf<Name>,
+  at: string,
+): PreparedOperation<ResponseOf<Name>> {
+  const operation: WireOperation<KindOf<Name>, RequestOf<Name>, ResponseOf<Name>> = wireOperations[
+    name
+  ];
+  const { kind } = operation;
+  const order = operation.parse(violations, request, at);
+  const isPeek = "peek" in request && request.peek;
+  return {
+    bytes: payloadBytes(order),
+    carryOut: (open) => {
+      const decided = carryOut(open, { kind, order });
+      if (decided.kind === "rejected") return decided;
+      const { lastVersion: asOfVersion } = open.transaction;
+      const key = "key" in order ? order.key : order.destination;
+      const { outcome } = decided;
+      const found = isPeek ? undefined : operation.found?.(outcome);
+      return accept({ response: operation.render(outcome, { request, key, asOfVersion }), found });
+    },
+  };
+}
+
 /** About how many bytes an operation writes beside its rows. */
 export function payloadBytes(order: Operations[OperationKind]["order"]): number {
   if ("value" in order) return order.value.bytes.length;
   return "data" in order ? order.data.length : 0;
 }
+
+/** An operation of a batch or a pipeline, ready to be carried out. */
+export interface PreparedAny extends PreparedOperation<WireCacheResult> {
+  readonly isGrowing: boolean;
+  readonly isLookup: boolean;
+}
+
+/** Undefined: there is none, and `violations` say so. */
+export function prepareAny(
+  violations: Violations,
+  operation: WireCacheOperation | undefined,
+  at: string,
+): PreparedAny | undefined {
+  const form = operation?.operation;
+  if (form === undefined) {
+    violations.add(
+      "MISSING_PARAMETER",
+      `${at}operation`,
+      "is needed: one of those of CacheOperation",
+    );
+    return undefined;
+  }
+  return prepareForm(violations, form, at);
+}
+
+function prepareForm<Name extends WireName>(
+  violations: Violations,
+  { $case: name, value: request }: { readonly $case: Name; readonly value: RequestOf<Name> },
+  at: string,
+): PreparedAny {
+  const field = `${at}${fieldNames[name]}`;
+  const outer = "is that of the call around it, and must be unset here";
+  if (request.cache !== "") violations.add("INVALID_PARAMETER", `${field}.cache`, outer);
+  if ("requestId" in request && request.requestId !== "") {
+    violations.add("INVALID_PARAMETER", `${field}.request_id`, outer);
+  }
+  const { bytes, carryOut: carry } = prepareOperation(violations, name, request, `${field}.`);
+  const { isGrowing, isLookup = false } = operationOf(name);
+  return {
+    bytes,
+    isGrowing,
+    isLookup,
+    carryOut: (open) => {
+      const done = carry(open);
+      if (done.kind === "rejected") return done;
+      const { response, found } = done.outcome;
+      // The answer of a name is that of the same name.
+      const result = { $case: name, value: response } as WireCacheResult["result"];
+      return accept({ response: { result }, found });
+    },
+  };
+}
+
+const fieldNames = {
+  get: "get",
+  getAndTouch: "get_and_touch",
+  getAndDelete: "get_and_delete",
+  set: "set",
+  delete: "delete",
+  increment: "increment",
+  incrementFloat: "increment_float",
+  append: "append",
+  getRange: "get_range",
+  setRange: "set_range",
+  copy: "copy",
+  rename: "rename",
+  updateTtl: "update_ttl",
+} as const satisfies Readonly<Record<WireName, string>>;

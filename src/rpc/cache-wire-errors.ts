@@ -12,6 +12,7 @@ const cacheKinds = {
   cache_exists: true,
   cache_limit: true,
   cache_etag_mismatch: true,
+  too_few_zones: true,
   value_too_large: true,
   result_too_large: true,
   ttl_too_far: true,
@@ -67,6 +68,18 @@ function fieldsOf(rejection: CacheRejection): WireFaultFields {
         reason: "ETAG_MISMATCH",
         message: `Cache "${rejection.cache}" was changed since: its etag is now ${rejection.etag}. Read it again and decide anew.`,
         metadata: { cache: rejection.cache, etag: rejection.etag },
+      };
+    case "too_few_zones":
+      return {
+        code: status.UNAVAILABLE,
+        reason: "TOO_FEW_ZONES",
+        message: `Cache "${rejection.cache}" is to have every write in ${rejection.needed} zones, and there are ${rejection.zones}. Nothing was done. Add nodes, or lower replicated_zones.`,
+        metadata: {
+          cache: rejection.cache,
+          zones: String(rejection.zones),
+          needed: String(rejection.needed),
+        },
+        retryAfterMs: 1_000,
       };
     case "guard_failed":
       return {
@@ -127,6 +140,7 @@ type ValueRejection = Exclude<
       | "cache_exists"
       | "cache_limit"
       | "cache_etag_mismatch"
+      | "too_few_zones"
       | "guard_failed"
       | "operation_failed"
       | FullRejection["kind"];

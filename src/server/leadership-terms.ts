@@ -13,6 +13,7 @@ import type { Metrics } from "../edge/metrics.js";
 import { Engine } from "../engine/engine.js";
 import type { Leadership, ReplicationMember, Role } from "../replication/ports.js";
 import { defaultMemberSettings } from "../replication/settings.js";
+import type { Zones } from "../rpc/cache-handler-context.js";
 import { leadershipLost } from "../rpc/leader-faults.js";
 import type { Configuration } from "../store/replica-disk.js";
 import type { ReplicaStore } from "../store/replica-store.js";
@@ -100,6 +101,7 @@ export class LeadershipTerms {
     const beginsAt = { epoch: leadership.epoch, seq: member().status().commitSeq };
     const term = await Term.prepare({
       store: replica.store,
+      zones: (engine) => zonesOf(recordsOf(engine, leadership, this.#parts.configuration)),
       commitLog: new LeaderLog({
         leadership,
         clock,
@@ -149,6 +151,14 @@ export class LeadershipTerms {
     this.#ending = this.#ending.then(() => ended);
   }
 }
+
+/** Each voter is a zone of its own. */
+const zonesOf = (records: LeaderRecords): Zones => ({
+  get count() {
+    return records.voters().all;
+  },
+  durableIn: (count) => records.durableOn(records.position().seq, count),
+});
 
 function recordsOf(
   engine: Engine,

@@ -21,11 +21,14 @@ export class LoneNode implements ServedNode {
   }
 
   serveOn(data: Listener): void {
-    const [queueService, scheduleService, topicService] = servedDefinitions;
-    const { queues, schedules, topics } = this.#term.handlers;
+    const [queueService, scheduleService, topicService, cacheService, cacheAdminService] =
+      servedDefinitions;
+    const { queues, schedules, topics, caches, cacheAdmin } = this.#term.handlers;
     data.add(queueService, queues);
     data.add(scheduleService, schedules);
     data.add(topicService, topics);
+    data.add(cacheService, caches);
+    data.add(cacheAdminService, cacheAdmin);
   }
 
   get engine(): Term["engine"] {

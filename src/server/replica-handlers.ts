@@ -4,8 +4,12 @@
 import { type DurationMs, seconds } from "../base/brands.js";
 import type { Clock } from "../base/clock.js";
 import { silentLog } from "../base/log.js";
+import { CacheReads } from "../cache/cache-reads.js";
 import type { Config } from "../config/settings.js";
 import { ReceiptCodec } from "../queue/receipt.js";
+import { createCacheAdminHandlers } from "../rpc/cache-admin-handlers.js";
+import { type CacheHandlerParts, oneZone } from "../rpc/cache-handler-context.js";
+import { createCacheHandlers } from "../rpc/cache-handlers.js";
 import { MoveHandles } from "../rpc/move-handle.js";
 import { PageTokens } from "../rpc/page-token.js";
 import { createQueueHandlers } from "../rpc/queue-handlers.js";
@@ -28,7 +32,17 @@ export function replicaHandlers(parts: ReplicaHandlerParts): ServedHandlers {
   const { reader, clock, config, secret } = parts;
   const pageTokens = new PageTokens(secret);
   const requestKeepMs: DurationMs = seconds(config.requestIdWindowSeconds);
+  const cacheParts: CacheHandlerParts = {
+    engine: reader,
+    pageTokens,
+    reads: new CacheReads(),
+    zones: oneZone,
+    requestKeepMs,
+    draining: neverDraining,
+  };
   return {
+    caches: createCacheHandlers(cacheParts),
+    cacheAdmin: createCacheAdminHandlers(cacheParts),
     queues: createQueueHandlers({
       engine: reader,
       clock,

@@ -14,12 +14,16 @@ import { type ServedHandlers, servedDefinitions } from "./term.js";
 type Handlers = ReadonlyMap<string, unknown>;
 
 /** The handlers of all services by the paths of their methods. */
-function handlersByPath({ queues, schedules, topics }: ServedHandlers): Handlers {
-  const [queueService, scheduleService, topicService] = servedDefinitions;
+function handlersByPath(served: ServedHandlers): Handlers {
+  const { queues, schedules, topics, caches, cacheAdmin } = served;
+  const [queueService, scheduleService, topicService, cacheService, cacheAdminService] =
+    servedDefinitions;
   return new Map([
     ...entriesOf(queueService, queues),
     ...entriesOf(scheduleService, schedules),
     ...entriesOf(topicService, topics),
+    ...entriesOf(cacheService, caches),
+    ...entriesOf(cacheAdminService, cacheAdmin),
   ]);
 }
 

@@ -7,6 +7,7 @@ import { seconds } from "../base/brands.js";
 import type { Clock } from "../base/clock.js";
 import type { Ids } from "../base/ids.js";
 import type { Log } from "../base/log.js";
+import { CacheReads } from "../cache/cache-reads.js";
 import type { Config } from "../config/settings.js";
 import { MessageSignatures } from "../delivery/message-signatures.js";
 import type { Metrics } from "../edge/metrics.js";
@@ -18,10 +19,21 @@ import { Redriver } from "../engine/redriver.js";
 import { Replayer } from "../engine/replayer.js";
 import { Scheduler } from "../engine/scheduler.js";
 import { Sweeper } from "../engine/sweeper.js";
+import { CacheAdminServiceDefinition } from "../gen/forebay/cache/v1/cache_admin_service.js";
+import { CacheServiceDefinition } from "../gen/forebay/cache/v1/cache_service.js";
 import { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js";
 import { ScheduleServiceDefinition } from "../gen/forebay/queue/v1/schedule_service.js";
 import { TopicServiceDefinition } from "../gen/forebay/topic/v1/topic_service.js";
 import { ReceiptCodec } from "../queue/receipt.js";
+import { createCacheAdminHandlers } from "../rpc/cache-admin-handlers.js";
+import {
+  type CacheAdminHandlers,
+  type CacheHandlerParts,
+  type CacheHandlers,
+  oneZone,
+  type Zones,
+} from "../rpc/cache-handler-context.js";
+import { createCacheHandlers } from "../rpc/cache-handlers.js";
 import type { ServiceHandlers } from "../rpc/call.js";
 import type { QueueHandlers } from "../rpc/handler-context.js";
 import { MoveHandles } from "../rpc/move-handle.js";
@@ -39,6 +51,8 @@ export interface TermParts {
   readonly store: Store;
   /** Where records go to be safe; unset: to the store, on a node alone. */
   readonly commitLog?: CommitLog;
+  /** Of a group: where what its engine commits is kept; unset on a node alone. */
+  readonly zones?: (engine: Engine) => Zones;
   /** The key of receipt handles and page tokens: the same in every node of a group. */
   readonly secret: Buffer;
   readonly clock: Clock;
@@ -56,6 +70,8 @@ export interface ServedHandlers {
   readonly queues: QueueHandlers;
   readonly schedules: ServiceHandlers<typeof ScheduleServiceDefinition>;
   readonly topics: TopicHandlers;
+  readonly caches: CacheHandlers;
+  readonly cacheAdmin: CacheAdminHandlers;
 }
 
 /** The services that applications call. */
@@ -63,6 +79,8 @@ export const servedDefinitions = [
   QueueServiceDefinition,
   ScheduleServiceDefinition,
   TopicServiceDefinition,
+  CacheServiceDefinition,
+  CacheAdminServiceDefinition,
 ] as const;
 
 export class Term {
@@ -146,6 +164,14 @@ export class Term {
     setMaxListeners(0, this.#draining.signal);
     const pageTokens = new PageTokens(secret);
     const requestKeepMs = seconds(config.requestIdWindowSeconds);
+    const cacheParts: CacheHandlerParts = {
+      engine,
+      pageTokens,
+      reads: new CacheReads(),
+      zones: parts.zones?.(engine) ?? oneZone,
+      requestKeepMs,
+      draining: this.#draining.signal,
+    };
     this.handlers = {
       queues: createQueueHandlers({
         engine,
@@ -178,6 +204,8 @@ export class Term {
         replayer: this.#replayer,
         redriver: this.#redriver,
       }),
+      caches: createCacheHandlers(cacheParts),
+      cacheAdmin: createCacheAdminHandlers(cacheParts),
     };
   }
 

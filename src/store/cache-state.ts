@@ -258,6 +258,14 @@ export class CacheState implements CacheTransaction {
     this.#tree.prune(prefix, key);
   }
 
+  get mark(): number {
+    return this.#rows.mark;
+  }
+
+  undoTo(mark: number): void {
+    this.#rows.undoTo(mark);
+  }
+
   wakeKey(cache: CacheSegment, key: CacheKey): void {
     this.#rows.wake(placeOf(cache, key));
   }

@@ -40,6 +40,10 @@ export interface RowAccess {
   /** `mayBeChunked` false promises that the row fits one value. */
   remove<Row>(table: Table<Row>, key: string, mayBeChunked: boolean): void;
   wake(queue: WaitPlace): void;
+  /** A place in what the running decision writes, to go back to. */
+  readonly mark: number;
+  /** Undoes what the running decision wrote since it was at this mark. */
+  undoTo(mark: number): void;
   /** Grows whenever a change of this table's rows was undone, and those who read them meanwhile know too much. */
   undoneCount(table: Pick<Table<unknown>, "name">): number;
 }

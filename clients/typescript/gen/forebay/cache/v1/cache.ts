@@ -245,11 +245,11 @@ export interface CacheStats {
   total?:
     | CacheCounters
     | undefined;
-  /** Since the last `reset`. */
+  /** Since the last `reset` on this node; as `total` if there was none since it began. */
   window?:
     | CacheCounters
     | undefined;
-  /** When the window began. */
+  /** When the window began; unset: nobody has reset it. */
   windowStartTime?:
     | Timestamp
     | undefined;

@@ -41,6 +41,7 @@ export const protobufFileName = "forebay/cache/v1/cache_service.proto";
  *   INVALID_ARGUMENT / VALUE_TOO_LARGE: a value is longer than the cache's `max_value_bytes` (calls with a value).
  *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more keys or items than a call takes; metadata `limit`, `actual`.
  *   FAILED_PRECONDITION / WRONG_TYPE: the key has a collection (calls of scalars) or a scalar (calls of collections).
+ *   UNAVAILABLE / TOO_FEW_ZONES: the cache asks for every write in more zones than there are (calls that write).
  *   RESOURCE_EXHAUSTED / CACHE_FULL: nothing may be evicted to make room; reads, deletes and what shrinks go on working (calls
  *     that store something).
  * every call with a `request_id`:
