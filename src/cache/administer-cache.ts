@@ -14,7 +14,7 @@ import {
   findCache,
 } from "./cache-name.js";
 import { type CacheConfig, cacheDefaults, cacheLimits } from "./limits.js";
-import { type Cache, newCacheCounters } from "./model.js";
+import { type Cache, newCacheCounters, noFences } from "./model.js";
 import { type CacheDecided, refuse } from "./rejections.js";
 
 /** Settings by the names of their fields in CacheConfig. */
@@ -132,6 +132,7 @@ function leaveSegment(transaction: StateTransaction, cache: Cache): void {
   const counters = caches.counters(cache);
   // No row of what was left is to be met by whoever removes what has ended.
   caches.putCounters(cache, { ...counters, dueAt: undefined }, counters);
+  caches.putFenceCounts(cache, noFences);
   transaction.addGarbage(cache);
 }
 

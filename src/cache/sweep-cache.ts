@@ -8,7 +8,7 @@ import type { StateTransaction } from "../topic/view.js";
 import type { CacheAddress } from "./cache-name.js";
 import { hasEnded } from "./expiry.js";
 import { cacheLimits } from "./limits.js";
-import type { Cache, Fence } from "./model.js";
+import { type Cache, type Fence, noFences } from "./model.js";
 import { OpenCache, removalTime } from "./open-cache.js";
 import type { CacheDecided } from "./rejections.js";
 
@@ -47,6 +47,20 @@ export function decideReapItems({ caches }: StateTransaction, stamp: Stamp): Cac
   return accept({ hasMore: true });
 }
 
+/** Removes what was made invalid, of the first cache that has such items. */
+export function decideSweepFences(
+  transaction: StateTransaction,
+  stamp: Stamp,
+): CacheDecided<Swept> {
+  const { caches } = transaction;
+  const [fenced] = caches.fencedCaches();
+  if (fenced === undefined) return accept({ hasMore: false });
+  const cache = caches.findCache(fenced.namespace, fenced.name);
+  // A cache leaves no fence behind when its segment goes.
+  assert(cache !== undefined, "what is fenced is of a cache that is there");
+  return decideSweepFence(transaction, cache, stamp);
+}
+
 /** Removes what one fence has made invalid, a page of keys; at the end the fence. */
 export function decideSweepFence(
   { caches }: StateTransaction,
@@ -54,7 +68,11 @@ export function decideSweepFence(
   stamp: Stamp,
 ): CacheDecided<Swept> {
   const [fence] = caches.fences(cache);
-  if (fence === undefined) return accept({ hasMore: false });
+  if (fence === undefined) {
+    // A fence that cannot be read is none, and what it hid is there again; it must not keep the others waiting for ever.
+    caches.putFenceCounts(cache, noFences);
+    return accept({ hasMore: true });
+  }
   const open = new OpenCache(caches, addressOf(cache), cache, stamp);
   const page = [...pageOf(open, fence)];
   for (const key of page) {

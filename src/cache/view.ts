@@ -33,11 +33,11 @@ export interface DueItem {
   readonly key: CacheKey;
 }
 
+export type CacheNames = Pick<Cache, "namespace" | "name">;
+
 /** A cache of which something is to be removed. */
-export interface DueCache extends CacheSegment {
+export interface DueCache extends CacheSegment, CacheNames {
   readonly at: EpochMs;
-  readonly namespace: Namespace;
-  readonly name: CacheName;
 }
 
 export interface CacheView {
@@ -61,6 +61,8 @@ export interface CacheView {
   dueItems(cache: CacheSegment): Iterable<DueItem>;
   /** Caches that have something to remove, earliest first. */
   dueCaches(): Iterable<DueCache>;
+  /** Caches in which something was made invalid that is still to be removed. */
+  fencedCaches(): Iterable<CacheNames>;
   /** Bytes that a cache without a limit of its own may have. */
   readonly bytesShare: number;
   /** Keys in the order in which they are to go to make room, by the cache's policy. Rows may be removed while it is consumed. */
@@ -82,7 +84,7 @@ export interface CacheChanges {
   /** `previous` is what the key had, whose place in the order of ends goes. */
   putItem(cache: CacheSegment, key: CacheKey, item: Item, previous: Item | undefined): void;
   removeItem(cache: CacheSegment, key: CacheKey, previous: Item): void;
-  putFenceCounts(cache: CacheSegment, counts: FenceCounts): void;
+  putFenceCounts(cache: Cache, counts: FenceCounts): void;
   putFence(cache: CacheSegment, fence: Fence): void;
   removeFence(cache: CacheSegment, fence: Fence): void;
   /** A place in what the running decision writes, to go back to. */

@@ -4,6 +4,7 @@
 // ids whose time is over, and reaps purged and deleted segments. Nothing depends on when it runs; see `queue/sweep.ts`.
 
 import type { Clock, Timer } from "../base/clock.js";
+import { decideReapItems, decideSweepFences } from "../cache/sweep-cache.js";
 import type { Stamp } from "../queue/stamp.js";
 import {
   decideReap,
@@ -91,6 +92,8 @@ export class Sweeper {
       () => this.#step("SweepAttempts", decideSweepAttempts),
       () => this.#step("SweepUndeliverable", decideSweepUndeliverable),
       () => this.#sweepDraining(),
+      () => this.#step("SweepItems", decideReapItems),
+      () => this.#step("SweepFences", decideSweepFences),
       () => this.#step("Reap", decideReap),
     ];
     let left = kinds;

@@ -62,6 +62,11 @@ export const dueCacheByte = "\xa2";
 export const dueCacheKey = (at: EpochMs, slot: number, segment: number): string =>
   `${dueCacheByte}${u64Text(at)}${segmentPrefix(slot, segment)}`;
 
+/** Caches that have fences. */
+export const fencedCacheByte = "\xa3";
+export const fencedCacheKey = (slot: number, segment: number): string =>
+  fencedCacheByte + segmentPrefix(slot, segment);
+
 /** Bytes as they stand in keys. */
 export const keyText = (bytes: Uint8Array): CacheKey =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1") as CacheKey;

@@ -16,6 +16,7 @@ import {
 } from "../cache/model.js";
 import { removalTime } from "../cache/open-cache.js";
 import {
+  type CacheNames,
   type CacheTransaction,
   type DueCache,
   type DueItem,
@@ -33,6 +34,8 @@ import {
   dueKeyText,
   dueTimeOf,
   fenceCountsKey,
+  fencedCacheByte,
+  fencedCacheKey,
   fenceKey,
   itemDueKey,
   pieceBytes,
@@ -147,6 +150,11 @@ export class CacheState implements CacheTransaction {
         segment: u64At(key, 11) as CacheSegment["segment"],
       };
     }
+  }
+
+  *fencedCaches(): Iterable<CacheNames> {
+    const end = endOfPrefix(fencedCacheByte);
+    for (const { row } of this.#rows.range(tables.fencedCache, fencedCacheByte, end)) yield row;
   }
 
   get bytesShare(): number {
@@ -270,8 +278,12 @@ export class CacheState implements CacheTransaction {
     this.#rows.wake(placeOf(cache, key));
   }
 
-  putFenceCounts(cache: CacheSegment, counts: FenceCounts): void {
+  putFenceCounts(cache: Cache, counts: FenceCounts): void {
     this.#rows.put(tables.fenceCounts, fenceCountsKey(this.#prefixOf(cache)), counts);
+    const { slot, segment, namespace, name } = cache;
+    const key = fencedCacheKey(slot, segment);
+    if (hasFences(counts)) this.#rows.put(tables.fencedCache, key, { namespace, name });
+    else this.#rows.remove(tables.fencedCache, key, false);
   }
 
   putFence(cache: CacheSegment, fence: Fence): void {
@@ -282,6 +294,8 @@ export class CacheState implements CacheTransaction {
     this.#rows.remove(tables.fence, fenceKey(this.#prefixOf(cache), hashOf(target)), false);
   }
 }
+
+const hasFences = ({ tags, prefixes }: FenceCounts): boolean => tags > 0 || prefixes.size > 0;
 
 function isSurelyWhole({ contentType, tags }: Item): boolean {
   let bytes = contentType.length * 3;

@@ -1148,6 +1148,11 @@ export const tables = {
     isOrdered: true,
   }),
   fence: table("fence", { encode: encodeFence, decode: decodeFence, isOrdered: true }),
+  fencedCache: table("fenced cache", {
+    encode: encodeDueCache,
+    decode: decodeDueCache,
+    isOrdered: true,
+  }),
   dueCache: table("due cache", {
     encode: encodeDueCache,
     decode: decodeDueCache,

@@ -13,6 +13,8 @@ const kinds = [
   "SweepAttempts",
   "SweepUndeliverable",
   "SweepDraining",
+  "SweepItems",
+  "SweepFences",
   "Reap",
 ] as const;
 
@@ -48,6 +50,8 @@ const answers: Readonly<Record<string, object>> = {
   SweepAttempts: { hasMore: false },
   SweepUndeliverable: { hasMore: false },
   SweepDraining: { hasMore: false, last: undefined, ended: [] },
+  SweepItems: { hasMore: false },
+  SweepFences: { hasMore: false },
   Reap: { hasMore: false },
 };
 const done = (name: string): object | undefined => answers[name];

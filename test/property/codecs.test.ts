@@ -22,6 +22,7 @@ import {
   cacheKey,
   dueCacheKey,
   fenceCountsKey,
+  fencedCacheKey,
   fenceKey,
   itemDueKey,
   itemKey,
@@ -301,6 +302,12 @@ const rowCases: readonly (readonly [string, () => void])[] = [
   ),
   rowCase("fence counts", tables.fenceCounts, fenceCounts, () => fenceCountsKey(prefix)),
   rowCase("fence", tables.fence, fence, () => fenceKey(prefix, "h".repeat(16))),
+  rowCase(
+    "fenced cache",
+    tables.fencedCache,
+    cache.map(({ namespace, name }) => ({ namespace, name })),
+    () => fencedCacheKey(1, 2),
+  ),
   rowCase(
     "due cache",
     tables.dueCache,
