@@ -263,7 +263,10 @@ export class OpenCache {
 }
 
 /** What an item counts for: its key, value and tags, and a flat rate for its rows. */
-export function countedBytes(key: CacheKey, { content, tags, contentType }: Item): number {
+export function countedBytes(
+  key: { readonly length: number },
+  { content, tags, contentType }: Item,
+): number {
   let bytes = key.length + contentType.length + cacheLimits.itemOverheadBytes;
   if (content.kind === "scalar") bytes += content.length;
   else if (isCollection(content)) bytes += content.bytes;

@@ -38,6 +38,11 @@ const pieceAt = segmentPrefixLength + 1 + 8;
 export const pieceOf = (rowKey: string): string => rowKey.slice(pieceAt);
 export const isNodeRow = (rowKey: string): boolean => rowKey.length > pieceAt + pieceBytes;
 
+/** The node of a row of either kind. */
+export const nodeOf = (rowKey: string): number => u64At(rowKey, segmentPrefixLength + 1);
+/** Bytes of a key that stand in its own node. */
+export const keyLengthWithin = (rowKey: string): number => rowKey.length - pieceAt;
+
 export const cacheCountersKey = (prefix: string): string => `${prefix}b`;
 export const fenceCountsKey = (prefix: string): string => `${prefix}a`;
 export const fenceKey = (prefix: string, hash: string): string => `${prefix}f${hash}`;

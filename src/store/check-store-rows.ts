@@ -6,7 +6,9 @@ import type { MoveOrder, MoveTaskId } from "../queue/move-task.js";
 import { runningReplayByte } from "./archive-keys.js";
 import { askedHostByte, askedHostKeyLength } from "./asked-host-rows.js";
 import { attemptsDueByte } from "./attempt-keys.js";
+import { cacheKey, dueCacheByte, fencedCacheByte } from "./cache-keys.js";
 import { checkRunningReplay } from "./check-archives.js";
+import { checkCacheLead } from "./check-caches.js";
 import { checkDrainingTopic } from "./check-draining.js";
 import { checkConfirmationDue, checkSigningIdentity } from "./check-pushes.js";
 import { checkSchedule, checkScheduleDue } from "./check-schedules.js";
@@ -20,6 +22,7 @@ import { type CheckWalk, isPlace, keyAfter, keyName } from "./check-walk.js";
 import { drainingTopicByte } from "./drain-rows.js";
 import {
   countersKey,
+  endOfPrefix,
   moveOrderKey,
   moveTaskKey,
   moveTasksFrom,
@@ -69,7 +72,24 @@ const tablesByByte: Readonly<Record<string, CheckRow>> = {
   [redriveOrderByte]: () => undefined,
   [drainingTopicByte]: checkDrainingTopic,
   [askedHostByte]: checkAskedHost,
+  // Caches were read before, with their segments.
+  "\xa0": () => undefined,
+  "\xa1": checkCacheCount,
+  [dueCacheByte]: checkCacheLead,
+  [fencedCacheByte]: checkCacheLead,
 };
+
+function checkCacheCount({ walk }: StoreRowsContext, scanned: ScannedRow): void {
+  const namespace = scanned.key.slice(1);
+  const name = `caches of ${namespace}`;
+  const { row } = walk.read(scanned, tables.cacheCount, () => name);
+  if (row === undefined) return;
+  const from = cacheKey(namespace, "");
+  // The one that is always there is not counted.
+  const keys = walk.store.keys(from, endOfPrefix(from), row + 2);
+  const count = keys.filter((key) => key !== cacheKey(namespace, "default")).length;
+  if (count !== row) walk.report(name, `Their number says ${row}, and there are ${count}.`);
+}
 
 /** What it tells of may have ended. */
 function checkAskedHost({ walk }: StoreRowsContext, scanned: ScannedRow): void {

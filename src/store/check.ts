@@ -7,8 +7,10 @@
 // two slices would look like a contradiction.
 
 import type { EpochMs } from "../base/brands.js";
+import type { Cache } from "../cache/model.js";
 import type { Queue } from "../queue/model.js";
 import type { Topic } from "../topic/model.js";
+import { checkCacheSegment } from "./check-caches.js";
 import { checkDrains } from "./check-draining.js";
 import { checkLog } from "./check-log.js";
 import { checkSegment } from "./check-segment.js";
@@ -32,6 +34,7 @@ export interface CheckReport {
   readonly contradictionCount: number;
   readonly queueCount: number;
   readonly topicCount: number;
+  readonly cacheCount: number;
   /** Of queues. */
   readonly messageCount: number;
   readonly rowCount: number;
@@ -58,6 +61,7 @@ export function renderCheckReport(report: CheckReport): string {
     [
       count(report.queueCount, "queue"),
       ...(report.topicCount === 0 ? [] : [count(report.topicCount, "topic")]),
+      ...(report.cacheCount === 0 ? [] : [count(report.cacheCount, "cache")]),
       count(report.messageCount, "message"),
       `${count(report.rowCount, "row")} read.`,
     ].join(", "),
@@ -82,7 +86,7 @@ interface Owner {
   readonly key: string;
   readonly name: string;
   hasCounters: boolean;
-  readonly kind: "queue" | "topic";
+  readonly kind: "queue" | "topic" | "cache";
 }
 
 class StoreCheck {
@@ -91,6 +95,7 @@ class StoreCheck {
   readonly #garbage = new Set<string>();
   #queueCount = 0;
   #topicCount = 0;
+  #cacheCount = 0;
   #messageCount = 0;
   /** No row can tell of a later instant: every record carries the last one. */
   #lastInstant = Number.MAX_SAFE_INTEGER;
@@ -108,6 +113,7 @@ class StoreCheck {
       contradictionCount,
       queueCount: this.#queueCount,
       topicCount: this.#topicCount,
+      cacheCount: this.#cacheCount,
       messageCount: this.#messageCount,
       rowCount,
       ...(log !== undefined && { log }),
@@ -128,6 +134,7 @@ class StoreCheck {
     this.#checkTime();
     await this.#checkQueues();
     await this.#checkTopics();
+    await this.#checkCaches();
     await this.#checkGarbage();
     await this.#checkSegments();
     this.#checkOwnersSeen();
@@ -212,6 +219,32 @@ class StoreCheck {
     checkDrains(this.#walk, topic, name);
   }
 
+  async #checkCaches(): Promise<void> {
+    await this.#walk.walk("\xa0", "\xa1", (scanned) => {
+      const names = namesOf(scanned.key, 2);
+      if (names === undefined) {
+        this.#walk.layout(scanned.key);
+        return undefined;
+      }
+      const name = `cache ${names.join("/")}`;
+      this.#cacheCount += 1;
+      const { row } = this.#walk.read(scanned, tables.cache, () => name);
+      if (row !== undefined) this.#addCache(row, scanned.key, name);
+      return undefined;
+    });
+  }
+
+  #addCache({ slot, segment }: Cache, key: string, name: string): void {
+    if (slot >= slotEnd) this.#walk.report(name, `Its slot ${slot} is out of range.`);
+    const prefix = segmentPrefix(slot, segment);
+    const other = this.#owners.get(prefix);
+    if (other !== undefined) {
+      this.#walk.report(name, `Its segment ${segment} is also that of ${other.name}.`);
+    }
+    // A new one has no counters until something is written to it.
+    this.#owners.set(prefix, { key, name, hasCounters: true, kind: "cache" });
+  }
+
   /** The reverse, a source that names another queue, is found with the row. */
   #checkRedrive({ namespace, name: source, settings }: Queue, name: string): void {
     const target = settings.redrive?.deadLetterQueue;
@@ -255,7 +288,7 @@ class StoreCheck {
       else if (!this.#garbage.has(prefix)) {
         this.#walk.report(
           segmentName(prefix),
-          "It belongs to no queue or topic and is not marked as garbage.",
+          "It belongs to no queue, topic or cache and is not marked as garbage.",
         );
       }
       from = prefixAfter(prefix);
@@ -275,9 +308,19 @@ class StoreCheck {
     });
   }
 
+  async #checkCacheSegment(prefix: string, { key, name }: Owner): Promise<void> {
+    const cache = this.#walk.find(tables.cache, key);
+    if (cache === undefined || cache === "unreadable") return;
+    await checkCacheSegment({ walk: this.#walk, prefix, cache, name });
+  }
+
   async #checkSegment(prefix: string, owner: Owner): Promise<void> {
     if (owner.kind === "topic") {
       await this.#checkTopicSegment(prefix, owner);
+      return;
+    }
+    if (owner.kind === "cache") {
+      await this.#checkCacheSegment(prefix, owner);
       return;
     }
     const queue = this.#walk.find(tables.queue, owner.key);

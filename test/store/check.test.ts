@@ -382,7 +382,9 @@ const cases: readonly PlantedCase[] = [
     "a segment that belongs to nobody",
     async (planted) =>
       await planted.put(tables.due, dueKey(segmentPrefix(5, 77), 1 as EpochMs, place(1)), true),
-    [/^segment 77 in slot 5: It belongs to no queue or topic and is not marked as garbage\.$/],
+    [
+      /^segment 77 in slot 5: It belongs to no queue, topic or cache and is not marked as garbage\.$/,
+    ],
   ],
   [
     "a queue's segment marked as garbage",
@@ -416,7 +418,7 @@ const cases: readonly PlantedCase[] = [
     [
       /^queue default\/orders: Its slot 16384 is out of range\.$/,
       /^queue default\/orders: It has no counters\.$/,
-      /^segment \d+ in slot \d+: It belongs to no queue or topic/,
+      /^segment \d+ in slot \d+: It belongs to no queue, topic or cache/,
     ],
   ],
   [
