@@ -1,13 +1,12 @@
 // The numbers of caches: what a call, a key, a value and a cache may have at most, and what a cache is like if nobody says otherwise.
 
-import { type DurationMs, days, milliseconds, seconds } from "../base/brands.js";
+import { type DurationMs, milliseconds } from "../base/brands.js";
 
 export const cacheLimits = {
   nameCharactersMax: 128,
   cachesPerNamespaceMax: 10_000,
   keyBytesMax: 1_024,
   valueBytesMax: 64 * 1_048_576,
-  elementBytesMax: 1_048_576,
   /** Keys or items of one call. */
   keysMax: 1_000,
   keysDeletedMax: 10_000,
@@ -25,7 +24,6 @@ export const cacheLimits = {
   examinedMax: 10_000,
   /** Items that one step of the sweeper removes. */
   sweptMax: 500,
-  negativeTtlMsMax: days(1),
   jitterPercentMax: 50,
   /** An instant that a double can still tell from the one after it. */
   instantMsMax: Number.MAX_SAFE_INTEGER,
@@ -58,11 +56,8 @@ export interface CacheConfig {
   readonly durability: CacheDurability;
   readonly replicatedZones: number;
   readonly valueBytesMax: number;
-  readonly elementBytesMax: number;
   /** 0: reads change no life. */
   readonly slidingMs: DurationMs;
-  readonly negativeTtlMs: DurationMs;
-  readonly watchLogEvents: number;
 }
 
 export const cacheDefaults: CacheConfig = {
@@ -75,8 +70,5 @@ export const cacheDefaults: CacheConfig = {
   durability: "flushed",
   replicatedZones: 2,
   valueBytesMax: 1_048_576,
-  elementBytesMax: 131_072,
   slidingMs: milliseconds(0),
-  negativeTtlMs: seconds(5),
-  watchLogEvents: 100_000,
 };

@@ -9,17 +9,17 @@ import type { CacheKey, EpochMs, Version } from "../base/brands.js";
 import type { Decided } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import type { CacheAddress } from "./cache-name.js";
+import { countedBytes } from "./counted-bytes.js";
 import { hasEnded } from "./expiry.js";
 import { cacheLimits } from "./limits.js";
-import {
-  type Cache,
-  type CacheCounters,
-  type CacheEvents,
-  type Fence,
-  type FenceCounts,
-  type FenceMode,
-  type Item,
-  isCollection,
+import type {
+  Cache,
+  CacheCounters,
+  CacheEvents,
+  Fence,
+  FenceCounts,
+  FenceMode,
+  Item,
 } from "./model.js";
 import type { CacheRejection } from "./rejections.js";
 import type { CacheTransaction } from "./view.js";
@@ -128,11 +128,13 @@ export class OpenCache {
     this.#make();
     this.transaction.putItem(this.#cache, key, item, stored);
     this.#count(key, stored, item);
+    this.transaction.evictions.wrote(this.#cache, key, item, countedBytes(key, item));
   }
 
   remove(key: CacheKey, stored: Item): void {
     this.transaction.removeItem(this.#cache, key, stored);
     this.#count(key, stored, undefined);
+    this.transaction.evictions.removed(this.#cache, key);
   }
 
   /** In [0, 1): by how much a life is shortened. */
@@ -153,7 +155,7 @@ export class OpenCache {
     const was = stored === undefined ? 0 : countedBytes(key, stored);
     const is = countedBytes(key, item);
     const { given: cache } = this.address;
-    const limit = config.bytesMax === 0 ? this.transaction.bytesShare : config.bytesMax;
+    const limit = this.bytesLimit;
     if (item.isPinned && stored?.isPinned !== true) {
       const pinned = this.counters.pinnedBytes + is;
       const pinnedMax = Math.floor(limit / 2);
@@ -174,9 +176,26 @@ export class OpenCache {
       : { kind: "cache_full", cache, what: "items", limit: itemsMax };
   }
 
-  #evict(key: CacheKey, isEnough: () => boolean, event: keyof CacheEvents): void {
+  /** Bytes that the items may have. */
+  get bytesLimit(): number {
+    const { bytesMax } = this.#cache.config;
+    return bytesMax === 0 ? this.transaction.evictions.bytesShare : bytesMax;
+  }
+
+  /** Evicts until there is room again, at most so many; says whether there is. */
+  relieve(): boolean {
+    const { itemsMax } = this.#cache.config;
+    const isRelieved = (): boolean =>
+      this.counters.bytes <= this.bytesLimit * pressedShare &&
+      (itemsMax === 0 || this.counters.items <= itemsMax);
+    this.#evict(undefined, isRelieved, "evictedForBytes");
+    return isRelieved();
+  }
+
+  #evict(key: CacheKey | undefined, isEnough: () => boolean, event: keyof CacheEvents): void {
     let left: number = cacheLimits.evictedByWriteMax;
-    for (const victim of this.transaction.victims(this.#cache, this.now)) {
+    const { evictions } = this.transaction;
+    for (const victim of evictions.victims(this.#cache, this.now, this.transaction)) {
       if (isEnough() || left === 0) return;
       left -= 1;
       if (victim === key) continue;
@@ -259,20 +278,15 @@ export class OpenCache {
     this.#make();
     assert(counters.items >= 0 && counters.bytes >= 0, "no cache has less than nothing");
     this.transaction.putCounters(this.#cache, counters, before);
+    const isGrown = counters.bytes > before.bytes;
+    if (isGrown && counters.bytes > this.bytesLimit * pressedShare) {
+      this.transaction.evictions.press(this.#cache);
+    }
   }
 }
 
-/** What an item counts for: its key, value and tags, and a flat rate for its rows. */
-export function countedBytes(
-  key: { readonly length: number },
-  { content, tags, contentType }: Item,
-): number {
-  let bytes = key.length + contentType.length + cacheLimits.itemOverheadBytes;
-  if (content.kind === "scalar") bytes += content.length;
-  else if (isCollection(content)) bytes += content.bytes;
-  for (const tag of tags) bytes += Buffer.byteLength(tag);
-  return bytes;
-}
+/** With more, items are evicted in the background, so that writes seldom have to. */
+const pressedShare = 0.9;
 
 /** When the last one has gone that may have it, stale ones included. */
 export const removalTime = ({ expiresAt, graceMs }: Item): EpochMs | undefined =>

@@ -452,7 +452,7 @@ export interface GetRange {
 export interface Part {
   readonly data: Buffer;
   readonly length: number;
-  readonly version: Version;
+  readonly item: Item;
 }
 
 /** Undefined: there is no value. */
@@ -463,8 +463,7 @@ export function getRange(open: OpenCache, order: GetRange): CacheDecided<Part | 
   if (typeof value === "string") return refuse({ kind: value, cache: open.address.given });
   const { length } = value.bytes;
   const { start, end } = rangeOf(length, order.start, order.end);
-  const { version } = looked.item;
-  return accept({ data: value.bytes.subarray(start, end), length, version });
+  return accept({ data: value.bytes.subarray(start, end), length, item: looked.item });
 }
 
 export interface SetRange {

@@ -107,6 +107,25 @@ function* pageOf(
   }
 }
 
+/** Evicts from the first cache that has nearly all it may have, a step at a time. */
+export function decideRelieve({ caches }: StateTransaction, stamp: Stamp): CacheDecided<Swept> {
+  const { evictions } = caches;
+  const [pressed] = evictions.pressed;
+  if (pressed === undefined) return accept({ hasMore: false });
+  const cache = caches.findCache(pressed.namespace, pressed.name);
+  if (cache === undefined || cache.config.eviction === "noeviction") {
+    evictions.relieved(pressed);
+    return accept({ hasMore: true });
+  }
+  const open = new OpenCache(caches, addressOf(cache), cache, stamp);
+  const before = open.counters.items;
+  const isRelieved = open.relieve();
+  // Where nothing more may go it is left to the writes.
+  if (isRelieved || open.counters.items === before) evictions.relieved(pressed);
+  open.close();
+  return accept({ hasMore: true });
+}
+
 const isUnder = ({ target }: Fence, key: CacheKey, tags: readonly string[]): boolean =>
   target.kind === "tag" ? tags.includes(target.tag) : key.startsWith(target.prefix);
 

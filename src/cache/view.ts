@@ -63,10 +63,8 @@ export interface CacheView {
   dueCaches(): Iterable<DueCache>;
   /** Caches in which something was made invalid that is still to be removed. */
   fencedCaches(): Iterable<CacheNames>;
-  /** Bytes that a cache without a limit of its own may have. */
-  readonly bytesShare: number;
-  /** Keys in the order in which they are to go to make room, by the cache's policy. Rows may be removed while it is consumed. */
-  victims(cache: Cache, now: EpochMs): Iterable<CacheKey>;
+  /** What goes to make room. */
+  readonly evictions: Evictions;
   /** What was made invalid and is still to be removed. */
   fences(cache: CacheSegment): Iterable<Fence>;
   /** The one of a tag, or of exactly this prefix. */
@@ -99,10 +97,23 @@ export interface CacheChanges {
 export const placeOf = ({ segment }: CacheSegment, key: CacheKey): KeyPlace =>
   `${segment} ${key}` as KeyPlace;
 
-/** What goes to make room: kept in memory by whoever decides, since every read changes it. */
+/**
+ * What goes to make room: kept in memory by whoever decides, since every read changes it. It hears of what is decided, which may
+ * yet be undone.
+ */
 export interface Evictions {
   /** Bytes that a cache without a limit of its own may have. */
   readonly bytesShare: number;
+  /** Somebody found what the key has. */
+  read(cache: Cache, key: CacheKey, item: Item): void;
+  wrote(cache: Cache, key: CacheKey, item: Item, bytes: number): void;
+  removed(cache: CacheSegment, key: CacheKey): void;
+  /** The cache has nearly all the bytes that it may have. */
+  press(cache: CacheNames): void;
+  relieved(cache: CacheNames): void;
+  /** Those that are to be relieved. */
+  readonly pressed: Iterable<CacheNames>;
+  /** Keys in the order in which they are to go, by the cache's policy. Items may be removed while it is consumed. */
   victims(cache: Cache, now: EpochMs, view: CacheView): Iterable<CacheKey>;
 }
 

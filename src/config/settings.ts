@@ -1,6 +1,7 @@
 // The table of settings: name with unit, default, range and effect of each, once. The file format, the environment
 // variables, the flags, the checks, the type of the configuration and the table in the README all come from here.
 
+import { cacheSettings } from "./cache-settings.js";
 import { clusterSettings } from "./cluster-settings.js";
 import {
   address,
@@ -139,6 +140,7 @@ export const settings = {
     effect: "Answer `forebay.bench.NoopService`, which benchmarks compare with.",
   }),
   ...topicSettings,
+  ...cacheSettings,
   ...clusterSettings,
 } as const;
 

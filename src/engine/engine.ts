@@ -15,6 +15,7 @@ import type { EpochMs, WaitPlace } from "../base/brands.js";
 import type { Clock, Timer } from "../base/clock.js";
 import type { Ids } from "../base/ids.js";
 import type { RecordCorrupt } from "../base/record-corrupt.js";
+import type { Evictions } from "../cache/view.js";
 import type { EnvelopeParts, Stamp, TopicQuotas } from "../queue/stamp.js";
 import { nodeKey } from "../store/keys.js";
 import { QueueState } from "../store/queue-state.js";
@@ -60,6 +61,8 @@ export interface EngineParts {
   readonly quotas?: TopicQuotas;
   readonly limits: EngineLimits;
   readonly observer: EngineObserver;
+  /** What goes from full caches; unset: nothing. */
+  readonly evictions?: Evictions;
   /** Where records go to be safe; unset: to the store, on a node alone. */
   readonly log?: CommitLog;
 }
@@ -103,7 +106,7 @@ export class Engine {
   private constructor(parts: EngineParts) {
     this.#parts = parts;
     this.#view = new StateView(parts.store, (corrupt) => parts.observer.corruptRowPassed(corrupt));
-    this.#transaction = new QueueState(this.#view);
+    this.#transaction = new QueueState(this.#view, parts.evictions);
     this.#log = parts.log ?? new LoneLog(parts.store);
     this.#records = this.#makePipeline();
     this.#room = this.#makeRoom();

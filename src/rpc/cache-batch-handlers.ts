@@ -227,17 +227,13 @@ function getAll(
   let bytes = 0;
   for (const key of keys) {
     const read = get(open, { key, touch: undefined, ifVersionNot: 0, allowsStale });
-    if (read.kind === "rejected") {
-      if (read.rejection.kind !== "wrong_type") return read;
-      items.push(wrongType);
-      continue;
-    }
+    if (read.kind === "rejected") return read;
     const { outcome } = read;
     bytes += answerItemBytes + valueBytes(outcome);
     // The first one goes whatever its length: it fits a message of its own.
     if (bytes > answerBytesMax && items.length > 0) break;
-    const isSliding = outcome.kind === "hit" && outcome.item.sliding !== undefined;
-    if (!peek) found({ kind: outcome.kind, isSliding });
+    const item = "item" in outcome ? outcome.item : undefined;
+    if (!peek) found({ kind: outcome.kind, item, key });
     items.push(renderRead(outcome, key, withMeta));
   }
   while (items.length < keys.length) items.push(omitted);
@@ -250,9 +246,12 @@ const valueBytes = (read: Read): number =>
 /** What an item of an answer takes beside its value. */
 const answerItemBytes = 64;
 
-const withoutValue = { version: 0n, flags: 0, contentType: "" };
-const wrongType: MultiGetItem = { outcome: ReadOutcome.WRONG_TYPE, ...withoutValue };
-const omitted: MultiGetItem = { outcome: ReadOutcome.OMITTED, ...withoutValue };
+const omitted: MultiGetItem = {
+  outcome: ReadOutcome.OMITTED,
+  version: 0n,
+  flags: 0,
+  contentType: "",
+};
 
 /** An item of a MultiSet is a Set without what the call around it has. */
 function parseItem(violations: Violations, item: SetRequest, at: string) {

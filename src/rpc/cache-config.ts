@@ -22,7 +22,6 @@ import {
   checkListLength,
   listedMax,
   parseCount,
-  parseDuration,
   parseEnum,
   type Violations,
 } from "./violations.js";
@@ -64,7 +63,6 @@ export function parseCacheConfig(
     violations.add("INVALID_PARAMETER", at(field), `must be from 0 to 2^53-1, not ${value}`);
     return undefined;
   };
-  const negativeRange = { minMs: 0, maxMs: cacheLimits.negativeTtlMsMax };
   const all: { readonly [Name in keyof CacheConfig]: CacheConfig[Name] | undefined } = {
     defaultTtlMs: parseSpan(violations, at("default_ttl"), config.defaultTtl),
     maxTtlMs: parseSpan(violations, at("max_ttl"), config.maxTtl),
@@ -80,15 +78,7 @@ export function parseCacheConfig(
     durability: durability && durabilities[durability],
     replicatedZones: count("replicated_zones", config.replicatedZones, 2, 7),
     valueBytesMax: count("max_value_bytes", config.maxValueBytes, 1, cacheLimits.valueBytesMax),
-    elementBytesMax: count(
-      "max_element_bytes",
-      config.maxElementBytes,
-      1,
-      cacheLimits.elementBytesMax,
-    ),
     slidingMs: parseSpan(violations, at("sliding"), config.sliding),
-    negativeTtlMs: parseDuration(violations, at("negative_ttl"), config.negativeTtl, negativeRange),
-    watchLogEvents: count("watch_log_events", config.watchLogEvents, 1_000, 10_000_000),
   };
   const given: Partial<Mutable<CacheConfig>> = {};
   for (const [name, value] of Object.entries(all)) {
@@ -154,10 +144,7 @@ export function renderCache(cache: Cache): WireCache {
       durability: wireDurabilities[config.durability],
       replicatedZones: config.replicatedZones,
       maxValueBytes: config.valueBytesMax,
-      maxElementBytes: config.elementBytesMax,
       sliding: duration(config.slidingMs),
-      negativeTtl: duration(config.negativeTtlMs),
-      watchLogEvents: config.watchLogEvents,
     },
     createTime: cache.createdAt === undefined ? undefined : timestamp(cache.createdAt),
     etag: cacheEtag(cache),

@@ -9,6 +9,7 @@ import type { Cache } from "../cache/model.js";
 import type { OpenCache } from "../cache/open-cache.js";
 import { inCache } from "../cache/operations.js";
 import { type CacheDecided, type CacheRejection, refuse } from "../cache/rejections.js";
+import type { Evictions } from "../cache/view.js";
 import type { Decision } from "../engine/command.js";
 import type { CacheAdminServiceDefinition } from "../gen/forebay/cache/v1/cache_admin_service.js";
 import type { CacheServiceDefinition } from "../gen/forebay/cache/v1/cache_service.js";
@@ -38,6 +39,8 @@ export type CacheAdminHandlers = ServiceHandlers<typeof CacheAdminServiceDefinit
 export interface CacheHandlerParts {
   readonly engine: CommandRunner;
   readonly pageTokens: PageTokens;
+  /** Hears of what is used. */
+  readonly evictions: Pick<Evictions, "read">;
   /** Hears of what reads find. */
   readonly reads: CacheReads;
   readonly zones: Zones;
@@ -103,8 +106,10 @@ export function createCacheTools(parts: CacheHandlerParts) {
     const reads: ReadKind[] = [];
     const found: Finder = (read) => {
       // Who follows gives nothing a longer life, and what was read here would end too early.
-      if (read?.isSliding === true && engine.keepsNothing === true) throw notLeader();
-      if (read !== undefined) reads.push(read.kind);
+      if (read?.item?.sliding !== undefined && engine.keepsNothing === true) throw notLeader();
+      if (read === undefined || cache === undefined) return;
+      reads.push(read.kind);
+      if (read.item !== undefined) parts.evictions.read(cache, read.key, read.item);
     };
     const decision = await engine.execute<Kept, CacheRejection | QueueRejection>({
       name,

@@ -5,6 +5,7 @@ import type { CacheKey, DurationMs } from "../base/brands.js";
 import type { ReadKind } from "../cache/cache-reads.js";
 import type { TtlMode } from "../cache/expiry.js";
 import { cacheLimits } from "../cache/limits.js";
+import type { Item } from "../cache/model.js";
 import { int64, type OverflowMode } from "../cache/number-text.js";
 import type { OpenCache } from "../cache/open-cache.js";
 import { carryOut, type OperationKind, type Operations } from "../cache/operations.js";
@@ -91,14 +92,19 @@ export interface WireOperation<Kind extends OperationKind, Request, Response> {
   parse(violations: Violations, request: Request, at: string): Operations[Kind]["order"];
   render(result: Operations[Kind]["result"], asked: Asked<Request>): Response;
   /** What it found, of one that counts as a read. */
-  found?(result: Operations[Kind]["result"]): Found;
+  found?(result: Operations[Kind]["result"]): ReadFound;
 }
 
 /** What a read found, to be counted. */
-export interface Found {
+export interface ReadFound {
   readonly kind: ReadKind;
-  /** Whether it lives on with each read. */
-  readonly isSliding: boolean;
+  /** What it found; undefined: nothing, or what it found is gone. */
+  readonly item: Item | undefined;
+}
+
+/** And of which key. */
+export interface Found extends ReadFound {
+  readonly key: CacheKey;
 }
 
 /** What an answer needs beside the result. */
@@ -181,7 +187,7 @@ const wireOperations: WireOperations = {
     render: (read, { key, request }) => renderRead(read, key, request.withMeta),
   },
   getAndDelete: {
-    found: ({ kind }) => ({ kind: kind === "absent" ? "miss" : "hit", isSliding: false }),
+    found: ({ kind }) => ({ kind: kind === "absent" ? "miss" : "hit", item: undefined }),
     kind: "get_and_delete",
     method: "GetAndDelete",
     request: GetAndDeleteRequest,
@@ -306,7 +312,7 @@ const wireOperations: WireOperations = {
     }),
   },
   getRange: {
-    found: (part) => ({ kind: part === undefined ? "miss" : "hit", isSliding: false }),
+    found: (part) => ({ kind: part === undefined ? "miss" : "hit", item: part?.item }),
     kind: "get_range",
     method: "GetRange",
     request: GetRangeRequest,
@@ -322,7 +328,7 @@ const wireOperations: WireOperations = {
       outcome: part === undefined ? ReadOutcome.MISS : ReadOutcome.HIT,
       data: part?.data ?? noBytes,
       length: BigInt(part?.length ?? 0),
-      version: BigInt(part?.version ?? 0),
+      version: BigInt(part?.item.version ?? 0),
     }),
   },
   setRange: {
@@ -389,11 +395,8 @@ const wireOperations: WireOperations = {
   },
 };
 
-function foundByGet(read: Read): Found {
-  return {
-    kind: read.kind,
-    isSliding: read.kind === "hit" && read.item.sliding !== undefined,
-  };
+function foundByGet(read: Read): ReadFound {
+  return { kind: read.kind, item: "item" in read ? read.item : undefined };
 }
 
 const noBytes = new Uint8Array(0);
@@ -415,7 +418,8 @@ const readOutcomes = {
   stale: ReadOutcome.STALE,
   not_modified: ReadOutcome.NOT_MODIFIED,
   miss: ReadOutcome.MISS,
-  negative: ReadOutcome.NEGATIVE,
+  // The origin has none.
+  negative: ReadOutcome.MISS,
 } as const satisfies Readonly<Record<Read["kind"], ReadOutcome>>;
 
 /** What Get, GetAndTouch and MultiGet say of one key. */
@@ -576,7 +580,10 @@ export function prepareOperation<Name extends WireName>(
       const key = "key" in order ? order.key : order.destination;
       const { outcome } = decided;
       const found = isPeek ? undefined : operation.found?.(outcome);
-      return accept({ response: operation.render(outcome, { request, key, asOfVersion }), found });
+      return accept({
+        response: operation.render(outcome, { request, key, asOfVersion }),
+        found: found && { ...found, key },
+      });
     },
   };
 }

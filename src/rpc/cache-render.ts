@@ -1,8 +1,8 @@
 // Items and values as messages of the contract. What was written as text is answered as text.
 
 import type { CacheKey } from "../base/brands.js";
+import { countedBytes } from "../cache/counted-bytes.js";
 import type { Content, Item } from "../cache/model.js";
-import { countedBytes } from "../cache/open-cache.js";
 import type { Value } from "../cache/scalars.js";
 import {
   type ItemMeta,
@@ -33,16 +33,8 @@ export function renderKey(key: CacheKey): WireKey {
     : { key: { $case: "data", value: bytes } };
 }
 
-const types = {
-  scalar: ItemType.SCALAR,
-  negative: ItemType.UNSPECIFIED,
-  dictionary: ItemType.DICTIONARY,
-  list: ItemType.LIST,
-  set: ItemType.SET,
-  sorted_set: ItemType.SORTED_SET,
-} as const satisfies Readonly<Record<Content["kind"], ItemType>>;
-
-export const renderType = (kind: Content["kind"]): ItemType => types[kind];
+export const renderType = (kind: Content["kind"]): ItemType =>
+  kind === "scalar" ? ItemType.SCALAR : ItemType.UNSPECIFIED;
 
 /** Of a key that has nothing. */
 export const noMeta: ItemMeta = {

@@ -55,7 +55,6 @@ function totalOf({ counters: { events } }: CacheReport, reads: ReadCounts): Cach
   return {
     hits: BigInt(reads.hit),
     misses: BigInt(reads.miss),
-    negativeHits: BigInt(reads.negative),
     staleHits: BigInt(reads.stale),
     notModified: BigInt(reads.not_modified),
     sets: BigInt(events.sets),

@@ -5,6 +5,7 @@ import { type DurationMs, seconds } from "../base/brands.js";
 import type { Clock } from "../base/clock.js";
 import { silentLog } from "../base/log.js";
 import { CacheReads } from "../cache/cache-reads.js";
+import { noEvictions } from "../cache/evictions.js";
 import type { Config } from "../config/settings.js";
 import { ReceiptCodec } from "../queue/receipt.js";
 import { createCacheAdminHandlers } from "../rpc/cache-admin-handlers.js";
@@ -36,6 +37,7 @@ export function replicaHandlers(parts: ReplicaHandlerParts): ServedHandlers {
     engine: reader,
     pageTokens,
     reads: new CacheReads(),
+    evictions: noEvictions,
     zones: oneZone,
     requestKeepMs,
     draining: neverDraining,

@@ -8,6 +8,8 @@ import type { Clock } from "../base/clock.js";
 import type { Ids } from "../base/ids.js";
 import type { Log } from "../base/log.js";
 import { CacheReads } from "../cache/cache-reads.js";
+import { MemoryEvictions } from "../cache/evictions.js";
+import type { Evictions } from "../cache/view.js";
 import type { Config } from "../config/settings.js";
 import { MessageSignatures } from "../delivery/message-signatures.js";
 import type { Metrics } from "../edge/metrics.js";
@@ -97,7 +99,12 @@ export class Term {
   readonly #tails: TopicTails;
   readonly #draining = new AbortController();
 
-  private constructor(engine: Engine, signatures: MessageSignatures, parts: TermParts) {
+  private constructor(
+    engine: Engine,
+    signatures: MessageSignatures,
+    evictions: Evictions,
+    parts: TermParts,
+  ) {
     const { clock, config, log, metrics, secret } = parts;
     this.engine = engine;
     this.#sweeper = new Sweeper({
@@ -168,6 +175,7 @@ export class Term {
       engine,
       pageTokens,
       reads: new CacheReads(),
+      evictions,
       zones: parts.zones?.(engine) ?? oneZone,
       requestKeepMs,
       draining: this.#draining.signal,
@@ -213,7 +221,13 @@ export class Term {
   static async prepare(parts: TermParts): Promise<Term> {
     const { store, clock, ids, config, metrics, log, failed, commitLog } = parts;
     const signatures = new MessageSignatures(config.publicBaseUrl);
+    const evictions = new MemoryEvictions({
+      bytesShare: config.cacheMaxBytes,
+      seed: Math.floor(ids.fraction() * 2 ** 32),
+      now: () => clock.now(),
+    });
     const engine = await Engine.start({
+      evictions,
       store,
       clock,
       ids,
@@ -239,7 +253,7 @@ export class Term {
       observer: observeEngine(metrics, log, failed),
       ...(commitLog && { log: commitLog }),
     });
-    return new Term(engine, signatures, parts);
+    return new Term(engine, signatures, evictions, parts);
   }
 
   /** Move tasks that run, for metrics. */

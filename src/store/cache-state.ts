@@ -61,7 +61,7 @@ const prefixOf = ({ slot, segment }: CacheSegment): string => segmentPrefix(slot
 export class CacheState implements CacheTransaction {
   readonly #rows: RowAccess;
   readonly #tree: ItemTree;
-  readonly #evictions: Evictions;
+  readonly evictions: Evictions;
   /** That was given out here, which the row may not say: what it was for may not have been stored. Undefined: none was. */
   #lastVersion: Version | undefined;
   /** The cache whose prefix was made last. */
@@ -69,7 +69,7 @@ export class CacheState implements CacheTransaction {
 
   constructor(rows: RowAccess, evictions: Evictions) {
     this.#rows = rows;
-    this.#evictions = evictions;
+    this.evictions = evictions;
     this.#tree = new ItemTree(rows);
   }
 
@@ -155,14 +155,6 @@ export class CacheState implements CacheTransaction {
   *fencedCaches(): Iterable<CacheNames> {
     const end = endOfPrefix(fencedCacheByte);
     for (const { row } of this.#rows.range(tables.fencedCache, fencedCacheByte, end)) yield row;
-  }
-
-  get bytesShare(): number {
-    return this.#evictions.bytesShare;
-  }
-
-  victims(cache: Cache, now: EpochMs): Iterable<CacheKey> {
-    return this.#evictions.victims(cache, now, this);
   }
 
   *fences(cache: CacheSegment): Iterable<Fence> {

@@ -3,7 +3,7 @@
 
 import type { EpochMs, Namespace, QueueName, QueueNumber, Sequence } from "../base/brands.js";
 import { RecordCorrupt } from "../base/record-corrupt.js";
-import { createEvictions } from "../cache/evictions.js";
+import { noEvictions } from "../cache/evictions.js";
 import type { CacheTransaction, Evictions } from "../cache/view.js";
 import type {
   Counters,
@@ -92,9 +92,6 @@ const garbagePage = 16;
 const namesOf = ({ namespace, name: queue }: QueueNames, name: string): string =>
   scheduleNames({ namespace, queue, name });
 
-/** Of a node that was not told how much its caches may have. */
-const defaultShareBytes = 1_073_741_824;
-
 export class QueueState implements StateTransaction {
   readonly topics: TopicTransaction;
   readonly caches: CacheTransaction;
@@ -105,7 +102,7 @@ export class QueueState implements StateTransaction {
     prefix: "",
   };
 
-  constructor(rows: RowAccess, evictions: Evictions = createEvictions(defaultShareBytes)) {
+  constructor(rows: RowAccess, evictions: Evictions = noEvictions) {
     this.#rows = rows;
     this.topics = new TopicState(rows);
     this.caches = new CacheState(rows, evictions);

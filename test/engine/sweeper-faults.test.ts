@@ -15,6 +15,7 @@ const kinds = [
   "SweepDraining",
   "SweepItems",
   "SweepFences",
+  "EvictItems",
   "Reap",
 ] as const;
 
@@ -52,6 +53,7 @@ const answers: Readonly<Record<string, object>> = {
   SweepDraining: { hasMore: false, last: undefined, ended: [] },
   SweepItems: { hasMore: false },
   SweepFences: { hasMore: false },
+  EvictItems: { hasMore: false },
   Reap: { hasMore: false },
 };
 const done = (name: string): object | undefined => answers[name];

@@ -11,7 +11,7 @@ import type {
   SegmentNumber,
   Version,
 } from "../../src/base/brands.js";
-import { createEvictions } from "../../src/cache/evictions.js";
+import { noEvictions } from "../../src/cache/evictions.js";
 import { cacheDefaults } from "../../src/cache/limits.js";
 import type { Cache, Item } from "../../src/cache/model.js";
 import { StateView } from "../../src/engine/state-view.js";
@@ -98,7 +98,7 @@ class Keys {
   constructor(store: Store) {
     this.#store = store;
     this.#view = new StateView(store);
-    this.#caches = new CacheState(this.#view, createEvictions(1));
+    this.#caches = new CacheState(this.#view, noEvictions);
   }
 
   async take(step: Step): Promise<void> {

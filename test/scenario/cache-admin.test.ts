@@ -19,7 +19,7 @@ import {
   set,
   ttl,
 } from "../support/caches.js";
-import { durationOf, type Scenario } from "../support/scenario.js";
+import type { Scenario } from "../support/scenario.js";
 
 const notFound = { code: "NOT_FOUND", reason: "CACHE_NOT_FOUND", metadata: { cache: "prices" } };
 
@@ -36,7 +36,6 @@ test("a cache is made once, with what is given and the defaults, and again only 
         eviction: EvictionPolicy.W_TINYLFU,
         durability: CacheDurability.FLUSHED,
         maxValueBytes: 1_048_576,
-        negativeTtl: durationOf(5_000),
       },
     },
   });
@@ -65,10 +64,7 @@ test.each([
   ["ttl_jitter_percent", { ttlJitterPercent: 51 }],
   ["max_value_bytes", { maxValueBytes: 0 }],
   ["max_value_bytes", { maxValueBytes: 67_108_865 }],
-  ["max_element_bytes", { maxElementBytes: 1_048_577 }],
   ["replicated_zones", { replicatedZones: 8 }],
-  ["negative_ttl", { negativeTtl: durationOf(86_400_001) }],
-  ["watch_log_events", { watchLogEvents: 999 }],
   ["max_items", { maxItems: -1n }],
   ["eviction", { eviction: 42 as EvictionPolicy }],
 ])("a %s out of its range is refused by name", async (field, config) => {

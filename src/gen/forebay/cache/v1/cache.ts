@@ -18,13 +18,13 @@ export const EvictionPolicy = {
   UNSPECIFIED: 0,
   /** W_TINYLFU - What is used least, by a sketch of how often each key was used, after a small window for new ones. */
   W_TINYLFU: 1,
-  /** ALLKEYS_LRU - What was not used for longest, of a sample. */
+  /** ALLKEYS_LRU - What was used longest ago. */
   ALLKEYS_LRU: 2,
-  /** ALLKEYS_LFU - What is used least, of a sample. */
+  /** ALLKEYS_LFU - What is used least, of five drawn at random; what is not used loses a use a minute. */
   ALLKEYS_LFU: 3,
   /** ALLKEYS_RANDOM - Anything. */
   ALLKEYS_RANDOM: 4,
-  /** VOLATILE_LRU - What was not used for longest, of those that end. */
+  /** VOLATILE_LRU - What was used longest ago, of those that end. */
   VOLATILE_LRU: 5,
   /** VOLATILE_LFU - What is used least, of those that end. */
   VOLATILE_LFU: 6,
@@ -187,7 +187,10 @@ export interface CacheConfig {
   ttlJitterPercent?:
     | number
     | undefined;
-  /** Bytes the items may have: key, value or elements, and 64 for each row. Default 0: the node's share. */
+  /**
+   * Bytes the items may have: of each its key, value, tags and content type, and 64. With 90 percent of them items are evicted in the
+   * background, at the limit by the write itself. Default 0: as the server's setting `cache_max_bytes` says.
+   */
   maxBytes?:
     | bigint
     | undefined;
@@ -207,20 +210,8 @@ export interface CacheConfig {
   maxValueBytes?:
     | number
     | undefined;
-  /** The longest value of a dictionary and of a list. Range [1, 1048576], default 131072. */
-  maxElementBytes?:
-    | number
-    | undefined;
   /** How long an item lives on after each read of it. Default 0: reads change nothing. */
-  sliding?:
-    | Duration
-    | undefined;
-  /** How long it is remembered that an origin does not have a key. Default 5 s; 0: not at all. At most 24 h. */
-  negativeTtl?:
-    | Duration
-    | undefined;
-  /** How many events a watch may be behind and still resume. Range [1000, 10000000], default 100000. */
-  watchLogEvents?: number | undefined;
+  sliding?: Duration | undefined;
 }
 
 /** A cache. */
@@ -273,8 +264,6 @@ export interface CacheCounters {
   hits: bigint;
   /** Reads that found none. */
   misses: bigint;
-  /** Reads that found that the origin has none. */
-  negativeHits: bigint;
   /** Reads that got a stale value because they allow it. */
   staleHits: bigint;
   /** Reads that were told that the caller has the value already. */
@@ -312,10 +301,7 @@ function createBaseCacheConfig(): CacheConfig {
     durability: 0,
     replicatedZones: undefined,
     maxValueBytes: undefined,
-    maxElementBytes: undefined,
     sliding: undefined,
-    negativeTtl: undefined,
-    watchLogEvents: undefined,
   };
 }
 
@@ -354,17 +340,8 @@ export const CacheConfig: MessageFns<CacheConfig> = {
     if (message.maxValueBytes !== undefined) {
       writer.uint32(72).int32(message.maxValueBytes);
     }
-    if (message.maxElementBytes !== undefined) {
-      writer.uint32(80).int32(message.maxElementBytes);
-    }
     if (message.sliding !== undefined) {
       Duration.encode(message.sliding, writer.uint32(90).fork()).join();
-    }
-    if (message.negativeTtl !== undefined) {
-      Duration.encode(message.negativeTtl, writer.uint32(98).fork()).join();
-    }
-    if (message.watchLogEvents !== undefined) {
-      writer.uint32(104).int32(message.watchLogEvents);
     }
     return writer;
   },
@@ -454,36 +431,12 @@ export const CacheConfig: MessageFns<CacheConfig> = {
             message.maxValueBytes = reader.int32();
             continue;
           }
-          case 10: {
-            if (tag !== 80) {
-              break;
-            }
-
-            message.maxElementBytes = reader.int32();
-            continue;
-          }
           case 11: {
             if (tag !== 90) {
               break;
             }
 
             message.sliding = Duration.decode(reader, reader.uint32());
-            continue;
-          }
-          case 12: {
-            if (tag !== 98) {
-              break;
-            }
-
-            message.negativeTtl = Duration.decode(reader, reader.uint32());
-            continue;
-          }
-          case 13: {
-            if (tag !== 104) {
-              break;
-            }
-
-            message.watchLogEvents = reader.int32();
             continue;
           }
         }
@@ -537,22 +490,7 @@ export const CacheConfig: MessageFns<CacheConfig> = {
         : isSet(object.max_value_bytes)
         ? globalThis.Number(object.max_value_bytes)
         : undefined,
-      maxElementBytes: isSet(object.maxElementBytes)
-        ? globalThis.Number(object.maxElementBytes)
-        : isSet(object.max_element_bytes)
-        ? globalThis.Number(object.max_element_bytes)
-        : undefined,
       sliding: isSet(object.sliding) ? Duration.fromJSON(object.sliding) : undefined,
-      negativeTtl: isSet(object.negativeTtl)
-        ? Duration.fromJSON(object.negativeTtl)
-        : isSet(object.negative_ttl)
-        ? Duration.fromJSON(object.negative_ttl)
-        : undefined,
-      watchLogEvents: isSet(object.watchLogEvents)
-        ? globalThis.Number(object.watchLogEvents)
-        : isSet(object.watch_log_events)
-        ? globalThis.Number(object.watch_log_events)
-        : undefined,
     };
   },
 
@@ -585,17 +523,8 @@ export const CacheConfig: MessageFns<CacheConfig> = {
     if (message.maxValueBytes !== undefined) {
       obj.maxValueBytes = Math.round(message.maxValueBytes);
     }
-    if (message.maxElementBytes !== undefined) {
-      obj.maxElementBytes = Math.round(message.maxElementBytes);
-    }
     if (message.sliding !== undefined) {
       obj.sliding = Duration.toJSON(message.sliding);
-    }
-    if (message.negativeTtl !== undefined) {
-      obj.negativeTtl = Duration.toJSON(message.negativeTtl);
-    }
-    if (message.watchLogEvents !== undefined) {
-      obj.watchLogEvents = Math.round(message.watchLogEvents);
     }
     return obj;
   },
@@ -622,14 +551,9 @@ export const CacheConfig: MessageFns<CacheConfig> = {
     message.durability = object.durability ?? 0;
     message.replicatedZones = object.replicatedZones ?? undefined;
     message.maxValueBytes = object.maxValueBytes ?? undefined;
-    message.maxElementBytes = object.maxElementBytes ?? undefined;
     message.sliding = (object.sliding !== undefined && object.sliding !== null)
       ? Duration.fromPartial(object.sliding)
       : undefined;
-    message.negativeTtl = (object.negativeTtl !== undefined && object.negativeTtl !== null)
-      ? Duration.fromPartial(object.negativeTtl)
-      : undefined;
-    message.watchLogEvents = object.watchLogEvents ?? undefined;
     return message;
   },
 };
@@ -988,7 +912,6 @@ function createBaseCacheCounters(): CacheCounters {
   return {
     hits: 0n,
     misses: 0n,
-    negativeHits: 0n,
     staleHits: 0n,
     notModified: 0n,
     sets: 0n,
@@ -1017,12 +940,6 @@ export const CacheCounters: MessageFns<CacheCounters> = {
         throw new globalThis.Error("value provided for field message.misses of type int64 too large");
       }
       writer.uint32(16).int64(message.misses);
-    }
-    if (message.negativeHits !== 0n) {
-      if (BigInt.asIntN(64, message.negativeHits) !== message.negativeHits) {
-        throw new globalThis.Error("value provided for field message.negativeHits of type int64 too large");
-      }
-      writer.uint32(24).int64(message.negativeHits);
     }
     if (message.staleHits !== 0n) {
       if (BigInt.asIntN(64, message.staleHits) !== message.staleHits) {
@@ -1126,14 +1043,6 @@ export const CacheCounters: MessageFns<CacheCounters> = {
             }
 
             message.misses = reader.int64() as bigint;
-            continue;
-          }
-          case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
-            message.negativeHits = reader.int64() as bigint;
             continue;
           }
           case 4: {
@@ -1248,11 +1157,6 @@ export const CacheCounters: MessageFns<CacheCounters> = {
     return {
       hits: isSet(object.hits) ? BigInt(object.hits) : 0n,
       misses: isSet(object.misses) ? BigInt(object.misses) : 0n,
-      negativeHits: isSet(object.negativeHits)
-        ? BigInt(object.negativeHits)
-        : isSet(object.negative_hits)
-        ? BigInt(object.negative_hits)
-        : 0n,
       staleHits: isSet(object.staleHits)
         ? BigInt(object.staleHits)
         : isSet(object.stale_hits)
@@ -1300,9 +1204,6 @@ export const CacheCounters: MessageFns<CacheCounters> = {
     if (message.misses !== 0n) {
       obj.misses = message.misses.toString();
     }
-    if (message.negativeHits !== 0n) {
-      obj.negativeHits = message.negativeHits.toString();
-    }
     if (message.staleHits !== 0n) {
       obj.staleHits = message.staleHits.toString();
     }
@@ -1349,9 +1250,6 @@ export const CacheCounters: MessageFns<CacheCounters> = {
     const message = createBaseCacheCounters();
     message.hits = (object.hits !== undefined && object.hits !== null) ? BigInt(object.hits) : 0n;
     message.misses = (object.misses !== undefined && object.misses !== null) ? BigInt(object.misses) : 0n;
-    message.negativeHits = (object.negativeHits !== undefined && object.negativeHits !== null)
-      ? BigInt(object.negativeHits)
-      : 0n;
     message.staleHits = (object.staleHits !== undefined && object.staleHits !== null) ? BigInt(object.staleHits) : 0n;
     message.notModified = (object.notModified !== undefined && object.notModified !== null)
       ? BigInt(object.notModified)

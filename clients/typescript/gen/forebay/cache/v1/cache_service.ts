@@ -40,7 +40,6 @@ export const protobufFileName = "forebay/cache/v1/cache_service.proto";
  *   INVALID_ARGUMENT / TTL_INVALID: a life of 0 or less, or an end beyond 2^53-1 ms (calls with an expiry).
  *   INVALID_ARGUMENT / VALUE_TOO_LARGE: a value is longer than the cache's `max_value_bytes` (calls with a value).
  *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more keys or items than a call takes; metadata `limit`, `actual`.
- *   FAILED_PRECONDITION / WRONG_TYPE: the key has a collection (calls of scalars) or a scalar (calls of collections).
  *   UNAVAILABLE / TOO_FEW_ZONES: the cache asks for every write in more zones than there are (calls that write).
  *   RESOURCE_EXHAUSTED / CACHE_FULL: nothing may be evicted to make room; reads, deletes and what shrinks go on working (calls
  *     that store something).
@@ -60,10 +59,6 @@ export const ReadOutcome = {
   NOT_MODIFIED: 3,
   /** STALE - There is one that has ended or was marked stale, and the caller takes such ones. */
   STALE: 4,
-  /** NEGATIVE - The origin has none, as it said not long ago. */
-  NEGATIVE: 5,
-  /** WRONG_TYPE - The key has a collection. Only of calls with many keys; others answer with WRONG_TYPE. */
-  WRONG_TYPE: 6,
   /** OMITTED - The answer had no room for it. Only of MultiGet. */
   OMITTED: 7,
 } as const;
@@ -76,8 +71,6 @@ export namespace ReadOutcome {
   export type MISS = typeof ReadOutcome.MISS;
   export type NOT_MODIFIED = typeof ReadOutcome.NOT_MODIFIED;
   export type STALE = typeof ReadOutcome.STALE;
-  export type NEGATIVE = typeof ReadOutcome.NEGATIVE;
-  export type WRONG_TYPE = typeof ReadOutcome.WRONG_TYPE;
   export type OMITTED = typeof ReadOutcome.OMITTED;
 }
 
@@ -98,12 +91,6 @@ export function readOutcomeFromJSON(object: any): ReadOutcome {
     case 4:
     case "READ_OUTCOME_STALE":
       return ReadOutcome.STALE;
-    case 5:
-    case "READ_OUTCOME_NEGATIVE":
-      return ReadOutcome.NEGATIVE;
-    case 6:
-    case "READ_OUTCOME_WRONG_TYPE":
-      return ReadOutcome.WRONG_TYPE;
     case 7:
     case "READ_OUTCOME_OMITTED":
       return ReadOutcome.OMITTED;
@@ -124,10 +111,6 @@ export function readOutcomeToJSON(object: ReadOutcome): string {
       return "READ_OUTCOME_NOT_MODIFIED";
     case ReadOutcome.STALE:
       return "READ_OUTCOME_STALE";
-    case ReadOutcome.NEGATIVE:
-      return "READ_OUTCOME_NEGATIVE";
-    case ReadOutcome.WRONG_TYPE:
-      return "READ_OUTCOME_WRONG_TYPE";
     case ReadOutcome.OMITTED:
       return "READ_OUTCOME_OMITTED";
     default:
@@ -544,13 +527,13 @@ export interface GetResponse {
   meta?:
     | ItemMeta
     | undefined;
-  /** The read knew all events of the key up to this one: of a watch, later ones are news. */
+  /** The read knew all writes of the key up to this version: later ones have a higher one. */
   asOfVersion: bigint;
 }
 
 /** The value. */
 export interface GetAndTouchResponse {
-  /** HIT, MISS, NOT_MODIFIED or NEGATIVE. */
+  /** HIT, MISS or NOT_MODIFIED. */
   outcome: ReadOutcome;
   /** With HIT: one of the two, as it was written. */
   valueForm?:
@@ -777,7 +760,7 @@ export interface MultiGetItem {
 export interface MultiGetResponse {
   /** One for each key, in their order. */
   items: MultiGetItem[];
-  /** The read knew all events up to this one. */
+  /** As of Get. */
   asOfVersion: bigint;
 }
 

@@ -18,14 +18,6 @@ export const ItemType = {
   UNSPECIFIED: 0,
   /** SCALAR - One value; a counter is one, too. */
   SCALAR: 1,
-  /** DICTIONARY - Fields with values. */
-  DICTIONARY: 2,
-  /** LIST - Values in the order they were put. */
-  LIST: 3,
-  /** SET - Elements, each once. */
-  SET: 4,
-  /** SORTED_SET - Members in the order of their scores. */
-  SORTED_SET: 5,
 } as const;
 
 export type ItemType = typeof ItemType[keyof typeof ItemType];
@@ -33,10 +25,6 @@ export type ItemType = typeof ItemType[keyof typeof ItemType];
 export namespace ItemType {
   export type UNSPECIFIED = typeof ItemType.UNSPECIFIED;
   export type SCALAR = typeof ItemType.SCALAR;
-  export type DICTIONARY = typeof ItemType.DICTIONARY;
-  export type LIST = typeof ItemType.LIST;
-  export type SET = typeof ItemType.SET;
-  export type SORTED_SET = typeof ItemType.SORTED_SET;
 }
 
 export function itemTypeFromJSON(object: any): ItemType {
@@ -47,18 +35,6 @@ export function itemTypeFromJSON(object: any): ItemType {
     case 1:
     case "ITEM_TYPE_SCALAR":
       return ItemType.SCALAR;
-    case 2:
-    case "ITEM_TYPE_DICTIONARY":
-      return ItemType.DICTIONARY;
-    case 3:
-    case "ITEM_TYPE_LIST":
-      return ItemType.LIST;
-    case 4:
-    case "ITEM_TYPE_SET":
-      return ItemType.SET;
-    case 5:
-    case "ITEM_TYPE_SORTED_SET":
-      return ItemType.SORTED_SET;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum ItemType");
   }
@@ -70,14 +46,6 @@ export function itemTypeToJSON(object: ItemType): string {
       return "ITEM_TYPE_UNSPECIFIED";
     case ItemType.SCALAR:
       return "ITEM_TYPE_SCALAR";
-    case ItemType.DICTIONARY:
-      return "ITEM_TYPE_DICTIONARY";
-    case ItemType.LIST:
-      return "ITEM_TYPE_LIST";
-    case ItemType.SET:
-      return "ITEM_TYPE_SET";
-    case ItemType.SORTED_SET:
-      return "ITEM_TYPE_SORTED_SET";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum ItemType");
   }
@@ -128,10 +96,7 @@ export interface Expiry {
     | undefined;
 }
 
-/**
- * What must hold of what is stored for a write to happen. An item that has ended, and a negative entry, count as absent. A condition
- * on the value of a collection is refused with WRONG_TYPE.
- */
+/** What must hold of what is stored for a write to happen. An item that has ended counts as absent. */
 export interface Condition {
   /** One of these. Unset: always. */
   condition?:
@@ -187,10 +152,6 @@ export interface ItemMeta {
     | undefined;
   /** When the value was written last. */
   updateTime?:
-    | Timestamp
-    | undefined;
-  /** When it was read last, as far as this node remembers; unset: not since it started, or not since it was written. */
-  accessTime?:
     | Timestamp
     | undefined;
   /** Bytes it counts for in the cache's limit. */
@@ -882,7 +843,6 @@ function createBaseItemMeta(): ItemMeta {
     expireTime: undefined,
     createTime: undefined,
     updateTime: undefined,
-    accessTime: undefined,
     sizeBytes: 0n,
     flags: 0,
     contentType: "",
@@ -912,9 +872,6 @@ export const ItemMeta: MessageFns<ItemMeta> = {
     }
     if (message.updateTime !== undefined) {
       Timestamp.encode(message.updateTime, writer.uint32(42).fork()).join();
-    }
-    if (message.accessTime !== undefined) {
-      Timestamp.encode(message.accessTime, writer.uint32(50).fork()).join();
     }
     if (message.sizeBytes !== 0n) {
       if (BigInt.asIntN(64, message.sizeBytes) !== message.sizeBytes) {
@@ -997,14 +954,6 @@ export const ItemMeta: MessageFns<ItemMeta> = {
             }
 
             message.updateTime = Timestamp.decode(reader, reader.uint32());
-            continue;
-          }
-          case 6: {
-            if (tag !== 50) {
-              break;
-            }
-
-            message.accessTime = Timestamp.decode(reader, reader.uint32());
             continue;
           }
           case 7: {
@@ -1094,11 +1043,6 @@ export const ItemMeta: MessageFns<ItemMeta> = {
         : isSet(object.update_time)
         ? fromJsonTimestamp(object.update_time)
         : undefined,
-      accessTime: isSet(object.accessTime)
-        ? fromJsonTimestamp(object.accessTime)
-        : isSet(object.access_time)
-        ? fromJsonTimestamp(object.access_time)
-        : undefined,
       sizeBytes: isSet(object.sizeBytes)
         ? BigInt(object.sizeBytes)
         : isSet(object.size_bytes)
@@ -1148,9 +1092,6 @@ export const ItemMeta: MessageFns<ItemMeta> = {
     if (message.updateTime !== undefined) {
       obj.updateTime = fromTimestamp(message.updateTime).toISOString();
     }
-    if (message.accessTime !== undefined) {
-      obj.accessTime = fromTimestamp(message.accessTime).toISOString();
-    }
     if (message.sizeBytes !== 0n) {
       obj.sizeBytes = message.sizeBytes.toString();
     }
@@ -1190,9 +1131,6 @@ export const ItemMeta: MessageFns<ItemMeta> = {
       : undefined;
     message.updateTime = (object.updateTime !== undefined && object.updateTime !== null)
       ? Timestamp.fromPartial(object.updateTime)
-      : undefined;
-    message.accessTime = (object.accessTime !== undefined && object.accessTime !== null)
-      ? Timestamp.fromPartial(object.accessTime)
       : undefined;
     message.sizeBytes = (object.sizeBytes !== undefined && object.sizeBytes !== null) ? BigInt(object.sizeBytes) : 0n;
     message.flags = object.flags ?? 0;
