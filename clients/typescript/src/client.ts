@@ -1,6 +1,11 @@
 // The client: the connection to a server or a cluster, and the queues and topics on it.
 
 import { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js";
+import { Cache, type CacheContext } from "./cache.js";
+import { CacheAdmin } from "./cache-admin.js";
+import { plainCodec } from "./cache-codec.js";
+import { Loads } from "./cache-loads.js";
+import { CachePipeline } from "./cache-pipeline.js";
 import { type Acks, type CallOptions, Connection, type RetryOptions } from "./connection.js";
 import type { Consistency } from "./consistency.js";
 import { parseEndpoints } from "./endpoint.js";
@@ -81,6 +86,9 @@ export class ForebayClient implements AsyncDisposable {
   readonly #connection: Connection;
   readonly #context: QueueContext;
   readonly #queues = new Map<string, Queue>();
+  readonly #caches: CacheContext;
+  /** By the names of their caches. */
+  readonly #pipelines = new Map<string, CachePipeline>();
   readonly #open = new Set<AsyncDisposable>();
   #closing: Promise<void> | undefined;
 
@@ -115,6 +123,11 @@ export class ForebayClient implements AsyncDisposable {
         this.#open.add(closable);
         return () => this.#open.delete(closable);
       },
+    };
+    this.#caches = {
+      connection: this.#connection,
+      pipeline: (cache) => this.#pipelineOf(cache),
+      loads: new Loads(),
     };
   }
 
@@ -168,6 +181,26 @@ export class ForebayClient implements AsyncDisposable {
       const response = await this.#connection.unary(methods.listQueues, request, options);
       return { items: response.queues, nextPageToken: response.nextPageToken };
     });
+  }
+
+  /** The cache of this name, of values as bytes and texts. Asks the server nothing. */
+  cache(name = "default"): Cache {
+    return new Cache(name, this.#caches, plainCodec);
+  }
+
+  /** The administration of caches. */
+  get caches(): CacheAdmin {
+    return new CacheAdmin(this.#connection);
+  }
+
+  #pipelineOf(cache: string): CachePipeline {
+    if (this.#closing !== undefined) throw closedError("client");
+    let pipeline = this.#pipelines.get(cache);
+    if (pipeline === undefined) {
+      pipeline = new CachePipeline(cache, this.#context);
+      this.#pipelines.set(cache, pipeline);
+    }
+    return pipeline;
   }
 
   /** The topic of this name. Asks the server nothing. */
@@ -244,6 +277,7 @@ export class ForebayClient implements AsyncDisposable {
     await Promise.allSettled([...this.#open].map((closable) => closable[Symbol.asyncDispose]()));
     // Each of them ends by its deadline at the latest, so this does too.
     await Promise.all([...this.#queues.values()].map((queue) => queue.idle()));
+    await Promise.all([...this.#pipelines.values()].map((pipeline) => pipeline.close()));
     this.#connection.close();
   }
 }

@@ -15,6 +15,8 @@ import {
   status as StatusCode,
 } from "@grpc/grpc-js";
 import { ClusterServiceDefinition } from "../gen/forebay/admin/v1/cluster_service.js";
+import { CacheAdminServiceDefinition } from "../gen/forebay/cache/v1/cache_admin_service.js";
+import { CacheServiceDefinition } from "../gen/forebay/cache/v1/cache_service.js";
 import { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js";
 import { ScheduleServiceDefinition } from "../gen/forebay/queue/v1/schedule_service.js";
 import { TopicServiceDefinition } from "../gen/forebay/topic/v1/topic_service.js";
@@ -339,6 +341,8 @@ const paths: ReadonlyMap<object, string> = new Map(
     QueueServiceDefinition,
     ScheduleServiceDefinition,
     TopicServiceDefinition,
+    CacheServiceDefinition,
+    CacheAdminServiceDefinition,
     ClusterServiceDefinition,
   ].flatMap(({ fullName, methods }) =>
     Object.values(methods).map((method) => [method, `/${fullName}/${method.name}`] as const),

@@ -3,6 +3,43 @@
 export type { AttributeInput, Attributes, AttributesInput, TypedAttribute } from "./attributes.js";
 export type { BackoffBounds } from "./backoff.js";
 export {
+  Cache,
+  type CacheRead,
+  type GetOptions,
+  type IncrementOptions,
+  type ScannedItem,
+  type ScanOptions,
+  type SetManyResult,
+  type SetOptions,
+  type SetResult,
+  type TransferOptions,
+  type TransferResult,
+  type TtlCondition,
+} from "./cache.js";
+export {
+  CacheAdmin,
+  type CacheConfig,
+  type CacheCounts,
+  type CacheDescription,
+  type CacheDurability,
+  type CacheEviction,
+  type CacheStats,
+} from "./cache-admin.js";
+export type {
+  CacheBatch,
+  CacheBatchOperation,
+  CacheBatchOptions,
+  CacheBatchResult,
+} from "./cache-batch.js";
+export { type CacheCodec, jsonCodec, textCodec } from "./cache-codec.js";
+export type {
+  CacheCondition,
+  CacheExpiry,
+  CacheItemMeta,
+  CacheKey,
+  CacheValue,
+} from "./cache-items.js";
+export {
   type CreateQueueOptions,
   ForebayClient,
   type ForebayClientOptions,
