@@ -21,6 +21,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { BenchContext, Measurement } from "./measurement.js";
 import { measureBatching } from "./measures/batching.js";
+import { measureCache } from "./measures/cache.js";
 import { measureCatchUp } from "./measures/catch-up.js";
 import { measureDeepQueue } from "./measures/deep-queue.js";
 import { measureFanOut, measureFilters } from "./measures/fan-out.js";
@@ -50,6 +51,7 @@ const measurements: Readonly<Record<string, Measurement>> = {
   filters: measureFilters,
   webhooks: measureWebhooks,
   tails: measureTails,
+  cache: measureCache,
   replication: measureReplication,
   catchup: measureCatchUp,
 };
