@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addBenchCommand } from "./bench-command.js";
+import { addCacheCommands } from "./cache-commands.js";
 import { addClusterCommands } from "./cluster-commands.js";
 import { CliContext, type CliDependencies } from "./context.js";
 import { exitCodes, exitCodesHelp } from "./exit-codes.js";
@@ -47,7 +48,9 @@ export async function runCli(
 
 function programOf(context: CliContext, { stdout, stderr }: CliDependencies): Command {
   const program = new Command("forebay")
-    .description("Durable queues and topics over gRPC: the server and the commands to use it.")
+    .description(
+      "Durable queues, topics and caches over gRPC: the server and the commands to use it.",
+    )
     .version(version())
     .exitOverride()
     .configureOutput({
@@ -75,6 +78,7 @@ function programOf(context: CliContext, { stdout, stderr }: CliDependencies): Co
   addScheduleCommands(program, context);
   addMoveCommands(program, context);
   addTopicCommands(program, context);
+  addCacheCommands(program, context);
   addClusterCommands(program, context);
   addInitCommand(program, context);
   addBenchCommand(program, context);

@@ -7,7 +7,8 @@ export const exitCodes = {
   usage: { code: 2, meaning: "the command, or a value the server refused, is not right" },
   notFound: {
     code: 3,
-    meaning: "no such queue, topic, subscription, message, schedule, task, label or node",
+    meaning:
+      "no such queue, topic, subscription, cache, key, message, schedule, task, label or node",
   },
   conflict: {
     code: 4,
