@@ -8,6 +8,7 @@
 // Without grpcurl only buf is tried, and without etcd only the node alone; with CI=true either is a failure.
 
 import { setup } from "./setup.mjs";
+import { callCacheRpcs } from "./support/cache-conformance.mjs";
 import {
   callClusterAlone,
   callClusterOfOne,
@@ -27,7 +28,8 @@ const descriptorSet = Buffer.from(descriptorSetBase64, "base64");
 const queueService = "forebay.queue.v1.QueueService";
 const scheduleService = "forebay.queue.v1.ScheduleService";
 const topicService = "forebay.topic.v1.TopicService";
-const dataServices = [queueService, scheduleService, topicService];
+const cacheServices = ["forebay.cache.v1.CacheAdminService", "forebay.cache.v1.CacheService"];
+const dataServices = [...cacheServices, queueService, scheduleService, topicService];
 /** Those whose RPCs have names of their own, so that one session can call them all. */
 const queueServices = [queueService, scheduleService];
 const healthService = "grpc.health.v1.Health";
@@ -1018,6 +1020,9 @@ async function tryTool(tool, server, clusterOfOne) {
       }),
     );
   });
+  await tryServices(tool, server.address, cacheServices, (session) =>
+    callCacheRpcs(session, queue),
+  );
   await tryServices(tool, server.managementAddress, [clusterService], callClusterAlone);
   if (clusterOfOne === undefined) return;
   await tryServices(tool, clusterOfOne.managementAddress, [clusterService], (session) =>
