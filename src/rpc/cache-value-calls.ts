@@ -1,0 +1,120 @@
+// Calls on values that have a form of their own (bitmaps, sketches, limits of rates) as handlers: each says how its request is
+// read, which rule it is, and how the outcome is answered.
+
+import type { CacheKey } from "../base/brands.js";
+import type { Item } from "../cache/model.js";
+import type { OpenCache } from "../cache/open-cache.js";
+import type { CacheDecided } from "../cache/rejections.js";
+import { accept } from "../queue/rejections.js";
+import {
+  type CacheCall,
+  type CacheHandlerParts,
+  createCacheTools,
+  type MessageCodec,
+} from "./cache-handler-context.js";
+import { Violations } from "./violations.js";
+
+interface CacheRequest {
+  readonly cache: string;
+}
+
+interface RepeatableRequest extends CacheRequest {
+  readonly requestId: string;
+}
+
+interface RepeatableResponse {
+  readonly replayed: boolean;
+}
+
+export interface ValueCall<Request, Order, Outcome, Response> {
+  readonly name: string;
+  /** Whether it stores something new. */
+  readonly isGrowing?: boolean;
+  /** Always returns one; whether it is good, `violations` say. */
+  parse(violations: Violations, request: Request): Order;
+  rule(open: OpenCache, order: Order): CacheDecided<Outcome>;
+  render(outcome: Outcome): Response;
+  /** About how many bytes it writes. */
+  bytesOf?(order: Order): number;
+  /** Whether it changes nothing, or seldom. */
+  isLookup?(order: Order): boolean;
+  /** What it found, of one that counts as a read. */
+  found?(order: Order, outcome: Outcome): readonly FoundItem[];
+}
+
+export interface FoundItem {
+  readonly key: CacheKey;
+  /** Undefined: nothing. */
+  readonly item: Item | undefined;
+}
+
+export interface OnceCodecs<Request, Response> {
+  readonly request: MessageCodec<Request>;
+  readonly response: MessageCodec<Response>;
+}
+
+export function createValueCalls(parts: CacheHandlerParts) {
+  const tools = createCacheTools(parts);
+
+  /** What a request asks, checked but not yet thrown for. */
+  function prepare<Request extends CacheRequest, Order, Outcome, Response>(
+    violations: Violations,
+    call: ValueCall<Request, Order, Outcome, Response>,
+    request: Request,
+  ): CacheCall<Response> {
+    const { name } = call;
+    const address = tools.address(violations, request.cache);
+    const order = call.parse(violations, request);
+    const isLookup = call.isLookup?.(order) ?? false;
+    return {
+      name,
+      address,
+      // What only looks is answered while the storage is full, too.
+      isGrowing: call.isGrowing === true && !isLookup,
+      isLookup,
+      bytes: call.bytesOf?.(order) ?? 0,
+      rule: (open, found) => {
+        const done = call.rule(open, order);
+        if (done.kind === "rejected") return done;
+        for (const { key, item } of call.found?.(order, done.outcome) ?? []) {
+          found({ kind: item === undefined ? "miss" : "hit", key, item });
+        }
+        return accept(call.render(done.outcome));
+      },
+    };
+  }
+
+  /** For calls that may be repeated as they are. */
+  const handle =
+    <Request extends CacheRequest, Order, Outcome, Response>(
+      call: ValueCall<Request, Order, Outcome, Response>,
+    ) =>
+    async (request: Request): Promise<Response> => {
+      const violations = new Violations();
+      const prepared = prepare(violations, call, request);
+      violations.throwIfAny();
+      return tools.execute(prepared);
+    };
+
+  /** For calls that a request id makes repeatable. */
+  const handleOnce =
+    <Request extends RepeatableRequest, Order, Outcome, Response extends RepeatableResponse>(
+      call: ValueCall<Request, Order, Outcome, Response>,
+      codecs: OnceCodecs<Request, Response>,
+    ) =>
+    async (request: Request): Promise<Response> => {
+      const violations = new Violations();
+      const prepared = prepare(violations, call, request);
+      const identity = tools.identify(violations, request.requestId, call.name, () =>
+        codecs.request.encode({ ...request, requestId: "" }).finish(),
+      );
+      violations.throwIfAny();
+      const { outcome, isReplayed } = await tools.executeOnce(prepared, identity, codecs.response);
+      return isReplayed ? { ...outcome, replayed: true } : outcome;
+    };
+
+  return { handle, handleOnce };
+}
+
+/** For calls that only look. */
+export const always = (): boolean => true;
