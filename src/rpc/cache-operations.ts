@@ -494,7 +494,7 @@ const parseTransfer = (
 });
 
 function parseFinite(violations: Violations, field: string, value: number): number {
-  if (!Number.isFinite(value)) violations.add("NAN_INPUT", field, `must be finite, not ${value}`);
+  if (!Number.isFinite(value)) violations.add("NAN_INPUT", field, "must be a finite number");
   return value;
 }
 

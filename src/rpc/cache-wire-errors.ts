@@ -42,7 +42,7 @@ function fieldsOf(rejection: CacheRejection): WireFaultFields {
       return {
         code: status.NOT_FOUND,
         reason: "CACHE_NOT_FOUND",
-        message: `There is no cache "${rejection.cache}". Create it, or check the name: names are case-sensitive. The cache "default" is always there.`,
+        message: `There is no cache "${rejection.cache}". Create it, or check the name: names are case-sensitive. The cache default is always there.`,
         metadata: { cache: rejection.cache },
         resource: resource(rejection.cache),
       };

@@ -24,6 +24,15 @@ const fieldReasons = new Set([
   "BATCH_ENTRY_ID_INVALID",
   "BATCH_ENTRY_IDS_NOT_DISTINCT",
   "BATCH_TOO_LONG",
+  "BAD_NAME",
+  "EMPTY_KEY",
+  "KEY_TOO_LONG",
+  "TTL_INVALID",
+  "LIMIT_EXCEEDED",
+  "CONFLICTING_OPTIONS",
+  "BAD_RANGE",
+  "NAN_INPUT",
+  "CURSOR_INVALID",
 ]);
 
 /** Numbers that stand in a text for every caller: 60 s of strict timing, a lease's 12 h, the largest message. */

@@ -1348,7 +1348,9 @@ export const CacheAdminServiceDefinition = {
      * Errors:
      *   ALREADY_EXISTS / CACHE_EXISTS: it exists with another value of a setting given; metadata `differing` names them.
      *   INVALID_ARGUMENT / INVALID_PARAMETER: a setting out of its range.
+     *   INVALID_ARGUMENT / TTL_INVALID: a life below 0 or beyond 2^53-1 ms.
      *   RESOURCE_EXHAUSTED / CACHE_LIMIT: the namespace has 10,000.
+     *   UNAVAILABLE / TOO_FEW_ZONES: it asks for every write in more zones than there are.
      */
     createCache: {
       name: "CreateCache",
@@ -1362,7 +1364,9 @@ export const CacheAdminServiceDefinition = {
      * Changes the settings that `update_mask` names, all or none; named and unset means back to the default. They hold for what is
      * written from now on; lower limits are reached by evicting in the background. Durable on return; idempotent. Errors:
      *   INVALID_ARGUMENT / INVALID_PARAMETER: a setting out of its range, or a path that is none.
+     *   INVALID_ARGUMENT / TTL_INVALID: a life below 0 or beyond 2^53-1 ms.
      *   ABORTED / ETAG_MISMATCH: `etag` is given and no longer current.
+     *   UNAVAILABLE / TOO_FEW_ZONES: it asks for every write in more zones than there are.
      */
     updateCache: {
       name: "UpdateCache",
@@ -1435,7 +1439,9 @@ export const CacheAdminServiceService = {
    * Errors:
    *   ALREADY_EXISTS / CACHE_EXISTS: it exists with another value of a setting given; metadata `differing` names them.
    *   INVALID_ARGUMENT / INVALID_PARAMETER: a setting out of its range.
+   *   INVALID_ARGUMENT / TTL_INVALID: a life below 0 or beyond 2^53-1 ms.
    *   RESOURCE_EXHAUSTED / CACHE_LIMIT: the namespace has 10,000.
+   *   UNAVAILABLE / TOO_FEW_ZONES: it asks for every write in more zones than there are.
    */
   createCache: {
     path: "/forebay.cache.v1.CacheAdminService/CreateCache" as const,
@@ -1450,7 +1456,9 @@ export const CacheAdminServiceService = {
    * Changes the settings that `update_mask` names, all or none; named and unset means back to the default. They hold for what is
    * written from now on; lower limits are reached by evicting in the background. Durable on return; idempotent. Errors:
    *   INVALID_ARGUMENT / INVALID_PARAMETER: a setting out of its range, or a path that is none.
+   *   INVALID_ARGUMENT / TTL_INVALID: a life below 0 or beyond 2^53-1 ms.
    *   ABORTED / ETAG_MISMATCH: `etag` is given and no longer current.
+   *   UNAVAILABLE / TOO_FEW_ZONES: it asks for every write in more zones than there are.
    */
   updateCache: {
     path: "/forebay.cache.v1.CacheAdminService/UpdateCache" as const,
@@ -1527,14 +1535,18 @@ export interface CacheAdminServiceServer extends UntypedServiceImplementation {
    * Errors:
    *   ALREADY_EXISTS / CACHE_EXISTS: it exists with another value of a setting given; metadata `differing` names them.
    *   INVALID_ARGUMENT / INVALID_PARAMETER: a setting out of its range.
+   *   INVALID_ARGUMENT / TTL_INVALID: a life below 0 or beyond 2^53-1 ms.
    *   RESOURCE_EXHAUSTED / CACHE_LIMIT: the namespace has 10,000.
+   *   UNAVAILABLE / TOO_FEW_ZONES: it asks for every write in more zones than there are.
    */
   createCache: handleUnaryCall<CreateCacheRequest, CreateCacheResponse>;
   /**
    * Changes the settings that `update_mask` names, all or none; named and unset means back to the default. They hold for what is
    * written from now on; lower limits are reached by evicting in the background. Durable on return; idempotent. Errors:
    *   INVALID_ARGUMENT / INVALID_PARAMETER: a setting out of its range, or a path that is none.
+   *   INVALID_ARGUMENT / TTL_INVALID: a life below 0 or beyond 2^53-1 ms.
    *   ABORTED / ETAG_MISMATCH: `etag` is given and no longer current.
+   *   UNAVAILABLE / TOO_FEW_ZONES: it asks for every write in more zones than there are.
    */
   updateCache: handleUnaryCall<UpdateCacheRequest, UpdateCacheResponse>;
   /**
@@ -1562,7 +1574,9 @@ export interface CacheAdminServiceClient extends Client {
    * Errors:
    *   ALREADY_EXISTS / CACHE_EXISTS: it exists with another value of a setting given; metadata `differing` names them.
    *   INVALID_ARGUMENT / INVALID_PARAMETER: a setting out of its range.
+   *   INVALID_ARGUMENT / TTL_INVALID: a life below 0 or beyond 2^53-1 ms.
    *   RESOURCE_EXHAUSTED / CACHE_LIMIT: the namespace has 10,000.
+   *   UNAVAILABLE / TOO_FEW_ZONES: it asks for every write in more zones than there are.
    */
   createCache(
     request: CreateCacheRequest,
@@ -1583,7 +1597,9 @@ export interface CacheAdminServiceClient extends Client {
    * Changes the settings that `update_mask` names, all or none; named and unset means back to the default. They hold for what is
    * written from now on; lower limits are reached by evicting in the background. Durable on return; idempotent. Errors:
    *   INVALID_ARGUMENT / INVALID_PARAMETER: a setting out of its range, or a path that is none.
+   *   INVALID_ARGUMENT / TTL_INVALID: a life below 0 or beyond 2^53-1 ms.
    *   ABORTED / ETAG_MISMATCH: `etag` is given and no longer current.
+   *   UNAVAILABLE / TOO_FEW_ZONES: it asks for every write in more zones than there are.
    */
   updateCache(
     request: UpdateCacheRequest,

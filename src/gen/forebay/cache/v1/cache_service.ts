@@ -40,6 +40,7 @@ export const protobufFileName = "forebay/cache/v1/cache_service.proto";
  *   INVALID_ARGUMENT / TTL_INVALID: a life of 0 or less, or an end beyond 2^53-1 ms (calls with an expiry).
  *   INVALID_ARGUMENT / VALUE_TOO_LARGE: a value is longer than the cache's `max_value_bytes` (calls with a value).
  *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more keys or items than a call takes; metadata `limit`, `actual`.
+ *   DATA_LOSS / RECORD_CORRUPT: a stored value failed its checksum and was not served (calls that read values).
  *   UNAVAILABLE / TOO_FEW_ZONES: the cache asks for every write in more zones than there are (calls that write).
  *   RESOURCE_EXHAUSTED / CACHE_FULL: nothing may be evicted to make room; reads, deletes and what shrinks go on working (calls
  *     that store something).
@@ -9791,6 +9792,7 @@ export const CacheServiceDefinition = {
      * `request_id`. Errors:
      *   FAILED_PRECONDITION / NOT_A_NUMBER: the value is no such text.
      *   OUT_OF_RANGE / OVERFLOW: the sum is out of the bounds; nothing was changed.
+     *   INVALID_ARGUMENT / BAD_RANGE: `min` is above `max`.
      */
     increment: {
       name: "Increment",
@@ -9839,6 +9841,7 @@ export const CacheServiceDefinition = {
     /**
      * Writes over a part of a value, which grows where it is too short, with zeros between. Idempotent. Errors:
      *   OUT_OF_RANGE / RESULT_TOO_LARGE: it would be longer than the cache's `max_value_bytes`; nothing was changed.
+     *   INVALID_ARGUMENT / BAD_RANGE: `offset` is below 0, or beyond any value.
      */
     setRange: {
       name: "SetRange",
@@ -10070,6 +10073,7 @@ export const CacheServiceService = {
    * `request_id`. Errors:
    *   FAILED_PRECONDITION / NOT_A_NUMBER: the value is no such text.
    *   OUT_OF_RANGE / OVERFLOW: the sum is out of the bounds; nothing was changed.
+   *   INVALID_ARGUMENT / BAD_RANGE: `min` is above `max`.
    */
   increment: {
     path: "/forebay.cache.v1.CacheService/Increment" as const,
@@ -10124,6 +10128,7 @@ export const CacheServiceService = {
   /**
    * Writes over a part of a value, which grows where it is too short, with zeros between. Idempotent. Errors:
    *   OUT_OF_RANGE / RESULT_TOO_LARGE: it would be longer than the cache's `max_value_bytes`; nothing was changed.
+   *   INVALID_ARGUMENT / BAD_RANGE: `offset` is below 0, or beyond any value.
    */
   setRange: {
     path: "/forebay.cache.v1.CacheService/SetRange" as const,
@@ -10294,6 +10299,7 @@ export interface CacheServiceServer extends UntypedServiceImplementation {
    * `request_id`. Errors:
    *   FAILED_PRECONDITION / NOT_A_NUMBER: the value is no such text.
    *   OUT_OF_RANGE / OVERFLOW: the sum is out of the bounds; nothing was changed.
+   *   INVALID_ARGUMENT / BAD_RANGE: `min` is above `max`.
    */
   increment: handleUnaryCall<IncrementRequest, IncrementResponse>;
   /**
@@ -10314,6 +10320,7 @@ export interface CacheServiceServer extends UntypedServiceImplementation {
   /**
    * Writes over a part of a value, which grows where it is too short, with zeros between. Idempotent. Errors:
    *   OUT_OF_RANGE / RESULT_TOO_LARGE: it would be longer than the cache's `max_value_bytes`; nothing was changed.
+   *   INVALID_ARGUMENT / BAD_RANGE: `offset` is below 0, or beyond any value.
    */
   setRange: handleUnaryCall<SetRangeRequest, SetRangeResponse>;
   /** Copies what a key has to another one, with its life and tags. */
@@ -10512,6 +10519,7 @@ export interface CacheServiceClient extends Client {
    * `request_id`. Errors:
    *   FAILED_PRECONDITION / NOT_A_NUMBER: the value is no such text.
    *   OUT_OF_RANGE / OVERFLOW: the sum is out of the bounds; nothing was changed.
+   *   INVALID_ARGUMENT / BAD_RANGE: `min` is above `max`.
    */
   increment(
     request: IncrementRequest,
@@ -10588,6 +10596,7 @@ export interface CacheServiceClient extends Client {
   /**
    * Writes over a part of a value, which grows where it is too short, with zeros between. Idempotent. Errors:
    *   OUT_OF_RANGE / RESULT_TOO_LARGE: it would be longer than the cache's `max_value_bytes`; nothing was changed.
+   *   INVALID_ARGUMENT / BAD_RANGE: `offset` is below 0, or beyond any value.
    */
   setRange(
     request: SetRangeRequest,
