@@ -3,6 +3,7 @@
 import { createPages, type PageRequest, type PageResponse } from "../delivery/pages.js";
 import type { Readiness } from "../edge/health.js";
 import type { Listener } from "../edge/listener.js";
+import { cacheDefinitions } from "../rpc/cache-services.js";
 import type { ServedNode } from "./served-node.js";
 import { servedDefinitions, Term, type TermParts } from "./term.js";
 
@@ -21,14 +22,16 @@ export class LoneNode implements ServedNode {
   }
 
   serveOn(data: Listener): void {
-    const [queueService, scheduleService, topicService, cacheService, cacheAdminService] =
-      servedDefinitions;
-    const { queues, schedules, topics, caches, cacheAdmin } = this.#term.handlers;
+    const [queueService, scheduleService, topicService] = servedDefinitions;
+    const { queues, schedules, topics, caches } = this.#term.handlers;
     data.add(queueService, queues);
     data.add(scheduleService, schedules);
     data.add(topicService, topics);
-    data.add(cacheService, caches);
-    data.add(cacheAdminService, cacheAdmin);
+    data.add(cacheDefinitions.cache, caches.cache);
+    data.add(cacheDefinitions.cacheAdmin, caches.cacheAdmin);
+    data.add(cacheDefinitions.bitmap, caches.bitmap);
+    data.add(cacheDefinitions.hyperLogLog, caches.hyperLogLog);
+    data.add(cacheDefinitions.rateLimit, caches.rateLimit);
   }
 
   get engine(): Term["engine"] {

@@ -8,9 +8,8 @@ import { CacheReads } from "../cache/cache-reads.js";
 import { noEvictions } from "../cache/evictions.js";
 import type { Config } from "../config/settings.js";
 import { ReceiptCodec } from "../queue/receipt.js";
-import { createCacheAdminHandlers } from "../rpc/cache-admin-handlers.js";
 import { type CacheHandlerParts, oneZone } from "../rpc/cache-handler-context.js";
-import { createCacheHandlers } from "../rpc/cache-handlers.js";
+import { createCacheServices } from "../rpc/cache-services.js";
 import { MoveHandles } from "../rpc/move-handle.js";
 import { PageTokens } from "../rpc/page-token.js";
 import { createQueueHandlers } from "../rpc/queue-handlers.js";
@@ -43,8 +42,7 @@ export function replicaHandlers(parts: ReplicaHandlerParts): ServedHandlers {
     draining: neverDraining,
   };
   return {
-    caches: createCacheHandlers(cacheParts),
-    cacheAdmin: createCacheAdminHandlers(cacheParts),
+    caches: createCacheServices(cacheParts),
     queues: createQueueHandlers({
       engine: reader,
       clock,

@@ -5,6 +5,7 @@ import { Metadata, status } from "@grpc/grpc-js";
 import type { Tenure } from "../edge/call-router.js";
 import { acksKey, durableZonesKey, leaderKey, positionKey } from "../edge/cluster-metadata.js";
 import { PageServiceDefinition } from "../gen/forebay/replication/v1/page_service.js";
+import { cacheDefinitions } from "../rpc/cache-services.js";
 import { type CallContext, isReadOnly, type ServiceDefinition } from "../rpc/call.js";
 import { type Position, positionText } from "../rpc/parse-consistency.js";
 import { WireFault } from "../rpc/status-details.js";
@@ -14,16 +15,16 @@ import { type ServedHandlers, servedDefinitions } from "./term.js";
 type Handlers = ReadonlyMap<string, unknown>;
 
 /** The handlers of all services by the paths of their methods. */
-function handlersByPath(served: ServedHandlers): Handlers {
-  const { queues, schedules, topics, caches, cacheAdmin } = served;
-  const [queueService, scheduleService, topicService, cacheService, cacheAdminService] =
-    servedDefinitions;
+function handlersByPath({ queues, schedules, topics, caches }: ServedHandlers): Handlers {
+  const [queueService, scheduleService, topicService] = servedDefinitions;
+  const ofCaches = (Object.keys(cacheDefinitions) as (keyof typeof cacheDefinitions)[]).flatMap(
+    (name) => entriesOf(cacheDefinitions[name], caches[name]),
+  );
   return new Map([
     ...entriesOf(queueService, queues),
     ...entriesOf(scheduleService, schedules),
     ...entriesOf(topicService, topics),
-    ...entriesOf(cacheService, caches),
-    ...entriesOf(cacheAdminService, cacheAdmin),
+    ...ofCaches,
   ]);
 }
 

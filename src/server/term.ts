@@ -21,21 +21,16 @@ import { Redriver } from "../engine/redriver.js";
 import { Replayer } from "../engine/replayer.js";
 import { Scheduler } from "../engine/scheduler.js";
 import { Sweeper } from "../engine/sweeper.js";
-import { CacheAdminServiceDefinition } from "../gen/forebay/cache/v1/cache_admin_service.js";
-import { CacheServiceDefinition } from "../gen/forebay/cache/v1/cache_service.js";
 import { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js";
 import { ScheduleServiceDefinition } from "../gen/forebay/queue/v1/schedule_service.js";
 import { TopicServiceDefinition } from "../gen/forebay/topic/v1/topic_service.js";
 import { ReceiptCodec } from "../queue/receipt.js";
-import { createCacheAdminHandlers } from "../rpc/cache-admin-handlers.js";
+import { type CacheHandlerParts, oneZone, type Zones } from "../rpc/cache-handler-context.js";
 import {
-  type CacheAdminHandlers,
-  type CacheHandlerParts,
-  type CacheHandlers,
-  oneZone,
-  type Zones,
-} from "../rpc/cache-handler-context.js";
-import { createCacheHandlers } from "../rpc/cache-handlers.js";
+  type CacheServices,
+  cacheDefinitions,
+  createCacheServices,
+} from "../rpc/cache-services.js";
 import type { ServiceHandlers } from "../rpc/call.js";
 import type { QueueHandlers } from "../rpc/handler-context.js";
 import { MoveHandles } from "../rpc/move-handle.js";
@@ -72,8 +67,7 @@ export interface ServedHandlers {
   readonly queues: QueueHandlers;
   readonly schedules: ServiceHandlers<typeof ScheduleServiceDefinition>;
   readonly topics: TopicHandlers;
-  readonly caches: CacheHandlers;
-  readonly cacheAdmin: CacheAdminHandlers;
+  readonly caches: CacheServices;
 }
 
 /** The services that applications call. */
@@ -81,8 +75,7 @@ export const servedDefinitions = [
   QueueServiceDefinition,
   ScheduleServiceDefinition,
   TopicServiceDefinition,
-  CacheServiceDefinition,
-  CacheAdminServiceDefinition,
+  ...Object.values(cacheDefinitions),
 ] as const;
 
 export class Term {
@@ -212,8 +205,7 @@ export class Term {
         replayer: this.#replayer,
         redriver: this.#redriver,
       }),
-      caches: createCacheHandlers(cacheParts),
-      cacheAdmin: createCacheAdminHandlers(cacheParts),
+      caches: createCacheServices(cacheParts),
     };
   }
 
