@@ -9,7 +9,7 @@ export type ReadKind = (typeof readKinds)[number];
 /** How many of each. */
 export type ReadCounts = Readonly<Record<ReadKind, number>>;
 
-export const noReads: ReadCounts = { hit: 0, miss: 0, negative: 0, stale: 0, not_modified: 0 };
+const noReads: ReadCounts = { hit: 0, miss: 0, negative: 0, stale: 0, not_modified: 0 };
 
 const bucketMs = 5_000;
 /** So many buckets are the last minute. */

@@ -4,10 +4,10 @@
 // it names may have gone. After a restart it knows nothing, and what was not used since goes first.
 
 import type { CacheKey, EpochMs } from "../base/brands.js";
-import { countedBytes } from "./counted-bytes.js";
 import { type Policy, pseudoRandom } from "./eviction/policy.js";
 import { AtRandom, LeastFrequentlyUsed, LeastRecentlyUsed } from "./eviction/simple-policies.js";
 import { WTinyLfu } from "./eviction/w-tinylfu.js";
+import { countedBytes } from "./item-facts.js";
 import { cacheLimits, type EvictionPolicy } from "./limits.js";
 import type { Cache, CacheSegment, Item } from "./model.js";
 import type { CacheNames, CacheView, Evictions } from "./view.js";
@@ -172,15 +172,3 @@ function* strangers(cache: Cache, view: CacheView, policy: Policy): Iterable<Cac
   }
   yield* found;
 }
-
-/** Of whoever only reads: nothing is remembered, and nothing goes. */
-export const noEvictions: Evictions = {
-  bytesShare: Number.MAX_SAFE_INTEGER,
-  read: () => undefined,
-  wrote: () => undefined,
-  removed: () => undefined,
-  press: () => undefined,
-  relieved: () => undefined,
-  pressed: [],
-  victims: () => [],
-};

@@ -1,7 +1,7 @@
 // MurmurHash64A by Austin Appleby (public domain): 64 bits of good quality out of any bytes, as sketches need them. What it makes of
 // an element is kept in stored sketches, so it must never change.
 //
-// In two halves of 32 bits, since JavaScript has 64 bits only as BigInt, which takes about twenty times as long.
+// In two halves of 32 bits, since JavaScript has 64 bits only as BigInt, which takes three times as long (measured, 32 bytes).
 
 /** 64 bits, as two unsigned halves. */
 export interface Hash {

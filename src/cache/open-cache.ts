@@ -9,8 +9,8 @@ import type { CacheKey, EpochMs, Version } from "../base/brands.js";
 import type { Decided } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import type { CacheAddress } from "./cache-name.js";
-import { countedBytes } from "./counted-bytes.js";
 import { hasEnded } from "./expiry.js";
+import { countedBytes, removalTime } from "./item-facts.js";
 import { cacheLimits } from "./limits.js";
 import type {
   Cache,
@@ -287,9 +287,3 @@ export class OpenCache {
 
 /** With more, items are evicted in the background, so that writes seldom have to. */
 const pressedShare = 0.9;
-
-/** When the last one has gone that may have it, stale ones included. */
-export const removalTime = ({ expiresAt, graceMs }: Item): EpochMs | undefined =>
-  expiresAt === undefined
-    ? undefined
-    : ((expiresAt + graceMs.revalidate + graceMs.error) as EpochMs);

@@ -7,9 +7,10 @@ import type { Stamp } from "../queue/stamp.js";
 import type { StateTransaction } from "../topic/view.js";
 import type { CacheAddress } from "./cache-name.js";
 import { hasEnded } from "./expiry.js";
+import { removalTime } from "./item-facts.js";
 import { cacheLimits } from "./limits.js";
 import { type Cache, type Fence, noFences } from "./model.js";
-import { OpenCache, removalTime } from "./open-cache.js";
+import { OpenCache } from "./open-cache.js";
 import type { CacheDecided } from "./rejections.js";
 
 export interface Swept {
@@ -62,7 +63,7 @@ export function decideSweepFences(
 }
 
 /** Removes what one fence has made invalid, a page of keys; at the end the fence. */
-export function decideSweepFence(
+function decideSweepFence(
   { caches }: StateTransaction,
   cache: Cache,
   stamp: Stamp,

@@ -117,4 +117,16 @@ export interface Evictions {
   victims(cache: Cache, now: EpochMs, view: CacheView): Iterable<CacheKey>;
 }
 
+/** Of whoever only reads: nothing is remembered, and nothing goes. */
+export const noEvictions: Evictions = {
+  bytesShare: Number.MAX_SAFE_INTEGER,
+  read: () => undefined,
+  wrote: () => undefined,
+  removed: () => undefined,
+  press: () => undefined,
+  relieved: () => undefined,
+  pressed: [],
+  victims: () => [],
+};
+
 export interface CacheTransaction extends CacheView, CacheChanges {}

@@ -23,13 +23,13 @@ import {
   type Guard as WireGuard,
 } from "../gen/forebay/cache/v1/cache_service.js";
 import { accept } from "../queue/rejections.js";
+import type { Found } from "./cache-found.js";
 import {
   type CacheHandlerParts,
   type CacheHandlers,
   createCacheTools,
 } from "./cache-handler-context.js";
 import {
-  type Found,
   type PreparedAny,
   parseSet,
   payloadBytes,

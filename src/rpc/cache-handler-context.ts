@@ -22,7 +22,7 @@ import {
 import { accept, type QueueRejection } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import type { StateTransaction } from "../topic/view.js";
-import type { Found } from "./cache-operations.js";
+import type { Found, MessageCodec } from "./cache-found.js";
 import { parseCacheAddress } from "./cache-parse.js";
 import { cacheFaultOf } from "./cache-wire-errors.js";
 import type { ServiceHandlers } from "./call.js";
@@ -60,12 +60,6 @@ export interface Zones {
 
 /** Of a node alone. */
 export const oneZone: Zones = { count: 1, durableIn: () => Promise.resolve() };
-
-/** A message of the contract, as results of request ids are kept. */
-export interface MessageCodec<Message> {
-  encode(message: Message): { finish(): Uint8Array };
-  decode(bytes: Uint8Array): Message;
-}
 
 export type Finder = (read: Found | undefined) => void;
 

@@ -2,10 +2,8 @@
 // a batch and one of a pipeline are all made of these.
 
 import type { CacheKey, DurationMs } from "../base/brands.js";
-import type { ReadKind } from "../cache/cache-reads.js";
 import type { TtlMode } from "../cache/expiry.js";
 import { cacheLimits } from "../cache/limits.js";
-import type { Item } from "../cache/model.js";
 import { int64, type OverflowMode } from "../cache/number-text.js";
 import type { OpenCache } from "../cache/open-cache.js";
 import { carryOut, type OperationKind, type Operations } from "../cache/operations.js";
@@ -51,7 +49,7 @@ import {
 } from "../gen/forebay/cache/v1/cache_service.js";
 import { ItemType } from "../gen/forebay/cache/v1/item.js";
 import { accept } from "../queue/rejections.js";
-import type { MessageCodec } from "./cache-handler-context.js";
+import type { Found, MessageCodec, ReadFound } from "./cache-found.js";
 import {
   parseCondition,
   parseExpiry,
@@ -93,18 +91,6 @@ export interface WireOperation<Kind extends OperationKind, Request, Response> {
   render(result: Operations[Kind]["result"], asked: Asked<Request>): Response;
   /** What it found, of one that counts as a read. */
   found?(result: Operations[Kind]["result"]): ReadFound;
-}
-
-/** What a read found, to be counted. */
-export interface ReadFound {
-  readonly kind: ReadKind;
-  /** What it found; undefined: nothing, or what it found is gone. */
-  readonly item: Item | undefined;
-}
-
-/** And of which key. */
-export interface Found extends ReadFound {
-  readonly key: CacheKey;
 }
 
 /** What an answer needs beside the result. */

@@ -50,14 +50,14 @@ export function parseOwnCacheAddress(
 }
 
 /** Bytes as keys have them: a character each. */
-export const latin1 = (bytes: Uint8Array): string =>
+const latin1 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 
 /** A text's UTF-8, a character a byte. */
-export const textBytes = (text: string): string =>
+const textBytes = (text: string): string =>
   Buffer.byteLength(text) === text.length ? text : Buffer.from(text).toString("latin1");
 
-export const bufferOf = (bytes: Uint8Array): Buffer =>
+const bufferOf = (bytes: Uint8Array): Buffer =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 
 type KeyForm =
@@ -86,7 +86,7 @@ const keyBytes = (key: WireKey | undefined): string => {
 };
 
 /** Always returns one; whether it is good, `violations` say. */
-export function checkKey(violations: Violations, field: string, bytes: string): CacheKey {
+function checkKey(violations: Violations, field: string, bytes: string): CacheKey {
   const { keyBytesMax: limit } = cacheLimits;
   if (bytes.length === 0) {
     violations.add("EMPTY_KEY", field, `a key has 1 to ${limit} bytes`, { limit: String(limit) });

@@ -1,7 +1,7 @@
 // Items and values as messages of the contract. What was written as text is answered as text.
 
 import type { CacheKey } from "../base/brands.js";
-import { countedBytes } from "../cache/counted-bytes.js";
+import { countedBytes } from "../cache/item-facts.js";
 import type { Content, Item } from "../cache/model.js";
 import type { Value } from "../cache/scalars.js";
 import {

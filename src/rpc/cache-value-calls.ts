@@ -6,11 +6,11 @@ import type { Item } from "../cache/model.js";
 import type { OpenCache } from "../cache/open-cache.js";
 import type { CacheDecided } from "../cache/rejections.js";
 import { accept } from "../queue/rejections.js";
+import type { MessageCodec } from "./cache-found.js";
 import {
   type CacheCall,
   type CacheHandlerParts,
   createCacheTools,
-  type MessageCodec,
 } from "./cache-handler-context.js";
 import { Violations } from "./violations.js";
 

@@ -5,7 +5,7 @@ import { type DurationMs, seconds } from "../base/brands.js";
 import type { Clock } from "../base/clock.js";
 import { silentLog } from "../base/log.js";
 import { CacheReads } from "../cache/cache-reads.js";
-import { noEvictions } from "../cache/evictions.js";
+import { noEvictions } from "../cache/view.js";
 import type { Config } from "../config/settings.js";
 import { ReceiptCodec } from "../queue/receipt.js";
 import { type CacheHandlerParts, oneZone } from "../rpc/cache-handler-context.js";

@@ -71,7 +71,3 @@ export const dueCacheKey = (at: EpochMs, slot: number, segment: number): string 
 export const fencedCacheByte = "\xa3";
 export const fencedCacheKey = (slot: number, segment: number): string =>
   fencedCacheByte + segmentPrefix(slot, segment);
-
-/** Bytes as they stand in keys. */
-export const keyText = (bytes: Uint8Array): CacheKey =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1") as CacheKey;

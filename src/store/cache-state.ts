@@ -2,6 +2,7 @@
 
 import { hash } from "node:crypto";
 import type { CacheKey, CacheName, EpochMs, Namespace, Version } from "../base/brands.js";
+import { removalTime } from "../cache/item-facts.js";
 import {
   type Cache,
   type CacheCounters,
@@ -14,7 +15,6 @@ import {
   noFences,
   type ScalarContent,
 } from "../cache/model.js";
-import { removalTime } from "../cache/open-cache.js";
 import {
   type CacheNames,
   type CacheTransaction,

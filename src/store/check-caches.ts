@@ -1,8 +1,7 @@
 // The check of caches: each with its numbers, its items with all the rows that find them, and what was made invalid with its counts.
 
-import { countedBytes } from "../cache/counted-bytes.js";
+import { countedBytes, removalTime } from "../cache/item-facts.js";
 import { type Cache, type CacheCounters, type FenceCounts, noFences } from "../cache/model.js";
-import { removalTime } from "../cache/open-cache.js";
 import {
   cacheCountersKey,
   cacheKey,

@@ -3,8 +3,7 @@
 
 import type { EpochMs, Namespace, QueueName, QueueNumber, Sequence } from "../base/brands.js";
 import { RecordCorrupt } from "../base/record-corrupt.js";
-import { noEvictions } from "../cache/evictions.js";
-import type { CacheTransaction, Evictions } from "../cache/view.js";
+import { type CacheTransaction, type Evictions, noEvictions } from "../cache/view.js";
 import type {
   Counters,
   DedupEntry,

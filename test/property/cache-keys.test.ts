@@ -11,9 +11,9 @@ import type {
   SegmentNumber,
   Version,
 } from "../../src/base/brands.js";
-import { noEvictions } from "../../src/cache/evictions.js";
 import { cacheDefaults } from "../../src/cache/limits.js";
 import type { Cache, Item } from "../../src/cache/model.js";
+import { noEvictions } from "../../src/cache/view.js";
 import { StateView } from "../../src/engine/state-view.js";
 import { CacheState } from "../../src/store/cache-state.js";
 import type { Store } from "../../src/store/store.js";

@@ -21,9 +21,10 @@ const mayImport = {
   // Of policies how networks are written; of security the certificates of what signs messages.
   delivery: ["base", "engine", "gen", "policy/ip-network", "security/certificates", ...services],
   queue: ["base", "policy"],
-  cache: ["base"],
+  // The clean-up decisions and administration see the state of all services; stamps, rejections and request ids are one for all.
+  cache: ["base", "queue", "topic"],
   // A delivery to a queue is a send by the rules of queues, of what delivery puts into an envelope.
-  topic: ["base", "delivery/envelopes", "policy", "queue"],
+  topic: ["base", "cache/view", "delivery/envelopes", "policy", "queue"],
   // The documents that say who may do what, the same for every service.
   policy: ["base"],
   // The services' views and stamps, and their clean-up decisions, which the sweeper runs.
@@ -85,12 +86,12 @@ const others = [
   {
     name: "store-imports-service-types-only",
     comment:
-      "src/store knows the shape of a service's view and changes, and the defaults of settings that an older row lacks; never its rules.",
+      "src/store knows the shape of a service's view and changes, the defaults of settings that an older row lacks, and what follows from a row alone; never its rules.",
     severity: "error",
     from: { path: unit("store") },
     to: {
       path: unit(services),
-      pathNot: "^src/[a-z]+/limits\\.ts$",
+      pathNot: ["^src/[a-z]+/limits\\.ts$", "^src/cache/(?:model|view|item-facts)\\.ts$"],
       dependencyTypesNot: ["type-only"],
     },
   },

@@ -76,7 +76,7 @@ export class FrequencySketch {
 }
 
 /** 32 bits; another seed has other collisions. */
-export function hashOf(key: string, seed: number): number {
+function hashOf(key: string, seed: number): number {
   let hash = seed | 0;
   for (let at = 0; at < key.length; at += 1) {
     hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);

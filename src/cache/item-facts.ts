@@ -1,5 +1,6 @@
-// What an item counts for in the limits of its cache.
+// What follows from an item alone: what it counts for in the limits of its cache, and when it may be removed.
 
+import type { EpochMs } from "../base/brands.js";
 import { cacheLimits } from "./limits.js";
 import { type Item, isCollection } from "./model.js";
 
@@ -14,3 +15,9 @@ export function countedBytes(
   for (const tag of tags) bytes += Buffer.byteLength(tag);
   return bytes;
 }
+
+/** When the last one has gone that may have it, stale ones included. */
+export const removalTime = ({ expiresAt, graceMs }: Item): EpochMs | undefined =>
+  expiresAt === undefined
+    ? undefined
+    : ((expiresAt + graceMs.revalidate + graceMs.error) as EpochMs);

@@ -1,0 +1,102 @@
+// Rules of caches without the wire: a cache in an engine over a store in memory, its clock moved by hand. The handlers of its calls
+// may be made over it, too.
+
+import { type CacheKey, type CacheName, hours, type Namespace } from "../../src/base/brands.js";
+import { decideCreateCache } from "../../src/cache/administer-cache.js";
+import type { CacheAddress } from "../../src/cache/cache-name.js";
+import { CacheReads } from "../../src/cache/cache-reads.js";
+import type { CacheConfig } from "../../src/cache/limits.js";
+import type { OpenCache } from "../../src/cache/open-cache.js";
+import { inCache } from "../../src/cache/operations.js";
+import type { CacheDecided, CacheRejection } from "../../src/cache/rejections.js";
+import { noEvictions } from "../../src/cache/view.js";
+import type { Decision } from "../../src/engine/command.js";
+import type { QueueRejection } from "../../src/queue/rejections.js";
+import type { Stamp } from "../../src/queue/stamp.js";
+import { type CacheHandlerParts, oneZone } from "../../src/rpc/cache-handler-context.js";
+import { PageTokens } from "../../src/rpc/page-token.js";
+import type { StateTransaction } from "../../src/topic/view.js";
+import { EngineHarness } from "./engine-harness.js";
+
+const address: CacheAddress = {
+  namespace: "default" as Namespace,
+  name: "tried" as CacheName,
+  given: "tried",
+};
+
+export const cacheKey = (text: string): CacheKey => text as CacheKey;
+
+export class CacheRules {
+  readonly #harness: EngineHarness;
+
+  private constructor(harness: EngineHarness) {
+    this.#harness = harness;
+  }
+
+  static async start(config: Partial<CacheConfig> = {}): Promise<CacheRules> {
+    const rules = new CacheRules(await EngineHarness.start());
+    const created = await rules.#execute((transaction, stamp) =>
+      decideCreateCache(transaction, { address, config }, stamp),
+    );
+    if (created.kind === "rejected") throw new Error(`No cache: ${created.rejection.kind}.`);
+    return rules;
+  }
+
+  #execute<Outcome>(
+    decide: (transaction: StateTransaction, stamp: Stamp) => CacheDecided<Outcome>,
+  ): Promise<Decision<Outcome, CacheRejection | QueueRejection>> {
+    return this.#harness.engine.execute({
+      name: "Rule",
+      bytes: 100,
+      isGrowing: true,
+      decide,
+    });
+  }
+
+  /** What a rule does. */
+  async done<Outcome>(rule: (open: OpenCache) => CacheDecided<Outcome>): Promise<Outcome> {
+    const decision = await this.#execute((transaction, stamp) =>
+      inCache(transaction, address, stamp, rule),
+    );
+    if (decision.kind === "accepted") return decision.outcome;
+    throw new Error(`Refused: ${decision.rejection.kind}.`);
+  }
+
+  /** Why a rule does nothing. */
+  async refused<Outcome>(rule: (open: OpenCache) => CacheDecided<Outcome>): Promise<string> {
+    const decision = await this.#execute((transaction, stamp) =>
+      inCache(transaction, address, stamp, rule),
+    );
+    return decision.kind === "rejected" ? decision.rejection.kind : "It was done.";
+  }
+
+  /** For handlers of the caches' services; the cache is `tried`. */
+  get handlerParts(): CacheHandlerParts {
+    return {
+      engine: this.#harness.engine,
+      pageTokens: new PageTokens(this.#harness.store.secret),
+      evictions: noEvictions,
+      reads: new CacheReads(),
+      zones: oneZone,
+      requestKeepMs: hours(1),
+      draining: new AbortController().signal,
+    };
+  }
+
+  advance(ms: number): void {
+    this.#harness.clock.advanceAtOnce(ms);
+  }
+
+  get now(): number {
+    return this.#harness.clock.now();
+  }
+
+  /** Lists contradictions in what is stored, and fails if there are any. */
+  check(): Promise<void> {
+    return this.#harness.check();
+  }
+
+  stop(): Promise<void> {
+    return this.#harness.stop();
+  }
+}
