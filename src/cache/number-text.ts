@@ -58,6 +58,3 @@ export function addWhole(
     }
   }
 }
-
-/** Of all whole numbers of 64 bits. */
-export const allBounds: CountBounds = int64;

@@ -30,9 +30,12 @@ export type CacheResponse<Method extends keyof Methods> = ReturnType<
   Methods[Method]["responseType"]["decode"]
 >;
 
+/** A server that a test calls. */
+export type Served = Pick<Scenario, "client">;
+
 /** Calls a method of the cache services, of the cache `default` unless the request says otherwise. */
 export async function cacheCall<Method extends UnaryMethod>(
-  { client }: Pick<Scenario, "client">,
+  { client }: Served,
   method: Method,
   request: CacheRequest<Method>,
   options: CallOptions = {},
@@ -52,7 +55,7 @@ export const cacheScenario = (options: Omit<ScenarioOptions, "create"> = {}): Pr
   scenario({ create: "none", ...options });
 
 export const createCache = (
-  t: Scenario,
+  t: Served,
   cache: string,
   config: Partial<CacheConfig> = {},
 ): Promise<CacheResponse<"createCache">> => cacheCall(t, "createCache", { cache, config });
@@ -80,7 +83,7 @@ export const ttl = (ms: number): Expiry =>
 type SetRest = Omit<CacheRequest<"set">, "keyForm" | "valueForm">;
 
 export const set = (
-  t: Scenario,
+  t: Served,
   key: TestKey,
   value: string,
   rest: SetRest = {},
@@ -88,7 +91,7 @@ export const set = (
   cacheCall(t, "set", { keyForm: keyForm(key), valueForm: { $case: "value", value }, ...rest });
 
 export const getFull = (
-  t: Scenario,
+  t: Served,
   key: TestKey,
   rest: Omit<CacheRequest<"get">, "keyForm"> = {},
 ): Promise<GetResponse> => cacheCall(t, "get", { keyForm: keyForm(key), ...rest });
@@ -98,7 +101,7 @@ export const readName = (outcome: ReadOutcome): string =>
 
 /** The value of a hit, or what else the read came to. */
 export async function get(
-  t: Scenario,
+  t: Served,
   key: TestKey,
   rest: Omit<CacheRequest<"get">, "keyForm"> = {},
 ): Promise<string> {
@@ -108,21 +111,18 @@ export async function get(
   return Buffer.from(valueForm.value as string).toString();
 }
 
-export const del = (
-  t: Scenario,
-  key: TestKey,
-  rest: Omit<CacheRequest<"delete">, "keyForm"> = {},
-) => cacheCall(t, "delete", { keyForm: keyForm(key), ...rest });
+export const del = (t: Served, key: TestKey, rest: Omit<CacheRequest<"delete">, "keyForm"> = {}) =>
+  cacheCall(t, "delete", { keyForm: keyForm(key), ...rest });
 
 export const increment = (
-  t: Scenario,
+  t: Served,
   key: TestKey,
   rest: Omit<CacheRequest<"increment">, "keyForm"> = {},
 ) => cacheCall(t, "increment", { keyForm: keyForm(key), ...rest });
 
 /** All keys of a scan, page after page. */
 export async function scanned(
-  t: Scenario,
+  t: Served,
   rest: Omit<CacheRequest<"scan">, "cursor"> = {},
 ): Promise<readonly string[]> {
   const keys: string[] = [];
