@@ -14,7 +14,9 @@ import type { Decision } from "../../src/engine/command.js";
 import type { QueueRejection } from "../../src/queue/rejections.js";
 import type { Stamp } from "../../src/queue/stamp.js";
 import { type CacheHandlerParts, oneZone } from "../../src/rpc/cache-handler-context.js";
+import type { CallContext } from "../../src/rpc/call.js";
 import { PageTokens } from "../../src/rpc/page-token.js";
+import { WireFault } from "../../src/rpc/status-details.js";
 import type { StateTransaction } from "../../src/topic/view.js";
 import { EngineHarness } from "./engine-harness.js";
 
@@ -25,6 +27,25 @@ const address: CacheAddress = {
 };
 
 export const cacheKey = (text: string): CacheKey => text as CacheKey;
+
+/** Of a call without a deadline, that nobody cancels. */
+export const callContext: CallContext = {
+  deadline: undefined,
+  isCancelled: false,
+  onCancelled: () => undefined,
+  metadata: () => undefined,
+};
+
+/** Why a call is refused. */
+export async function reasonOf(call: unknown): Promise<string> {
+  try {
+    await call;
+    return "It was answered.";
+  } catch (error) {
+    if (error instanceof WireFault) return error.reason;
+    throw error;
+  }
+}
 
 export class CacheRules {
   readonly #harness: EngineHarness;
