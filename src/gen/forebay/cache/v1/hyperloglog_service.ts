@@ -30,6 +30,8 @@ export const protobufFileName = "forebay/cache/v1/hyperloglog_service.proto";
  * sketches as bytes, so that one can be saved and brought back. Conventions and the errors of every call are those of
  * cache_service.proto, and:
  *   FAILED_PRECONDITION / WRONG_TYPE: a key has something that is no sketch.
+ *   OUT_OF_RANGE / RESULT_TOO_LARGE: the sketch would be longer than the cache's `max_value_bytes`; nothing was changed (calls that
+ *     write).
  */
 
 /** What to add, and where. */

@@ -324,7 +324,7 @@ export interface BitPositionRequest {
 export interface BitPositionResponse {
   /**
    * Its place from the first bit of the value on, whatever the range. Unset: there is none. Where a 0 is looked for, without an
-   * `end`, and all bits up to the end of the value are 1, it is the first after the value, since zeros follow it.
+   * `end`, and all bits from `start` to the end of the value are 1, it is the first behind both, since zeros follow the value.
    */
   position?:
     | bigint
@@ -2816,8 +2816,8 @@ export const BitmapServiceDefinition = {
       options: {},
     },
     /**
-     * Reads, writes and counts with whole numbers of 1 to 64 bits anywhere in a value, one operation after another at one time.
-     * Idempotent only with `request_id`. Errors:
+     * Reads, writes and counts with whole numbers of 1 to 64 bits anywhere in a value, one operation after another at one time. The
+     * first that writes makes the value as long as all that write need it. Idempotent only with `request_id`. Errors:
      *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 1,000 operations.
      *   INVALID_ARGUMENT / INVALID_PARAMETER: a number of no width that there is.
      */
@@ -2896,8 +2896,8 @@ export const BitmapServiceService = {
     responseDeserialize: (value: Buffer): BitOperationResponse => BitOperationResponse.decode(value),
   },
   /**
-   * Reads, writes and counts with whole numbers of 1 to 64 bits anywhere in a value, one operation after another at one time.
-   * Idempotent only with `request_id`. Errors:
+   * Reads, writes and counts with whole numbers of 1 to 64 bits anywhere in a value, one operation after another at one time. The
+   * first that writes makes the value as long as all that write need it. Idempotent only with `request_id`. Errors:
    *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 1,000 operations.
    *   INVALID_ARGUMENT / INVALID_PARAMETER: a number of no width that there is.
    */
@@ -2933,8 +2933,8 @@ export interface BitmapServiceServer extends UntypedServiceImplementation {
    */
   bitOperation: handleUnaryCall<BitOperationRequest, BitOperationResponse>;
   /**
-   * Reads, writes and counts with whole numbers of 1 to 64 bits anywhere in a value, one operation after another at one time.
-   * Idempotent only with `request_id`. Errors:
+   * Reads, writes and counts with whole numbers of 1 to 64 bits anywhere in a value, one operation after another at one time. The
+   * first that writes makes the value as long as all that write need it. Idempotent only with `request_id`. Errors:
    *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 1,000 operations.
    *   INVALID_ARGUMENT / INVALID_PARAMETER: a number of no width that there is.
    */
@@ -3032,8 +3032,8 @@ export interface BitmapServiceClient extends Client {
     callback: (error: ServiceError | null, response: BitOperationResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Reads, writes and counts with whole numbers of 1 to 64 bits anywhere in a value, one operation after another at one time.
-   * Idempotent only with `request_id`. Errors:
+   * Reads, writes and counts with whole numbers of 1 to 64 bits anywhere in a value, one operation after another at one time. The
+   * first that writes makes the value as long as all that write need it. Idempotent only with `request_id`. Errors:
    *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 1,000 operations.
    *   INVALID_ARGUMENT / INVALID_PARAMETER: a number of no width that there is.
    */
