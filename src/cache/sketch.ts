@@ -5,8 +5,7 @@
 // "dense": all of them, 6 bits each. The magic begins with a byte that no UTF-8 has before an "H", so no text is a sketch by chance.
 // A sketch has one form for the same registers: what is equal is equal as bytes.
 
-import type { Hash } from "./murmur-hash.js";
-import { murmurHash64 } from "./murmur-hash.js";
+import { type Hash, murmurHash64 } from "./murmur-hash.js";
 
 const indexBits = 14;
 const registerCount = 2 ** indexBits;
@@ -24,20 +23,22 @@ const hashSeed = 0xadc8_3b19;
 
 /** Adds an element; says whether it changed anything. */
 export function addElement(registers: Registers, element: Buffer): boolean {
-  const hash = murmurHash64(element, hashSeed);
-  const index = hash.low % registerCount;
-  const rank = rankOf(hash);
+  const { index, rank } = placeOfHash(murmurHash64(element, hashSeed));
   if (rank <= (registers[index] ?? 0)) return false;
   registers[index] = rank;
   return true;
 }
 
-/** The place of the lowest bit that is 1, behind those that choose the register; from 1. */
-function rankOf({ high, low }: Hash): number {
+/** Its register, and the place of the lowest bit that is 1 behind those that choose it, from 1. */
+export function placeOfHash({ high, low }: Hash): {
+  readonly index: number;
+  readonly rank: number;
+} {
+  const index = low % registerCount;
   const rest = low >>> indexBits;
-  if (rest !== 0) return trailingZeros(rest) + 1;
-  if (high !== 0) return 32 - indexBits + trailingZeros(high) + 1;
-  return rankMax;
+  if (rest !== 0) return { index, rank: trailingZeros(rest) + 1 };
+  if (high !== 0) return { index, rank: 32 - indexBits + trailingZeros(high) + 1 };
+  return { index, rank: rankMax };
 }
 
 const trailingZeros = (bits: number): number => 31 - Math.clz32(bits & -bits);

@@ -4,6 +4,7 @@ import { afterEach, expect, test } from "vitest";
 import { milliseconds } from "../../src/base/brands.js";
 import {
   type BitFieldOperation,
+  bitCount,
   bitField,
   bitOperation,
   bitPosition,
@@ -124,6 +125,24 @@ test.each([
     expect(result).toBe(at);
   },
 );
+
+test.each([
+  [0, undefined, "byte", 24],
+  [1, 2, "byte", 8],
+  [-1, undefined, "byte", 8],
+  [2, 1, "byte", 0],
+  [0, 1, "bit", 1],
+  [3, 10, "bit", 7],
+  [3, 17, "bit", 14],
+  [-9, -2, "bit", 7],
+  [23, 100, "bit", 1],
+  [24, undefined, "bit", 0],
+] as const)("of three bytes of ones, from %s to %s %s have %s", async (from, end, unit, ones) => {
+  const cache = await start();
+  await write(cache, "ffffff");
+  const range = { start: from, end, unit };
+  expect((await cache.done((open) => bitCount(open, { key, range }))).result).toBe(ones);
+});
 
 test("values of other lengths are combined as if zeros came after them", async () => {
   const cache = await start();

@@ -162,6 +162,19 @@ test("another limit or window holds from the next call on, and another algorithm
   expect(await peek({ windowMs: milliseconds(501) })).toMatchObject({ remaining: 0 });
 });
 
+test.each(["fixed", "sliding"] as const)(
+  "by %s a shorter window is over to the millisecond, too",
+  async (algorithm) => {
+    const cache = await start();
+    await ask(cache, order(algorithm, { cost: 3 }));
+    const shorter = order(algorithm, { windowMs: milliseconds(500) });
+    cache.advance(499);
+    expect(await ask(cache, shorter)).toMatchObject({ isAllowed: false, retryAfterMs: 1 });
+    cache.advance(1);
+    expect(await ask(cache, shorter)).toMatchObject({ isAllowed: true, remaining: 2 });
+  },
+);
+
 test("a value that is no rate limit is refused and stays", async () => {
   const cache = await start();
   const bytes = Buffer.from("5");

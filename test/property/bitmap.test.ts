@@ -269,7 +269,7 @@ test(
   "bitmaps do what lists of booleans would do",
   async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async (steps) => {
         const cache = await CacheRules.start();
         const model = new Model();
         for (const taken of steps) await takeStep(cache, model, taken);

@@ -9,6 +9,7 @@ import {
   estimate,
   mergeInto,
   noRegisters,
+  placeOfHash,
   type Registers,
 } from "../../src/cache/sketch.js";
 import { propertyTimeoutMs, runs } from "../support/property.js";
@@ -51,6 +52,29 @@ test("a few elements are counted exactly, whatever they are like", () => {
     expect(estimate(sketchOf(numbered("", count)))).toBe(count);
     expect(estimate(sketchOf(numbered("x".repeat(1_000), count)))).toBe(count);
   }
+});
+
+test("a hash has the register of its lowest 14 bits, and the rank of the first 1 behind them", () => {
+  const bits = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+  // Few hashes have long runs of zeros by chance.
+  const hash = fc.oneof(
+    bits,
+    fc
+      .tuple(bits, fc.bigInt({ min: 0n, max: 64n }))
+      .map(([value, shift]) =>
+        BigInt.asUintN(64, ((value << shift) & ~0x3fffn) | (value & 0x3fffn)),
+      ),
+  );
+  fc.assert(
+    fc.property(hash, (value) => {
+      const text = value.toString(2).padStart(64, "0");
+      const run = text.slice(0, 50).lastIndexOf("1");
+      expect(
+        placeOfHash({ high: Number(value >> 32n), low: Number(value & 0xffff_ffffn) }),
+      ).toEqual({ index: Number.parseInt(text.slice(50), 2), rank: 50 - run });
+    }),
+    runs(2_000),
+  );
 });
 
 const elements = fc.array(fc.string({ maxLength: 40 }), { maxLength: 200 });
@@ -130,6 +154,11 @@ test("bytes are a sketch only as a sketch would be written", () => {
     }),
     runs(200),
   );
+  // A register twice, and one before another that is lower.
+  for (const entries of ["000041000041", "000081000041"]) {
+    const head = encodeSketch(noRegisters());
+    expect(decodeSketch(Buffer.concat([head, Buffer.from(entries, "hex")]))).toBeUndefined();
+  }
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 100 }), fc.string(), (bytes, text) => {
       expect(decodeSketch(Buffer.from(bytes))).toBeUndefined();

@@ -51,6 +51,8 @@ class Kept {
 
 interface Step {
   readonly waitMs: number;
+  /** Whether so much less than a window is waited, instead: what happens there is decided by single milliseconds. */
+  readonly isBeforeWindow: boolean;
   readonly cost: number;
 }
 
@@ -66,7 +68,12 @@ const limits = (algorithm: RateAlgorithm): fc.Arbitrary<RateLimit> =>
   });
 const steps = fc.array(
   fc.record<Step>({
-    waitMs: fc.oneof(fc.constantFrom(0, 0, 1), fc.integer({ min: 0, max: 300 })),
+    waitMs: fc.oneof(
+      fc.constantFrom(0, 0, 1),
+      fc.integer({ min: 0, max: 20 }),
+      fc.integer({ min: 0, max: 300 }),
+    ),
+    isBeforeWindow: fc.boolean(),
     cost: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 13 })),
   }),
   { maxLength: 60 },
@@ -101,8 +108,8 @@ function play(
 ): void {
   const kept = new Kept(limit);
   let now = epochMs(from);
-  for (const { waitMs, cost } of taken) {
-    now = epochMs(now + waitMs);
+  for (const { waitMs, isBeforeWindow, cost } of taken) {
+    now = epochMs(now + (isBeforeWindow ? Math.max(0, limit.windowMs - waitMs) : waitMs));
     expectForesight(kept, cost, now);
     judge(kept.acquire(cost, now), cost, now, kept);
   }
