@@ -75,7 +75,7 @@ function joined(ranges: readonly GeoRange[]): readonly GeoRange[] {
 }
 
 /** Degrees that an area reaches. */
-interface Bounds {
+export interface AreaBounds {
   readonly south: number;
   readonly north: number;
   /** From the west to the east, of which one may be beyond 180 degrees; undefined: all around. */
@@ -86,7 +86,7 @@ interface Bounds {
 /** A hair more than what is computed: of rounding, which is some 1e-14 of a degree, nothing may fall out. */
 const slackDegrees = 1e-9;
 
-function boundsOf(area: Area): Bounds {
+export function boundsOf(area: Area): AreaBounds {
   const { longitude, latitude } = area.center;
   const upMeters = area.kind === "circle" ? area.radiusMeters : area.heightMeters / 2;
   const up = degrees(upMeters / earthRadiusMeters) + slackDegrees;
@@ -131,7 +131,7 @@ interface Grid {
   readonly columns: number;
 }
 
-function gridOf({ south, north, west, east }: Bounds, steps: number): Grid {
+function gridOf({ south, north, west, east }: AreaBounds, steps: number): Grid {
   const size = 2 ** steps;
   const firstRow = cellOf({ longitude: 0, latitude: south }, steps).row;
   const lastRow = cellOf({ longitude: 0, latitude: north }, steps).row;
@@ -148,7 +148,7 @@ function gridOf({ south, north, west, east }: Bounds, steps: number): Grid {
 }
 
 /** As fine as the number of cells allows. */
-function stepsFor(bounds: Bounds): number {
+function stepsFor(bounds: AreaBounds): number {
   for (let steps = stepsMax; steps > 0; steps -= 1) {
     const { firstRow, lastRow, columns } = gridOf(bounds, steps);
     if ((lastRow - firstRow + 1) * columns <= cellsMax) return steps;

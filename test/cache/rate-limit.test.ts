@@ -137,6 +137,8 @@ test.each(algorithms)(
     const cache = await start({ maxTtlMs: milliseconds(10), slidingMs: milliseconds(5) });
     const { resetAfterMs } = await ask(cache, order(algorithm, { cost: 3 }));
     expect(resetAfterMs).toBe(1_000);
+    const kept = await cache.done((open) => readWhole(open, key));
+    expect(kept?.item.sliding).toBeUndefined();
     cache.advance(999);
     expect(await isKept(cache)).toBe(true);
     cache.advance(1);
