@@ -93,15 +93,17 @@ export class CacheRules {
 
   /** For handlers of the caches' services; the cache is `tried`. */
   get handlerParts(): CacheHandlerParts {
-    return {
+    const parts = {
       engine: this.#harness.engine,
       pageTokens: new PageTokens(this.#harness.store.secret),
       evictions: noEvictions,
       reads: new CacheReads(),
       zones: oneZone,
+      position: () => "",
       requestKeepMs: hours(1),
       draining: new AbortController().signal,
     };
+    return parts;
   }
 
   advance(ms: number): void {
