@@ -5,9 +5,10 @@
 import type { Metadata, ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
 import { assert } from "../base/assert.js";
 import { isReadOnly, type MethodDefinition, type UnaryHandler } from "../rpc/call.js";
+import { LeaderNeeded } from "../rpc/leader-faults.js";
 import { consistencyOf } from "../rpc/parse-consistency.js";
 import { GrpcCallContext } from "./call-context.js";
-import type { CallRouter, Tenure } from "./call-router.js";
+import type { CallRouter, Placement, Tenure } from "./call-router.js";
 import type { CallShell } from "./call-shell.js";
 import { checkedRequest } from "./checked-request.js";
 import type { MethodCodec } from "./decode.js";
@@ -69,27 +70,35 @@ async function answerUnary(
   // What changes something is passed on without a look into it.
   const request = isRead ? checkedRequest(codec, call.request, context) : undefined;
   const consistency = isRead ? consistencyOf(request) : undefined;
-  const placement = await router.place({ path, consistency, context });
-  switch (placement.kind) {
-    case "nowhere":
-      throw placement.fault;
-    case "elsewhere": {
-      const { bytes, headers, trailers } = await placement.forwarder.unary(call, context);
-      if (headers !== undefined && !context.isCancelled) call.sendMetadata(headers);
-      return { bytes, trailers };
-    }
-    case "here": {
-      const { tenure } = placement;
-      const handle = tenure.handlerOf(path) as UnaryHandler<unknown, unknown>;
-      assert(typeof handle === "function", `${path} is served where it is placed`);
-      const response = await underTenure(tenure, async () => {
-        const given = request ?? checkedRequest(codec, call.request, context);
-        const hold = tenure.holdOf(context);
-        const answer = await handle(given, context);
-        await hold?.();
-        return answer;
-      });
-      return { bytes: codec.encode(response), trailers: tenure.trailers(isRead) };
+  try {
+    return await answerAt(await router.place({ path, consistency, context }));
+  } catch (error) {
+    if (!(error instanceof LeaderNeeded)) throw error;
+    return await answerAt(await router.place({ path, consistency: undefined, context }));
+  }
+
+  async function answerAt(placement: Placement): Promise<Reply> {
+    switch (placement.kind) {
+      case "nowhere":
+        throw placement.fault;
+      case "elsewhere": {
+        const { bytes, headers, trailers } = await placement.forwarder.unary(call, context);
+        if (headers !== undefined && !context.isCancelled) call.sendMetadata(headers);
+        return { bytes, trailers };
+      }
+      case "here": {
+        const { tenure } = placement;
+        const handle = tenure.handlerOf(path) as UnaryHandler<unknown, unknown>;
+        assert(typeof handle === "function", `${path} is served where it is placed`);
+        const response = await underTenure(tenure, async () => {
+          const given = request ?? checkedRequest(codec, call.request, context);
+          const hold = tenure.holdOf(context);
+          const answer = await handle(given, context);
+          await hold?.();
+          return answer;
+        });
+        return { bytes: codec.encode(response), trailers: tenure.trailers(isRead) };
+      }
     }
   }
 }

@@ -1,6 +1,7 @@
 // What every handler of caches shares: how a call becomes a rule in an open cache, once if it has a request id, and how what came of
 // it is answered, counted and remembered.
 
+import { status } from "@grpc/grpc-js";
 import type { DurationMs } from "../base/brands.js";
 import type { CacheAddress } from "../cache/cache-name.js";
 import type { CacheReads, ReadKind } from "../cache/cache-reads.js";
@@ -28,9 +29,10 @@ import { cacheFaultOf } from "./cache-wire-errors.js";
 import type { ServiceHandlers } from "./call.js";
 import type { CommandRunner } from "./command-runner.js";
 import { commandBytes, localCaller } from "./handler-context.js";
-import { notLeader } from "./leader-faults.js";
+import { LeaderNeeded } from "./leader-faults.js";
 import type { PageTokens } from "./page-token.js";
 import { parseRequestId } from "./request-ids.js";
+import { WireFault } from "./status-details.js";
 import { Violations } from "./violations.js";
 
 export type CacheHandlers = ServiceHandlers<typeof CacheServiceDefinition>;
@@ -44,6 +46,8 @@ export interface CacheHandlerParts {
   /** Hears of what reads find. */
   readonly reads: CacheReads;
   readonly zones: Zones;
+  /** Up to where the state is committed, as trailers tell it; empty on a node alone. */
+  readonly position: () => string;
   /** How long results of request ids are kept. */
   readonly requestKeepMs: DurationMs;
   /** Aborted when the server drains: streams end. */
@@ -54,12 +58,22 @@ export interface CacheHandlerParts {
 export interface Zones {
   /** That vote, and so keep what is written. */
   readonly count: number;
-  /** Resolves once so many have everything on disk that is committed now; rejects with a WireFault if that cannot be known. */
+  /** Resolves once so many have everything on disk that is committed now; rejects with a WireFault if that is not known in time. */
   durableIn(count: number): Promise<void>;
 }
 
 /** Of a node alone. */
 export const oneZone: Zones = { count: 1, durableIn: () => Promise.resolve() };
+
+/** It is committed, and more than that is not known in time. */
+export const zonesNotReached = (needed: number): WireFault =>
+  new WireFault({
+    code: status.UNAVAILABLE,
+    reason: "ZONES_NOT_REACHED",
+    message: `This is committed, and not known to be on disk in ${needed} zones. They may have it later; read it again, or ask for fewer zones.`,
+    metadata: { needed: String(needed) },
+    retryAfterMs: 1_000,
+  });
 
 export type Finder = (read: Found | undefined) => void;
 
@@ -100,7 +114,8 @@ export function createCacheTools(parts: CacheHandlerParts) {
     const reads: ReadKind[] = [];
     const found: Finder = (read) => {
       // Who follows gives nothing a longer life, and what was read here would end too early.
-      if (read?.item?.sliding !== undefined && engine.keepsNothing === true) throw notLeader();
+      if (read?.item?.sliding !== undefined && engine.keepsNothing === true)
+        throw new LeaderNeeded();
       if (read === undefined || cache === undefined) return;
       reads.push(read.kind);
       if (read.item !== undefined) parts.evictions.read(cache, read.key, read.item);

@@ -218,7 +218,10 @@ class PipelineStream {
   }
 
   #write(results: readonly PipelinedResult[]): void {
-    const isTaken = this.#stream.write({ results: [...results] });
+    const isTaken = this.#stream.write({
+      results: [...results],
+      position: this.#parts.position(),
+    });
     this.#waitingOperations -= results.length;
     if (!isTaken && this.#isWritable) {
       this.#isWritable = false;

@@ -16,6 +16,11 @@ export const notLeader = (): WireFault =>
     retryAfterMs: retryMs,
   });
 
+/** A read that turned out to change something: thrown where a node that follows reads, so that the call is passed on. */
+export class LeaderNeeded extends Error {
+  override readonly name = "LeaderNeeded";
+}
+
 /** Nobody leads, as far as this node knows. */
 export const noLeader = (): WireFault =>
   new WireFault({

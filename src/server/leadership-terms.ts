@@ -13,7 +13,7 @@ import type { Metrics } from "../edge/metrics.js";
 import { Engine } from "../engine/engine.js";
 import type { Leadership, ReplicationMember, Role } from "../replication/ports.js";
 import { defaultMemberSettings } from "../replication/settings.js";
-import type { Zones } from "../rpc/cache-handler-context.js";
+import { type Zones, zonesNotReached } from "../rpc/cache-handler-context.js";
 import { leadershipLost } from "../rpc/leader-faults.js";
 import type { Configuration } from "../store/replica-disk.js";
 import type { ReplicaStore } from "../store/replica-store.js";
@@ -101,7 +101,7 @@ export class LeadershipTerms {
     const beginsAt = { epoch: leadership.epoch, seq: member().status().commitSeq };
     const term = await Term.prepare({
       store: replica.store,
-      zones: (engine) => zonesOf(recordsOf(engine, leadership, this.#parts.configuration)),
+      zones: (engine) => zonesOf(recordsOf(engine, leadership, this.#parts.configuration), clock),
       commitLog: new LeaderLog({
         leadership,
         clock,
@@ -153,12 +153,22 @@ export class LeadershipTerms {
 }
 
 /** Each voter is a zone of its own. */
-const zonesOf = (records: LeaderRecords): Zones => ({
+const zonesOf = (records: LeaderRecords, clock: Clock): Zones => ({
   get count() {
     return records.voters().all;
   },
-  durableIn: (count) => records.durableOn(records.position().seq, count),
+  durableIn: (count) =>
+    new Promise((resolve, reject) => {
+      const late = clock.setTimer(zonesMsMax, () => reject(zonesNotReached(count)));
+      records
+        .durableOn(records.position().seq, count)
+        .then(resolve, reject)
+        .finally(() => late.cancel());
+    }),
 });
+
+/** A call does not wait longer for its zones; what comes behind it in a pipeline waits for it. */
+const zonesMsMax = 5_000;
 
 function recordsOf(
   engine: Engine,

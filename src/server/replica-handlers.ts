@@ -38,6 +38,7 @@ export function replicaHandlers(parts: ReplicaHandlerParts): ServedHandlers {
     reads: new CacheReads(),
     evictions: noEvictions,
     zones: oneZone,
+    position: () => "",
     requestKeepMs,
     draining: neverDraining,
   };

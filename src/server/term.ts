@@ -35,6 +35,7 @@ import type { ServiceHandlers } from "../rpc/call.js";
 import type { QueueHandlers } from "../rpc/handler-context.js";
 import { MoveHandles } from "../rpc/move-handle.js";
 import { PageTokens } from "../rpc/page-token.js";
+import { positionText } from "../rpc/parse-consistency.js";
 import { createQueueHandlers } from "../rpc/queue-handlers.js";
 import { createScheduleHandlers } from "../rpc/schedule-handlers.js";
 import type { TopicHandlers } from "../rpc/topic-handler-context.js";
@@ -170,6 +171,7 @@ export class Term {
       reads: new CacheReads(),
       evictions,
       zones: parts.zones?.(engine) ?? oneZone,
+      position: () => (engine.position === undefined ? "" : positionText(engine.position)),
       requestKeepMs,
       draining: this.#draining.signal,
     };

@@ -170,9 +170,10 @@ export class CachePipeline {
     return stream;
   }
 
-  #settle(stream: Stream, { results }: PipelineResponse): void {
+  #settle(stream: Stream, { results, position }: PipelineResponse): void {
     if (stream !== this.#stream) return;
     this.#context.connection.markReached();
+    this.#context.connection.notePosition(position);
     this.#backoff = undefined;
     for (const { result } of results) {
       const waiting = this.#unanswered[this.#answered];

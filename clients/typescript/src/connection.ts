@@ -174,6 +174,11 @@ export class Connection {
     return stream;
   }
 
+  /** Notes up to where the state was that an answer on a stream is of; empty where there is no cluster. */
+  notePosition(position: string): void {
+    if (position !== "") this.#position = laterPosition(this.#position, position);
+  }
+
   /** Notes that a server answered on a stream; unary calls note it themselves. */
   markReached(): void {
     this.#wasReached = true;

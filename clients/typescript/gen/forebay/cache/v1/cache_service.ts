@@ -42,6 +42,7 @@ export const protobufFileName = "forebay/cache/v1/cache_service.proto";
  *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more keys or items than a call takes; metadata `limit`, `actual`.
  *   DATA_LOSS / RECORD_CORRUPT: a stored value failed its checksum and was not served (calls that read values).
  *   UNAVAILABLE / TOO_FEW_ZONES: the cache asks for every write in more zones than there are (calls that write).
+ *   UNAVAILABLE / ZONES_NOT_REACHED: it is committed, and after 5 s still not in as many zones as the cache asks for (calls that write).
  *   RESOURCE_EXHAUSTED / CACHE_FULL: nothing may be evicted to make room; reads, deletes and what shrinks go on working (calls
  *     that store something).
  * every call with a `request_id`:
@@ -1410,6 +1411,8 @@ export interface PipelinedResult {
 export interface PipelineResponse {
   /** In the order of the operations; as many as were ready. */
   results: PipelinedResult[];
+  /** In a cluster: up to where the state was that they are of, as the trailer `forebay-position` of a call. */
+  position: string;
 }
 
 function createBaseGetRequest(): GetRequest {
@@ -9619,13 +9622,16 @@ export const PipelinedResult: MessageFns<PipelinedResult> = {
 };
 
 function createBasePipelineResponse(): PipelineResponse {
-  return { results: [] };
+  return { results: [], position: "" };
 }
 
 export const PipelineResponse: MessageFns<PipelineResponse> = {
   encode(message: PipelineResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.results) {
       PipelinedResult.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.position !== "") {
+      writer.uint32(18).string(message.position);
     }
     return writer;
   },
@@ -9651,6 +9657,14 @@ export const PipelineResponse: MessageFns<PipelineResponse> = {
             message.results.push(PipelinedResult.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.position = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -9668,6 +9682,7 @@ export const PipelineResponse: MessageFns<PipelineResponse> = {
       results: globalThis.Array.isArray(object?.results)
         ? object.results.map((e: any) => PipelinedResult.fromJSON(e))
         : [],
+      position: isSet(object.position) ? globalThis.String(object.position) : "",
     };
   },
 
@@ -9675,6 +9690,9 @@ export const PipelineResponse: MessageFns<PipelineResponse> = {
     const obj: any = {};
     if (message.results?.length) {
       obj.results = message.results.map((e) => PipelinedResult.toJSON(e));
+    }
+    if (message.position !== "") {
+      obj.position = message.position;
     }
     return obj;
   },
@@ -9685,6 +9703,7 @@ export const PipelineResponse: MessageFns<PipelineResponse> = {
   fromPartial(object: DeepPartial<PipelineResponse>): PipelineResponse {
     const message = createBasePipelineResponse();
     message.results = object.results?.map((e) => PipelinedResult.fromPartial(e)) || [];
+    message.position = object.position ?? "";
     return message;
   },
 };

@@ -1,0 +1,79 @@
+// Caches in a cluster: any node takes any call, reads are as fresh as they ask to be, and what was answered is there after the leader has
+// gone, with versions that go on rising.
+
+import { ForebayClient } from "@forebay/client";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { describeWithEtcd, runEtcd } from "../cluster/etcd.js";
+import { TestCluster, type TestNode } from "./cluster.js";
+
+describeWithEtcd("a cluster", () => {
+  let etcd: Awaited<ReturnType<typeof runEtcd>>;
+  beforeAll(async () => {
+    etcd = await runEtcd();
+  });
+  afterAll(() => etcd?.stop());
+
+  function clientOf({ endpoint }: TestNode): ForebayClient {
+    const client = new ForebayClient({ endpoint, timeoutMs: 60_000 });
+    onTestFinished(() => client.close());
+    return client;
+  }
+
+  test("keeps what was written at any node when the leader leaves, and counts each increment once", async () => {
+    const cluster = await TestCluster.start(etcd);
+    const leader = await cluster.leader();
+    const [one, other] = await cluster.followers();
+    if (one === undefined || other === undefined) throw new Error("two nodes follow");
+    const client = clientOf(one);
+    await client.caches.create("prices", { durability: "replicated", replicatedZones: 3 });
+    const prices = client.cache("prices");
+    const before = await Promise.all(
+      Array.from({ length: 100 }, (_, index) => prices.set(`k${index}`, String(index))),
+    );
+    await prices.set("sliding", "1", { slidingMs: 3_600_000 });
+    await prices.set("tagged", "1", { tags: ["t"] });
+    await prices.invalidateTags(["t"]);
+    const counted = Promise.all(Array.from({ length: 200 }, () => client.cache().increment("n")));
+    await leader.stop();
+    await counted;
+    await cluster.leader();
+    const rest = clientOf(other);
+    // Two zones are left of three, in which nothing can be on disk three times.
+    await expect(
+      rest.cache("prices").set("k0", "more", { condition: { equal: "0" } }),
+    ).rejects.toMatchObject({ status: "UNAVAILABLE", reason: "ZONES_NOT_REACHED" });
+    await rest.caches.update("prices", { durability: "flushed" });
+    expect(await rest.cache().value("n")).toBe("200");
+    expect(await rest.cache("prices").value("k99")).toBe("99");
+    expect(await rest.cache("prices").value("tagged")).toBeUndefined();
+    const after = await rest.cache("prices").set("k1", "new");
+    for (const { version } of before) expect(after.version).toBeGreaterThan(version);
+  }, 120_000);
+
+  test("reads at a node that follows as fresh as a call asks, and leaves lives that slide to the leader", async () => {
+    const cluster = await TestCluster.start(etcd);
+    const [one, other] = await cluster.followers();
+    if (one === undefined || other === undefined) throw new Error("two nodes follow");
+    const writer = clientOf(one);
+    const reader = clientOf(other);
+    await writer.cache().set("a", "1");
+    const position = writer.position;
+    if (position === undefined) throw new Error("a cluster has positions");
+    const fresh = await reader.cache().get("a", { consistency: { atLeast: position } });
+    expect(fresh).toMatchObject({ kind: "hit", value: "1" });
+    const anywhere = async () => (await reader.cache().get("a", { consistency: "any" })).kind;
+    await expect.poll(anywhere).toBe("hit");
+    await writer.cache().set("s", "1", { slidingMs: 3_600_000 });
+    // Whoever follows does not lengthen its life, so it is not the one that answers.
+    const slides = () =>
+      reader.cache().get("s", { consistency: { atLeast: writer.position ?? "" } });
+    await expect(slides()).resolves.toMatchObject({ kind: "hit" });
+    const many = await reader
+      .cache()
+      .getMany(["a", "none"], { consistency: { maxStalenessMs: 60_000 } });
+    expect(many.map(({ kind }) => kind)).toEqual(["hit", "miss"]);
+    const keys: string[] = [];
+    for await (const { key } of reader.cache().scan({ consistency: "any" })) keys.push(String(key));
+    expect(keys).toEqual(["a", "s"]);
+  }, 120_000);
+});
