@@ -210,7 +210,9 @@ test("T53 a webhook gets a replay, marked, also over a restart in the middle of 
     envelope["Message"],
     envelope["Replayed"],
   ]);
-  expect(came).toEqual([...texts(1, 6).map((text) => [text, true]), ["7", undefined]]);
+  // What is handed on together goes out together, and a standard topic promises no order.
+  const inOrder = [...came.slice(0, 6).sort(), ...came.slice(6)];
+  expect(inOrder).toEqual([...texts(1, 6).map((text) => [text, true]), ["7", undefined]]);
   expect(await countersOf(t, id)).toMatchObject({ backlog: 0, filtered: 0 });
 });
 
