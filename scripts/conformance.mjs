@@ -9,6 +9,7 @@
 
 import { setup } from "./setup.mjs";
 import { callCacheRpcs } from "./support/cache-conformance.mjs";
+import { callCacheValueRpcs } from "./support/cache-value-conformance.mjs";
 import {
   callClusterAlone,
   callClusterOfOne,
@@ -29,7 +30,16 @@ const queueService = "forebay.queue.v1.QueueService";
 const scheduleService = "forebay.queue.v1.ScheduleService";
 const topicService = "forebay.topic.v1.TopicService";
 const cacheServices = ["forebay.cache.v1.CacheAdminService", "forebay.cache.v1.CacheService"];
-const dataServices = [...cacheServices, queueService, scheduleService, topicService];
+const cacheValueServices = ["BitmapService", "HyperLogLogService", "RateLimitService"].map(
+  (name) => `forebay.cache.v1.${name}`,
+);
+const dataServices = [
+  ...cacheServices,
+  ...cacheValueServices,
+  queueService,
+  scheduleService,
+  topicService,
+];
 /** Those whose RPCs have names of their own, so that one session can call them all. */
 const queueServices = [queueService, scheduleService];
 const healthService = "grpc.health.v1.Health";
@@ -958,7 +968,7 @@ async function askAboutServer(tool, { address, managementAddress }) {
     for (const reflection of tool.reflections) {
       const services = tool.list(listener, undefined, reflection);
       const own = services.filter((name) => !name.startsWith("grpc.reflection."));
-      requireEqual(own.sort(), expected, "list of services");
+      requireEqual(own.sort(), [...expected].sort(), "list of services");
     }
   }
   for (const service of dataServices) {
@@ -1022,6 +1032,9 @@ async function tryTool(tool, server, clusterOfOne) {
   });
   await tryServices(tool, server.address, cacheServices, (session) =>
     callCacheRpcs(session, queue),
+  );
+  await tryServices(tool, server.address, cacheValueServices, (session) =>
+    callCacheValueRpcs(session, queue),
   );
   await tryServices(tool, server.managementAddress, [clusterService], callClusterAlone);
   if (clusterOfOne === undefined) return;

@@ -3,8 +3,8 @@
 import { addElements, countElements, mergeSketches, sketchesMax } from "../cache/hyperloglog.js";
 import { cacheLimits } from "../cache/limits.js";
 import {
-  AddRequest,
-  AddResponse,
+  AddElementsRequest,
+  AddElementsResponse,
   type HyperLogLogServiceDefinition,
 } from "../gen/forebay/cache/v1/hyperloglog_service.js";
 import type { Key as WireKey, Value as WireValue } from "../gen/forebay/cache/v1/item.js";
@@ -22,7 +22,7 @@ const sketchBytes = 12_288;
 export function createHyperLogLogHandlers(parts: CacheHandlerParts): HyperLogLogHandlers {
   const { handle, handleOnce } = createValueCalls(parts);
   return {
-    add: handleOnce(
+    addElements: handleOnce(
       {
         name: "HyperLogLogAdd",
         isGrowing: true,
@@ -39,10 +39,10 @@ export function createHyperLogLogHandlers(parts: CacheHandlerParts): HyperLogLog
           replayed: false,
         }),
       },
-      { request: AddRequest, response: AddResponse },
+      { request: AddElementsRequest, response: AddElementsResponse },
     ),
 
-    count: handle({
+    countElements: handle({
       name: "HyperLogLogCount",
       isLookup: always,
       parse: (violations, request) => {
@@ -56,7 +56,7 @@ export function createHyperLogLogHandlers(parts: CacheHandlerParts): HyperLogLog
       found: ({ keys }, { items }) => keys.map((key, index) => ({ key, item: items[index] })),
     }),
 
-    merge: handle({
+    mergeSketches: handle({
       name: "HyperLogLogMerge",
       isGrowing: true,
       parse: (violations, request) => ({

@@ -9,8 +9,8 @@ import {
   rateLimits,
 } from "../cache/rate-limiters.js";
 import {
-  AcquireRequest,
-  AcquireResponse,
+  AcquireRateLimitRequest,
+  AcquireRateLimitResponse,
   RateLimitAlgorithm,
   type RateLimitServiceDefinition,
 } from "../gen/forebay/cache/v1/rate_limit_service.js";
@@ -27,7 +27,7 @@ export type RateLimitHandlers = ServiceHandlers<typeof RateLimitServiceDefinitio
 export function createRateLimitHandlers(parts: CacheHandlerParts): RateLimitHandlers {
   const { handle, handleOnce } = createValueCalls(parts);
   return {
-    acquire: handleOnce(
+    acquireRateLimit: handleOnce(
       {
         name: "RateLimitAcquire",
         isGrowing: true,
@@ -46,10 +46,10 @@ export function createRateLimitHandlers(parts: CacheHandlerParts): RateLimitHand
           replayed: false,
         }),
       },
-      { request: AcquireRequest, response: AcquireResponse },
+      { request: AcquireRateLimitRequest, response: AcquireRateLimitResponse },
     ),
 
-    peek: handle({
+    peekRateLimit: handle({
       name: "RateLimitPeek",
       isLookup: always,
       parse: (violations, request) => ({
@@ -61,7 +61,7 @@ export function createRateLimitHandlers(parts: CacheHandlerParts): RateLimitHand
       found: ({ key }, { item }) => [{ key, item }],
     }),
 
-    reset: handle({
+    resetRateLimit: handle({
       name: "RateLimitReset",
       parse: (violations, request) => ({ key: parseKeyForm(violations, "", request.keyForm) }),
       rule: resetRate,

@@ -7,7 +7,10 @@ import { addElements, countElements, mergeSketches } from "../../src/cache/hyper
 import type { CacheConfig } from "../../src/cache/limits.js";
 import { encodeSketch, noRegisters } from "../../src/cache/sketch.js";
 import { readWhole, replaceBytes } from "../../src/cache/whole-values.js";
-import { AddRequest, CountRequest } from "../../src/gen/forebay/cache/v1/hyperloglog_service.js";
+import {
+  AddElementsRequest,
+  CountElementsRequest,
+} from "../../src/gen/forebay/cache/v1/hyperloglog_service.js";
 import { createHyperLogLogHandlers } from "../../src/rpc/cache-hyperloglog-handlers.js";
 import { CacheRules, cacheKey, callContext, reasonOf } from "../support/cache-rules.js";
 
@@ -130,21 +133,21 @@ test("calls are answered with what the rules do, and refused where they can neve
   const keyForm = { $case: "key", value: "visitors" } as const;
   const elementsOf = (...texts: readonly string[]) =>
     texts.map((value) => ({ value: { $case: "text" as const, value } }));
-  const request = AddRequest.fromPartial({
+  const request = AddElementsRequest.fromPartial({
     cache: "tried",
     keyForm,
     elements: elementsOf("a", "b"),
     requestId: "once",
   });
-  const first = await handlers.add(request, callContext);
+  const first = await handlers.addElements(request, callContext);
   expect(first).toMatchObject({ changed: true, replayed: false });
-  expect(await handlers.add(request, callContext)).toEqual({ ...first, replayed: true });
-  const again = await handlers.add({ ...request, requestId: "" }, callContext);
+  expect(await handlers.addElements(request, callContext)).toEqual({ ...first, replayed: true });
+  const again = await handlers.addElements({ ...request, requestId: "" }, callContext);
   expect(again).toMatchObject({ changed: false, version: first.version });
   const text = (value: string) => ({ key: { $case: "text" as const, value } });
   const counted = (keys: number) =>
-    handlers.count(
-      CountRequest.fromPartial({
+    handlers.countElements(
+      CountElementsRequest.fromPartial({
         cache: "tried",
         keys: Array.from({ length: keys }, () => text("visitors")),
       }),
@@ -153,7 +156,7 @@ test("calls are answered with what the rules do, and refused where they can neve
   expect(await counted(100)).toEqual({ count: 2n });
   expect(await reasonOf(counted(101))).toBe("LIMIT_EXCEEDED");
   expect(await reasonOf(counted(0))).toBe("MISSING_PARAMETER");
-  const merged = await handlers.merge(
+  const merged = await handlers.mergeSketches(
     {
       cache: "tried",
       destination: text("all"),
@@ -165,7 +168,7 @@ test("calls are answered with what the rules do, and refused where they can neve
   expect(merged.version).toBeGreaterThan(first.version);
   const element = (length: number) =>
     reasonOf(
-      handlers.add(
+      handlers.addElements(
         { ...request, requestId: "", elements: elementsOf("x".repeat(length)) },
         callContext,
       ),
@@ -173,7 +176,7 @@ test("calls are answered with what the rules do, and refused where they can neve
   expect(await element(1_024)).toBe("It was answered.");
   expect(await element(1_025)).toBe("KEY_TOO_LONG");
   const elements = elementsOf(...Array.from({ length: 1_001 }, String));
-  expect(await reasonOf(handlers.add({ ...request, requestId: "", elements }, callContext))).toBe(
-    "LIMIT_EXCEEDED",
-  );
+  expect(
+    await reasonOf(handlers.addElements({ ...request, requestId: "", elements }, callContext)),
+  ).toBe("LIMIT_EXCEEDED");
 });

@@ -7,8 +7,8 @@ import { type Acquire, acquire, peekRate, resetRate } from "../../src/cache/rate
 import type { RateAlgorithm } from "../../src/cache/rate-limiters.js";
 import { readWhole, replaceBytes } from "../../src/cache/whole-values.js";
 import {
-  AcquireRequest,
-  PeekRequest,
+  AcquireRateLimitRequest,
+  PeekRateLimitRequest,
   RateLimitAlgorithm,
 } from "../../src/gen/forebay/cache/v1/rate_limit_service.js";
 import { createRateLimitHandlers } from "../../src/rpc/cache-rate-limit-handlers.js";
@@ -190,7 +190,7 @@ test("a value that is no rate limit is refused and stays", async () => {
   expect((await cache.done((open) => readWhole(open, key)))?.bytes).toEqual(bytes);
 });
 
-const request = AcquireRequest.fromPartial({
+const request = AcquireRateLimitRequest.fromPartial({
   cache: "tried",
   keyForm: { $case: "key", value: "user 7" },
   limit: 2n,
@@ -202,7 +202,7 @@ test("a repeat with its request id takes nothing, and is answered as the first w
   const cache = await start();
   const handlers = createRateLimitHandlers(cache.handlerParts);
   const asked = { ...request, requestId: "once" };
-  const first = await handlers.acquire(asked, callContext);
+  const first = await handlers.acquireRateLimit(asked, callContext);
   expect(first).toEqual({
     allowed: true,
     remaining: 1n,
@@ -210,26 +210,29 @@ test("a repeat with its request id takes nothing, and is answered as the first w
     retryAfter: undefined,
     replayed: false,
   });
-  expect(await handlers.acquire(asked, callContext)).toEqual({ ...first, replayed: true });
-  expect(await handlers.acquire(request, callContext)).toMatchObject({ remaining: 0n });
+  expect(await handlers.acquireRateLimit(asked, callContext)).toEqual({ ...first, replayed: true });
+  expect(await handlers.acquireRateLimit(request, callContext)).toMatchObject({ remaining: 0n });
   cache.advance(59_999);
-  expect(await handlers.acquire(request, callContext)).toMatchObject({
+  expect(await handlers.acquireRateLimit(request, callContext)).toMatchObject({
     allowed: false,
     retryAfter: durationOf(1),
   });
-  const peeked = await handlers.peek(PeekRequest.fromPartial({ ...request }), callContext);
+  const peeked = await handlers.peekRateLimit(
+    PeekRateLimitRequest.fromPartial({ ...request }),
+    callContext,
+  );
   expect(peeked).toEqual({ remaining: 0n, resetAfter: durationOf(1) });
   const { cache: name, keyForm } = request;
   const reset = { cache: name, keyForm };
-  expect(await handlers.reset(reset, callContext)).toEqual({ existed: true });
-  expect(await handlers.reset(reset, callContext)).toEqual({ existed: false });
+  expect(await handlers.resetRateLimit(reset, callContext)).toEqual({ existed: true });
+  expect(await handlers.resetRateLimit(reset, callContext)).toEqual({ existed: false });
 });
 
 test("limits, windows and costs out of their range are refused", async () => {
   const cache = await start();
   const handlers = createRateLimitHandlers(cache.handlerParts);
-  const reason = (rest: Partial<AcquireRequest>) =>
-    reasonOf(handlers.acquire({ ...request, dryRun: true, ...rest }, callContext));
+  const reason = (rest: Partial<AcquireRateLimitRequest>) =>
+    reasonOf(handlers.acquireRateLimit({ ...request, dryRun: true, ...rest }, callContext));
   const days = 31 * 86_400_000;
   expect(await reason({ limit: 0n })).toBe("INVALID_PARAMETER");
   expect(await reason({ limit: 1_000_000_001n })).toBe("INVALID_PARAMETER");

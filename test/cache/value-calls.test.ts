@@ -49,7 +49,7 @@ test("bits, sketches and limits are values like any other, and are there after a
 
   const visitors = { keyForm: keyForm("visitors") };
   const elements = ["ann", "bob", "ann"].map(textOf);
-  await call(t, sketch, sketch.methods.add, { ...visitors, elements });
+  await call(t, sketch, sketch.methods.addElements, { ...visitors, elements });
 
   const limit = {
     keyForm: keyForm("user"),
@@ -57,14 +57,14 @@ test("bits, sketches and limits are values like any other, and are there after a
     window: durationOf(60_000),
     algorithm: RateLimitAlgorithm.SLIDING,
   };
-  const acquire = () => call(t, rate, rate.methods.acquire, limit);
+  const acquire = () => call(t, rate, rate.methods.acquireRateLimit, limit);
   expect([(await acquire()).allowed, (await acquire()).allowed]).toEqual([true, true]);
 
   await t.restart();
   const counted = await call(t, bitmap, bitmap.methods.bitCount, flags);
   expect(counted.count).toBe(4n);
   const keys = [keyOf("visitors"), keyOf("nobody")];
-  expect((await call(t, sketch, sketch.methods.count, { keys })).count).toBe(2n);
+  expect((await call(t, sketch, sketch.methods.countElements, { keys })).count).toBe(2n);
   const refused = await acquire();
   expect(refused).toMatchObject({ allowed: false, remaining: 0n });
   const waitMs =
@@ -73,7 +73,7 @@ test("bits, sketches and limits are values like any other, and are there after a
   expect((await acquire()).allowed).toBe(true);
 
   await del(t, "visitors");
-  expect((await call(t, sketch, sketch.methods.count, { keys })).count).toBe(0n);
+  expect((await call(t, sketch, sketch.methods.countElements, { keys })).count).toBe(0n);
 });
 
 test("a value of another form is refused with the reason that the contract names", async () => {
@@ -84,9 +84,9 @@ test("a value of another form is refused with the reason that the contract names
   const window = durationOf(1_000);
   const offset = 2n ** 29n - 1n;
   await Promise.all([
-    expect(call(t, sketch, sketch.methods.add, text)).rejects.toMatchObject(wrong),
+    expect(call(t, sketch, sketch.methods.addElements, text)).rejects.toMatchObject(wrong),
     expect(
-      call(t, rate, rate.methods.acquire, { ...text, limit: 1n, window }),
+      call(t, rate, rate.methods.acquireRateLimit, { ...text, limit: 1n, window }),
     ).rejects.toMatchObject(wrong),
     expect(
       call(t, bitmap, bitmap.methods.setBit, { ...text, offset, bit: true }),

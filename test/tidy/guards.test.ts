@@ -40,7 +40,7 @@ describe("import direction", () => {
     { rule: "rpc-imports", file: "src/rpc/handlers.ts", imports: "../store/keys.js" },
     { rule: "delivery-imports", file: "src/delivery/push.ts", imports: "../rpc/wire.js" },
     { rule: "queue-imports", file: "src/queue/receive.ts", imports: "../store/keys.js" },
-    { rule: "cache-imports", file: "src/cache/set.ts", imports: "../queue/send.js" },
+    { rule: "cache-imports", file: "src/cache/set.ts", imports: "../store/keys.js" },
     { rule: "topic-imports", file: "src/topic/publish.ts", imports: "../engine/engine.js" },
     { rule: "policy-imports", file: "src/policy/evaluate.ts", imports: "../queue/send.js" },
     { rule: "engine-imports", file: "src/engine/turns.ts", imports: "../rpc/wire.js" },

@@ -35,7 +35,7 @@ export const protobufFileName = "forebay/cache/v1/hyperloglog_service.proto";
  */
 
 /** What to add, and where. */
-export interface AddRequest {
+export interface AddElementsRequest {
   /** The name of the cache. Required. */
   cache: string;
   /** Required: one of the two. */
@@ -58,7 +58,7 @@ export interface AddRequest {
 }
 
 /** Whether something changed. */
-export interface AddResponse {
+export interface AddElementsResponse {
   /** False: the sketch is as it was. True: it was made, or one of the elements at least is new. */
   changed: boolean;
   /** Of the sketch. It rises only if something changed. */
@@ -68,7 +68,7 @@ export interface AddResponse {
 }
 
 /** Which sketches to count together. */
-export interface CountRequest {
+export interface CountElementsRequest {
   /** The name of the cache. Required. */
   cache: string;
   /** 1 to 100. */
@@ -78,13 +78,13 @@ export interface CountRequest {
 }
 
 /** How many elements they have. */
-export interface CountResponse {
+export interface CountElementsResponse {
   /** About so many. */
   count: bigint;
 }
 
 /** Which sketches to bring together. */
-export interface MergeRequest {
+export interface MergeSketchesRequest {
   /** The name of the cache. Required. */
   cache: string;
   /** The sketch that they are added to. Required. */
@@ -98,17 +98,17 @@ export interface MergeRequest {
 }
 
 /** The sketch. */
-export interface MergeResponse {
+export interface MergeSketchesResponse {
   /** Of the sketch. It rises only if something changed. */
   version: bigint;
 }
 
-function createBaseAddRequest(): AddRequest {
+function createBaseAddElementsRequest(): AddElementsRequest {
   return { cache: "", keyForm: undefined, elements: [], expiry: undefined, requestId: "" };
 }
 
-export const AddRequest: MessageFns<AddRequest> = {
-  encode(message: AddRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const AddElementsRequest: MessageFns<AddElementsRequest> = {
+  encode(message: AddElementsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.cache !== "") {
       writer.uint32(10).string(message.cache);
     }
@@ -132,7 +132,7 @@ export const AddRequest: MessageFns<AddRequest> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): AddRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): AddElementsRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -141,7 +141,7 @@ export const AddRequest: MessageFns<AddRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseAddRequest();
+      const message = createBaseAddElementsRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -205,7 +205,7 @@ export const AddRequest: MessageFns<AddRequest> = {
     }
   },
 
-  fromJSON(object: any): AddRequest {
+  fromJSON(object: any): AddElementsRequest {
     return {
       cache: isSet(object.cache) ? globalThis.String(object.cache) : "",
       keyForm: isSet(object.key)
@@ -225,7 +225,7 @@ export const AddRequest: MessageFns<AddRequest> = {
     };
   },
 
-  toJSON(message: AddRequest): unknown {
+  toJSON(message: AddElementsRequest): unknown {
     const obj: any = {};
     if (message.cache !== "") {
       obj.cache = message.cache;
@@ -247,11 +247,11 @@ export const AddRequest: MessageFns<AddRequest> = {
     return obj;
   },
 
-  create(base?: DeepPartial<AddRequest>): AddRequest {
-    return AddRequest.fromPartial(base ?? {});
+  create(base?: DeepPartial<AddElementsRequest>): AddElementsRequest {
+    return AddElementsRequest.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<AddRequest>): AddRequest {
-    const message = createBaseAddRequest();
+  fromPartial(object: DeepPartial<AddElementsRequest>): AddElementsRequest {
+    const message = createBaseAddElementsRequest();
     message.cache = object.cache ?? "";
     switch (object.keyForm?.$case) {
       case "key": {
@@ -276,12 +276,12 @@ export const AddRequest: MessageFns<AddRequest> = {
   },
 };
 
-function createBaseAddResponse(): AddResponse {
+function createBaseAddElementsResponse(): AddElementsResponse {
   return { changed: false, version: 0n, replayed: false };
 }
 
-export const AddResponse: MessageFns<AddResponse> = {
-  encode(message: AddResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const AddElementsResponse: MessageFns<AddElementsResponse> = {
+  encode(message: AddElementsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.changed !== false) {
       writer.uint32(8).bool(message.changed);
     }
@@ -297,7 +297,7 @@ export const AddResponse: MessageFns<AddResponse> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): AddResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): AddElementsResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -306,7 +306,7 @@ export const AddResponse: MessageFns<AddResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseAddResponse();
+      const message = createBaseAddElementsResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -346,7 +346,7 @@ export const AddResponse: MessageFns<AddResponse> = {
     }
   },
 
-  fromJSON(object: any): AddResponse {
+  fromJSON(object: any): AddElementsResponse {
     return {
       changed: isSet(object.changed) ? globalThis.Boolean(object.changed) : false,
       version: isSet(object.version) ? BigInt(object.version) : 0n,
@@ -354,7 +354,7 @@ export const AddResponse: MessageFns<AddResponse> = {
     };
   },
 
-  toJSON(message: AddResponse): unknown {
+  toJSON(message: AddElementsResponse): unknown {
     const obj: any = {};
     if (message.changed !== false) {
       obj.changed = message.changed;
@@ -368,11 +368,11 @@ export const AddResponse: MessageFns<AddResponse> = {
     return obj;
   },
 
-  create(base?: DeepPartial<AddResponse>): AddResponse {
-    return AddResponse.fromPartial(base ?? {});
+  create(base?: DeepPartial<AddElementsResponse>): AddElementsResponse {
+    return AddElementsResponse.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<AddResponse>): AddResponse {
-    const message = createBaseAddResponse();
+  fromPartial(object: DeepPartial<AddElementsResponse>): AddElementsResponse {
+    const message = createBaseAddElementsResponse();
     message.changed = object.changed ?? false;
     message.version = (object.version !== undefined && object.version !== null) ? BigInt(object.version) : 0n;
     message.replayed = object.replayed ?? false;
@@ -380,12 +380,12 @@ export const AddResponse: MessageFns<AddResponse> = {
   },
 };
 
-function createBaseCountRequest(): CountRequest {
+function createBaseCountElementsRequest(): CountElementsRequest {
   return { cache: "", keys: [], consistency: undefined };
 }
 
-export const CountRequest: MessageFns<CountRequest> = {
-  encode(message: CountRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const CountElementsRequest: MessageFns<CountElementsRequest> = {
+  encode(message: CountElementsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.cache !== "") {
       writer.uint32(10).string(message.cache);
     }
@@ -398,7 +398,7 @@ export const CountRequest: MessageFns<CountRequest> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): CountRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): CountElementsRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -407,7 +407,7 @@ export const CountRequest: MessageFns<CountRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseCountRequest();
+      const message = createBaseCountElementsRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -447,7 +447,7 @@ export const CountRequest: MessageFns<CountRequest> = {
     }
   },
 
-  fromJSON(object: any): CountRequest {
+  fromJSON(object: any): CountElementsRequest {
     return {
       cache: isSet(object.cache) ? globalThis.String(object.cache) : "",
       keys: globalThis.Array.isArray(object?.keys) ? object.keys.map((e: any) => Key.fromJSON(e)) : [],
@@ -455,7 +455,7 @@ export const CountRequest: MessageFns<CountRequest> = {
     };
   },
 
-  toJSON(message: CountRequest): unknown {
+  toJSON(message: CountElementsRequest): unknown {
     const obj: any = {};
     if (message.cache !== "") {
       obj.cache = message.cache;
@@ -469,11 +469,11 @@ export const CountRequest: MessageFns<CountRequest> = {
     return obj;
   },
 
-  create(base?: DeepPartial<CountRequest>): CountRequest {
-    return CountRequest.fromPartial(base ?? {});
+  create(base?: DeepPartial<CountElementsRequest>): CountElementsRequest {
+    return CountElementsRequest.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<CountRequest>): CountRequest {
-    const message = createBaseCountRequest();
+  fromPartial(object: DeepPartial<CountElementsRequest>): CountElementsRequest {
+    const message = createBaseCountElementsRequest();
     message.cache = object.cache ?? "";
     message.keys = object.keys?.map((e) => Key.fromPartial(e)) || [];
     message.consistency = (object.consistency !== undefined && object.consistency !== null)
@@ -483,12 +483,12 @@ export const CountRequest: MessageFns<CountRequest> = {
   },
 };
 
-function createBaseCountResponse(): CountResponse {
+function createBaseCountElementsResponse(): CountElementsResponse {
   return { count: 0n };
 }
 
-export const CountResponse: MessageFns<CountResponse> = {
-  encode(message: CountResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const CountElementsResponse: MessageFns<CountElementsResponse> = {
+  encode(message: CountElementsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.count !== 0n) {
       if (BigInt.asIntN(64, message.count) !== message.count) {
         throw new globalThis.Error("value provided for field message.count of type int64 too large");
@@ -498,7 +498,7 @@ export const CountResponse: MessageFns<CountResponse> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): CountResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): CountElementsResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -507,7 +507,7 @@ export const CountResponse: MessageFns<CountResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseCountResponse();
+      const message = createBaseCountElementsResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -531,11 +531,11 @@ export const CountResponse: MessageFns<CountResponse> = {
     }
   },
 
-  fromJSON(object: any): CountResponse {
+  fromJSON(object: any): CountElementsResponse {
     return { count: isSet(object.count) ? BigInt(object.count) : 0n };
   },
 
-  toJSON(message: CountResponse): unknown {
+  toJSON(message: CountElementsResponse): unknown {
     const obj: any = {};
     if (message.count !== 0n) {
       obj.count = message.count.toString();
@@ -543,22 +543,22 @@ export const CountResponse: MessageFns<CountResponse> = {
     return obj;
   },
 
-  create(base?: DeepPartial<CountResponse>): CountResponse {
-    return CountResponse.fromPartial(base ?? {});
+  create(base?: DeepPartial<CountElementsResponse>): CountElementsResponse {
+    return CountElementsResponse.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<CountResponse>): CountResponse {
-    const message = createBaseCountResponse();
+  fromPartial(object: DeepPartial<CountElementsResponse>): CountElementsResponse {
+    const message = createBaseCountElementsResponse();
     message.count = (object.count !== undefined && object.count !== null) ? BigInt(object.count) : 0n;
     return message;
   },
 };
 
-function createBaseMergeRequest(): MergeRequest {
+function createBaseMergeSketchesRequest(): MergeSketchesRequest {
   return { cache: "", destination: undefined, sources: [], expiry: undefined };
 }
 
-export const MergeRequest: MessageFns<MergeRequest> = {
-  encode(message: MergeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const MergeSketchesRequest: MessageFns<MergeSketchesRequest> = {
+  encode(message: MergeSketchesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.cache !== "") {
       writer.uint32(10).string(message.cache);
     }
@@ -574,7 +574,7 @@ export const MergeRequest: MessageFns<MergeRequest> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): MergeRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): MergeSketchesRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -583,7 +583,7 @@ export const MergeRequest: MessageFns<MergeRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseMergeRequest();
+      const message = createBaseMergeSketchesRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -631,7 +631,7 @@ export const MergeRequest: MessageFns<MergeRequest> = {
     }
   },
 
-  fromJSON(object: any): MergeRequest {
+  fromJSON(object: any): MergeSketchesRequest {
     return {
       cache: isSet(object.cache) ? globalThis.String(object.cache) : "",
       destination: isSet(object.destination) ? Key.fromJSON(object.destination) : undefined,
@@ -640,7 +640,7 @@ export const MergeRequest: MessageFns<MergeRequest> = {
     };
   },
 
-  toJSON(message: MergeRequest): unknown {
+  toJSON(message: MergeSketchesRequest): unknown {
     const obj: any = {};
     if (message.cache !== "") {
       obj.cache = message.cache;
@@ -657,11 +657,11 @@ export const MergeRequest: MessageFns<MergeRequest> = {
     return obj;
   },
 
-  create(base?: DeepPartial<MergeRequest>): MergeRequest {
-    return MergeRequest.fromPartial(base ?? {});
+  create(base?: DeepPartial<MergeSketchesRequest>): MergeSketchesRequest {
+    return MergeSketchesRequest.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<MergeRequest>): MergeRequest {
-    const message = createBaseMergeRequest();
+  fromPartial(object: DeepPartial<MergeSketchesRequest>): MergeSketchesRequest {
+    const message = createBaseMergeSketchesRequest();
     message.cache = object.cache ?? "";
     message.destination = (object.destination !== undefined && object.destination !== null)
       ? Key.fromPartial(object.destination)
@@ -674,12 +674,12 @@ export const MergeRequest: MessageFns<MergeRequest> = {
   },
 };
 
-function createBaseMergeResponse(): MergeResponse {
+function createBaseMergeSketchesResponse(): MergeSketchesResponse {
   return { version: 0n };
 }
 
-export const MergeResponse: MessageFns<MergeResponse> = {
-  encode(message: MergeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const MergeSketchesResponse: MessageFns<MergeSketchesResponse> = {
+  encode(message: MergeSketchesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.version !== 0n) {
       if (BigInt.asUintN(64, message.version) !== message.version) {
         throw new globalThis.Error("value provided for field message.version of type uint64 too large");
@@ -689,7 +689,7 @@ export const MergeResponse: MessageFns<MergeResponse> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): MergeResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): MergeSketchesResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -698,7 +698,7 @@ export const MergeResponse: MessageFns<MergeResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseMergeResponse();
+      const message = createBaseMergeSketchesResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -722,11 +722,11 @@ export const MergeResponse: MessageFns<MergeResponse> = {
     }
   },
 
-  fromJSON(object: any): MergeResponse {
+  fromJSON(object: any): MergeSketchesResponse {
     return { version: isSet(object.version) ? BigInt(object.version) : 0n };
   },
 
-  toJSON(message: MergeResponse): unknown {
+  toJSON(message: MergeSketchesResponse): unknown {
     const obj: any = {};
     if (message.version !== 0n) {
       obj.version = message.version.toString();
@@ -734,11 +734,11 @@ export const MergeResponse: MessageFns<MergeResponse> = {
     return obj;
   },
 
-  create(base?: DeepPartial<MergeResponse>): MergeResponse {
-    return MergeResponse.fromPartial(base ?? {});
+  create(base?: DeepPartial<MergeSketchesResponse>): MergeSketchesResponse {
+    return MergeSketchesResponse.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<MergeResponse>): MergeResponse {
-    const message = createBaseMergeResponse();
+  fromPartial(object: DeepPartial<MergeSketchesResponse>): MergeSketchesResponse {
+    const message = createBaseMergeSketchesResponse();
     message.version = (object.version !== undefined && object.version !== null) ? BigInt(object.version) : 0n;
     return message;
   },
@@ -756,11 +756,11 @@ export const HyperLogLogServiceDefinition = {
      *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 1,000 elements.
      *   INVALID_ARGUMENT / KEY_TOO_LONG: an element has more than 1,024 bytes.
      */
-    add: {
-      name: "Add",
-      requestType: AddRequest as typeof AddRequest,
+    addElements: {
+      name: "AddElements",
+      requestType: AddElementsRequest as typeof AddElementsRequest,
       requestStream: false,
-      responseType: AddResponse as typeof AddResponse,
+      responseType: AddElementsResponse as typeof AddElementsResponse,
       responseStream: false,
       options: {},
     },
@@ -769,11 +769,11 @@ export const HyperLogLogServiceDefinition = {
      * that is absent has none. Errors:
      *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 100 keys.
      */
-    count: {
-      name: "Count",
-      requestType: CountRequest as typeof CountRequest,
+    countElements: {
+      name: "CountElements",
+      requestType: CountElementsRequest as typeof CountElementsRequest,
       requestStream: false,
-      responseType: CountResponse as typeof CountResponse,
+      responseType: CountElementsResponse as typeof CountElementsResponse,
       responseStream: false,
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
@@ -781,11 +781,11 @@ export const HyperLogLogServiceDefinition = {
      * Adds to a sketch, which is made where there is none, all elements of others. Errors:
      *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 100 sources.
      */
-    merge: {
-      name: "Merge",
-      requestType: MergeRequest as typeof MergeRequest,
+    mergeSketches: {
+      name: "MergeSketches",
+      requestType: MergeSketchesRequest as typeof MergeSketchesRequest,
       requestStream: false,
-      responseType: MergeResponse as typeof MergeResponse,
+      responseType: MergeSketchesResponse as typeof MergeSketchesResponse,
       responseStream: false,
       options: { idempotencyLevel: "IDEMPOTENT" },
     },
@@ -801,41 +801,43 @@ export const HyperLogLogServiceService = {
    *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 1,000 elements.
    *   INVALID_ARGUMENT / KEY_TOO_LONG: an element has more than 1,024 bytes.
    */
-  add: {
-    path: "/forebay.cache.v1.HyperLogLogService/Add" as const,
+  addElements: {
+    path: "/forebay.cache.v1.HyperLogLogService/AddElements" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: AddRequest): Buffer => Buffer.from(AddRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): AddRequest => AddRequest.decode(value),
-    responseSerialize: (value: AddResponse): Buffer => Buffer.from(AddResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): AddResponse => AddResponse.decode(value),
+    requestSerialize: (value: AddElementsRequest): Buffer => Buffer.from(AddElementsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AddElementsRequest => AddElementsRequest.decode(value),
+    responseSerialize: (value: AddElementsResponse): Buffer => Buffer.from(AddElementsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): AddElementsResponse => AddElementsResponse.decode(value),
   },
   /**
    * Says about how many different elements one sketch has, or several together, in which an element of several counts once. One
    * that is absent has none. Errors:
    *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 100 keys.
    */
-  count: {
-    path: "/forebay.cache.v1.HyperLogLogService/Count" as const,
+  countElements: {
+    path: "/forebay.cache.v1.HyperLogLogService/CountElements" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: CountRequest): Buffer => Buffer.from(CountRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): CountRequest => CountRequest.decode(value),
-    responseSerialize: (value: CountResponse): Buffer => Buffer.from(CountResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): CountResponse => CountResponse.decode(value),
+    requestSerialize: (value: CountElementsRequest): Buffer => Buffer.from(CountElementsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CountElementsRequest => CountElementsRequest.decode(value),
+    responseSerialize: (value: CountElementsResponse): Buffer =>
+      Buffer.from(CountElementsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CountElementsResponse => CountElementsResponse.decode(value),
   },
   /**
    * Adds to a sketch, which is made where there is none, all elements of others. Errors:
    *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 100 sources.
    */
-  merge: {
-    path: "/forebay.cache.v1.HyperLogLogService/Merge" as const,
+  mergeSketches: {
+    path: "/forebay.cache.v1.HyperLogLogService/MergeSketches" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: MergeRequest): Buffer => Buffer.from(MergeRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): MergeRequest => MergeRequest.decode(value),
-    responseSerialize: (value: MergeResponse): Buffer => Buffer.from(MergeResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): MergeResponse => MergeResponse.decode(value),
+    requestSerialize: (value: MergeSketchesRequest): Buffer => Buffer.from(MergeSketchesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): MergeSketchesRequest => MergeSketchesRequest.decode(value),
+    responseSerialize: (value: MergeSketchesResponse): Buffer =>
+      Buffer.from(MergeSketchesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): MergeSketchesResponse => MergeSketchesResponse.decode(value),
   },
 } as const;
 
@@ -846,18 +848,18 @@ export interface HyperLogLogServiceServer extends UntypedServiceImplementation {
    *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 1,000 elements.
    *   INVALID_ARGUMENT / KEY_TOO_LONG: an element has more than 1,024 bytes.
    */
-  add: handleUnaryCall<AddRequest, AddResponse>;
+  addElements: handleUnaryCall<AddElementsRequest, AddElementsResponse>;
   /**
    * Says about how many different elements one sketch has, or several together, in which an element of several counts once. One
    * that is absent has none. Errors:
    *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 100 keys.
    */
-  count: handleUnaryCall<CountRequest, CountResponse>;
+  countElements: handleUnaryCall<CountElementsRequest, CountElementsResponse>;
   /**
    * Adds to a sketch, which is made where there is none, all elements of others. Errors:
    *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 100 sources.
    */
-  merge: handleUnaryCall<MergeRequest, MergeResponse>;
+  mergeSketches: handleUnaryCall<MergeSketchesRequest, MergeSketchesResponse>;
 }
 
 export interface HyperLogLogServiceClient extends Client {
@@ -867,56 +869,59 @@ export interface HyperLogLogServiceClient extends Client {
    *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 1,000 elements.
    *   INVALID_ARGUMENT / KEY_TOO_LONG: an element has more than 1,024 bytes.
    */
-  add(request: AddRequest, callback: (error: ServiceError | null, response: AddResponse) => void): ClientUnaryCall;
-  add(
-    request: AddRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: AddResponse) => void,
+  addElements(
+    request: AddElementsRequest,
+    callback: (error: ServiceError | null, response: AddElementsResponse) => void,
   ): ClientUnaryCall;
-  add(
-    request: AddRequest,
+  addElements(
+    request: AddElementsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: AddElementsResponse) => void,
+  ): ClientUnaryCall;
+  addElements(
+    request: AddElementsRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: AddResponse) => void,
+    callback: (error: ServiceError | null, response: AddElementsResponse) => void,
   ): ClientUnaryCall;
   /**
    * Says about how many different elements one sketch has, or several together, in which an element of several counts once. One
    * that is absent has none. Errors:
    *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 100 keys.
    */
-  count(
-    request: CountRequest,
-    callback: (error: ServiceError | null, response: CountResponse) => void,
+  countElements(
+    request: CountElementsRequest,
+    callback: (error: ServiceError | null, response: CountElementsResponse) => void,
   ): ClientUnaryCall;
-  count(
-    request: CountRequest,
+  countElements(
+    request: CountElementsRequest,
     metadata: Metadata,
-    callback: (error: ServiceError | null, response: CountResponse) => void,
+    callback: (error: ServiceError | null, response: CountElementsResponse) => void,
   ): ClientUnaryCall;
-  count(
-    request: CountRequest,
+  countElements(
+    request: CountElementsRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: CountResponse) => void,
+    callback: (error: ServiceError | null, response: CountElementsResponse) => void,
   ): ClientUnaryCall;
   /**
    * Adds to a sketch, which is made where there is none, all elements of others. Errors:
    *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 100 sources.
    */
-  merge(
-    request: MergeRequest,
-    callback: (error: ServiceError | null, response: MergeResponse) => void,
+  mergeSketches(
+    request: MergeSketchesRequest,
+    callback: (error: ServiceError | null, response: MergeSketchesResponse) => void,
   ): ClientUnaryCall;
-  merge(
-    request: MergeRequest,
+  mergeSketches(
+    request: MergeSketchesRequest,
     metadata: Metadata,
-    callback: (error: ServiceError | null, response: MergeResponse) => void,
+    callback: (error: ServiceError | null, response: MergeSketchesResponse) => void,
   ): ClientUnaryCall;
-  merge(
-    request: MergeRequest,
+  mergeSketches(
+    request: MergeSketchesRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: MergeResponse) => void,
+    callback: (error: ServiceError | null, response: MergeSketchesResponse) => void,
   ): ClientUnaryCall;
 }
 

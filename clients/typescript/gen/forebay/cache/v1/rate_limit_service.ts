@@ -99,7 +99,7 @@ export function rateLimitAlgorithmToJSON(object: RateLimitAlgorithm): string {
 }
 
 /** What to take. */
-export interface AcquireRequest {
+export interface AcquireRateLimitRequest {
   /** The name of the cache. Required. */
   cache: string;
   /** Required: one of the two. */
@@ -128,7 +128,7 @@ export interface AcquireRequest {
 }
 
 /** Whether it was taken. */
-export interface AcquireResponse {
+export interface AcquireRateLimitResponse {
   /** True: it was, or would be in a dry run. */
   allowed: boolean;
   /** How much could be taken now, by this call's limit. */
@@ -149,7 +149,7 @@ export interface AcquireResponse {
 }
 
 /** Of which limit. */
-export interface PeekRequest {
+export interface PeekRateLimitRequest {
   /** The name of the cache. Required. */
   cache: string;
   /** Required: one of the two. */
@@ -174,7 +174,7 @@ export interface PeekRequest {
 }
 
 /** What is left. */
-export interface PeekResponse {
+export interface PeekRateLimitResponse {
   /** How much could be taken now, by this call's limit. */
   remaining: bigint;
   /** After how long all of the limit could be taken, if nothing more is; 0: now. */
@@ -182,7 +182,7 @@ export interface PeekResponse {
 }
 
 /** Which limit. */
-export interface ResetRequest {
+export interface ResetRateLimitRequest {
   /** The name of the cache. Required. */
   cache: string;
   /** Required: one of the two. */
@@ -197,12 +197,12 @@ export interface ResetRequest {
 }
 
 /** What was there. */
-export interface ResetResponse {
+export interface ResetRateLimitResponse {
   /** False: nothing was taken. */
   existed: boolean;
 }
 
-function createBaseAcquireRequest(): AcquireRequest {
+function createBaseAcquireRateLimitRequest(): AcquireRateLimitRequest {
   return {
     cache: "",
     keyForm: undefined,
@@ -215,8 +215,8 @@ function createBaseAcquireRequest(): AcquireRequest {
   };
 }
 
-export const AcquireRequest: MessageFns<AcquireRequest> = {
-  encode(message: AcquireRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const AcquireRateLimitRequest: MessageFns<AcquireRateLimitRequest> = {
+  encode(message: AcquireRateLimitRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.cache !== "") {
       writer.uint32(10).string(message.cache);
     }
@@ -255,7 +255,7 @@ export const AcquireRequest: MessageFns<AcquireRequest> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): AcquireRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): AcquireRateLimitRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -264,7 +264,7 @@ export const AcquireRequest: MessageFns<AcquireRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseAcquireRequest();
+      const message = createBaseAcquireRateLimitRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -352,7 +352,7 @@ export const AcquireRequest: MessageFns<AcquireRequest> = {
     }
   },
 
-  fromJSON(object: any): AcquireRequest {
+  fromJSON(object: any): AcquireRateLimitRequest {
     return {
       cache: isSet(object.cache) ? globalThis.String(object.cache) : "",
       keyForm: isSet(object.key)
@@ -379,7 +379,7 @@ export const AcquireRequest: MessageFns<AcquireRequest> = {
     };
   },
 
-  toJSON(message: AcquireRequest): unknown {
+  toJSON(message: AcquireRateLimitRequest): unknown {
     const obj: any = {};
     if (message.cache !== "") {
       obj.cache = message.cache;
@@ -410,11 +410,11 @@ export const AcquireRequest: MessageFns<AcquireRequest> = {
     return obj;
   },
 
-  create(base?: DeepPartial<AcquireRequest>): AcquireRequest {
-    return AcquireRequest.fromPartial(base ?? {});
+  create(base?: DeepPartial<AcquireRateLimitRequest>): AcquireRateLimitRequest {
+    return AcquireRateLimitRequest.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<AcquireRequest>): AcquireRequest {
-    const message = createBaseAcquireRequest();
+  fromPartial(object: DeepPartial<AcquireRateLimitRequest>): AcquireRateLimitRequest {
+    const message = createBaseAcquireRateLimitRequest();
     message.cache = object.cache ?? "";
     switch (object.keyForm?.$case) {
       case "key": {
@@ -442,12 +442,12 @@ export const AcquireRequest: MessageFns<AcquireRequest> = {
   },
 };
 
-function createBaseAcquireResponse(): AcquireResponse {
+function createBaseAcquireRateLimitResponse(): AcquireRateLimitResponse {
   return { allowed: false, remaining: 0n, resetAfter: undefined, retryAfter: undefined, replayed: false };
 }
 
-export const AcquireResponse: MessageFns<AcquireResponse> = {
-  encode(message: AcquireResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const AcquireRateLimitResponse: MessageFns<AcquireRateLimitResponse> = {
+  encode(message: AcquireRateLimitResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.allowed !== false) {
       writer.uint32(8).bool(message.allowed);
     }
@@ -469,7 +469,7 @@ export const AcquireResponse: MessageFns<AcquireResponse> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): AcquireResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): AcquireRateLimitResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -478,7 +478,7 @@ export const AcquireResponse: MessageFns<AcquireResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseAcquireResponse();
+      const message = createBaseAcquireRateLimitResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -534,7 +534,7 @@ export const AcquireResponse: MessageFns<AcquireResponse> = {
     }
   },
 
-  fromJSON(object: any): AcquireResponse {
+  fromJSON(object: any): AcquireRateLimitResponse {
     return {
       allowed: isSet(object.allowed) ? globalThis.Boolean(object.allowed) : false,
       remaining: isSet(object.remaining) ? BigInt(object.remaining) : 0n,
@@ -552,7 +552,7 @@ export const AcquireResponse: MessageFns<AcquireResponse> = {
     };
   },
 
-  toJSON(message: AcquireResponse): unknown {
+  toJSON(message: AcquireRateLimitResponse): unknown {
     const obj: any = {};
     if (message.allowed !== false) {
       obj.allowed = message.allowed;
@@ -572,11 +572,11 @@ export const AcquireResponse: MessageFns<AcquireResponse> = {
     return obj;
   },
 
-  create(base?: DeepPartial<AcquireResponse>): AcquireResponse {
-    return AcquireResponse.fromPartial(base ?? {});
+  create(base?: DeepPartial<AcquireRateLimitResponse>): AcquireRateLimitResponse {
+    return AcquireRateLimitResponse.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<AcquireResponse>): AcquireResponse {
-    const message = createBaseAcquireResponse();
+  fromPartial(object: DeepPartial<AcquireRateLimitResponse>): AcquireRateLimitResponse {
+    const message = createBaseAcquireRateLimitResponse();
     message.allowed = object.allowed ?? false;
     message.remaining = (object.remaining !== undefined && object.remaining !== null) ? BigInt(object.remaining) : 0n;
     message.resetAfter = (object.resetAfter !== undefined && object.resetAfter !== null)
@@ -590,12 +590,12 @@ export const AcquireResponse: MessageFns<AcquireResponse> = {
   },
 };
 
-function createBasePeekRequest(): PeekRequest {
+function createBasePeekRateLimitRequest(): PeekRateLimitRequest {
   return { cache: "", keyForm: undefined, limit: 0n, window: undefined, algorithm: 0, consistency: undefined };
 }
 
-export const PeekRequest: MessageFns<PeekRequest> = {
-  encode(message: PeekRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const PeekRateLimitRequest: MessageFns<PeekRateLimitRequest> = {
+  encode(message: PeekRateLimitRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.cache !== "") {
       writer.uint32(10).string(message.cache);
     }
@@ -625,7 +625,7 @@ export const PeekRequest: MessageFns<PeekRequest> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): PeekRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): PeekRateLimitRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -634,7 +634,7 @@ export const PeekRequest: MessageFns<PeekRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBasePeekRequest();
+      const message = createBasePeekRateLimitRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -706,7 +706,7 @@ export const PeekRequest: MessageFns<PeekRequest> = {
     }
   },
 
-  fromJSON(object: any): PeekRequest {
+  fromJSON(object: any): PeekRateLimitRequest {
     return {
       cache: isSet(object.cache) ? globalThis.String(object.cache) : "",
       keyForm: isSet(object.key)
@@ -723,7 +723,7 @@ export const PeekRequest: MessageFns<PeekRequest> = {
     };
   },
 
-  toJSON(message: PeekRequest): unknown {
+  toJSON(message: PeekRateLimitRequest): unknown {
     const obj: any = {};
     if (message.cache !== "") {
       obj.cache = message.cache;
@@ -748,11 +748,11 @@ export const PeekRequest: MessageFns<PeekRequest> = {
     return obj;
   },
 
-  create(base?: DeepPartial<PeekRequest>): PeekRequest {
-    return PeekRequest.fromPartial(base ?? {});
+  create(base?: DeepPartial<PeekRateLimitRequest>): PeekRateLimitRequest {
+    return PeekRateLimitRequest.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<PeekRequest>): PeekRequest {
-    const message = createBasePeekRequest();
+  fromPartial(object: DeepPartial<PeekRateLimitRequest>): PeekRateLimitRequest {
+    const message = createBasePeekRateLimitRequest();
     message.cache = object.cache ?? "";
     switch (object.keyForm?.$case) {
       case "key": {
@@ -780,12 +780,12 @@ export const PeekRequest: MessageFns<PeekRequest> = {
   },
 };
 
-function createBasePeekResponse(): PeekResponse {
+function createBasePeekRateLimitResponse(): PeekRateLimitResponse {
   return { remaining: 0n, resetAfter: undefined };
 }
 
-export const PeekResponse: MessageFns<PeekResponse> = {
-  encode(message: PeekResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const PeekRateLimitResponse: MessageFns<PeekRateLimitResponse> = {
+  encode(message: PeekRateLimitResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.remaining !== 0n) {
       if (BigInt.asIntN(64, message.remaining) !== message.remaining) {
         throw new globalThis.Error("value provided for field message.remaining of type int64 too large");
@@ -798,7 +798,7 @@ export const PeekResponse: MessageFns<PeekResponse> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): PeekResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): PeekRateLimitResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -807,7 +807,7 @@ export const PeekResponse: MessageFns<PeekResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBasePeekResponse();
+      const message = createBasePeekRateLimitResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -839,7 +839,7 @@ export const PeekResponse: MessageFns<PeekResponse> = {
     }
   },
 
-  fromJSON(object: any): PeekResponse {
+  fromJSON(object: any): PeekRateLimitResponse {
     return {
       remaining: isSet(object.remaining) ? BigInt(object.remaining) : 0n,
       resetAfter: isSet(object.resetAfter)
@@ -850,7 +850,7 @@ export const PeekResponse: MessageFns<PeekResponse> = {
     };
   },
 
-  toJSON(message: PeekResponse): unknown {
+  toJSON(message: PeekRateLimitResponse): unknown {
     const obj: any = {};
     if (message.remaining !== 0n) {
       obj.remaining = message.remaining.toString();
@@ -861,11 +861,11 @@ export const PeekResponse: MessageFns<PeekResponse> = {
     return obj;
   },
 
-  create(base?: DeepPartial<PeekResponse>): PeekResponse {
-    return PeekResponse.fromPartial(base ?? {});
+  create(base?: DeepPartial<PeekRateLimitResponse>): PeekRateLimitResponse {
+    return PeekRateLimitResponse.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<PeekResponse>): PeekResponse {
-    const message = createBasePeekResponse();
+  fromPartial(object: DeepPartial<PeekRateLimitResponse>): PeekRateLimitResponse {
+    const message = createBasePeekRateLimitResponse();
     message.remaining = (object.remaining !== undefined && object.remaining !== null) ? BigInt(object.remaining) : 0n;
     message.resetAfter = (object.resetAfter !== undefined && object.resetAfter !== null)
       ? Duration.fromPartial(object.resetAfter)
@@ -874,12 +874,12 @@ export const PeekResponse: MessageFns<PeekResponse> = {
   },
 };
 
-function createBaseResetRequest(): ResetRequest {
+function createBaseResetRateLimitRequest(): ResetRateLimitRequest {
   return { cache: "", keyForm: undefined };
 }
 
-export const ResetRequest: MessageFns<ResetRequest> = {
-  encode(message: ResetRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const ResetRateLimitRequest: MessageFns<ResetRateLimitRequest> = {
+  encode(message: ResetRateLimitRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.cache !== "") {
       writer.uint32(10).string(message.cache);
     }
@@ -894,7 +894,7 @@ export const ResetRequest: MessageFns<ResetRequest> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): ResetRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): ResetRateLimitRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -903,7 +903,7 @@ export const ResetRequest: MessageFns<ResetRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseResetRequest();
+      const message = createBaseResetRateLimitRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -943,7 +943,7 @@ export const ResetRequest: MessageFns<ResetRequest> = {
     }
   },
 
-  fromJSON(object: any): ResetRequest {
+  fromJSON(object: any): ResetRateLimitRequest {
     return {
       cache: isSet(object.cache) ? globalThis.String(object.cache) : "",
       keyForm: isSet(object.key)
@@ -956,7 +956,7 @@ export const ResetRequest: MessageFns<ResetRequest> = {
     };
   },
 
-  toJSON(message: ResetRequest): unknown {
+  toJSON(message: ResetRateLimitRequest): unknown {
     const obj: any = {};
     if (message.cache !== "") {
       obj.cache = message.cache;
@@ -969,11 +969,11 @@ export const ResetRequest: MessageFns<ResetRequest> = {
     return obj;
   },
 
-  create(base?: DeepPartial<ResetRequest>): ResetRequest {
-    return ResetRequest.fromPartial(base ?? {});
+  create(base?: DeepPartial<ResetRateLimitRequest>): ResetRateLimitRequest {
+    return ResetRateLimitRequest.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<ResetRequest>): ResetRequest {
-    const message = createBaseResetRequest();
+  fromPartial(object: DeepPartial<ResetRateLimitRequest>): ResetRateLimitRequest {
+    const message = createBaseResetRateLimitRequest();
     message.cache = object.cache ?? "";
     switch (object.keyForm?.$case) {
       case "key": {
@@ -993,19 +993,19 @@ export const ResetRequest: MessageFns<ResetRequest> = {
   },
 };
 
-function createBaseResetResponse(): ResetResponse {
+function createBaseResetRateLimitResponse(): ResetRateLimitResponse {
   return { existed: false };
 }
 
-export const ResetResponse: MessageFns<ResetResponse> = {
-  encode(message: ResetResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const ResetRateLimitResponse: MessageFns<ResetRateLimitResponse> = {
+  encode(message: ResetRateLimitResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.existed !== false) {
       writer.uint32(8).bool(message.existed);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): ResetResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): ResetRateLimitResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1014,7 +1014,7 @@ export const ResetResponse: MessageFns<ResetResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseResetResponse();
+      const message = createBaseResetRateLimitResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1038,11 +1038,11 @@ export const ResetResponse: MessageFns<ResetResponse> = {
     }
   },
 
-  fromJSON(object: any): ResetResponse {
+  fromJSON(object: any): ResetRateLimitResponse {
     return { existed: isSet(object.existed) ? globalThis.Boolean(object.existed) : false };
   },
 
-  toJSON(message: ResetResponse): unknown {
+  toJSON(message: ResetRateLimitResponse): unknown {
     const obj: any = {};
     if (message.existed !== false) {
       obj.existed = message.existed;
@@ -1050,11 +1050,11 @@ export const ResetResponse: MessageFns<ResetResponse> = {
     return obj;
   },
 
-  create(base?: DeepPartial<ResetResponse>): ResetResponse {
-    return ResetResponse.fromPartial(base ?? {});
+  create(base?: DeepPartial<ResetRateLimitResponse>): ResetRateLimitResponse {
+    return ResetRateLimitResponse.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<ResetResponse>): ResetResponse {
-    const message = createBaseResetResponse();
+  fromPartial(object: DeepPartial<ResetRateLimitResponse>): ResetRateLimitResponse {
+    const message = createBaseResetRateLimitResponse();
     message.existed = object.existed ?? false;
     return message;
   },
@@ -1067,29 +1067,29 @@ export const RateLimitServiceDefinition = {
   fullName: "forebay.cache.v1.RateLimitService",
   methods: {
     /** Takes some of a limit if there is as much left, and nothing otherwise. Idempotent only with `request_id`. */
-    acquire: {
-      name: "Acquire",
-      requestType: AcquireRequest as typeof AcquireRequest,
+    acquireRateLimit: {
+      name: "AcquireRateLimit",
+      requestType: AcquireRateLimitRequest as typeof AcquireRateLimitRequest,
       requestStream: false,
-      responseType: AcquireResponse as typeof AcquireResponse,
+      responseType: AcquireRateLimitResponse as typeof AcquireRateLimitResponse,
       responseStream: false,
       options: {},
     },
     /** Says how much is left, and takes nothing. */
-    peek: {
-      name: "Peek",
-      requestType: PeekRequest as typeof PeekRequest,
+    peekRateLimit: {
+      name: "PeekRateLimit",
+      requestType: PeekRateLimitRequest as typeof PeekRateLimitRequest,
       requestStream: false,
-      responseType: PeekResponse as typeof PeekResponse,
+      responseType: PeekRateLimitResponse as typeof PeekRateLimitResponse,
       responseStream: false,
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /** Forgets what was taken. */
-    reset: {
-      name: "Reset",
-      requestType: ResetRequest as typeof ResetRequest,
+    resetRateLimit: {
+      name: "ResetRateLimit",
+      requestType: ResetRateLimitRequest as typeof ResetRateLimitRequest,
       requestStream: false,
-      responseType: ResetResponse as typeof ResetResponse,
+      responseType: ResetRateLimitResponse as typeof ResetRateLimitResponse,
       responseStream: false,
       options: { idempotencyLevel: "IDEMPOTENT" },
     },
@@ -1100,91 +1100,99 @@ export const RateLimitServiceDefinition = {
 export type RateLimitServiceService = typeof RateLimitServiceService;
 export const RateLimitServiceService = {
   /** Takes some of a limit if there is as much left, and nothing otherwise. Idempotent only with `request_id`. */
-  acquire: {
-    path: "/forebay.cache.v1.RateLimitService/Acquire" as const,
+  acquireRateLimit: {
+    path: "/forebay.cache.v1.RateLimitService/AcquireRateLimit" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: AcquireRequest): Buffer => Buffer.from(AcquireRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): AcquireRequest => AcquireRequest.decode(value),
-    responseSerialize: (value: AcquireResponse): Buffer => Buffer.from(AcquireResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): AcquireResponse => AcquireResponse.decode(value),
+    requestSerialize: (value: AcquireRateLimitRequest): Buffer =>
+      Buffer.from(AcquireRateLimitRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AcquireRateLimitRequest => AcquireRateLimitRequest.decode(value),
+    responseSerialize: (value: AcquireRateLimitResponse): Buffer =>
+      Buffer.from(AcquireRateLimitResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): AcquireRateLimitResponse => AcquireRateLimitResponse.decode(value),
   },
   /** Says how much is left, and takes nothing. */
-  peek: {
-    path: "/forebay.cache.v1.RateLimitService/Peek" as const,
+  peekRateLimit: {
+    path: "/forebay.cache.v1.RateLimitService/PeekRateLimit" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: PeekRequest): Buffer => Buffer.from(PeekRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): PeekRequest => PeekRequest.decode(value),
-    responseSerialize: (value: PeekResponse): Buffer => Buffer.from(PeekResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): PeekResponse => PeekResponse.decode(value),
+    requestSerialize: (value: PeekRateLimitRequest): Buffer => Buffer.from(PeekRateLimitRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PeekRateLimitRequest => PeekRateLimitRequest.decode(value),
+    responseSerialize: (value: PeekRateLimitResponse): Buffer =>
+      Buffer.from(PeekRateLimitResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PeekRateLimitResponse => PeekRateLimitResponse.decode(value),
   },
   /** Forgets what was taken. */
-  reset: {
-    path: "/forebay.cache.v1.RateLimitService/Reset" as const,
+  resetRateLimit: {
+    path: "/forebay.cache.v1.RateLimitService/ResetRateLimit" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ResetRequest): Buffer => Buffer.from(ResetRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): ResetRequest => ResetRequest.decode(value),
-    responseSerialize: (value: ResetResponse): Buffer => Buffer.from(ResetResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): ResetResponse => ResetResponse.decode(value),
+    requestSerialize: (value: ResetRateLimitRequest): Buffer =>
+      Buffer.from(ResetRateLimitRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ResetRateLimitRequest => ResetRateLimitRequest.decode(value),
+    responseSerialize: (value: ResetRateLimitResponse): Buffer =>
+      Buffer.from(ResetRateLimitResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ResetRateLimitResponse => ResetRateLimitResponse.decode(value),
   },
 } as const;
 
 export interface RateLimitServiceServer extends UntypedServiceImplementation {
   /** Takes some of a limit if there is as much left, and nothing otherwise. Idempotent only with `request_id`. */
-  acquire: handleUnaryCall<AcquireRequest, AcquireResponse>;
+  acquireRateLimit: handleUnaryCall<AcquireRateLimitRequest, AcquireRateLimitResponse>;
   /** Says how much is left, and takes nothing. */
-  peek: handleUnaryCall<PeekRequest, PeekResponse>;
+  peekRateLimit: handleUnaryCall<PeekRateLimitRequest, PeekRateLimitResponse>;
   /** Forgets what was taken. */
-  reset: handleUnaryCall<ResetRequest, ResetResponse>;
+  resetRateLimit: handleUnaryCall<ResetRateLimitRequest, ResetRateLimitResponse>;
 }
 
 export interface RateLimitServiceClient extends Client {
   /** Takes some of a limit if there is as much left, and nothing otherwise. Idempotent only with `request_id`. */
-  acquire(
-    request: AcquireRequest,
-    callback: (error: ServiceError | null, response: AcquireResponse) => void,
+  acquireRateLimit(
+    request: AcquireRateLimitRequest,
+    callback: (error: ServiceError | null, response: AcquireRateLimitResponse) => void,
   ): ClientUnaryCall;
-  acquire(
-    request: AcquireRequest,
+  acquireRateLimit(
+    request: AcquireRateLimitRequest,
     metadata: Metadata,
-    callback: (error: ServiceError | null, response: AcquireResponse) => void,
+    callback: (error: ServiceError | null, response: AcquireRateLimitResponse) => void,
   ): ClientUnaryCall;
-  acquire(
-    request: AcquireRequest,
+  acquireRateLimit(
+    request: AcquireRateLimitRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: AcquireResponse) => void,
+    callback: (error: ServiceError | null, response: AcquireRateLimitResponse) => void,
   ): ClientUnaryCall;
   /** Says how much is left, and takes nothing. */
-  peek(request: PeekRequest, callback: (error: ServiceError | null, response: PeekResponse) => void): ClientUnaryCall;
-  peek(
-    request: PeekRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: PeekResponse) => void,
+  peekRateLimit(
+    request: PeekRateLimitRequest,
+    callback: (error: ServiceError | null, response: PeekRateLimitResponse) => void,
   ): ClientUnaryCall;
-  peek(
-    request: PeekRequest,
+  peekRateLimit(
+    request: PeekRateLimitRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: PeekRateLimitResponse) => void,
+  ): ClientUnaryCall;
+  peekRateLimit(
+    request: PeekRateLimitRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: PeekResponse) => void,
+    callback: (error: ServiceError | null, response: PeekRateLimitResponse) => void,
   ): ClientUnaryCall;
   /** Forgets what was taken. */
-  reset(
-    request: ResetRequest,
-    callback: (error: ServiceError | null, response: ResetResponse) => void,
+  resetRateLimit(
+    request: ResetRateLimitRequest,
+    callback: (error: ServiceError | null, response: ResetRateLimitResponse) => void,
   ): ClientUnaryCall;
-  reset(
-    request: ResetRequest,
+  resetRateLimit(
+    request: ResetRateLimitRequest,
     metadata: Metadata,
-    callback: (error: ServiceError | null, response: ResetResponse) => void,
+    callback: (error: ServiceError | null, response: ResetRateLimitResponse) => void,
   ): ClientUnaryCall;
-  reset(
-    request: ResetRequest,
+  resetRateLimit(
+    request: ResetRateLimitRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: ResetResponse) => void,
+    callback: (error: ServiceError | null, response: ResetRateLimitResponse) => void,
   ): ClientUnaryCall;
 }
 
