@@ -26,6 +26,13 @@ export type CacheRejection =
       readonly bytes: number;
       readonly limit: number;
     }
+  /** What a call of many operations would answer is longer than one message. */
+  | {
+      readonly kind: "answer_too_large";
+      readonly cache: string;
+      readonly bytes: number;
+      readonly limit: number;
+    }
   | { readonly kind: "ttl_too_far"; readonly cache: string }
   | {
       readonly kind: "wrong_type" | "not_a_number" | "overflow" | "nan_result";

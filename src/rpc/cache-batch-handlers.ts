@@ -28,14 +28,17 @@ import {
   type CacheHandlerParts,
   type CacheHandlers,
   createCacheTools,
+  type Finder,
 } from "./cache-handler-context.js";
 import {
+  answerBytes,
   type PreparedAny,
   parseSet,
   payloadBytes,
   prepareAny,
   renderRead,
   renderSet,
+  setAnswerBytes,
 } from "./cache-operations.js";
 import {
   checkCount,
@@ -95,7 +98,14 @@ export function createCacheBatchHandlers(
           isGrowing: true,
           rule: (open) => {
             const done = multiSet(open, { items, isAtomic: request.atomic });
-            return done.kind === "rejected" ? done : accept(renderMultiSet(done.outcome));
+            if (done.kind === "rejected") return done;
+            const answer = renderMultiSet(done.outcome);
+            const bytes = answer.items.reduce(
+              (sum, { outcome }) =>
+                sum + (outcome?.$case === "set" ? setAnswerBytes(outcome.value) : 0),
+              0,
+            );
+            return bytes > answerBytesMax ? tooLarge(open, bytes) : accept(answer);
           },
         },
         identity,
@@ -189,17 +199,7 @@ export function createCacheBatchHandlers(
           rule: (open, found) => {
             const held = holdGuards(open, guards);
             if (held.kind === "rejected") return held;
-            const results: WireCacheResult[] = [];
-            for (const [index, operation] of operations.entries()) {
-              const done = operation.carryOut(open);
-              if (done.kind === "rejected") {
-                return refuse({ kind: "operation_failed", index, rejection: done.rejection });
-              }
-              found(done.outcome.found);
-              results.push(done.outcome.response);
-            }
-            const version = BigInt(open.versionIfWritten);
-            return accept({ results, version, replayed: false });
+            return carryOutAll(open, operations, found);
           },
         },
         identity,
@@ -209,6 +209,36 @@ export function createCacheBatchHandlers(
     },
   };
 }
+
+/** Of a batch: in their order, up to the first that is refused, and with it all. */
+function carryOutAll(
+  open: OpenCache,
+  operations: readonly PreparedAny[],
+  found: Finder,
+): CacheDecided<AtomicBatchResponse> {
+  const results: WireCacheResult[] = [];
+  let bytes = 0;
+  for (const [index, operation] of operations.entries()) {
+    const done = operation.carryOut(open);
+    if (done.kind === "rejected") {
+      return refuse({ kind: "operation_failed", index, rejection: done.rejection });
+    }
+    const { response } = done.outcome;
+    bytes += answerBytes(response);
+    if (bytes > answerBytesMax) return tooLarge(open, bytes);
+    found(done.outcome.found);
+    results.push(response);
+  }
+  return accept({ results, version: BigInt(open.versionIfWritten), replayed: false });
+}
+
+const tooLarge = (open: OpenCache, bytes: number): CacheDecided<never> =>
+  refuse({
+    kind: "answer_too_large",
+    cache: open.address.given,
+    bytes,
+    limit: answerBytesMax,
+  });
 
 interface GetAll {
   readonly keys: readonly CacheKey[];

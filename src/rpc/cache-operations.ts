@@ -586,6 +586,28 @@ export interface PreparedAny extends PreparedOperation<WireCacheResult> {
   readonly isLookup: boolean;
 }
 
+/** About how many bytes of values an answer has. */
+export function answerBytes({ result }: WireCacheResult): number {
+  switch (result?.$case) {
+    case "get":
+    case "getAndTouch":
+    case "getAndDelete":
+      return bytesOf(result.value.valueForm?.value);
+    case "getRange":
+      return result.value.data.length;
+    case "set":
+      return setAnswerBytes(result.value);
+    default:
+      return 0;
+  }
+}
+
+export const setAnswerBytes = ({ previous, current }: SetResponse): number =>
+  bytesOf(previous?.value?.value) + bytesOf(current?.value?.value);
+
+const bytesOf = (value: string | Uint8Array | undefined): number =>
+  value === undefined ? 0 : Buffer.byteLength(value);
+
 /** Undefined: there is none, and `violations` say so. */
 export function prepareAny(
   violations: Violations,

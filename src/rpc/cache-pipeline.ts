@@ -6,7 +6,7 @@ import { status } from "@grpc/grpc-js";
 import type { CacheAddress } from "../cache/cache-name.js";
 import { cacheLimits } from "../cache/limits.js";
 import type { OpenCache } from "../cache/open-cache.js";
-import type { CacheDecided, CacheRejection } from "../cache/rejections.js";
+import { type CacheDecided, type CacheRejection, refuse } from "../cache/rejections.js";
 import {
   CacheResult as CacheResultCodec,
   PipelinedOperation,
@@ -17,6 +17,7 @@ import {
 } from "../gen/forebay/cache/v1/cache_service.js";
 import { decideOnce, type RequestIdentity } from "../queue/once.js";
 import { accept, type Decided, type QueueRejection } from "../queue/rejections.js";
+import { answerBytesMax } from "./cache-batch-handlers.js";
 import {
   type Beside,
   type CacheHandlerParts,
@@ -25,7 +26,7 @@ import {
   type Finder,
   keptAs,
 } from "./cache-handler-context.js";
-import { type PreparedAny, prepareAny } from "./cache-operations.js";
+import { answerBytes, type PreparedAny, prepareAny } from "./cache-operations.js";
 import { checkCount } from "./cache-parse.js";
 import { cacheFaultOf } from "./cache-wire-errors.js";
 import type { CallContext, MessageStream, StreamHandler } from "./call.js";
@@ -196,8 +197,7 @@ class PipelineStream {
         isLookup: runnables.every(
           ({ prepared, identity }) => prepared.isLookup && identity === undefined,
         ),
-        rule: (open, found, beside) =>
-          accept(runnables.map((runnable) => carryOut(open, runnable, found, beside))),
+        rule: (open, found, beside) => accept(carryOutAll(open, runnables, found, beside)),
       });
       runnables.forEach(({ index }, place) => {
         const done = results[place];
@@ -218,10 +218,10 @@ class PipelineStream {
   }
 
   #write(results: readonly PipelinedResult[]): void {
-    const isTaken = this.#stream.write({
-      results: [...results],
-      position: this.#parts.position(),
-    });
+    const position = this.#parts.position();
+    let isTaken = true;
+    for (const part of inMessages(results))
+      isTaken = this.#stream.write({ results: part, position });
     this.#waitingOperations -= results.length;
     if (!isTaken && this.#isWritable) {
       this.#isWritable = false;
@@ -248,6 +248,48 @@ class PipelineStream {
       this.#stream.resumeRequests();
     }
   }
+}
+
+/** As many together as one message takes; one always goes. */
+function* inMessages(results: readonly PipelinedResult[]): Iterable<PipelinedResult[]> {
+  let part: PipelinedResult[] = [];
+  let bytes = 0;
+  for (const pipelined of results) {
+    const length = answerOverheadBytes + (pipelined.result ? answerBytes(pipelined.result) : 0);
+    if (part.length > 0 && bytes + length > answerBytesMax) {
+      yield part;
+      part = [];
+      bytes = 0;
+    }
+    part.push(pipelined);
+    bytes += length;
+  }
+  if (part.length > 0) yield part;
+}
+
+/** Of an answer beside its value. */
+const answerOverheadBytes = 64;
+
+/** Values that the answers to one message may have together: they are all in memory at once. */
+const messageAnswersMax = 16 * 1_048_576;
+
+/** Each by itself, as long as there is room for its answer. */
+function carryOutAll(
+  open: OpenCache,
+  runnables: readonly Runnable[],
+  found: Finder,
+  beside: Beside,
+): readonly Carried[] {
+  let bytes = 0;
+  return runnables.map((runnable): Carried => {
+    if (bytes > messageAnswersMax) {
+      const { given: cache } = open.address;
+      return refuse({ kind: "answer_too_large", cache, bytes, limit: messageAnswersMax });
+    }
+    const done = carryOut(open, runnable, found, beside);
+    if (done.kind === "accepted") bytes += answerBytes(done.outcome);
+    return done;
+  });
 }
 
 const noBytes = Buffer.alloc(0);

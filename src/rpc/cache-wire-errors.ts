@@ -15,6 +15,7 @@ const cacheKinds = {
   too_few_zones: true,
   value_too_large: true,
   result_too_large: true,
+  answer_too_large: true,
   ttl_too_far: true,
   wrong_type: true,
   not_a_number: true,
@@ -171,6 +172,17 @@ function valueFields(rejection: ValueRejection): WireFaultFields {
         reason: "RESULT_TOO_LARGE",
         message: `The value would have ${rejection.bytes} bytes; cache "${cache}" takes at most ${rejection.limit}. Nothing was changed.`,
         metadata: { cache, actual: String(rejection.bytes), limit: String(rejection.limit) },
+      };
+    case "answer_too_large":
+      return {
+        code: status.OUT_OF_RANGE,
+        reason: "ANSWER_TOO_LARGE",
+        message: `The values to answer with have ${rejection.bytes} bytes or more, and one answer takes at most ${rejection.limit}. Nothing was done; ask for fewer at a time.`,
+        metadata: {
+          cache,
+          actual: String(rejection.bytes),
+          limit: String(rejection.limit),
+        },
       };
     case "ttl_too_far": {
       const message = "The end lies beyond 2^53-1 ms. Give a shorter life, or no_expiry.";

@@ -78,6 +78,10 @@ const provocations: Readonly<Record<string, Provocation>> = {
     await cacheCall(t, "append", append);
   },
   "INVALID_ARGUMENT / CURSOR_INVALID": (t) => cacheCall(t, "scan", { cursor: "x" }),
+  "OUT_OF_RANGE / ANSWER_TOO_LARGE": async (t) => {
+    await set(t, "a", "x".repeat(1_000_000));
+    await cacheCall(t, "atomicBatch", { operations: Array.from({ length: 4 }, () => operation) });
+  },
   "ABORTED / GUARD_FAILED": (t) =>
     cacheCall(t, "atomicBatch", {
       guards: [{ key: keyOf("a"), condition: { condition: { $case: "present", value: true } } }],

@@ -175,14 +175,19 @@ export class CachePipeline {
     this.#context.connection.markReached();
     this.#context.connection.notePosition(position);
     this.#backoff = undefined;
+    const again: Waiting[] = [];
     for (const { result } of results) {
       const waiting = this.#unanswered[this.#answered];
       if (waiting === undefined) break;
       this.#answered += 1;
       if (waiting.isOver) continue;
+      const answer = result?.result;
+      if (answer?.$case === "error" && hadNoRoom(answer.value)) {
+        again.push(waiting);
+        continue;
+      }
       waiting.isOver = true;
       waiting.forget();
-      const answer = result?.result;
       if (answer === undefined) waiting.reject(emptyAnswer());
       else if (answer.$case === "error") waiting.reject(errorOfStatus(answer.value));
       else waiting.resolve(answer);
@@ -190,6 +195,10 @@ export class CachePipeline {
     if (this.#answered === this.#unanswered.length) this.#unanswered = [];
     else this.#unanswered.splice(0, this.#answered);
     this.#answered = 0;
+    if (again.length > 0) {
+      this.#waiting = [...again, ...this.#waiting];
+      this.#awaitTurn();
+    }
     this.#reportIdle();
   }
 
@@ -284,6 +293,10 @@ export class CachePipeline {
     stream?.end();
   }
 }
+
+/** Whether an operation was not carried out, since the answers before it filled what its message may be answered with. */
+const hadNoRoom = (status: Parameters<typeof errorOfStatus>[0]): boolean =>
+  errorOfStatus(status).reason === "ANSWER_TOO_LARGE";
 
 const emptyAnswer = () => errorOfStatus({ code: 13, message: "The answer is empty.", details: [] });
 

@@ -232,6 +232,15 @@ test("a thousand calls of one turn are answered each by itself, and errors are o
   expect(answers[500]).toBe("500");
 });
 
+test("calls of one turn whose answers are too long for one message come in several", async () => {
+  const cache = (await start()).cache();
+  const long = "x".repeat(1_000_000);
+  await Promise.all(["a", "b", "c"].map((key) => cache.set(key, long)));
+  const keys = Array.from({ length: 60 }, (_, index) => ["a", "b", "c"][index % 3] ?? "");
+  const values = await Promise.all(keys.map((key) => cache.value(key)));
+  expect(values.every((value) => value === long)).toBe(true);
+});
+
 test("a call that is given up ends at once, and the others do not", async () => {
   const cache = (await start()).cache();
   const controller = new AbortController();

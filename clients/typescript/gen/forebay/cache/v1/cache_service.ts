@@ -9778,7 +9778,8 @@ export const CacheServiceDefinition = {
     },
     /**
      * Writes up to 1,000 values. Each is written or refused by itself; with `atomic` all conditions are judged by what was there
-     * before, and either all are written or none.
+     * before, and either all are written or none. Errors:
+     *   OUT_OF_RANGE / ANSWER_TOO_LARGE: the previous values do not fit one message; nothing was done.
      */
     multiSet: {
       name: "MultiSet",
@@ -9957,6 +9958,7 @@ export const CacheServiceDefinition = {
      * Carries out up to 1,000 operations in their order, each seeing those before it, at one time: all of them, or none. Errors:
      *   ABORTED / GUARD_FAILED: a guard does not hold; metadata `guard`, its place, and `version`, that of its key.
      *   those of the operations: metadata `failed_index`, the place of the one that failed.
+     *   OUT_OF_RANGE / ANSWER_TOO_LARGE: the values to answer with do not fit one message; nothing was done.
      */
     atomicBatch: {
       name: "AtomicBatch",
@@ -9967,7 +9969,9 @@ export const CacheServiceDefinition = {
       options: {},
     },
     /**
-     * Carries out operations as they come, each by itself. Answers come in the order of the requests. Errors that end the stream:
+     * Carries out operations as they come, each by itself. Answers come in the order of the requests. Where the answers to one message
+     * have more than 16 MiB of values, the rest of its operations are not carried out and answered with ANSWER_TOO_LARGE. Errors that
+     * end the stream:
      *   INVALID_ARGUMENT / MALFORMED_REQUEST: the bytes are not a message of this type.
      *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 1,000 operations in a message.
      */
@@ -10056,7 +10060,8 @@ export const CacheServiceService = {
   },
   /**
    * Writes up to 1,000 values. Each is written or refused by itself; with `atomic` all conditions are judged by what was there
-   * before, and either all are written or none.
+   * before, and either all are written or none. Errors:
+   *   OUT_OF_RANGE / ANSWER_TOO_LARGE: the previous values do not fit one message; nothing was done.
    */
   multiSet: {
     path: "/forebay.cache.v1.CacheService/MultiSet" as const,
@@ -10257,6 +10262,7 @@ export const CacheServiceService = {
    * Carries out up to 1,000 operations in their order, each seeing those before it, at one time: all of them, or none. Errors:
    *   ABORTED / GUARD_FAILED: a guard does not hold; metadata `guard`, its place, and `version`, that of its key.
    *   those of the operations: metadata `failed_index`, the place of the one that failed.
+   *   OUT_OF_RANGE / ANSWER_TOO_LARGE: the values to answer with do not fit one message; nothing was done.
    */
   atomicBatch: {
     path: "/forebay.cache.v1.CacheService/AtomicBatch" as const,
@@ -10268,7 +10274,9 @@ export const CacheServiceService = {
     responseDeserialize: (value: Buffer): AtomicBatchResponse => AtomicBatchResponse.decode(value),
   },
   /**
-   * Carries out operations as they come, each by itself. Answers come in the order of the requests. Errors that end the stream:
+   * Carries out operations as they come, each by itself. Answers come in the order of the requests. Where the answers to one message
+   * have more than 16 MiB of values, the rest of its operations are not carried out and answered with ANSWER_TOO_LARGE. Errors that
+   * end the stream:
    *   INVALID_ARGUMENT / MALFORMED_REQUEST: the bytes are not a message of this type.
    *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 1,000 operations in a message.
    */
@@ -10306,7 +10314,8 @@ export interface CacheServiceServer extends UntypedServiceImplementation {
   multiGet: handleUnaryCall<MultiGetRequest, MultiGetResponse>;
   /**
    * Writes up to 1,000 values. Each is written or refused by itself; with `atomic` all conditions are judged by what was there
-   * before, and either all are written or none.
+   * before, and either all are written or none. Errors:
+   *   OUT_OF_RANGE / ANSWER_TOO_LARGE: the previous values do not fit one message; nothing was done.
    */
   multiSet: handleUnaryCall<MultiSetRequest, MultiSetResponse>;
   /** Deletes what up to 10,000 keys have, of any type. */
@@ -10373,10 +10382,13 @@ export interface CacheServiceServer extends UntypedServiceImplementation {
    * Carries out up to 1,000 operations in their order, each seeing those before it, at one time: all of them, or none. Errors:
    *   ABORTED / GUARD_FAILED: a guard does not hold; metadata `guard`, its place, and `version`, that of its key.
    *   those of the operations: metadata `failed_index`, the place of the one that failed.
+   *   OUT_OF_RANGE / ANSWER_TOO_LARGE: the values to answer with do not fit one message; nothing was done.
    */
   atomicBatch: handleUnaryCall<AtomicBatchRequest, AtomicBatchResponse>;
   /**
-   * Carries out operations as they come, each by itself. Answers come in the order of the requests. Errors that end the stream:
+   * Carries out operations as they come, each by itself. Answers come in the order of the requests. Where the answers to one message
+   * have more than 16 MiB of values, the rest of its operations are not carried out and answered with ANSWER_TOO_LARGE. Errors that
+   * end the stream:
    *   INVALID_ARGUMENT / MALFORMED_REQUEST: the bytes are not a message of this type.
    *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 1,000 operations in a message.
    */
@@ -10484,7 +10496,8 @@ export interface CacheServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Writes up to 1,000 values. Each is written or refused by itself; with `atomic` all conditions are judged by what was there
-   * before, and either all are written or none.
+   * before, and either all are written or none. Errors:
+   *   OUT_OF_RANGE / ANSWER_TOO_LARGE: the previous values do not fit one message; nothing was done.
    */
   multiSet(
     request: MultiSetRequest,
@@ -10769,6 +10782,7 @@ export interface CacheServiceClient extends Client {
    * Carries out up to 1,000 operations in their order, each seeing those before it, at one time: all of them, or none. Errors:
    *   ABORTED / GUARD_FAILED: a guard does not hold; metadata `guard`, its place, and `version`, that of its key.
    *   those of the operations: metadata `failed_index`, the place of the one that failed.
+   *   OUT_OF_RANGE / ANSWER_TOO_LARGE: the values to answer with do not fit one message; nothing was done.
    */
   atomicBatch(
     request: AtomicBatchRequest,
@@ -10786,7 +10800,9 @@ export interface CacheServiceClient extends Client {
     callback: (error: ServiceError | null, response: AtomicBatchResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Carries out operations as they come, each by itself. Answers come in the order of the requests. Errors that end the stream:
+   * Carries out operations as they come, each by itself. Answers come in the order of the requests. Where the answers to one message
+   * have more than 16 MiB of values, the rest of its operations are not carried out and answered with ANSWER_TOO_LARGE. Errors that
+   * end the stream:
    *   INVALID_ARGUMENT / MALFORMED_REQUEST: the bytes are not a message of this type.
    *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 1,000 operations in a message.
    */
