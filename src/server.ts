@@ -138,6 +138,7 @@ async function startOver(
   metrics.observe({
     queues: () => watch.counts,
     topics: () => watch.topicCounts,
+    caches: () => watch.cacheCounts,
     store: () => ({
       ...watch.state(),
       commandsWaiting: node.engine?.pendingCount ?? 0,

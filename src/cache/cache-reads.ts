@@ -75,6 +75,11 @@ export class CacheReads {
     return this.#byName.get(`${namespace}/${name}`)?.ratio(now);
   }
 
+  /** Of every cache that was read, by the names they are shown by. */
+  *all(): Iterable<{ readonly cache: string; readonly reads: ReadCounts }> {
+    for (const [cache, { counts }] of this.#byName) yield { cache, reads: counts };
+  }
+
   /** A cache was deleted: one made anew under its name begins with none. */
   forget({ namespace, name }: CacheNames): void {
     this.#byName.delete(`${namespace}/${name}`);

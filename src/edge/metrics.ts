@@ -13,6 +13,7 @@ import {
   Counter as PromCounter,
   Registry,
 } from "prom-client";
+import { type CacheCounts, type CacheReadCounts, observeCaches } from "./cache-metrics.js";
 import { type ClusterMetrics, type ClusterState, createClusterMetrics } from "./cluster-metrics.js";
 import { gauge } from "./gauge.js";
 import { createTopicMetrics, type TopicCounts, type TopicMetrics } from "./topic-metrics.js";
@@ -54,6 +55,8 @@ export interface MetricSources {
   /** Move tasks that run. */
   readonly moves?: () => number;
   readonly topics?: () => Iterable<TopicCounts>;
+  readonly caches?: () => Iterable<CacheCounts>;
+  readonly cacheReads?: () => Iterable<CacheReadCounts>;
   /** Tails that are open. */
   readonly tails?: () => number;
 }
@@ -167,6 +170,11 @@ export function createMetrics(version: string): Metrics {
     metric.set(sources.moves?.() ?? 0);
   });
 
+  observeCaches(
+    registry,
+    () => sources.caches?.() ?? [],
+    () => sources.cacheReads?.() ?? [],
+  );
   const topics = createTopicMetrics(
     registry,
     () => sources.topics?.() ?? [],

@@ -4,6 +4,8 @@
 import type { Clock } from "../base/clock.js";
 import type { DirectoryLock } from "../base/directory-lock.js";
 import type { Log } from "../base/log.js";
+import { decideObserveCaches } from "../cache/observe-caches.js";
+import type { CacheCounts } from "../edge/cache-metrics.js";
 import type { QueueCounts } from "../edge/metrics.js";
 import type { Engine } from "../engine/engine.js";
 import { decideObserveQueues } from "../queue/sweep.js";
@@ -25,6 +27,8 @@ const lookMs = 1_000;
 const looksPerCount = 5;
 /** Queues whose numbers are published, as many as there are labels for. */
 const observedQueuesMax = 1_000;
+/** As queues. */
+const observedCachesMax = 1_000;
 /** As queues; of topics with many subscriptions these are counted up to so many in all, some 10 ms. */
 const observedTopics = { topicsMax: 1_000, subscriptionsMax: 2_000 };
 
@@ -33,6 +37,7 @@ export class StoreWatch {
   #space: StoreSpace | undefined;
   #counts: readonly QueueCounts[] = [];
   #topicCounts: readonly ObservedTopic[] = [];
+  #cacheCounts: readonly CacheCounts[] = [];
   #look: Promise<void> = Promise.resolve();
   #lookCount = 0;
   #isStopped = false;
@@ -62,6 +67,7 @@ export class StoreWatch {
     if (engine === undefined) {
       this.#counts = [];
       this.#topicCounts = [];
+      this.#cacheCounts = [];
     }
     if (engine === undefined || this.#lookCount % looksPerCount !== 1) return;
     const observed = await engine.executeIfIdle({
@@ -78,12 +84,29 @@ export class StoreWatch {
       decide: (transaction, stamp) => decideObserveTopics(transaction, observedTopics, stamp),
     });
     if (topics?.kind === "accepted") this.#topicCounts = topics.outcome;
+    const caches = await engine.executeIfIdle({
+      name: "ObserveCaches",
+      bytes: 0,
+      isGrowing: false,
+      isLookup: true,
+      decide: (transaction, stamp) => decideObserveCaches(transaction, observedCachesMax, stamp),
+    });
+    if (caches?.kind === "accepted") {
+      this.#cacheCounts = caches.outcome.map(({ events, ...counts }) => ({
+        ...counts,
+        events: { ...events },
+      }));
+    }
   }
 
   /** Resolves when no look is under way: the store is closed next. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#look;
+  }
+
+  get cacheCounts(): readonly CacheCounts[] {
+    return this.#cacheCounts;
   }
 
   get topicCounts(): readonly ObservedTopic[] {

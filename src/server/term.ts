@@ -165,10 +165,12 @@ export class Term {
     setMaxListeners(0, this.#draining.signal);
     const pageTokens = new PageTokens(secret);
     const requestKeepMs = seconds(config.requestIdWindowSeconds);
+    const reads = new CacheReads();
+    metrics.observe({ cacheReads: () => reads.all() });
     const cacheParts: CacheHandlerParts = {
       engine,
       pageTokens,
-      reads: new CacheReads(),
+      reads,
       evictions,
       zones: parts.zones?.(engine) ?? oneZone,
       position: () => (engine.position === undefined ? "" : positionText(engine.position)),
