@@ -12,8 +12,9 @@ import {
   parseWhole,
 } from "./number-text.js";
 import type { OpenCache } from "./open-cache.js";
+import { change } from "./parts.js";
 import { type CacheDecided, refuse } from "./rejections.js";
-import { change, type Value } from "./scalars.js";
+import type { Value } from "./scalars.js";
 
 interface Counted {
   readonly key: CacheKey;

@@ -14,28 +14,30 @@ import {
 } from "./counting.js";
 import { type TtlUpdated, type UpdateTtl, updateTtl } from "./lives.js";
 import { OpenCache } from "./open-cache.js";
-import { type CacheDecided, refuse } from "./rejections.js";
 import {
   type Append,
   append,
   type Changed,
+  type GetRange,
+  getRange,
+  type Part,
+  type SetRange,
+  setRange,
+} from "./parts.js";
+import { type CacheDecided, refuse } from "./rejections.js";
+import {
   type Delete,
   type Deleted,
   type Get,
   type GetAndDelete,
-  type GetRange,
   get,
   getAndDelete,
-  getRange,
   holds,
   type NotWritten,
-  type Part,
   type Read,
   remove,
   type SetOrder,
-  type SetRange,
   set,
-  setRange,
   type Taken,
   versionOf,
   type Written,

@@ -6,8 +6,9 @@ import { accept } from "../queue/rejections.js";
 import type { Expiry } from "./expiry.js";
 import type { Item } from "./model.js";
 import type { OpenCache } from "./open-cache.js";
+import { change } from "./parts.js";
 import { type CacheDecided, refuse } from "./rejections.js";
-import { change, readValue, set, type Written } from "./scalars.js";
+import { readValue, set, type Written } from "./scalars.js";
 
 export interface WholeValue {
   readonly bytes: Buffer;

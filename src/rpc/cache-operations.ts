@@ -7,8 +7,9 @@ import { cacheLimits } from "../cache/limits.js";
 import { int64, type OverflowMode } from "../cache/number-text.js";
 import type { OpenCache } from "../cache/open-cache.js";
 import { carryOut, type OperationKind, type Operations } from "../cache/operations.js";
+import type { Changed } from "../cache/parts.js";
 import type { CacheDecided } from "../cache/rejections.js";
-import type { Changed, NotWritten, Read, SetOrder, Written } from "../cache/scalars.js";
+import type { NotWritten, Read, SetOrder, Written } from "../cache/scalars.js";
 import type { Transferred } from "../cache/transfers.js";
 import {
   AppendRequest,

@@ -55,6 +55,14 @@
 //                                        undeliverable message that is to be tried again
 //   slot segment 'Z' subscription sequence
 //                                        undeliverable message: its content
+// In the segment of a cache (`cache-keys.ts`):
+//   slot segment 'a'                     how many tags and prefixes are fenced
+//   slot segment 'b'                     numbers of the cache
+//   slot segment 'f' hash                fence: a tag or a prefix, and up to which version it makes items invalid
+//   slot segment 'i' node piece          item: a key, or the end of one that is longer than a node takes
+//   slot segment 'i' node piece 01       the node in which the keys that begin so go on
+//   slot segment 'j' time node piece     items in the order they are to be removed
+//   slot segment 'v' version node piece  value that is too long for the row of its item
 // About the whole store:
 //   0x80 namespace 00 name               queue
 //   0x81 slot segment                    garbage: a segment to be removed
@@ -82,6 +90,10 @@
 //   0x99 slot segment subscription       order to try undeliverable messages again
 //   0x9a slot segment                    topic that drains: how far the look at its subscriptions is
 //   0x9b hash                            host that was asked for its consent
+//   0xa0 namespace 00 name               cache
+//   0xa1 namespace                       how many caches a namespace has
+//   0xa2 time slot segment               caches by the time something in them is to be removed
+//   0xa3 slot segment                    cache in which something was made invalid that is to be removed
 //   0xff <key> u16                       further chunks of a row above
 
 import type { EpochMs, QueueNumber, Sequence } from "../base/brands.js";
