@@ -33,6 +33,10 @@ interface Kept {
   readonly eviction: EvictionPolicy;
   readonly limit: string;
   readonly policy: Policy | undefined;
+  /** Keys that the policy did not know when they were walked over. */
+  strangers: CacheKey[];
+  /** The last key that was walked over, empty before the first; undefined: all were. */
+  walkedTo: string | undefined;
 }
 
 export class MemoryEvictions implements Evictions {
@@ -91,8 +95,20 @@ export class MemoryEvictions implements Evictions {
     const policy = this.#policyOf(cache);
     if (policy !== undefined) {
       // Only after a restart, or with another policy, are there any that it does not know.
-      if (policy.size < view.counters(cache).items) yield* strangers(cache, view, policy);
+      if (policy.size < view.counters(cache).items) yield* this.#strangers(cache, view, policy);
       yield* policy.victims();
+    }
+  }
+
+  /** Items that nobody used or wrote since the policy began, which is longer ago than any that it knows; found once, in one walk. */
+  *#strangers(cache: Cache, view: CacheView, policy: Policy): Iterable<CacheKey> {
+    const kept = this.#kept.get(cache.segment);
+    if (kept === undefined) return;
+    if (kept.strangers.length === 0 && kept.walkedTo !== undefined) {
+      walkOn(kept, cache, view, policy);
+    }
+    for (let key = kept.strangers.pop(); key !== undefined; key = kept.strangers.pop()) {
+      if (!policy.isKnown(key)) yield key;
     }
   }
 
@@ -105,7 +121,13 @@ export class MemoryEvictions implements Evictions {
     }
     const policy = this.#make(cache);
     this.#kept.delete(segment);
-    this.#kept.set(segment, { eviction: config.eviction, limit, policy });
+    this.#kept.set(segment, {
+      eviction: config.eviction,
+      limit,
+      policy,
+      strangers: [],
+      walkedTo: "",
+    });
     if (this.#kept.size > cachesMax) {
       for (const oldest of this.#kept.keys()) {
         this.#kept.delete(oldest);
@@ -155,20 +177,16 @@ function* nextToEnd(cache: Cache, view: CacheView): Iterable<CacheKey> {
   yield* page;
 }
 
-/** Items that nobody used or wrote since the policy began, which is longer ago than any that it knows. */
-function* strangers(cache: Cache, view: CacheView, policy: Policy): Iterable<CacheKey> {
+function walkOn(kept: Kept, cache: Cache, view: CacheView, policy: Policy): void {
   const isVolatileOnly = cache.config.eviction.startsWith("volatile");
-  const found: CacheKey[] = [];
+  const after = kept.walkedTo === "" ? undefined : kept.walkedTo;
   let walked = 0;
-  for (const { key, item } of view.items(cache, {
-    prefix: "",
-    after: undefined,
-    isReversed: false,
-  })) {
+  for (const { key, item } of view.items(cache, { prefix: "", after, isReversed: false })) {
+    if (walked === walkedMax) return;
     walked += 1;
-    if (walked > walkedMax || found.length === cacheLimits.evictedByWriteMax) break;
+    kept.walkedTo = key;
     if (isVolatileOnly && item.expiresAt === undefined) continue;
-    if (!policy.isKnown(key)) found.push(key);
+    if (!policy.isKnown(key)) kept.strangers.push(key);
   }
-  yield* found;
+  kept.walkedTo = undefined;
 }

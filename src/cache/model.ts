@@ -118,9 +118,19 @@ export interface FenceCounts {
   readonly tags: number;
   /** How many prefixes of each length are fenced. */
   readonly prefixes: ReadonlyMap<number, number>;
+  /** The walk over all items that lowers fences of tags, many together; undefined: none is under way. */
+  readonly walk: TagWalk | undefined;
 }
 
-export const noFences: FenceCounts = { tags: 0, prefixes: new Map() };
+/** Fences that were raised after it began are those of the next one. */
+export interface TagWalk {
+  /** The last that was given out when it began. */
+  readonly version: Version;
+  /** The last key that it looked at, empty before the first; undefined: it has looked at all, and lowers its fences. */
+  readonly after: string | undefined;
+}
+
+export const noFences: FenceCounts = { tags: 0, prefixes: new Map(), walk: undefined };
 
 /** Counts that only rise, of what writes did. What reads found is counted by whoever answered them. */
 export interface CacheEvents {
@@ -140,7 +150,7 @@ export interface CacheEvents {
 export interface Fence {
   readonly version: Version;
   readonly target: FenceTarget;
-  /** The last key that whoever removes the items has looked at; empty: none yet. */
+  /** Of a prefix: the last key that whoever removes the items has looked at; empty: none yet. */
   readonly sweptTo: string;
 }
 

@@ -85,7 +85,7 @@ export class OpenCache {
   }
 
   judge(key: CacheKey, stored: Item): Looked {
-    const fence = this.#fenceOf(key, stored);
+    const fence = this.fenceOf(key, stored);
     if (fence === "delete") return { kind: "absent", stored };
     const { content, expiresAt, graceMs } = stored;
     const isOver = hasEnded(expiresAt, this.now);
@@ -103,7 +103,7 @@ export class OpenCache {
   }
 
   /** What made an item invalid that was written before. */
-  #fenceOf(key: CacheKey, { version, tags }: Item): FenceMode | undefined {
+  fenceOf(key: CacheKey, { version, tags }: Item): FenceMode | undefined {
     const { tags: fencedTags, prefixes } = this.#fences;
     let mode: FenceMode | undefined;
     const meet = (fence: Fence | undefined): void => {

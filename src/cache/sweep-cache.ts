@@ -9,7 +9,7 @@ import type { CacheAddress } from "./cache-name.js";
 import { hasEnded } from "./expiry.js";
 import { removalTime } from "./item-facts.js";
 import { cacheLimits } from "./limits.js";
-import { type Cache, type Fence, noFences } from "./model.js";
+import type { Cache, Fence, Item } from "./model.js";
 import { OpenCache } from "./open-cache.js";
 import type { CacheDecided } from "./rejections.js";
 
@@ -62,50 +62,78 @@ export function decideSweepFences(
   return decideSweepFence(transaction, cache, stamp);
 }
 
-/** Removes what one fence has made invalid, a page of keys; at the end the fence. */
+/** A page of what was made invalid: of one prefix, or of all tags together, which takes one walk over all items. */
 function decideSweepFence(
   { caches }: StateTransaction,
   cache: Cache,
   stamp: Stamp,
 ): CacheDecided<Swept> {
-  const [fence] = caches.fences(cache);
-  if (fence === undefined) {
-    // A fence that cannot be read is none, and what it hid is there again; it must not keep the others waiting for ever.
-    caches.putFenceCounts(cache, noFences);
-    return accept({ hasMore: true });
-  }
   const open = new OpenCache(caches, addressOf(cache), cache, stamp);
-  const page = [...pageOf(open, fence)];
-  for (const key of page) {
-    const stored = caches.item(cache, key);
-    if (stored === undefined) continue;
-    const looked = open.judge(key, stored);
-    if (looked.kind === "absent") open.remove(key, stored);
-    // Its own row says from now on what the fence does.
-    else if (looked.kind === "stale" && !stored.isStale && isUnder(fence, key, stored.tags)) {
-      open.put(key, { ...stored, isStale: true }, looked);
-    }
-  }
-  const last = page.at(-1);
-  if (page.length === cacheLimits.sweptMax && last !== undefined) {
-    caches.putFence(cache, { ...fence, sweptTo: last });
-  } else lower(open, fence);
+  if (open.fences.prefixes.size > 0) sweepPrefix(open);
+  else walkTags(open);
   open.close();
   return accept({ hasMore: true });
 }
 
-function* pageOf(
-  { transaction, cache }: OpenCache,
-  { target, sweptTo }: Fence,
-): Iterable<CacheKey> {
-  const prefix = target.kind === "prefix" ? target.prefix : "";
-  const after = sweptTo === "" ? undefined : sweptTo;
-  let left: number = cacheLimits.sweptMax;
-  for (const { key } of transaction.items(cache, { prefix, after, isReversed: false })) {
-    if (left === 0) return;
-    left -= 1;
-    yield key;
+function sweepPrefix(open: OpenCache): void {
+  const { transaction, cache, fences } = open;
+  const fence = firstOf(transaction.fences(cache), ({ target }) => target.kind === "prefix");
+  if (fence === undefined) {
+    // One that cannot be read is none, and what it hid is there again; it must not keep the others waiting for ever.
+    open.changeFences({ ...fences, prefixes: new Map() });
+    return;
   }
+  const prefix = fence.target.kind === "prefix" ? fence.target.prefix : "";
+  const last = sweepPage(open, prefix, fence.sweptTo);
+  if (last === undefined) lower(open, fence);
+  else transaction.putFence(cache, { ...fence, sweptTo: last });
+}
+
+function walkTags(open: OpenCache): void {
+  const { fences, transaction, cache } = open;
+  const walk = fences.walk ?? { version: transaction.lastVersion, after: "" };
+  if (walk.after !== undefined) {
+    open.changeFences({
+      ...fences,
+      walk: { version: walk.version, after: sweepPage(open, "", walk.after) },
+    });
+    return;
+  }
+  const done: Fence[] = [];
+  for (const fence of transaction.fences(cache)) {
+    if (done.length === cacheLimits.sweptMax) break;
+    if (fence.version <= walk.version) done.push(fence);
+  }
+  for (const fence of done) lower(open, fence);
+  if (done.length === cacheLimits.sweptMax) return;
+  // What is left was raised meanwhile; where nothing can be read that is counted, nothing is left.
+  const hasLeft = firstOf(transaction.fences(cache), () => true) !== undefined;
+  open.changeFences({ ...open.fences, walk: undefined, ...(!hasLeft && { tags: 0 }) });
+}
+
+function firstOf<Each>(all: Iterable<Each>, isWanted: (each: Each) => boolean): Each | undefined {
+  for (const each of all) if (isWanted(each)) return each;
+  return undefined;
+}
+
+/** Carries out what fences say of a page of items; answers with the last of them, or undefined after the last page. */
+function sweepPage(open: OpenCache, prefix: string, after: string): CacheKey | undefined {
+  const { transaction, cache } = open;
+  const page: { readonly key: CacheKey; readonly item: Item }[] = [];
+  const range = { prefix, after: after === "" ? undefined : after, isReversed: false };
+  for (const each of transaction.items(cache, range)) {
+    page.push(each);
+    if (page.length === cacheLimits.sweptMax) break;
+  }
+  for (const { key, item } of page) {
+    const fenced = open.fenceOf(key, item);
+    if (fenced === "delete") open.remove(key, item);
+    // Its own row says from now on what the fence does.
+    else if (fenced === "stale" && !item.isStale) {
+      open.put(key, { ...item, isStale: true }, { stored: item });
+    }
+  }
+  return page.length === cacheLimits.sweptMax ? page.at(-1)?.key : undefined;
 }
 
 /** Evicts from the first cache that has nearly all it may have, a step at a time. */
@@ -126,9 +154,6 @@ export function decideRelieve({ caches }: StateTransaction, stamp: Stamp): Cache
   open.close();
   return accept({ hasMore: true });
 }
-
-const isUnder = ({ target }: Fence, key: CacheKey, tags: readonly string[]): boolean =>
-  target.kind === "tag" ? tags.includes(target.tag) : key.startsWith(target.prefix);
 
 function lower(open: OpenCache, fence: Fence): void {
   open.transaction.removeFence(open.cache, fence);

@@ -99,10 +99,17 @@ export function encodeCacheCounters(counters: CacheCounters): Buffer {
   return writer.finish();
 }
 
-export function encodeFenceCounts({ tags, prefixes }: FenceCounts): Buffer {
+export function encodeFenceCounts({ tags, prefixes, walk }: FenceCounts): Buffer {
   writer.start().u8(newest).u32(tags).u16(prefixes.size);
   for (const [length, count] of prefixes) writer.u16(length).u32(count);
-  return writer.finish();
+  // No version is 0, and a walk that has looked at all is told from one that has not begun.
+  writer.u64(walk?.version ?? 0);
+  if (walk === undefined) return writer.finish();
+  const { after } = walk;
+  return writer
+    .u8(after === undefined ? 1 : 0)
+    .bytes(textBytes("prefix", after ?? ""))
+    .finish();
 }
 
 export function decodeFenceCounts(key: string, bytes: Buffer): FenceCounts {
@@ -110,7 +117,11 @@ export function decodeFenceCounts(key: string, bytes: Buffer): FenceCounts {
   const tags = reader.u32();
   const prefixes = new Map<number, number>();
   for (let left = reader.u16(); left > 0; left -= 1) prefixes.set(reader.u16(), reader.u32());
-  return { tags, prefixes };
+  const version = reader.u64() as Version;
+  if (version === 0) return { tags, prefixes, walk: undefined };
+  const hasLookedAtAll = reader.u8() === 1;
+  const after = reader.bytes().toString("latin1");
+  return { tags, prefixes, walk: { version, after: hasLookedAtAll ? undefined : after } };
 }
 
 export function decodeCacheCounters(key: string, bytes: Buffer): CacheCounters {

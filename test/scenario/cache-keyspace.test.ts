@@ -435,3 +435,27 @@ test("the version of a read covers what it saw", async () => {
   expect(read.asOfVersion).toBeGreaterThanOrEqual(version);
   expect((await increment(t, "b")).version).toBeGreaterThan(read.asOfVersion);
 });
+
+test("tags that are made invalid again and again, while their items are removed, are done with in the end", async () => {
+  const t = await cacheScenario();
+  const tags = Array.from({ length: 30 }, (_, index) => `t${index}`);
+  for (let at = 0; at < 1_200; at += 400) {
+    const items = Array.from({ length: 400 }, (_, index) => ({
+      keyForm: keyForm(`k${at + index}`),
+      valueForm: value("1"),
+      tags: [tags[(at + index) % 31] ?? "never"],
+    }));
+    await cacheCall(t, "multiSet", { items });
+  }
+  for (let round = 0; round < 3; round += 1) {
+    for (const tag of tags) await cacheCall(t, "invalidateTags", { tags: [tag] });
+    await t.advance(1_000);
+    await set(t, `again${round}`, "1", { tags: ["t0"] });
+  }
+  await cacheCall(t, "invalidateTags", { tags: ["t0"] });
+  await t.advance(20_000);
+  const { stats } = await cacheCall(t, "getCacheStats", {});
+  // Of 1,200 every thirty-first has another tag.
+  expect(stats?.items).toBe(38n);
+  expect(await scanned(t)).toHaveLength(38);
+});

@@ -58,11 +58,16 @@ export const cacheCounters: fc.Arbitrary<CacheCounters> = fc.record({
   }),
 });
 
+const latin1 = fc.string({
+  unit: fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)),
+});
+
 export const fenceCounts: fc.Arbitrary<FenceCounts> = fc.record({
   tags: u32,
   prefixes: fc
     .array(fc.tuple(fc.integer({ min: 1, max: 1_024 }), u32))
     .map((pairs) => new Map(pairs)),
+  walk: maybe(fc.record({ version: version.filter((value) => value > 0), after: maybe(latin1) })),
 });
 
 const value = bytes({ maxLength: 200 });
@@ -110,9 +115,7 @@ export const item: fc.Arbitrary<Item> = fc
 
 export const fence: fc.Arbitrary<Fence> = fc.record({
   version,
-  sweptTo: fc.string({
-    unit: fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)),
-  }),
+  sweptTo: latin1,
   target: fc.oneof(
     fc.record({
       kind: fc.constant("tag" as const),

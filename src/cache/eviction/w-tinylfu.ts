@@ -12,6 +12,8 @@ import type { Policy } from "./policy.js";
 
 /** Of the whole. */
 const windowShare = 0.01;
+/** Of those that came out of the window so many are compared with others; older ones are on probation like any other. */
+const candidatesMax = 128;
 /** Of what is not the window. */
 const protectedShare = 0.8;
 
@@ -101,6 +103,12 @@ export class WTinyLfu implements Policy {
       if (key === undefined) return;
       this.#probation.put(key, this.#window.remove(key) ?? 0);
       this.#candidates.add(key);
+      if (this.#candidates.size > candidatesMax) {
+        for (const oldest of this.#candidates) {
+          this.#candidates.delete(oldest);
+          break;
+        }
+      }
     }
   }
 
