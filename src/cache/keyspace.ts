@@ -70,30 +70,31 @@ export function scan(open: OpenCache, order: Scan): CacheDecided<ScanPage> {
 const matches = ({ types, tag }: Scan, { content, tags }: Item): boolean =>
   (types.size === 0 || types.has(content.kind)) && (tag === undefined || tags.includes(tag));
 
-export interface Counted {
+export interface CountedPage {
   readonly count: number;
-  readonly isExact: boolean;
+  /** The key that the next page begins behind; undefined: nothing is left. */
+  readonly next: CacheKey | undefined;
 }
 
-/** Counted one by one up to `countMax`; the whole cache is known by its numbers, but for what has just ended. */
-export function countKeys(
+/** Counts the keys of a page one by one. */
+export function countPage(
   open: OpenCache,
-  {
-    prefix,
-    isExact,
-    countMax,
-  }: { readonly prefix: string; readonly isExact: boolean; readonly countMax: number },
-): CacheDecided<Counted> {
-  if (prefix === "" && !isExact) return accept({ count: open.counters.items, isExact: false });
+  { prefix, after }: { readonly prefix: string; readonly after: CacheKey | undefined },
+): CacheDecided<CountedPage> {
   let count = 0;
   let examined = 0;
-  const range = { prefix, after: undefined, isReversed: false };
-  for (const { key, item } of open.transaction.items(open.cache, range)) {
-    if (examined === countMax) return accept({ count, isExact: false });
+  let last: CacheKey | undefined;
+  for (const { key, item } of open.transaction.items(open.cache, {
+    prefix,
+    after,
+    isReversed: false,
+  })) {
+    if (examined === cacheLimits.countedMax) return accept({ count, next: last });
     examined += 1;
+    last = key;
     if (open.judge(key, item).kind === "live") count += 1;
   }
-  return accept({ count, isExact: true });
+  return accept({ count, next: undefined });
 }
 
 /** Makes everything invalid that was written up to now and begins with a prefix. */

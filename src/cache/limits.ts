@@ -22,6 +22,8 @@ export const cacheLimits = {
   evictedByWriteMax: 128,
   /** Keys that one page of a scan looks at. */
   examinedMax: 10_000,
+  /** Keys that one step of a count looks at: some milliseconds. */
+  countedMax: 2_000,
   /** Items that one step of the sweeper removes. */
   sweptMax: 500,
   jitterPercentMax: 50,

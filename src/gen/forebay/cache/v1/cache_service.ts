@@ -1200,7 +1200,10 @@ export interface CountKeysRequest {
   prefix?:
     | Key
     | undefined;
-  /** Whether to count them one by one; else it is an estimate, and without a prefix exact but for those that have just ended. */
+  /**
+   * Whether to count them one by one, page after page; else it is an estimate: without a prefix exact but for those that have just ended,
+   * with one at most 100,000 are counted.
+   */
   exact: boolean;
   /** How fresh the answer has to be. */
   consistency?: ReadConsistency | undefined;
