@@ -2,7 +2,6 @@
 // what they changed is committed; answers leave in the order of the operations. The server stops reading while too much waits or
 // the caller does not read its answers, which stops the caller through HTTP/2.
 
-import { status } from "@grpc/grpc-js";
 import type { CacheAddress } from "../cache/cache-name.js";
 import { cacheLimits } from "../cache/limits.js";
 import type { OpenCache } from "../cache/open-cache.js";
@@ -209,7 +208,7 @@ class PipelineStream {
       const fault = error instanceof WireFault ? error : translateFault(error);
       if (fault === undefined) throw error;
       // What grows nothing goes on with the disk full, though it came with what does.
-      if (fault.code === status.RESOURCE_EXHAUSTED && isGrowing && runnables.length > 1) {
+      if (fault.reason === "STORAGE_FULL" && runnables.length > 1) {
         for (const runnable of runnables) await this.#run(address, [runnable], answers);
         return;
       }

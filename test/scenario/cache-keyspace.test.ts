@@ -459,3 +459,22 @@ test("tags that are made invalid again and again, while their items are removed,
   expect(stats?.items).toBe(38n);
   expect(await scanned(t)).toHaveLength(38);
 });
+
+test("on a full disk what grows nothing goes on, though it came in one message with what does", async () => {
+  const t = await cacheScenario();
+  t.expectErrors();
+  await set(t, "a", "1");
+  await set(t, "b", "1");
+  await t.restart({ storageReserveBytes: Number.MAX_SAFE_INTEGER });
+  const { call, results, ended, send } = pipeline(t);
+  const remove = { operation: { $case: "delete", value: { keyForm: keyForm("b") } } } as const;
+  const operations = [setOperation("c", "1"), getOperation("a"), remove].map((operation) => ({
+    operation,
+  }));
+  send({ cache: "default", operations });
+  call.end();
+  expect(await ended).toBeUndefined();
+  expect(results.map(({ result }) => result?.result?.$case)).toEqual(["error", "get", "delete"]);
+  expect(results[0]?.result?.result).toMatchObject({ value: { code: 8 } });
+  expect(await scanned(t)).toEqual(["a"]);
+});
