@@ -183,6 +183,20 @@ test("C59 a scan over cold keys does not drive out the hot ones, and each cold o
   expect(hits / 100_000).toBeGreaterThanOrEqual(0.9);
 });
 
+test("what comes out of the window goes before what was used more often", () => {
+  const policy = new WTinyLfu({ weightMax: 10, keys: 10, seed });
+  for (let number = 0; number < 9; number += 1) policy.wrote(keyed(number), 1);
+  for (let use = 0; use < 5; use += 1) {
+    for (let number = 0; number < 8; number += 1) policy.read(keyed(number));
+  }
+  // Eight are more than may be protected: the one used longest ago is on probation again.
+  policy.wrote(keyed(9), 1);
+  policy.wrote(keyed(10), 1);
+  const [first, second] = policy.victims();
+  expect([keyed(8), keyed(9)]).toContain(first);
+  expect([keyed(8), keyed(9)]).toContain(second);
+});
+
 test("W-TinyLFU hits more often than LRU where few keys are used much and many seldom", () => {
   const zipf = zipfOver(50_000, 0.9, pseudoRandom(11));
   const itemsMax = 1_000;

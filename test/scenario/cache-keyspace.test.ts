@@ -2,6 +2,7 @@
 
 import { Client, credentials } from "@grpc/grpc-js";
 import { expect, onTestFinished, test } from "vitest";
+import { EvictionPolicy } from "../../src/gen/forebay/cache/v1/cache.js";
 import {
   DeleteMode,
   PipelineRequest,
@@ -477,4 +478,66 @@ test("on a full disk what grows nothing goes on, though it came in one message w
   expect(results.map(({ result }) => result?.result?.$case)).toEqual(["error", "get", "delete"]);
   expect(results[0]?.result?.result).toMatchObject({ value: { code: 8 } });
   expect(await scanned(t)).toEqual(["a"]);
+});
+
+test("what is made invalid while others are removed is gone for good, wherever their removal was", async () => {
+  const t = await cacheScenario();
+  // A round begins every second, and takes some milliseconds for each page of keys.
+  for (const waitedMs of [1_000, 1_005, 1_010, 1_015]) {
+    const cache = `cache-${waitedMs}`;
+    await createCache(t, cache);
+    for (let at = 0; at < 1_600; at += 400) {
+      const items = Array.from({ length: 400 }, (_, index) => ({
+        keyForm: keyForm(`k${String(at + index).padStart(5, "0")}`),
+        valueForm: value("1"),
+        tags: ["old"],
+      }));
+      await cacheCall(t, "multiSet", { cache, items });
+    }
+    await cacheCall(t, "invalidateTags", { cache, tags: ["other"] });
+    await t.advance(waitedMs);
+    await cacheCall(t, "invalidateTags", { cache, tags: ["old"] });
+    for (let round = 0; round < 4; round += 1) {
+      expect(await scanned(t, { cache })).toEqual([]);
+      await t.advance(2_000);
+    }
+    const { stats } = await cacheCall(t, "getCacheStats", { cache });
+    expect(stats?.items).toBe(0n);
+  }
+});
+
+test("an operation of a pipeline that is refused leaves nothing of what it had begun", async () => {
+  const t = await cacheScenario();
+  const config = { maxBytes: 300n, eviction: EvictionPolicy.NOEVICTION };
+  await createCache(t, "full", config);
+  await set(t, "a", "x".repeat(200), { cache: "full" });
+  const { call, results, ended, send } = pipeline(t);
+  // The new key is longer, and so is the item.
+  const rename = { source: keyOf("a"), destination: keyOf("k".repeat(200)) };
+  send({
+    cache: "full",
+    operations: [
+      { operation: { operation: { $case: "rename", value: rename } } },
+      { operation: getOperation("a") },
+    ],
+  });
+  call.end();
+  expect(await ended).toBeUndefined();
+  expect(results.map(({ result }) => result?.result?.$case)).toEqual(["error", "get"]);
+  expect(results[1]?.result?.result).toMatchObject({ value: { outcome: ReadOutcome.HIT } });
+  expect(await scanned(t, { cache: "full" })).toEqual(["a"]);
+});
+
+test("the answers to one message of a pipeline have a bound, and what is beyond it is not carried out", async () => {
+  const t = await cacheScenario();
+  await set(t, "a", "x".repeat(1_000_000));
+  const { call, results, ended, send } = pipeline(t);
+  const operations = Array.from({ length: 20 }, () => ({ operation: getOperation("a") }));
+  send({ cache: "default", operations: [...operations, { operation: setOperation("b", "1") }] });
+  call.end();
+  expect(await ended).toBeUndefined();
+  const kinds = results.map(({ result }) => result?.result?.$case);
+  expect(kinds.slice(0, 17)).toEqual(Array.from({ length: 17 }, () => "get"));
+  expect(kinds.slice(17)).toEqual(["error", "error", "error", "error"]);
+  expect(await get(t, "b")).toBe("MISS");
 });
