@@ -64,6 +64,12 @@ export class ByteWriter {
     this.#bytes.write(value, at, length, "utf8");
     return this;
   }
+  /** Characters up to U+00FF, a byte each, without their length. */
+  latin1(value: string): this {
+    const at = this.#reserve(value.length);
+    this.#bytes.write(value, at, value.length, "latin1");
+    return this;
+  }
   /** What was written, behind `frameHeaderBytes` free bytes. */
   finish(): Buffer {
     const out = Buffer.allocUnsafe(frameHeaderBytes + this.#at);
@@ -118,5 +124,10 @@ export class ByteReader {
     const length = this.u32();
     const at = this.#take(length);
     return this.#bytes.toString("utf8", at, at + length);
+  }
+  /** So many bytes, as a character each. */
+  latin1(length: number): string {
+    const at = this.#take(length);
+    return this.#bytes.toString("latin1", at, at + length);
   }
 }

@@ -15,6 +15,8 @@ export const cacheLetters = {
   item: "i",
   itemDue: "j",
   value: "v",
+  treeNode: "w",
+  entryValue: "z",
 } as const;
 
 /** Bytes of a key that stand in one node. */
@@ -60,6 +62,28 @@ export const dueKeyText = (dueKey: string): CacheKey => dueKey.slice(dueRestAt +
 export const valueKey = (prefix: string, writtenAs: Version, itemRowKey: string): string =>
   `${prefix}v${u64Text(writtenAs)}${itemRowKey.slice(segmentPrefixLength + 1)}`;
 
+/** A node of one of a collection's orders. */
+export const treeNodeKey = (
+  prefix: string,
+  {
+    root,
+    order,
+    number,
+  }: { readonly root: number; readonly order: number; readonly number: number },
+): string => `${prefix}w${u64Text(root)}${String.fromCharCode(order)}${u64Text(number)}`;
+
+/** A long value of an entry. */
+export const entryValueKey = (prefix: string, root: number, apart: number): string =>
+  `${prefix}z${u64Text(root)}${u64Text(apart)}`;
+
+/** The collection that a node, or a long value of an entry, is of. */
+export const rootOf = (rowKey: string): number => u64At(rowKey, segmentPrefixLength + 1);
+/** Which of the collection's orders a node is of. */
+export const orderOf = (nodeKey: string): number => nodeKey.charCodeAt(segmentPrefixLength + 9);
+/** The number of a node, which is 0 for the first. */
+export const nodeNumberOf = (nodeKey: string): number => u64At(nodeKey, segmentPrefixLength + 10);
+export const apartOf = (valueRowKey: string): number => u64At(valueRowKey, segmentPrefixLength + 9);
+
 /** About the whole store. */
 export const cacheKey = (namespace: string, name: string): string => `\xa0${namespace}\x00${name}`;
 export const cacheCountKey = (namespace: string): string => `\xa1${namespace}`;
@@ -71,3 +95,8 @@ export const dueCacheKey = (at: EpochMs, slot: number, segment: number): string 
 export const fencedCacheByte = "\xa3";
 export const fencedCacheKey = (slot: number, segment: number): string =>
   fencedCacheByte + segmentPrefix(slot, segment);
+
+/** Collections that no key has any more, and whose rows are still to be removed. */
+export const lostCollectionByte = "\xa4";
+export const lostCollectionKey = (prefix: string, root: number): string =>
+  lostCollectionByte + prefix + u64Text(root);

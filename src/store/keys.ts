@@ -63,6 +63,8 @@
 //   slot segment 'i' node piece 01       the node in which the keys that begin so go on
 //   slot segment 'j' time node piece     items in the order they are to be removed
 //   slot segment 'v' version node piece  value that is too long for the row of its item
+//   slot segment 'w' root order node     node of a collection, in one of the orders it is kept in (`counted-tree.ts`)
+//   slot segment 'z' root number         value that is too long for the node of its entry
 // About the whole store:
 //   0x80 namespace 00 name               queue
 //   0x81 slot segment                    garbage: a segment to be removed
@@ -94,6 +96,7 @@
 //   0xa1 namespace                       how many caches a namespace has
 //   0xa2 time slot segment               caches by the time something in them is to be removed
 //   0xa3 slot segment                    cache in which something was made invalid that is to be removed
+//   0xa4 slot segment root               collection that no key has any more, and whose rows are to be removed
 //   0xff <key> u16                       further chunks of a row above
 
 import type { EpochMs, QueueNumber, Sequence } from "../base/brands.js";

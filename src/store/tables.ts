@@ -75,6 +75,14 @@ import {
   encodeValue,
   type ItemRow,
 } from "./cache-rows.js";
+import {
+  decodeEntryValue,
+  decodeLostCollection,
+  decodeTreeNode,
+  encodeEntryValue,
+  encodeLostCollection,
+  encodeTreeNode,
+} from "./counted-rows.js";
 import { decodeDrainingTopic, encodeDrainingTopic } from "./drain-rows.js";
 import { segmentPrefixLength, u64At } from "./keys.js";
 import { decodeMoveOrder, decodeMoveTask, encodeMoveOrder, encodeMoveTask } from "./move-rows.js";
@@ -1142,6 +1150,17 @@ export const tables = {
     isChunked: true,
   }),
   value: table("value", { encode: encodeValue, decode: decodeValue, isChunked: true }),
+  treeNode: table("tree node", { encode: encodeTreeNode, decode: decodeTreeNode }),
+  entryValue: table("entry value", {
+    encode: encodeEntryValue,
+    decode: decodeEntryValue,
+    isChunked: true,
+  }),
+  lostCollection: table<true>("lost collection", {
+    encode: encodeLostCollection,
+    decode: decodeLostCollection,
+    isOrdered: true,
+  }),
   itemDue: table("item due", {
     encode: encodeItemDue,
     decode: decodeItemDue,
