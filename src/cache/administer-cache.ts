@@ -28,6 +28,7 @@ export const cacheConfigNames = {
   durability: "durability",
   replicatedZones: "replicated_zones",
   valueBytesMax: "max_value_bytes",
+  elementBytesMax: "max_element_bytes",
   slidingMs: "sliding",
 } as const satisfies Readonly<Record<keyof CacheConfig, string>>;
 

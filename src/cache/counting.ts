@@ -42,37 +42,38 @@ export type CountOutcome<Number> =
   | undefined;
 
 export const increment = (open: OpenCache, order: Increment): CacheDecided<CountOutcome<bigint>> =>
-  count(
-    open,
-    order,
-    (before) => {
-      const current = before === undefined ? order.initial : parseWhole(before.bytes);
-      if (current === undefined) return refuse({ kind: "not_a_number", cache: open.address.given });
-      const sum = addWhole(current, order.delta, order.bounds, order.onOverflow);
-      return sum === undefined
-        ? refuse({ kind: "overflow", cache: open.address.given })
-        : accept(sum);
-    },
-    String,
-  );
+  count(open, order, (before) => addToWhole(open, order, before?.bytes), String);
 
 export const incrementFloat = (
   open: OpenCache,
   order: IncrementFloat,
 ): CacheDecided<CountOutcome<number>> =>
-  count(
-    open,
-    order,
-    (before) => {
-      const current = before === undefined ? order.initial : parseDecimal(before.bytes);
-      if (current === undefined) return refuse({ kind: "not_a_number", cache: open.address.given });
-      const sum = current + order.delta;
-      return Number.isFinite(sum)
-        ? accept(sum === 0 ? 0 : sum)
-        : refuse({ kind: "nan_result", cache: open.address.given });
-    },
-    decimalText,
-  );
+  count(open, order, (before) => addToDecimal(open, order, before?.bytes), decimalText);
+
+/** What a text says, or what nothing counts as, and the delta. */
+export function addToWhole(
+  open: OpenCache,
+  order: Pick<Increment, "initial" | "delta" | "bounds" | "onOverflow">,
+  before: Buffer | undefined,
+): CacheDecided<bigint> {
+  const current = before === undefined ? order.initial : parseWhole(before);
+  if (current === undefined) return refuse({ kind: "not_a_number", cache: open.address.given });
+  const sum = addWhole(current, order.delta, order.bounds, order.onOverflow);
+  return sum === undefined ? refuse({ kind: "overflow", cache: open.address.given }) : accept(sum);
+}
+
+export function addToDecimal(
+  open: OpenCache,
+  order: Pick<IncrementFloat, "initial" | "delta">,
+  before: Buffer | undefined,
+): CacheDecided<number> {
+  const current = before === undefined ? order.initial : parseDecimal(before);
+  if (current === undefined) return refuse({ kind: "not_a_number", cache: open.address.given });
+  const sum = current + order.delta;
+  return Number.isFinite(sum)
+    ? accept(sum === 0 ? 0 : sum)
+    : refuse({ kind: "nan_result", cache: open.address.given });
+}
 
 function count<Sum>(
   open: OpenCache,

@@ -7,7 +7,8 @@ import type { CacheKey, EpochMs } from "../base/brands.js";
 import { type Policy, pseudoRandom } from "./eviction/policy.js";
 import { AtRandom, LeastFrequentlyUsed, LeastRecentlyUsed } from "./eviction/simple-policies.js";
 import { WTinyLfu } from "./eviction/w-tinylfu.js";
-import { countedBytes } from "./item-facts.js";
+import { hasEnded } from "./expiry.js";
+import { countedBytes, endOfItem } from "./item-facts.js";
 import { cacheLimits, type EvictionPolicy } from "./limits.js";
 import type { Cache, CacheSegment, Item } from "./model.js";
 import type { CacheNames, CacheView, Evictions } from "./view.js";
@@ -84,7 +85,9 @@ export class MemoryEvictions implements Evictions {
     const ended: CacheKey[] = [];
     for (const { at, key } of view.dueItems(cache)) {
       if (at > now || ended.length === endedMax) break;
-      ended.push(key);
+      // Of a collection only elements may have ended.
+      const item = view.item(cache, key);
+      if (item !== undefined && hasEnded(endOfItem(item), now)) ended.push(key);
     }
     yield* ended;
     if (eviction === "noeviction") return;
@@ -172,7 +175,8 @@ function* nextToEnd(cache: Cache, view: CacheView): Iterable<CacheKey> {
   const page: CacheKey[] = [];
   for (const { key } of view.dueItems(cache)) {
     if (page.length === cacheLimits.evictedByWriteMax * 2) break;
-    page.push(key);
+    // Elements of a collection end, and it does not: it is not volatile.
+    if (view.item(cache, key)?.expiresAt !== undefined) page.push(key);
   }
   yield* page;
 }

@@ -11,6 +11,13 @@ export const cacheLimits = {
   keysMax: 1_000,
   keysDeletedMax: 10_000,
   operationsMax: 1_000,
+  /** Fields, members or values of one call. */
+  elementsMax: 10_000,
+  /** Elements of one collection. */
+  collectionElementsMax: 10_000_000,
+  /** Elements that one call puts together, copies or removes out of a longer collection. */
+  combinedElementsMax: 100_000,
+  elementBytesMax: 1_048_576,
   contentTypeCharactersMax: 128,
   tagsMax: 16,
   tagBytesMax: 256,
@@ -58,6 +65,8 @@ export interface CacheConfig {
   readonly durability: CacheDurability;
   readonly replicatedZones: number;
   readonly valueBytesMax: number;
+  /** Of one value in a dictionary or a list. */
+  readonly elementBytesMax: number;
   /** 0: reads change no life. */
   readonly slidingMs: DurationMs;
 }
@@ -72,5 +81,6 @@ export const cacheDefaults: CacheConfig = {
   durability: "flushed",
   replicatedZones: 2,
   valueBytesMax: 1_048_576,
+  elementBytesMax: 131_072,
   slidingMs: milliseconds(0),
 };

@@ -9,17 +9,20 @@ import type { CacheKey, EpochMs, Version } from "../base/brands.js";
 import type { Decided } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import type { CacheAddress } from "./cache-name.js";
+import { instantKey } from "./collections/order-keys.js";
 import { hasEnded } from "./expiry.js";
 import { countedBytes, removalTime } from "./item-facts.js";
 import { cacheLimits } from "./limits.js";
-import type {
-  Cache,
-  CacheCounters,
-  CacheEvents,
-  Fence,
-  FenceCounts,
-  FenceMode,
-  Item,
+import {
+  type Cache,
+  type CacheCounters,
+  type CacheEvents,
+  type CollectionContent,
+  type Fence,
+  type FenceCounts,
+  type FenceMode,
+  type Item,
+  isCollection,
 } from "./model.js";
 import type { CacheRejection } from "./rejections.js";
 import type { CacheTransaction } from "./view.js";
@@ -94,12 +97,26 @@ export class OpenCache {
         ? { kind: "absent", stored }
         : { kind: "negative", stored };
     }
+    if (
+      isCollection(content) &&
+      hasEnded(content.dueAt, this.now) &&
+      this.liveLength(content) === 0
+    ) {
+      return { kind: "absent", stored };
+    }
     if (!isOver && !stored.isStale && fence === undefined) {
       return { kind: "live", stored, item: stored };
     }
     const hasGrace =
       expiresAt === undefined || this.now < expiresAt + graceMs.revalidate + graceMs.error;
     return hasGrace ? { kind: "stale", stored, item: stored } : { kind: "absent", stored };
+  }
+
+  /** Elements of a collection that have not ended. */
+  liveLength({ root, length, dueAt }: CollectionContent): number {
+    if (!hasEnded(dueAt, this.now)) return length;
+    const ends = this.transaction.entries(this.#cache, root, "end");
+    return length - ends.countBelow(instantKey(this.now + 1));
   }
 
   /** What made an item invalid that was written before. */
@@ -125,7 +142,7 @@ export class OpenCache {
   }
 
   put(key: CacheKey, item: Item, { stored }: Pick<Looked, "stored">): void {
-    this.#make();
+    this.ensureMade();
     this.transaction.putItem(this.#cache, key, item, stored);
     this.#count(key, stored, item);
     this.transaction.evictions.wrote(this.#cache, key, item, countedBytes(key, item));
@@ -254,13 +271,13 @@ export class OpenCache {
   }
 
   changeFences(fences: FenceCounts): void {
-    this.#make();
+    this.ensureMade();
     this.#fences = fences;
     this.transaction.putFenceCounts(this.#cache, fences);
   }
 
   /** The one that is always there has no row before something is written to it. */
-  #make(): void {
+  ensureMade(): void {
     if (this.#cache.segment !== 0) return;
     const made = {
       ...this.#cache,
@@ -275,7 +292,7 @@ export class OpenCache {
   close(): void {
     const [before, counters] = [this.#before, this.#counters];
     if (before === undefined || counters === undefined || counters === before) return;
-    this.#make();
+    this.ensureMade();
     assert(counters.items >= 0 && counters.bytes >= 0, "no cache has less than nothing");
     this.transaction.putCounters(this.#cache, counters, before);
     const isGrown = counters.bytes > before.bytes;

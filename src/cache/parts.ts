@@ -1,10 +1,11 @@
 // Values changed in part: replaced by what is made of them, put behind or in front, read and written over in places. Their lives, tags and
 // flags stay.
 
-import type { CacheKey, DurationMs, Version } from "../base/brands.js";
+import type { CacheKey, Version } from "../base/brands.js";
 import { accept } from "../queue/rejections.js";
 import { rangeOf } from "./byte-range.js";
 import { type Expiry, hasEnded } from "./expiry.js";
+import { newItem } from "./item-facts.js";
 import type { Item, ScalarContent } from "./model.js";
 import type { OpenCache } from "./open-cache.js";
 import { type CacheDecided, refuse } from "./rejections.js";
@@ -56,27 +57,13 @@ export function change(
   const item: Item =
     looked.kind === "live"
       ? { ...looked.item, version, updatedAt: now, content }
-      : { ...freshItem(open), expiresAt: end?.at, content };
+      : { ...newItem(version, now), expiresAt: end?.at, content };
   const room = open.makeRoom(key, item, looked);
   if (room !== undefined) return refuse(room);
   if (!hasEnded(item.expiresAt, now)) open.put(key, item, looked);
   else if (looked.stored !== undefined) open.remove(key, looked.stored);
   return accept({ kind: "changed", length: bytes.length, version });
 }
-
-const freshItem = ({ version, now }: OpenCache): Omit<Item, "content" | "expiresAt"> => ({
-  version,
-  createdAt: now,
-  updatedAt: now,
-  sliding: undefined,
-  graceMs: { revalidate: 0 as DurationMs, error: 0 as DurationMs },
-  flags: 0,
-  contentType: "",
-  tags: [],
-  externalVersion: 0n,
-  isPinned: false,
-  isStale: false,
-});
 
 export interface Append extends Change {
   readonly value: Value;

@@ -19,6 +19,25 @@ export type CacheRejection =
       readonly bytes: number;
       readonly limit: number;
     }
+  /** The same, of a value in a collection. */
+  | {
+      readonly kind: "element_too_large";
+      readonly cache: string;
+      readonly bytes: number;
+      readonly limit: number;
+    }
+  | {
+      readonly kind: "index_out_of_range";
+      readonly cache: string;
+      readonly index: number;
+      readonly length: number;
+    }
+  /** A collection would have more elements than one may have, or than a copy takes. */
+  | {
+      readonly kind: "collection_full" | "collection_too_long";
+      readonly cache: string;
+      readonly limit: number;
+    }
   /** The same in words: what a change would make of a value. */
   | {
       readonly kind: "result_too_large";

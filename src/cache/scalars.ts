@@ -94,6 +94,16 @@ function touch(
   return next === undefined ? item : relive(open, key, looked, next);
 }
 
+/** The item with the life it has after a read that says nothing of it. */
+export function slide(
+  open: OpenCache,
+  key: CacheKey,
+  looked: Extract<Looked, { kind: "live" }>,
+): Item {
+  const touched = touch(open, { key, touch: undefined }, looked);
+  return touched === "too_far" ? looked.item : touched;
+}
+
 /** Gives an item another end; one that has passed removes it. */
 export function relive(
   open: OpenCache,
@@ -280,7 +290,7 @@ function itemFrom(
 }
 
 /** Of one that lives on with each read, what the call says of its end is the last one. */
-function lifeOf(
+export function lifeOf(
   open: OpenCache,
   { expiry, slidingMs }: Pick<SetOrder, "expiry" | "slidingMs">,
   replaced: Item | undefined,

@@ -6,10 +6,11 @@ import { accept } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import type { StateTransaction } from "../topic/view.js";
 import type { CacheAddress } from "./cache-name.js";
+import { ChangingCollection } from "./collections/open-collection.js";
 import { hasEnded } from "./expiry.js";
-import { removalTime } from "./item-facts.js";
+import { endOfItem, removalTime } from "./item-facts.js";
 import { cacheLimits } from "./limits.js";
-import type { Cache, Fence, Item } from "./model.js";
+import { type Cache, type Fence, type Item, isCollection } from "./model.js";
 import { OpenCache } from "./open-cache.js";
 import type { CacheDecided } from "./rejections.js";
 
@@ -28,23 +29,51 @@ export function decideReapItems({ caches }: StateTransaction, stamp: Stamp): Cac
   assert(cache?.segment === due.segment, "what is due is of a cache that is there");
   const open = new OpenCache(caches, addressOf(cache), cache, stamp);
   const ended: CacheKey[] = [];
-  let dueAt: typeof due.at | undefined;
   for (const { at, key } of caches.dueItems(cache)) {
-    if (at > stamp.now || ended.length === cacheLimits.sweptMax) {
-      dueAt = at;
-      break;
-    }
+    if (at > stamp.now || ended.length === cacheLimits.sweptMax) break;
     ended.push(key);
   }
+  let removed = 0;
   for (const key of ended) {
+    if (removed >= cacheLimits.sweptMax) break;
     const stored = caches.item(cache, key);
     if (stored === undefined || !hasEnded(removalTime(stored), stamp.now)) continue;
+    if (hasEnded(endOfItem(stored), stamp.now)) {
+      open.remove(key, stored);
+      open.tally("expired");
+      removed += 1;
+    } else removed += reapElements(open, key, stored);
+  }
+  // A collection of which elements have gone is due again when the next of them ends.
+  const [next] = caches.dueItems(cache);
+  if (ended.length > 0) void open.version;
+  open.change({ dueAt: next?.at });
+  open.close();
+  return accept({ hasMore: true });
+}
+
+/**
+ * Removes elements that have ended, of a collection that has not; one that has no others goes with them. Says how much was removed.
+ */
+function reapElements(open: OpenCache, key: CacheKey, stored: Item): number {
+  const { content } = stored;
+  if (!isCollection(content)) return 0;
+  if (open.liveLength(content) === 0) {
     open.remove(key, stored);
     open.tally("expired");
+    return 1;
   }
-  if (ended.length > 0) void open.version;
-  open.change({ dueAt });
-  open.close();
+  // It parts with what has ended as soon as it is opened.
+  const left = new ChangingCollection(open, content).contentOf(content.kind);
+  open.put(key, { ...stored, content: left }, { stored });
+  return content.length - left.length;
+}
+
+/** Removes rows of a collection that no key has any more. */
+export function decideReapLost({ caches }: StateTransaction): CacheDecided<Swept> {
+  const [lost] = caches.lostCollections();
+  if (lost === undefined) return accept({ hasMore: false });
+  caches.reap(lost, cacheLimits.sweptMax);
   return accept({ hasMore: true });
 }
 

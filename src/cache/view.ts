@@ -2,6 +2,7 @@
 // whether it has ended, or was made invalid, is for rules to judge (`open-cache.ts`).
 
 import type { CacheKey, CacheName, EpochMs, KeyPlace, Namespace, Version } from "../base/brands.js";
+import type { Entries, EntryOrder, EntryTree } from "./collections/entries.js";
 import type {
   Cache,
   CacheCounters,
@@ -40,6 +41,13 @@ export interface DueCache extends CacheSegment, CacheNames {
   readonly at: EpochMs;
 }
 
+/** A collection that no key has any more. */
+export interface LostCollection {
+  readonly slot: number;
+  readonly segment: CacheSegment["segment"];
+  readonly root: number;
+}
+
 export interface CacheView {
   findCache(namespace: Namespace, name: CacheName): Cache | undefined;
   /** Caches of a namespace in name order, from the first name at or after `from`. */
@@ -63,6 +71,10 @@ export interface CacheView {
   dueCaches(): Iterable<DueCache>;
   /** Caches in which something was made invalid that is still to be removed. */
   fencedCaches(): Iterable<CacheNames>;
+  /** What a collection has, in one of its orders. */
+  entries(cache: CacheSegment, root: number, order: EntryOrder): Entries;
+  /** Collections that no key has any more, and whose entries are still to be removed. */
+  lostCollections(): Iterable<LostCollection>;
   /** What goes to make room. */
   readonly evictions: Evictions;
   /** What was made invalid and is still to be removed. */
@@ -81,6 +93,11 @@ export interface CacheChanges {
   newVersion(now: EpochMs): Version;
   /** `previous` is what the key had, whose place in the order of ends goes. */
   putItem(cache: CacheSegment, key: CacheKey, item: Item, previous: Item | undefined): void;
+  /** Names a new collection: no other ever had its number. */
+  newRoot(): number;
+  entryTree(cache: CacheSegment, root: number, order: EntryOrder): EntryTree;
+  /** Removes up to so many rows of what was lost, and what says that it was, when nothing is left. */
+  reap(lost: LostCollection, rowsMax: number): void;
   removeItem(cache: CacheSegment, key: CacheKey, previous: Item): void;
   putFenceCounts(cache: Cache, counts: FenceCounts): void;
   putFence(cache: CacheSegment, fence: Fence): void;
@@ -90,12 +107,12 @@ export interface CacheChanges {
   /** Undoes what the running decision wrote since it was at this mark. */
   undoTo(mark: number): void;
   /** Whoever waits for a key to have something is to look again. */
-  wakeKey(cache: CacheSegment, key: CacheKey): void;
+  wakeKey(cache: CacheNames, key: CacheKey): void;
 }
 
-/** Where whoever waits for a key of a cache waits. */
-export const placeOf = ({ segment }: CacheSegment, key: CacheKey): KeyPlace =>
-  `${segment} ${key}` as KeyPlace;
+/** Where whoever waits for a key of a cache waits, also while the cache is emptied, or has never been written to. */
+export const placeOf = ({ namespace, name }: CacheNames, key: CacheKey): KeyPlace =>
+  `${namespace}/${name} ${key}` as KeyPlace;
 
 /**
  * What goes to make room: kept in memory by whoever decides, since every read changes it. It hears of what is decided, which may

@@ -4,7 +4,7 @@
 // ids whose time is over, and reaps purged and deleted segments. Nothing depends on when it runs; see `queue/sweep.ts`.
 
 import type { Clock, Timer } from "../base/clock.js";
-import { decideReapItems, decideRelieve, decideSweepFences } from "../cache/sweep-cache.js";
+import { decideReapItems, decideReapLost, decideRelieve, decideSweepFences } from "../cache/sweep-cache.js";
 import type { Stamp } from "../queue/stamp.js";
 import {
   decideReap,
@@ -94,6 +94,7 @@ export class Sweeper {
       () => this.#sweepDraining(),
       () => this.#step("SweepItems", decideReapItems),
       () => this.#step("SweepFences", decideSweepFences),
+      () => this.#step("SweepCollections", decideReapLost),
       () => this.#step("EvictItems", decideRelieve),
       () => this.#step("Reap", decideReap),
     ];

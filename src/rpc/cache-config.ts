@@ -78,6 +78,12 @@ export function parseCacheConfig(
     durability: durability && durabilities[durability],
     replicatedZones: count("replicated_zones", config.replicatedZones, 2, 7),
     valueBytesMax: count("max_value_bytes", config.maxValueBytes, 1, cacheLimits.valueBytesMax),
+    elementBytesMax: count(
+      "max_element_bytes",
+      config.maxElementBytes,
+      1,
+      cacheLimits.elementBytesMax,
+    ),
     slidingMs: parseSpan(violations, at("sliding"), config.sliding),
   };
   const given: Partial<Mutable<CacheConfig>> = {};
@@ -144,6 +150,7 @@ export function renderCache(cache: Cache): WireCache {
       durability: wireDurabilities[config.durability],
       replicatedZones: config.replicatedZones,
       maxValueBytes: config.valueBytesMax,
+      maxElementBytes: config.elementBytesMax,
       sliding: duration(config.slidingMs),
     },
     createTime: cache.createdAt === undefined ? undefined : timestamp(cache.createdAt),

@@ -2,20 +2,21 @@
 // it is answered, counted and remembered.
 
 import { status } from "@grpc/grpc-js";
-import type { DurationMs } from "../base/brands.js";
-import type { CacheAddress } from "../cache/cache-name.js";
+import type { CacheKey, DurationMs } from "../base/brands.js";
+import { type CacheAddress, cacheNotFound, findCache } from "../cache/cache-name.js";
 import type { CacheReads, ReadKind } from "../cache/cache-reads.js";
 import type { CacheConfig } from "../cache/limits.js";
 import type { Cache } from "../cache/model.js";
 import type { OpenCache } from "../cache/open-cache.js";
 import { inCache } from "../cache/operations.js";
 import { type CacheDecided, type CacheRejection, refuse } from "../cache/rejections.js";
-import type { Evictions } from "../cache/view.js";
-import type { Decision } from "../engine/command.js";
+import { type Evictions, placeOf } from "../cache/view.js";
+import type { Decision, NothingYet } from "../engine/command.js";
 import type { CacheAdminServiceDefinition } from "../gen/forebay/cache/v1/cache_admin_service.js";
 import type { CacheServiceDefinition } from "../gen/forebay/cache/v1/cache_service.js";
 import {
   decideOnce,
+  decideOnceOrWait,
   type OnceOutcome,
   type OutcomeCodec,
   type RequestIdentity,
@@ -26,7 +27,7 @@ import type { StateTransaction } from "../topic/view.js";
 import type { Found, MessageCodec } from "./cache-found.js";
 import { parseCacheAddress } from "./cache-parse.js";
 import { cacheFaultOf } from "./cache-wire-errors.js";
-import type { ServiceHandlers } from "./call.js";
+import type { CallContext, ServiceHandlers } from "./call.js";
 import type { CommandRunner } from "./command-runner.js";
 import { commandBytes, localCaller } from "./handler-context.js";
 import { LeaderNeeded } from "./leader-faults.js";
@@ -95,9 +96,68 @@ export interface CacheCall<Outcome> {
   rule(open: OpenCache, found: Finder, beside: Beside): CacheDecided<Outcome>;
 }
 
+/** The longest a call waits beyond what was asked, so that its answer still reaches a caller with a deadline. */
+const deadlineMarginMs = 50;
+
+/** How a call waits that finds nothing. */
+export interface Waiting<Outcome> {
+  /** What it waits for to have something. */
+  readonly key: CacheKey;
+  readonly waitMs: number;
+  readonly context: Pick<CallContext, "deadline" | "isCancelled" | "onCancelled">;
+  isNothing(outcome: Outcome): boolean;
+  timedOut(): Outcome;
+  /** Undoes what nobody will see. */
+  giveBack(outcome: Outcome): Promise<void>;
+}
+
 export function createCacheTools(parts: CacheHandlerParts) {
   const { engine, requestKeepMs, zones } = parts;
   const { namespace } = localCaller;
+
+  /** What one run of a call has found out, beside its outcome. */
+  class Run<Outcome> {
+    readonly #call: CacheCall<Outcome>;
+    #cache: Cache | undefined;
+    readonly #reads: ReadKind[] = [];
+    answersWhenDecided = false;
+
+    constructor(call: CacheCall<Outcome>) {
+      this.#call = call;
+    }
+
+    decide(transaction: StateTransaction, stamp: Stamp): CacheDecided<Outcome> {
+      const { address, isLookup = false } = this.#call;
+      return inCache(transaction, address, stamp, (open) => {
+        this.#cache = open.cache;
+        this.#reads.length = 0;
+        this.answersWhenDecided = open.cache.config.durability === "none";
+        const needed = isLookup ? 1 : zonesOf(open.cache.config);
+        if (needed > zones.count) {
+          const { given } = address;
+          return refuse({ kind: "too_few_zones", cache: given, zones: zones.count, needed });
+        }
+        return this.#call.rule(open, (read) => this.#note(read), { transaction, stamp });
+      });
+    }
+
+    #note(read: Found | undefined): void {
+      // Who follows gives nothing a longer life, and what was read here would end too early.
+      if (read?.item?.sliding !== undefined && engine.keepsNothing === true)
+        throw new LeaderNeeded();
+      if (read === undefined || this.#cache === undefined) return;
+      this.#reads.push(read.kind);
+      if (read.item !== undefined) parts.evictions.read(this.#cache, read.key, read.item);
+    }
+
+    /** Counts what it found, and waits until what it wrote is in as many zones as the cache asks. */
+    async end(): Promise<void> {
+      if (this.#cache === undefined) return;
+      for (const kind of this.#reads) parts.reads.note(this.#cache, engine.now, kind);
+      const needed = this.#call.isLookup === true ? 1 : zonesOf(this.#cache.config);
+      if (needed > 1) await zones.durableIn(needed);
+    }
+  }
 
   /** Runs a rule; `once` decides what is done about a request id. */
   async function run<Outcome, Kept>(
@@ -108,47 +168,70 @@ export function createCacheTools(parts: CacheHandlerParts) {
       stamp: Stamp,
     ) => Decided<Kept>,
   ): Promise<Kept> {
-    const { name, address, bytes = 0, isGrowing = false, isLookup = false } = call;
-    let answersWhenDecided = false;
-    let cache: Cache | undefined;
-    const reads: ReadKind[] = [];
-    const found: Finder = (read) => {
-      // Who follows gives nothing a longer life, and what was read here would end too early.
-      if (read?.item?.sliding !== undefined && engine.keepsNothing === true)
-        throw new LeaderNeeded();
-      if (read === undefined || cache === undefined) return;
-      reads.push(read.kind);
-      if (read.item !== undefined) parts.evictions.read(cache, read.key, read.item);
-    };
+    const { name, bytes = 0, isGrowing = false, isLookup = false } = call;
+    const running = new Run(call);
     const decision = await engine.execute<Kept, CacheRejection | QueueRejection>({
       name,
       bytes: commandBytes + bytes,
       isGrowing,
       isLookup,
-      answersWhenDecided: () => answersWhenDecided,
+      answersWhenDecided: () => running.answersWhenDecided,
       decide: (transaction, stamp) =>
-        once(
-          () =>
-            inCache(transaction, address, stamp, (open) => {
-              cache = open.cache;
-              reads.length = 0;
-              answersWhenDecided = cache.config.durability === "none";
-              const needed = isLookup ? 1 : zonesOf(cache.config);
-              if (needed > zones.count) {
-                const { given } = address;
-                return refuse({ kind: "too_few_zones", cache: given, zones: zones.count, needed });
-              }
-              return call.rule(open, found, { transaction, stamp });
-            }),
-          transaction,
-          stamp,
-        ),
+        once(() => running.decide(transaction, stamp), transaction, stamp),
     });
     if (decision.kind === "rejected") throw cacheFaultOf(decision.rejection);
-    if (cache === undefined) return decision.outcome;
-    for (const kind of reads) parts.reads.note(cache, engine.now, kind);
-    const needed = isLookup ? 1 : zonesOf(cache.config);
-    if (needed > 1) await zones.durableIn(needed);
+    await running.end();
+    return decision.outcome;
+  }
+
+  /** As `executeOnce`, for what may wait until its key has something. */
+  async function executeOrWait<Outcome>(
+    call: CacheCall<Outcome>,
+    waiting: Waiting<Outcome>,
+    identity: RequestIdentity | undefined,
+    codec: MessageCodec<Outcome>,
+  ): Promise<OnceOutcome<Outcome>> {
+    const { name, address, bytes = 0, isGrowing = false } = call;
+    const { key, waitMs, context } = waiting;
+    const running = new Run(call);
+    const kept = keptAs(codec);
+    const place = placeOf(address, key);
+    const endsBy = context.deadline === undefined ? undefined : context.deadline - deadlineMarginMs;
+    const wait = engine.executeOrWait<OnceOutcome<Outcome>, CacheRejection | QueueRejection>({
+      name,
+      bytes: commandBytes + bytes,
+      isGrowing,
+      locate: ({ caches }, stamp) => {
+        if (findCache(caches, address) === undefined) return cacheNotFound(address);
+        const leftMs = endsBy === undefined ? waitMs : Math.min(waitMs, endsBy - stamp.now);
+        return accept({ queue: place, waitMs: Math.max(0, leftMs) });
+      },
+      decide: (transaction, stamp) =>
+        decideOnceOrWait<Outcome, NothingYet, CacheRejection>(
+          transaction,
+          stamp,
+          identity,
+          kept,
+          () => {
+            const decided = running.decide(transaction, stamp);
+            return decided.kind === "accepted" && waiting.isNothing(decided.outcome)
+              ? { kind: "nothing_yet", queue: place, until: undefined }
+              : decided;
+          },
+        ),
+      empty: () => ({ outcome: waiting.timedOut(), isReplayed: false }),
+    });
+    context.onCancelled(() => {
+      wait.cancel();
+    });
+    const decision = await wait.decision;
+    if (decision.kind === "rejected") throw cacheFaultOf(decision.rejection);
+    const { outcome, isReplayed } = decision.outcome;
+    if (context.isCancelled && !isReplayed && !waiting.isNothing(outcome)) {
+      // Nobody will see what was taken: it goes back to where it was.
+      await waiting.giveBack(outcome);
+    }
+    await running.end();
     return decision.outcome;
   }
 
@@ -194,7 +277,7 @@ export function createCacheTools(parts: CacheHandlerParts) {
     return parsed;
   };
 
-  return { execute, executeOnce, identify, address, addressOnly };
+  return { execute, executeOnce, executeOrWait, identify, address, addressOnly };
 }
 
 /** The result of a request id is kept as the message that was answered. */

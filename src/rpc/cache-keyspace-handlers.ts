@@ -36,9 +36,13 @@ const limitDefault = 100;
 /** Keys that a dry run, or a count that need not be exact, looks at. */
 const countedMax = 100_000;
 
-const contentKinds = { SCALAR: "scalar" } as const satisfies Readonly<
-  Record<string, Content["kind"]>
->;
+const contentKinds = {
+  SCALAR: "scalar",
+  DICTIONARY: "dictionary",
+  LIST: "list",
+  SET: "set",
+  SORTED_SET: "sorted_set",
+} as const satisfies Readonly<Record<string, Content["kind"]>>;
 
 export function createCacheKeyspaceHandlers(
   parts: CacheHandlerParts,

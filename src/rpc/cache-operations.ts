@@ -2,9 +2,7 @@
 // a batch and one of a pipeline are all made of these.
 
 import type { CacheKey, DurationMs } from "../base/brands.js";
-import type { TtlMode } from "../cache/expiry.js";
 import { cacheLimits } from "../cache/limits.js";
-import { int64, type OverflowMode } from "../cache/number-text.js";
 import type { OpenCache } from "../cache/open-cache.js";
 import { carryOut, type OperationKind, type Operations } from "../cache/operations.js";
 import type { Changed } from "../cache/parts.js";
@@ -45,11 +43,10 @@ import {
   UpdateTtlResponse,
   type CacheOperation as WireCacheOperation,
   type CacheResult as WireCacheResult,
-  OverflowMode as WireOverflowMode,
-  TtlMode as WireTtlMode,
 } from "../gen/forebay/cache/v1/cache_service.js";
 import { ItemType } from "../gen/forebay/cache/v1/item.js";
 import { accept } from "../queue/rejections.js";
+import { parseFloatCount, parseTtlMode, parseWholeCount } from "./cache-count-parse.js";
 import type { Found, MessageCodec, ReadFound } from "./cache-found.js";
 import {
   parseCondition,
@@ -123,20 +120,6 @@ const kinds = {
 type WireOperations = {
   readonly [Name in WireName]: WireOperation<KindOf<Name>, RequestOf<Name>, ResponseOf<Name>>;
 };
-
-const overflowModes = {
-  ERROR: "error",
-  SATURATE: "saturate",
-  WRAP: "wrap",
-} as const satisfies Readonly<Record<string, OverflowMode>>;
-
-const ttlModes = {
-  OVERWRITE: "overwrite",
-  INCREASE_ONLY: "increase_only",
-  DECREASE_ONLY: "decrease_only",
-  IF_VOLATILE: "if_volatile",
-  IF_PERSISTENT: "if_persistent",
-} as const satisfies Readonly<Record<string, TtlMode>>;
 
 const wireOperations: WireOperations = {
   get: {
@@ -236,22 +219,12 @@ const wireOperations: WireOperations = {
     request: IncrementRequest,
     response: IncrementResponse,
     isGrowing: true,
-    parse: (violations, request, at) => {
-      const mode = parseEnum(violations, `${at}on_overflow`, request.onOverflow, WireOverflowMode);
-      const bounds = { min: request.min ?? int64.min, max: request.max ?? int64.max };
-      if (bounds.min > bounds.max) {
-        violations.add("BAD_RANGE", `${at}min`, `must not be above max, which is ${bounds.max}`);
-      }
-      return {
-        key: parseKeyForm(violations, at, request.keyForm),
-        delta: request.delta ?? 1n,
-        initial: request.initial,
-        requiresExisting: request.requireExists,
-        bounds,
-        onOverflow: mode === undefined ? "error" : overflowModes[mode],
-        expiry: parseExpiry(violations, `${at}expiry`, request.expiry),
-      };
-    },
+    parse: (violations, request, at) => ({
+      key: parseKeyForm(violations, at, request.keyForm),
+      ...parseWholeCount(violations, request, at),
+      requiresExisting: request.requireExists,
+      expiry: parseExpiry(violations, `${at}expiry`, request.expiry),
+    }),
     render: (counted) => ({
       applied: counted !== undefined,
       value: counted?.value ?? 0n,
@@ -267,8 +240,7 @@ const wireOperations: WireOperations = {
     isGrowing: true,
     parse: (violations, request, at) => ({
       key: parseKeyForm(violations, at, request.keyForm),
-      delta: parseFinite(violations, `${at}delta`, request.delta),
-      initial: parseFinite(violations, `${at}initial`, request.initial),
+      ...parseFloatCount(violations, request, at),
       requiresExisting: request.requireExists,
       expiry: parseExpiry(violations, `${at}expiry`, request.expiry),
     }),
@@ -366,14 +338,11 @@ const wireOperations: WireOperations = {
     request: UpdateTtlRequest,
     response: UpdateTtlResponse,
     isGrowing: false,
-    parse: (violations, request, at) => {
-      const mode = parseEnum(violations, `${at}mode`, request.mode, WireTtlMode);
-      return {
-        key: parseKeyForm(violations, at, request.keyForm),
-        expiry: parseRequiredExpiry(violations, request.expiry),
-        mode: mode === undefined ? "overwrite" : ttlModes[mode],
-      };
-    },
+    parse: (violations, request, at) => ({
+      key: parseKeyForm(violations, at, request.keyForm),
+      expiry: parseRequiredExpiry(violations, request.expiry),
+      mode: parseTtlMode(violations, `${at}mode`, request.mode),
+    }),
     render: ({ kind, expiresAt, isClamped }) => ({
       outcome: ttlOutcomes[kind],
       expireTime: expiresAt === undefined ? undefined : timestamp(expiresAt),
@@ -479,11 +448,6 @@ const parseTransfer = (
   overwrites: request.overwrite,
   isMove,
 });
-
-function parseFinite(violations: Violations, field: string, value: number): number {
-  if (!Number.isFinite(value)) violations.add("NAN_INPUT", field, "must be a finite number");
-  return value;
-}
 
 const zero = 0 as DurationMs;
 

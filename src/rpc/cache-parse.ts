@@ -77,9 +77,10 @@ export const parseKey = (
   violations: Violations,
   field: string,
   key: WireKey | undefined,
-): CacheKey => checkKey(violations, field, keyBytes(key));
+): CacheKey => checkKey(violations, field, elementOf(key));
 
-const keyBytes = (key: WireKey | undefined): string => {
+/** The bytes of a key that is known to be good. */
+export const elementOf = (key: WireKey | undefined): string => {
   const form = key?.key;
   if (form === undefined) return "";
   return form.$case === "text" ? textBytes(form.value) : latin1(form.value);
@@ -101,7 +102,7 @@ function checkKey(violations: Violations, field: string, bytes: string): CacheKe
 
 /** The bytes that keys begin with; empty: all. */
 export function parsePrefix(violations: Violations, prefix: WireKey | undefined): string {
-  const bytes = keyBytes(prefix);
+  const bytes = elementOf(prefix);
   if (bytes.length > cacheLimits.keyBytesMax) checkKey(violations, "prefix", bytes);
   return bytes;
 }

@@ -33,8 +33,17 @@ export function renderKey(key: CacheKey): WireKey {
     : { key: { $case: "data", value: bytes } };
 }
 
-export const renderType = (kind: Content["kind"]): ItemType =>
-  kind === "scalar" ? ItemType.SCALAR : ItemType.UNSPECIFIED;
+const types = {
+  scalar: ItemType.SCALAR,
+  dictionary: ItemType.DICTIONARY,
+  list: ItemType.LIST,
+  set: ItemType.SET,
+  sorted_set: ItemType.SORTED_SET,
+  // Nothing that anybody put there.
+  negative: ItemType.UNSPECIFIED,
+} as const satisfies Readonly<Record<Content["kind"], ItemType>>;
+
+export const renderType = (kind: Content["kind"]): ItemType => types[kind];
 
 /** Of a key that has nothing. */
 export const noMeta: ItemMeta = {

@@ -3,10 +3,15 @@
 import { BitmapServiceDefinition } from "../gen/forebay/cache/v1/bitmap_service.js";
 import { CacheAdminServiceDefinition } from "../gen/forebay/cache/v1/cache_admin_service.js";
 import { CacheServiceDefinition } from "../gen/forebay/cache/v1/cache_service.js";
+import { DictionaryServiceDefinition } from "../gen/forebay/cache/v1/dictionary_service.js";
 import { HyperLogLogServiceDefinition } from "../gen/forebay/cache/v1/hyperloglog_service.js";
+import { ListServiceDefinition } from "../gen/forebay/cache/v1/list_service.js";
 import { RateLimitServiceDefinition } from "../gen/forebay/cache/v1/rate_limit_service.js";
+import { SetServiceDefinition } from "../gen/forebay/cache/v1/set_service.js";
+import { SortedSetServiceDefinition } from "../gen/forebay/cache/v1/sorted_set_service.js";
 import { createCacheAdminHandlers } from "./cache-admin-handlers.js";
 import { type BitmapHandlers, createBitmapHandlers } from "./cache-bitmap-handlers.js";
+import { createDictionaryHandlers, type DictionaryHandlers } from "./cache-dictionary-handlers.js";
 import type {
   CacheAdminHandlers,
   CacheHandlerParts,
@@ -17,7 +22,10 @@ import {
   createHyperLogLogHandlers,
   type HyperLogLogHandlers,
 } from "./cache-hyperloglog-handlers.js";
+import { createListHandlers, type ListHandlers } from "./cache-list-handlers.js";
 import { createRateLimitHandlers, type RateLimitHandlers } from "./cache-rate-limit-handlers.js";
+import { createSetHandlers, type SetHandlers } from "./cache-set-handlers.js";
+import { createSortedSetHandlers, type SortedSetHandlers } from "./cache-sorted-set-handlers.js";
 
 export interface CacheServices {
   readonly cache: CacheHandlers;
@@ -25,6 +33,10 @@ export interface CacheServices {
   readonly bitmap: BitmapHandlers;
   readonly hyperLogLog: HyperLogLogHandlers;
   readonly rateLimit: RateLimitHandlers;
+  readonly dictionary: DictionaryHandlers;
+  readonly set: SetHandlers;
+  readonly list: ListHandlers;
+  readonly sortedSet: SortedSetHandlers;
 }
 
 /** By the names of their handlers. */
@@ -34,6 +46,10 @@ export const cacheDefinitions = {
   bitmap: BitmapServiceDefinition,
   hyperLogLog: HyperLogLogServiceDefinition,
   rateLimit: RateLimitServiceDefinition,
+  dictionary: DictionaryServiceDefinition,
+  set: SetServiceDefinition,
+  list: ListServiceDefinition,
+  sortedSet: SortedSetServiceDefinition,
 } as const satisfies Readonly<Record<keyof CacheServices, object>>;
 
 export const createCacheServices = (parts: CacheHandlerParts): CacheServices => ({
@@ -42,4 +58,8 @@ export const createCacheServices = (parts: CacheHandlerParts): CacheServices => 
   bitmap: createBitmapHandlers(parts),
   hyperLogLog: createHyperLogLogHandlers(parts),
   rateLimit: createRateLimitHandlers(parts),
+  dictionary: createDictionaryHandlers(parts),
+  set: createSetHandlers(parts),
+  list: createListHandlers(parts),
+  sortedSet: createSortedSetHandlers(parts),
 });

@@ -12,6 +12,7 @@ import {
   type CacheHandlerParts,
   createCacheTools,
 } from "./cache-handler-context.js";
+import type { UnaryHandler } from "./call.js";
 import { Violations } from "./violations.js";
 
 interface CacheRequest {
@@ -33,13 +34,31 @@ export interface ValueCall<Request, Order, Outcome, Response> {
   /** Always returns one; whether it is good, `violations` say. */
   parse(violations: Violations, request: Request): Order;
   rule(open: OpenCache, order: Order): CacheDecided<Outcome>;
-  render(outcome: Outcome): Response;
+  render(outcome: Outcome, order: Order): Response;
   /** About how many bytes it writes. */
   bytesOf?(order: Order): number;
   /** Whether it changes nothing, or seldom. */
   isLookup?(order: Order): boolean;
   /** What it found, of one that counts as a read. */
   found?(order: Order, outcome: Outcome): readonly FoundItem[];
+}
+
+export interface Waitable {
+  /** 0: not at all. */
+  readonly waitMs: number;
+}
+
+export interface WaitingValueCall<Request, Order extends Waitable, Outcome, Response>
+  extends ValueCall<Request, Order, Outcome, Response> {
+  waitsFor(order: Order): CacheKey;
+  /** Whether it would wait for more. */
+  isNothing(response: Response): boolean;
+  /** The answer when the wait ends with nothing. */
+  timedOut(order: Order): Response;
+  /** Puts back what was taken for somebody who is gone; undefined: nothing is lost that way. */
+  readonly giveBack:
+    | ((open: OpenCache, order: Order, response: Response) => CacheDecided<unknown>)
+    | undefined;
 }
 
 export interface FoundItem {
@@ -79,7 +98,7 @@ export function createValueCalls(parts: CacheHandlerParts) {
         for (const { key, item } of call.found?.(order, done.outcome) ?? []) {
           found({ kind: item === undefined ? "miss" : "hit", key, item });
         }
-        return accept(call.render(done.outcome));
+        return accept(call.render(done.outcome, order));
       },
     };
   }
@@ -113,7 +132,51 @@ export function createValueCalls(parts: CacheHandlerParts) {
       return isReplayed ? { ...outcome, replayed: true } : outcome;
     };
 
-  return { handle, handleOnce };
+  /** As `handleOnce`, for calls that may wait for their key to have something. */
+  const handleWaiting =
+    <
+      Request extends RepeatableRequest,
+      Order extends Waitable,
+      Outcome,
+      Response extends RepeatableResponse,
+    >(
+      call: WaitingValueCall<Request, Order, Outcome, Response>,
+      codecs: OnceCodecs<Request, Response>,
+    ): UnaryHandler<Request, Response> =>
+    async (request, context) => {
+      const violations = new Violations();
+      const order = call.parse(violations, request);
+      const prepared = prepare(violations, { ...call, parse: () => order }, request);
+      const identity = tools.identify(violations, request.requestId, call.name, () =>
+        codecs.request.encode({ ...request, requestId: "" }).finish(),
+      );
+      violations.throwIfAny();
+      const waiting = {
+        key: call.waitsFor(order),
+        waitMs: order.waitMs,
+        context,
+        isNothing: call.isNothing,
+        timedOut: () => call.timedOut(order),
+        giveBack: async (response: Response) => {
+          const { giveBack } = call;
+          if (giveBack === undefined) return;
+          await tools.execute({
+            name: call.name,
+            address: prepared.address,
+            rule: (open) => giveBack(open, order, response),
+          });
+        },
+      };
+      const { outcome, isReplayed } = await tools.executeOrWait(
+        prepared,
+        waiting,
+        identity,
+        codecs.response,
+      );
+      return isReplayed ? { ...outcome, replayed: true } : outcome;
+    };
+
+  return { handle, handleOnce, handleWaiting };
 }
 
 /** For calls that only look. */

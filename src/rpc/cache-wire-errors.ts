@@ -14,6 +14,10 @@ const cacheKinds = {
   cache_etag_mismatch: true,
   too_few_zones: true,
   value_too_large: true,
+  element_too_large: true,
+  index_out_of_range: true,
+  collection_full: true,
+  collection_too_long: true,
   result_too_large: true,
   answer_too_large: true,
   ttl_too_far: true,
@@ -166,6 +170,44 @@ function valueFields(rejection: ValueRejection): WireFaultFields {
         violations: [{ field: "value", description: message }],
       };
     }
+    case "element_too_large": {
+      const message = `A value has ${rejection.bytes} bytes; a collection in cache "${cache}" takes values of at most ${rejection.limit}. Send less, or raise max_element_bytes. Nothing was changed.`;
+      return {
+        code: status.INVALID_ARGUMENT,
+        reason: "VALUE_TOO_LARGE",
+        message,
+        metadata: {
+          cache,
+          field: "value",
+          actual: String(rejection.bytes),
+          limit: String(rejection.limit),
+        },
+        violations: [{ field: "value", description: message }],
+      };
+    }
+    case "index_out_of_range":
+      return {
+        code: status.OUT_OF_RANGE,
+        reason: "INDEX_OUT_OF_RANGE",
+        message: `The list in cache "${cache}" has ${rejection.length} values, and no place ${rejection.index}. Nothing was changed; ListPush adds at an end.`,
+        metadata: { cache, index: String(rejection.index), length: String(rejection.length) },
+      };
+    case "collection_full":
+      return {
+        code: status.RESOURCE_EXHAUSTED,
+        reason: "COLLECTION_FULL",
+        message: `The collection in cache "${cache}" would have more than ${rejection.limit} elements. Nothing was changed; remove some, or spread them over several keys.`,
+        metadata: { cache, limit: String(rejection.limit) },
+        quota: [{ subject: `cache:${cache}`, description: `at most ${rejection.limit} elements` }],
+        retryAfterMs: "never",
+      };
+    case "collection_too_long":
+      return {
+        code: status.OUT_OF_RANGE,
+        reason: "COLLECTION_TOO_LONG",
+        message: `The call would go through more than ${rejection.limit} elements in cache "${cache}" at once. Nothing was changed; ask for fewer at a time.`,
+        metadata: { cache, limit: String(rejection.limit) },
+      };
     case "result_too_large":
       return {
         code: status.OUT_OF_RANGE,

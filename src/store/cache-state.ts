@@ -2,6 +2,7 @@
 
 import { hash } from "node:crypto";
 import type { CacheKey, CacheName, EpochMs, Namespace, Version } from "../base/brands.js";
+import { type EntryOrder, type EntryTree, entryOrders } from "../cache/collections/entries.js";
 import { removalTime } from "../cache/item-facts.js";
 import {
   type Cache,
@@ -11,6 +12,7 @@ import {
   type FenceCounts,
   type FenceTarget,
   type Item,
+  isCollection,
   newCacheCounters,
   noFences,
   type ScalarContent,
@@ -23,6 +25,7 @@ import {
   type Evictions,
   type KeyedItem,
   type KeyRange,
+  type LostCollection,
   placeOf,
 } from "../cache/view.js";
 import {
@@ -38,9 +41,12 @@ import {
   fencedCacheKey,
   fenceKey,
   itemDueKey,
+  lostCollectionByte,
+  lostCollectionKey,
   pieceBytes,
   valueKey,
 } from "./cache-keys.js";
+import { CountedTree } from "./counted-tree.js";
 import { ItemTree } from "./item-tree.js";
 import { endOfPrefix, nodeKey, segmentPrefix, u64At } from "./keys.js";
 import type { RowAccess } from "./row-access.js";
@@ -204,6 +210,7 @@ export class CacheState implements CacheTransaction {
 
   putItem(cache: CacheSegment, key: CacheKey, item: Item, previous: Item | undefined): void {
     const prefix = this.#prefixOf(cache);
+    this.#keepOrLose(prefix, item, previous);
     const rowKey =
       previous === undefined ? this.#tree.make(prefix, key) : this.#tree.find(prefix, key);
     if (rowKey === undefined) return;
@@ -244,6 +251,7 @@ export class CacheState implements CacheTransaction {
 
   removeItem(cache: CacheSegment, key: CacheKey, previous: Item): void {
     const prefix = this.#prefixOf(cache);
+    this.#keepOrLose(prefix, undefined, previous);
     const rowKey = this.#tree.find(prefix, key);
     if (rowKey === undefined) return;
     const { content } = previous;
@@ -258,6 +266,57 @@ export class CacheState implements CacheTransaction {
     this.#tree.prune(prefix, key);
   }
 
+  /** A collection that a key no longer has is lost, and one that it was given is not: it may have been another key's. */
+  #keepOrLose(prefix: string, item: Item | undefined, previous: Item | undefined): void {
+    const root = rootOf(item);
+    const before = rootOf(previous);
+    if (root === before) return;
+    if (before !== undefined) {
+      this.#rows.put(tables.lostCollection, lostCollectionKey(prefix, before), true);
+    }
+    if (root !== undefined) {
+      this.#rows.remove(tables.lostCollection, lostCollectionKey(prefix, root), false);
+    }
+  }
+
+  newRoot(): number {
+    return this.#tree.newNode();
+  }
+
+  entries(cache: CacheSegment, root: number, order: EntryOrder): EntryTree {
+    return this.entryTree(cache, root, order);
+  }
+
+  entryTree(cache: CacheSegment, root: number, order: EntryOrder): EntryTree {
+    return this.#entryTree(this.#prefixOf(cache), root, order);
+  }
+
+  #entryTree(prefix: string, root: number, order: EntryOrder): CountedTree {
+    const place = { prefix, root, order: entryOrders.indexOf(order) };
+    return new CountedTree(this.#rows, place, () => this.#tree.newNode());
+  }
+
+  *lostCollections(): Iterable<LostCollection> {
+    const end = endOfPrefix(lostCollectionByte);
+    for (const { key } of this.#rows.range(tables.lostCollection, lostCollectionByte, end)) {
+      yield {
+        slot: key.charCodeAt(1) * 256 + key.charCodeAt(2),
+        segment: u64At(key, 3) as CacheSegment["segment"],
+        root: u64At(key, 11),
+      };
+    }
+  }
+
+  reap(lost: LostCollection, rowsMax: number): void {
+    const prefix = prefixOf(lost);
+    let left = rowsMax;
+    for (const order of entryOrders) {
+      left -= this.#entryTree(prefix, lost.root, order).dropRows(left);
+      if (left <= 0) return;
+    }
+    this.#rows.remove(tables.lostCollection, lostCollectionKey(prefix, lost.root), false);
+  }
+
   get mark(): number {
     return this.#rows.mark;
   }
@@ -266,7 +325,7 @@ export class CacheState implements CacheTransaction {
     this.#rows.undoTo(mark);
   }
 
-  wakeKey(cache: CacheSegment, key: CacheKey): void {
+  wakeKey(cache: CacheNames, key: CacheKey): void {
     this.#rows.wake(placeOf(cache, key));
   }
 
@@ -286,6 +345,9 @@ export class CacheState implements CacheTransaction {
     this.#rows.remove(tables.fence, fenceKey(this.#prefixOf(cache), hashOf(target)), false);
   }
 }
+
+const rootOf = (item: Item | undefined): number | undefined =>
+  item !== undefined && isCollection(item.content) ? item.content.root : undefined;
 
 const hasFences = ({ tags, prefixes }: FenceCounts): boolean => tags > 0 || prefixes.size > 0;
 

@@ -54,7 +54,7 @@ export class ItemTree {
     for (; key.length - at > pieceBytes; at += pieceBytes) {
       const rowKey = nodeRowKey(prefix, node, key.slice(at, at + pieceBytes));
       const row = this.#nodeRow(rowKey);
-      const next = row?.node ?? this.#newNode();
+      const next = row?.node ?? this.newNode();
       // A node on the way counts one more row only if that row is new: the last one's is the key's, an earlier one's a node's.
       const isLast = key.length - at - pieceBytes <= pieceBytes;
       const nextPiece = key.slice(at + pieceBytes, at + 2 * pieceBytes);
@@ -134,7 +134,8 @@ export class ItemTree {
     return row?.kind === "node" ? row : undefined;
   }
 
-  #newNode(): number {
+  /** A number that nothing in the store ever had. */
+  newNode(): number {
     const number = (this.#rows.get(tables.node, lastNodeKey) ?? firstNode) + 1;
     this.#rows.put(tables.node, lastNodeKey, number);
     return number;

@@ -15,6 +15,7 @@ const kinds = [
   "SweepDraining",
   "SweepItems",
   "SweepFences",
+  "SweepCollections",
   "EvictItems",
   "Reap",
 ] as const;
@@ -53,6 +54,7 @@ const answers: Readonly<Record<string, object>> = {
   SweepDraining: { hasMore: false, last: undefined, ended: [] },
   SweepItems: { hasMore: false },
   SweepFences: { hasMore: false },
+  SweepCollections: { hasMore: false },
   EvictItems: { hasMore: false },
   Reap: { hasMore: false },
 };

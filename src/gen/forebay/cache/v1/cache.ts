@@ -188,7 +188,8 @@ export interface CacheConfig {
     | number
     | undefined;
   /**
-   * Bytes the items may have: of each its key, value, tags and content type, and 64. With 90 percent of them items are evicted in the
+   * Bytes the items may have: of each its key, value, tags and content type, and 64; of each
+   * element of a collection its bytes and 16. With 90 percent of them items are evicted in the
    * background, at the limit by the write itself. Default 0: as the server's setting `cache_max_bytes` says.
    */
   maxBytes?:
@@ -208,6 +209,10 @@ export interface CacheConfig {
     | undefined;
   /** The longest value. Range [1, 67108864], default 1048576. */
   maxValueBytes?:
+    | number
+    | undefined;
+  /** The longest value in a dictionary or a list. Range [1, 1048576], default 131072. */
+  maxElementBytes?:
     | number
     | undefined;
   /** How long an item lives on after each read of it. Default 0: reads change nothing. */
@@ -301,6 +306,7 @@ function createBaseCacheConfig(): CacheConfig {
     durability: 0,
     replicatedZones: undefined,
     maxValueBytes: undefined,
+    maxElementBytes: undefined,
     sliding: undefined,
   };
 }
@@ -339,6 +345,9 @@ export const CacheConfig: MessageFns<CacheConfig> = {
     }
     if (message.maxValueBytes !== undefined) {
       writer.uint32(72).int32(message.maxValueBytes);
+    }
+    if (message.maxElementBytes !== undefined) {
+      writer.uint32(80).int32(message.maxElementBytes);
     }
     if (message.sliding !== undefined) {
       Duration.encode(message.sliding, writer.uint32(90).fork()).join();
@@ -431,6 +440,14 @@ export const CacheConfig: MessageFns<CacheConfig> = {
             message.maxValueBytes = reader.int32();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.maxElementBytes = reader.int32();
+            continue;
+          }
           case 11: {
             if (tag !== 90) {
               break;
@@ -490,6 +507,11 @@ export const CacheConfig: MessageFns<CacheConfig> = {
         : isSet(object.max_value_bytes)
         ? globalThis.Number(object.max_value_bytes)
         : undefined,
+      maxElementBytes: isSet(object.maxElementBytes)
+        ? globalThis.Number(object.maxElementBytes)
+        : isSet(object.max_element_bytes)
+        ? globalThis.Number(object.max_element_bytes)
+        : undefined,
       sliding: isSet(object.sliding) ? Duration.fromJSON(object.sliding) : undefined,
     };
   },
@@ -523,6 +545,9 @@ export const CacheConfig: MessageFns<CacheConfig> = {
     if (message.maxValueBytes !== undefined) {
       obj.maxValueBytes = Math.round(message.maxValueBytes);
     }
+    if (message.maxElementBytes !== undefined) {
+      obj.maxElementBytes = Math.round(message.maxElementBytes);
+    }
     if (message.sliding !== undefined) {
       obj.sliding = Duration.toJSON(message.sliding);
     }
@@ -551,6 +576,7 @@ export const CacheConfig: MessageFns<CacheConfig> = {
     message.durability = object.durability ?? 0;
     message.replicatedZones = object.replicatedZones ?? undefined;
     message.maxValueBytes = object.maxValueBytes ?? undefined;
+    message.maxElementBytes = object.maxElementBytes ?? undefined;
     message.sliding = (object.sliding !== undefined && object.sliding !== null)
       ? Duration.fromPartial(object.sliding)
       : undefined;

@@ -18,6 +18,14 @@ export const ItemType = {
   UNSPECIFIED: 0,
   /** SCALAR - One value; a counter is one, too. */
   SCALAR: 1,
+  /** DICTIONARY - Fields with values. */
+  DICTIONARY: 2,
+  /** LIST - Values in order. */
+  LIST: 3,
+  /** SET - Members. */
+  SET: 4,
+  /** SORTED_SET - Members with scores. */
+  SORTED_SET: 5,
 } as const;
 
 export type ItemType = typeof ItemType[keyof typeof ItemType];
@@ -25,6 +33,10 @@ export type ItemType = typeof ItemType[keyof typeof ItemType];
 export namespace ItemType {
   export type UNSPECIFIED = typeof ItemType.UNSPECIFIED;
   export type SCALAR = typeof ItemType.SCALAR;
+  export type DICTIONARY = typeof ItemType.DICTIONARY;
+  export type LIST = typeof ItemType.LIST;
+  export type SET = typeof ItemType.SET;
+  export type SORTED_SET = typeof ItemType.SORTED_SET;
 }
 
 export function itemTypeFromJSON(object: any): ItemType {
@@ -35,6 +47,18 @@ export function itemTypeFromJSON(object: any): ItemType {
     case 1:
     case "ITEM_TYPE_SCALAR":
       return ItemType.SCALAR;
+    case 2:
+    case "ITEM_TYPE_DICTIONARY":
+      return ItemType.DICTIONARY;
+    case 3:
+    case "ITEM_TYPE_LIST":
+      return ItemType.LIST;
+    case 4:
+    case "ITEM_TYPE_SET":
+      return ItemType.SET;
+    case 5:
+    case "ITEM_TYPE_SORTED_SET":
+      return ItemType.SORTED_SET;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum ItemType");
   }
@@ -46,6 +70,14 @@ export function itemTypeToJSON(object: ItemType): string {
       return "ITEM_TYPE_UNSPECIFIED";
     case ItemType.SCALAR:
       return "ITEM_TYPE_SCALAR";
+    case ItemType.DICTIONARY:
+      return "ITEM_TYPE_DICTIONARY";
+    case ItemType.LIST:
+      return "ITEM_TYPE_LIST";
+    case ItemType.SET:
+      return "ITEM_TYPE_SET";
+    case ItemType.SORTED_SET:
+      return "ITEM_TYPE_SORTED_SET";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum ItemType");
   }
