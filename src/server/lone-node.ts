@@ -32,6 +32,10 @@ export class LoneNode implements ServedNode {
     data.add(cacheDefinitions.bitmap, caches.bitmap);
     data.add(cacheDefinitions.hyperLogLog, caches.hyperLogLog);
     data.add(cacheDefinitions.rateLimit, caches.rateLimit);
+    data.add(cacheDefinitions.dictionary, caches.dictionary);
+    data.add(cacheDefinitions.set, caches.set);
+    data.add(cacheDefinitions.list, caches.list);
+    data.add(cacheDefinitions.sortedSet, caches.sortedSet);
   }
 
   get engine(): Term["engine"] {
