@@ -257,7 +257,12 @@ function getAll(
   let bytes = 0;
   for (const key of keys) {
     const read = get(open, { key, touch: undefined, ifVersionNot: 0, allowsStale });
-    if (read.kind === "rejected") return read;
+    if (read.kind === "rejected") {
+      if (read.rejection.kind !== "wrong_type") return read;
+      bytes += answerItemBytes;
+      items.push(ofWrongType);
+      continue;
+    }
     const { outcome } = read;
     bytes += answerItemBytes + valueBytes(outcome);
     // The first one goes whatever its length: it fits a message of its own.
@@ -276,12 +281,9 @@ const valueBytes = (read: Read): number =>
 /** What an item of an answer takes beside its value. */
 const answerItemBytes = 64;
 
-const omitted: MultiGetItem = {
-  outcome: ReadOutcome.OMITTED,
-  version: 0n,
-  flags: 0,
-  contentType: "",
-};
+const withoutValue = { version: 0n, flags: 0, contentType: "" };
+const omitted: MultiGetItem = { outcome: ReadOutcome.OMITTED, ...withoutValue };
+const ofWrongType: MultiGetItem = { outcome: ReadOutcome.WRONG_TYPE, ...withoutValue };
 
 /** An item of a MultiSet is a Set without what the call around it has. */
 function parseItem(violations: Violations, item: SetRequest, at: string) {

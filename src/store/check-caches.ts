@@ -1,7 +1,13 @@
 // The check of caches: each with its numbers, its items with all the rows that find them, and what was made invalid with its counts.
 
 import { countedBytes, removalTime } from "../cache/item-facts.js";
-import { type Cache, type CacheCounters, type FenceCounts, noFences } from "../cache/model.js";
+import {
+  type Cache,
+  type CacheCounters,
+  type FenceCounts,
+  isCollection,
+  noFences,
+} from "../cache/model.js";
 import {
   cacheCountersKey,
   cacheKey,
@@ -17,6 +23,7 @@ import {
   valueKey,
 } from "./cache-keys.js";
 import type { ItemRow } from "./cache-rows.js";
+import { CollectionsCheck } from "./check-collections.js";
 import { type CheckWalk, keyName, prefixAfter } from "./check-walk.js";
 import { segmentPrefix, segmentPrefixLength, tableLetters, u64At } from "./keys.js";
 import type { ScannedRow } from "./store.js";
@@ -43,6 +50,7 @@ export async function checkCacheSegment(context: CacheSegmentContext): Promise<v
 
 class CacheSegmentCheck {
   readonly #context: CacheSegmentContext;
+  readonly #collections: CollectionsCheck;
   #items = 0;
   #bytes = 0;
   #pinnedBytes = 0;
@@ -59,6 +67,7 @@ class CacheSegmentCheck {
 
   constructor(context: CacheSegmentContext) {
     this.#context = context;
+    this.#collections = new CollectionsCheck(context);
   }
 
   visit(scanned: ScannedRow): void {
@@ -84,6 +93,12 @@ class CacheSegmentCheck {
         break;
       case cacheLetters.value:
         this.#checkValue(scanned);
+        break;
+      case cacheLetters.treeNode:
+        this.#collections.visitNode(scanned);
+        break;
+      case cacheLetters.entryValue:
+        this.#collections.visitValue(scanned);
         break;
       case tableLetters.chunk: {
         const base = prefix + key.slice(segmentPrefixLength + 1, -2);
@@ -129,6 +144,7 @@ class CacheSegmentCheck {
       }
     }
     const { content } = item;
+    if (isCollection(content)) this.#collections.note(content);
     if (content.kind === "scalar" && content.value === undefined) {
       const found = walk.find(tables.value, valueKey(prefix, content.writtenAs, key));
       if (found === undefined) walk.report(this.#nameOf(key), "Its long value is not there.");
@@ -182,6 +198,7 @@ class CacheSegmentCheck {
 
   finish(): void {
     if (this.#isBlind) return;
+    this.#collections.finish();
     const { walk, prefix, name } = this.#context;
     for (const [node, { said, met }] of this.#nodes) {
       if (said === met) continue;
@@ -245,4 +262,12 @@ export function checkCacheLead({ walk }: { readonly walk: CheckWalk }, scanned: 
   if (prefix !== key.slice(-segmentPrefixLength)) {
     walk.report(name, "It leads to a cache that is not there, or is elsewhere.");
   }
+}
+
+/** What says that a collection was lost: its cache may have been emptied, or be gone. */
+export function checkLostCollection(
+  { walk }: { readonly walk: CheckWalk },
+  scanned: ScannedRow,
+): void {
+  walk.read(scanned, tables.lostCollection, () => `lost collection ${keyName(scanned.key)}`);
 }

@@ -6,9 +6,9 @@ import type { MoveOrder, MoveTaskId } from "../queue/move-task.js";
 import { runningReplayByte } from "./archive-keys.js";
 import { askedHostByte, askedHostKeyLength } from "./asked-host-rows.js";
 import { attemptsDueByte } from "./attempt-keys.js";
-import { cacheKey, dueCacheByte, fencedCacheByte } from "./cache-keys.js";
+import { cacheKey, dueCacheByte, fencedCacheByte, lostCollectionByte } from "./cache-keys.js";
 import { checkRunningReplay } from "./check-archives.js";
-import { checkCacheLead } from "./check-caches.js";
+import { checkCacheLead, checkLostCollection } from "./check-caches.js";
 import { checkDrainingTopic } from "./check-draining.js";
 import { checkConfirmationDue, checkSigningIdentity } from "./check-pushes.js";
 import { checkSchedule, checkScheduleDue } from "./check-schedules.js";
@@ -77,6 +77,7 @@ const tablesByByte: Readonly<Record<string, CheckRow>> = {
   "\xa1": checkCacheCount,
   [dueCacheByte]: checkCacheLead,
   [fencedCacheByte]: checkCacheLead,
+  [lostCollectionByte]: checkLostCollection,
 };
 
 function checkCacheCount({ walk }: StoreRowsContext, scanned: ScannedRow): void {

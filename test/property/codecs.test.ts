@@ -21,12 +21,15 @@ import {
   cacheCountKey,
   cacheKey,
   dueCacheKey,
+  entryValueKey,
   fenceCountsKey,
   fencedCacheKey,
   fenceKey,
   itemDueKey,
   itemKey,
+  lostCollectionKey,
   nodeRowKey,
+  treeNodeKey,
   valueKey,
 } from "../../src/store/cache-keys.js";
 import type { ItemRow } from "../../src/store/cache-rows.js";
@@ -84,6 +87,7 @@ import {
   fence,
   fenceCounts,
   item,
+  treeNode,
 } from "../support/cache-rows.js";
 import { propertyTimeoutMs, runs } from "../support/property.js";
 import {
@@ -302,6 +306,15 @@ const rowCases: readonly (readonly [string, () => void])[] = [
   ),
   rowCase("fence counts", tables.fenceCounts, fenceCounts, () => fenceCountsKey(prefix)),
   rowCase("fence", tables.fence, fence, () => fenceKey(prefix, "h".repeat(16))),
+  rowCase("tree node", tables.treeNode, treeNode, () =>
+    treeNodeKey(prefix, { root: 1, order: 2, number: 3 }),
+  ),
+  rowCase("entry value", tables.entryValue, bytes({ maxLength: 500 }), () =>
+    entryValueKey(prefix, 1, 2),
+  ),
+  rowCase("lost collection", tables.lostCollection, fc.constant(true as const), () =>
+    lostCollectionKey(prefix, 1),
+  ),
   rowCase(
     "fenced cache",
     tables.fencedCache,

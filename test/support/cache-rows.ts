@@ -8,6 +8,7 @@ import type {
   SegmentNumber,
   Version,
 } from "../../src/base/brands.js";
+import type { Entry } from "../../src/cache/collections/entries.js";
 import { cacheDefaults } from "../../src/cache/limits.js";
 import {
   type Cache,
@@ -18,6 +19,7 @@ import {
   type FenceCounts,
   type Item,
 } from "../../src/cache/model.js";
+import type { TreeNode } from "../../src/store/counted-rows.js";
 import { bytes, duration, instant, maybe, name, text, u32, u64 } from "./stored-rows.js";
 
 const version = u64.map((value) => value as Version);
@@ -112,6 +114,45 @@ export const item: fc.Arbitrary<Item> = fc
       content: contentOf(isRemarked ? other : own),
     }),
   );
+
+const entryKey = fc.string({
+  unit: fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)),
+  maxLength: 60,
+});
+
+const entry: fc.Arbitrary<Entry> = fc.record({
+  key: entryKey,
+  value: maybe(
+    fc.oneof(
+      fc
+        .record({ isText: fc.boolean(), bytes: bytes({ maxLength: 100 }) })
+        .map(({ isText, bytes: whole }) => ({
+          isText,
+          length: whole.length,
+          bytes: whole,
+          apart: 0,
+        })),
+      fc.record({
+        isText: fc.boolean(),
+        length: u32,
+        bytes: fc.constant(undefined),
+        apart: u64,
+      }),
+    ),
+  ),
+  expiresAt: maybe(instant),
+});
+
+export const treeNode: fc.Arbitrary<TreeNode> = fc.oneof(
+  fc.record({
+    kind: fc.constant("leaf" as const),
+    entries: fc.array(entry, { maxLength: 10 }),
+  }),
+  fc.record({
+    kind: fc.constant("branch" as const),
+    children: fc.array(fc.record({ node: u64, count: u32, first: entryKey }), { maxLength: 20 }),
+  }),
+);
 
 export const fence: fc.Arbitrary<Fence> = fc.record({
   version,

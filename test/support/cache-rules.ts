@@ -9,6 +9,7 @@ import type { CacheConfig } from "../../src/cache/limits.js";
 import type { OpenCache } from "../../src/cache/open-cache.js";
 import { inCache } from "../../src/cache/operations.js";
 import type { CacheDecided, CacheRejection } from "../../src/cache/rejections.js";
+import { decideReapItems, decideReapLost, type Swept } from "../../src/cache/sweep-cache.js";
 import { noEvictions } from "../../src/cache/view.js";
 import type { Decision } from "../../src/engine/command.js";
 import type { QueueRejection } from "../../src/queue/rejections.js";
@@ -117,6 +118,23 @@ export class CacheRules {
   /** Lists contradictions in what is stored, and fails if there are any. */
   check(): Promise<void> {
     return this.#harness.check();
+  }
+
+  /** What the sweeper does with items that have ended, and with collections that were lost. */
+  async sweep(): Promise<void> {
+    for (const decide of [decideReapItems, decideReapLost]) {
+      for (;;) {
+        const swept = await this.#execute<Swept>(decide);
+        if (swept.kind === "rejected" || !swept.outcome.hasMore) break;
+      }
+    }
+  }
+
+  /** Keys of committed rows of a table of the cache, by its letter. */
+  rowsOf(letter: string): number {
+    const { store } = this.#harness;
+    store.refresh();
+    return store.keys("\x00", "\x80", 100_000).filter((key) => key[10] === letter).length;
   }
 
   stop(): Promise<void> {

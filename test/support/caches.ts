@@ -8,12 +8,32 @@ import {
   ReadOutcome,
   type SetResponse,
 } from "../../src/gen/forebay/cache/v1/cache_service.js";
+import { DictionaryServiceDefinition } from "../../src/gen/forebay/cache/v1/dictionary_service.js";
 import { Expiry } from "../../src/gen/forebay/cache/v1/item.js";
+import { ListServiceDefinition } from "../../src/gen/forebay/cache/v1/list_service.js";
+import { SetServiceDefinition } from "../../src/gen/forebay/cache/v1/set_service.js";
+import { SortedSetServiceDefinition } from "../../src/gen/forebay/cache/v1/sorted_set_service.js";
 import type { CallOptions } from "./queue-client.js";
 import { durationOf, type Scenario, type ScenarioOptions, scenario } from "./scenario.js";
 
-/** Of both services; no two have one name. */
-const cacheMethods = { ...CacheServiceDefinition.methods, ...CacheAdminServiceDefinition.methods };
+const services = [
+  CacheServiceDefinition,
+  CacheAdminServiceDefinition,
+  DictionaryServiceDefinition,
+  SetServiceDefinition,
+  ListServiceDefinition,
+  SortedSetServiceDefinition,
+] as const;
+
+/** Of all of them; no two have one name. */
+const cacheMethods = {
+  ...CacheServiceDefinition.methods,
+  ...CacheAdminServiceDefinition.methods,
+  ...DictionaryServiceDefinition.methods,
+  ...SetServiceDefinition.methods,
+  ...ListServiceDefinition.methods,
+  ...SortedSetServiceDefinition.methods,
+};
 type Methods = typeof cacheMethods;
 type UnaryMethod = Exclude<keyof Methods, "pipeline">;
 
@@ -40,8 +60,7 @@ export async function cacheCall<Method extends UnaryMethod>(
   request: CacheRequest<Method>,
   options: CallOptions = {},
 ): Promise<CacheResponse<Method>> {
-  const { fullName } =
-    method in CacheServiceDefinition.methods ? CacheServiceDefinition : CacheAdminServiceDefinition;
+  const fullName = services.find(({ methods }) => method in methods)?.fullName ?? "none";
   const { name, requestType, responseType } = cacheMethods[method];
   const part = { cache: "default", ...(request as object) };
   const full = (requestType.fromPartial as (part: unknown) => unknown)(part);

@@ -61,6 +61,8 @@ export const ReadOutcome = {
   NOT_MODIFIED: 3,
   /** STALE - There is one that has ended or was marked stale, and the caller takes such ones. */
   STALE: 4,
+  /** WRONG_TYPE - There is something of another type. Only of MultiGet: a call for one key is refused with WRONG_TYPE. */
+  WRONG_TYPE: 6,
   /** OMITTED - The answer had no room for it. Only of MultiGet. */
   OMITTED: 7,
 } as const;
@@ -73,6 +75,7 @@ export namespace ReadOutcome {
   export type MISS = typeof ReadOutcome.MISS;
   export type NOT_MODIFIED = typeof ReadOutcome.NOT_MODIFIED;
   export type STALE = typeof ReadOutcome.STALE;
+  export type WRONG_TYPE = typeof ReadOutcome.WRONG_TYPE;
   export type OMITTED = typeof ReadOutcome.OMITTED;
 }
 
@@ -93,6 +96,9 @@ export function readOutcomeFromJSON(object: any): ReadOutcome {
     case 4:
     case "READ_OUTCOME_STALE":
       return ReadOutcome.STALE;
+    case 6:
+    case "READ_OUTCOME_WRONG_TYPE":
+      return ReadOutcome.WRONG_TYPE;
     case 7:
     case "READ_OUTCOME_OMITTED":
       return ReadOutcome.OMITTED;
@@ -113,6 +119,8 @@ export function readOutcomeToJSON(object: ReadOutcome): string {
       return "READ_OUTCOME_NOT_MODIFIED";
     case ReadOutcome.STALE:
       return "READ_OUTCOME_STALE";
+    case ReadOutcome.WRONG_TYPE:
+      return "READ_OUTCOME_WRONG_TYPE";
     case ReadOutcome.OMITTED:
       return "READ_OUTCOME_OMITTED";
     default:
