@@ -8,6 +8,7 @@
 // Without grpcurl only buf is tried, and without etcd only the node alone; with CI=true either is a failure.
 
 import { setup } from "./setup.mjs";
+import { callCacheCollectionRpcs } from "./support/cache-collection-conformance.mjs";
 import { callCacheRpcs } from "./support/cache-conformance.mjs";
 import { callCacheValueRpcs } from "./support/cache-value-conformance.mjs";
 import {
@@ -30,12 +31,19 @@ const queueService = "forebay.queue.v1.QueueService";
 const scheduleService = "forebay.queue.v1.ScheduleService";
 const topicService = "forebay.topic.v1.TopicService";
 const cacheServices = ["forebay.cache.v1.CacheAdminService", "forebay.cache.v1.CacheService"];
+const cacheCollectionServices = [
+  "DictionaryService",
+  "SetService",
+  "ListService",
+  "SortedSetService",
+].map((name) => `forebay.cache.v1.${name}`);
 const cacheValueServices = ["BitmapService", "HyperLogLogService", "RateLimitService"].map(
   (name) => `forebay.cache.v1.${name}`,
 );
 const dataServices = [
   ...cacheServices,
   ...cacheValueServices,
+  ...cacheCollectionServices,
   queueService,
   scheduleService,
   topicService,
@@ -1035,6 +1043,9 @@ async function tryTool(tool, server, clusterOfOne) {
   );
   await tryServices(tool, server.address, cacheValueServices, (session) =>
     callCacheValueRpcs(session, queue),
+  );
+  await tryServices(tool, server.address, cacheCollectionServices, (session) =>
+    callCacheCollectionRpcs(session, queue),
   );
   await tryServices(tool, server.managementAddress, [clusterService], callClusterAlone);
   if (clusterOfOne === undefined) return;

@@ -35,6 +35,7 @@ async function administer(session, cache) {
     durability: "CACHE_DURABILITY_FLUSHED",
     replicatedZones: 2,
     maxValueBytes: 65536,
+    maxElementBytes: 4096,
     sliding: "0s",
   };
   await session.ok("CreateCache", { cache, config }, { created: true, cache: { cache, config } });

@@ -424,7 +424,9 @@ for (const kind of ["dictionary", "set", "sorted_set", "list"] as const) {
     `a ${kind} is what a plain one is, whatever is done to it`,
     async () => {
       await fc.assert(
-        fc.asyncProperty(fc.array(step, { maxLength: 40 }), (steps) => play(kind, steps)),
+        fc.asyncProperty(fc.array(step, { maxLength: 60, size: "max" }), (steps) =>
+          play(kind, steps),
+        ),
         runs(25),
       );
     },
