@@ -384,7 +384,7 @@ function parseScored(violations: Violations, elements: readonly ScoredMember[]):
 }
 
 function parseScore(violations: Violations, field: string, score: number): number {
-  if (Number.isNaN(score)) violations.add("NAN_INPUT", field, "must be a number, not NaN");
+  if (Number.isNaN(score)) violations.add("NAN_INPUT", field, "must be a number; infinity is one");
   return score;
 }
 

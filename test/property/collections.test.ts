@@ -6,7 +6,12 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { milliseconds } from "../../src/base/brands.js";
 import { dictionarySet } from "../../src/cache/collections/dictionaries.js";
-import { expireElements, removeElements, scanElements } from "../../src/cache/collections/keyed.js";
+import {
+  expireElements,
+  lengthOf,
+  removeElements,
+  scanElements,
+} from "../../src/cache/collections/keyed.js";
 import {
   listErase,
   listFetch,
@@ -15,7 +20,11 @@ import {
   listPush,
   listRetain,
 } from "../../src/cache/collections/lists.js";
-import type { Life, TtlPolicy } from "../../src/cache/collections/open-collection.js";
+import {
+  changeOrMake,
+  type Life,
+  type TtlPolicy,
+} from "../../src/cache/collections/open-collection.js";
 import { setAdd, setCombine, setPop } from "../../src/cache/collections/sets.js";
 import {
   sortedSetFetch,
@@ -26,8 +35,10 @@ import {
   sortedSetRemove,
 } from "../../src/cache/collections/sorted-sets.js";
 import type { Expiry } from "../../src/cache/expiry.js";
+import { cacheLimits } from "../../src/cache/limits.js";
 import { remove } from "../../src/cache/scalars.js";
 import { transfer } from "../../src/cache/transfers.js";
+import { accept } from "../../src/queue/rejections.js";
 import { cacheLetters } from "../../src/store/cache-keys.js";
 import { CacheRules, cacheKey } from "../support/cache-rules.js";
 import { propertyTimeoutMs, runs } from "../support/property.js";
@@ -485,6 +496,20 @@ test("a value goes round in a list, and from one to another", async () => {
   expect((await move("a", "b"))?.length).toBe(1);
   expect([await all("a"), await all("b")]).toEqual([["3", "1"], ["2"]]);
   await rules.check();
+  await rules.stop();
+});
+
+test("a collection of more elements than one may have is refused, and stays as it is", async () => {
+  const rules = await CacheRules.start();
+  const named = { key: cacheKey("a"), kind: "set", life: undefined } as const;
+  const tooMany = rules.refused((open) =>
+    changeOrMake(open, named, (collection) => {
+      collection.count(cacheLimits.collectionElementsMax + 1, 0);
+      return accept(undefined);
+    }),
+  );
+  expect(await tooMany).toBe("collection_full");
+  expect(await rules.done((open) => lengthOf(open, named))).toBeUndefined();
   await rules.stop();
 });
 

@@ -91,7 +91,10 @@ const others = [
     from: { path: unit("store") },
     to: {
       path: unit(services),
-      pathNot: ["^src/[a-z]+/limits\\.ts$", "^src/cache/(?:model|view|item-facts)\\.ts$"],
+      pathNot: [
+        "^src/[a-z]+/limits\\.ts$",
+        "^src/cache/(?:model|view|item-facts|collections/entries|collections/order-keys)\\.ts$",
+      ],
       dependencyTypesNot: ["type-only"],
     },
   },

@@ -64,7 +64,7 @@ export const entryOrders = ["main", "score", "end"] as const;
 export type EntryOrder = (typeof entryOrders)[number];
 
 /** What an entry counts for beside its key and its value. */
-export const entryOverheadBytes = 16;
+const entryOverheadBytes = 16;
 
 export const entryBytes = ({ key, value }: Pick<Entry, "key" | "value">): number =>
   key.length + (value?.length ?? 0) + entryOverheadBytes;

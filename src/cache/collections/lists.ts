@@ -44,7 +44,7 @@ export interface ListChanged {
   readonly version: Version | 0;
 }
 
-export const noList: ListChanged = { length: 0, version: 0 };
+const noList: ListChanged = { length: 0, version: 0 };
 
 export function listPush(open: OpenCache, order: ListPush): CacheDecided<ListChanged> {
   const { key, end, life, truncateTo } = order;

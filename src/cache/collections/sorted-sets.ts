@@ -29,7 +29,7 @@ export interface Scored {
 }
 
 /** Of a score, as it stands with its member. */
-export const scoreEntry = ({ member, score }: Scored): Entry => ({
+const scoreEntry = ({ member, score }: Scored): Entry => ({
   key: member,
   value: {
     isText: false,
@@ -44,15 +44,15 @@ export const scoreIn = ({ value }: Entry): number =>
   scoreOf(value?.bytes?.toString("latin1") ?? scoreKey(0));
 
 /** What stands in the order of scores. */
-export const scoredOf = ({ key }: Entry): Scored => ({
+const scoredOf = ({ key }: Entry): Scored => ({
   member: keyBehindInstant(key),
   score: scoreOf(key),
 });
 
-export const orderKey = ({ member, score }: Scored): EntryKey => scoreKey(score) + member;
+const orderKey = ({ member, score }: Scored): EntryKey => scoreKey(score) + member;
 
 /** Gives a member a score, and its place. */
-export function place(collection: ChangingCollection, scored: Scored): number | undefined {
+function place(collection: ChangingCollection, scored: Scored): number | undefined {
   const replaced = collection.put(scoreEntry(scored));
   const before = replaced && scoreIn(replaced);
   const order = collection.tree("score");
@@ -62,7 +62,7 @@ export function place(collection: ChangingCollection, scored: Scored): number | 
 }
 
 /** Answers with the score it had. */
-export function displace(collection: ChangingCollection, member: EntryKey): number | undefined {
+function displace(collection: ChangingCollection, member: EntryKey): number | undefined {
   const removed = collection.remove(member);
   if (removed === undefined) return undefined;
   const score = scoreIn(removed);
@@ -346,7 +346,7 @@ function rankOf(
 }
 
 /** The key behind all members of a score. */
-export const afterScore = (score: number): EntryKey => `${scoreKey(score)}${"\xff".repeat(1_025)}`;
+const afterScore = (score: number): EntryKey => `${scoreKey(score)}${"\xff".repeat(1_025)}`;
 
 function denseRank(order: Entries, score: number, isReversed: boolean): number | undefined {
   let rank = 0;
