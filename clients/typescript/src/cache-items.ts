@@ -54,7 +54,7 @@ export const keyFormOf = (key: CacheKey) =>
     ? ({ $case: "key", value: key } as const)
     : ({ $case: "keyData", value: key } as const);
 
-const valueToWire = (value: CacheValue): Value => ({
+export const valueToWire = (value: CacheValue): Value => ({
   value: typeof value === "string" ? { $case: "text", value } : { $case: "data", value },
 });
 

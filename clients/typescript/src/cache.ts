@@ -15,6 +15,8 @@ import {
 } from "../gen/forebay/cache/v1/cache_service.js";
 import { type CacheBatch, type CacheBatchOptions, runBatch } from "./cache-batch.js";
 import type { CacheCodec } from "./cache-codec.js";
+import type { CollectionPlace } from "./cache-collections.js";
+import { CacheDictionary } from "./cache-dictionary.js";
 import {
   type CacheCondition,
   type CacheExpiry,
@@ -30,8 +32,11 @@ import {
   valueFormOf,
   valueFromWire,
 } from "./cache-items.js";
+import { CacheList } from "./cache-list.js";
 import type { Loads } from "./cache-loads.js";
 import type { CachePipeline, Operation } from "./cache-pipeline.js";
+import { CacheSet } from "./cache-set.js";
+import { CacheSortedSet } from "./cache-sorted-set.js";
 import type { CallOptions, Connection } from "./connection.js";
 import { dateOf, durationOf } from "./durations.js";
 import { pages } from "./pages.js";
@@ -71,6 +76,8 @@ export type CacheRead<Item> =
     }
   | { readonly kind: "not_modified"; readonly version: bigint }
   | { readonly kind: "miss" }
+  /** There is something of another type: only of `getMany`; `get` throws WRONG_TYPE. */
+  | { readonly kind: "wrong_type" }
   /** The answer had no room for it: only of `getMany`. */
   | { readonly kind: "omitted" };
 
@@ -265,6 +272,8 @@ export class Cache<Item = CacheValue> {
         };
       case ReadOutcome.NOT_MODIFIED:
         return { kind: "not_modified", version: response.version };
+      case ReadOutcome.WRONG_TYPE:
+        return { kind: "wrong_type" };
       case ReadOutcome.OMITTED:
         return { kind: "omitted" };
       default:
@@ -699,6 +708,31 @@ export class Cache<Item = CacheValue> {
       await this.set(key, item, { expiry, tags, ...call });
       return item;
     });
+  }
+
+  /** A dictionary of this cache: fields with values. Asks the server nothing. */
+  dictionary(key: CacheKey): CacheDictionary<Item> {
+    return new CacheDictionary(this.#collection(key));
+  }
+
+  /** A list of this cache: values in order. Asks the server nothing. */
+  list(key: CacheKey): CacheList<Item> {
+    return new CacheList(this.#collection(key));
+  }
+
+  /** A set of this cache: members. Asks the server nothing. */
+  memberSet(key: CacheKey): CacheSet {
+    return new CacheSet(this.#collection(key));
+  }
+
+  /** A sorted set of this cache: members with scores. Asks the server nothing. */
+  sortedSet(key: CacheKey): CacheSortedSet {
+    return new CacheSortedSet(this.#collection(key));
+  }
+
+  #collection(key: CacheKey): CollectionPlace<Item> {
+    const { connection } = this.#context;
+    return { connection, cache: this.name, key, codec: this.#codec };
   }
 
   #pipelined<Name extends Operation["$case"]>(

@@ -33,12 +33,44 @@ export type {
 } from "./cache-batch.js";
 export { type CacheCodec, jsonCodec, textCodec } from "./cache-codec.js";
 export type {
+  CollectionChanged,
+  CollectionLife,
+  ElementExpired,
+  ElementScanOptions,
+  ElementTtlOptions,
+} from "./cache-collections.js";
+export type {
+  CacheDictionary,
+  DictionaryIncrementOptions,
+  DictionarySetOptions,
+  FieldsSet,
+  FieldValue,
+} from "./cache-dictionary.js";
+export type {
   CacheCondition,
   CacheExpiry,
   CacheItemMeta,
   CacheKey,
   CacheValue,
 } from "./cache-items.js";
+export type {
+  CacheList,
+  ListEnd,
+  ListMoveOptions,
+  ListPushOptions,
+  ListTakeOptions,
+} from "./cache-list.js";
+export type { CacheSet, SetCombination } from "./cache-set.js";
+export type {
+  Bounds,
+  CacheSortedSet,
+  CombineOptions,
+  RankOptions,
+  ScoredMember,
+  ScoreRange,
+  ScoreRule,
+  WeightedKey,
+} from "./cache-sorted-set.js";
 export {
   type CreateQueueOptions,
   ForebayClient,
