@@ -35,6 +35,7 @@ interface ConfigFlags {
   readonly maxBytes?: number;
   readonly maxItems?: number;
   readonly maxValueBytes?: number;
+  readonly maxElementBytes?: number;
   readonly eviction?: CacheEviction;
   readonly durability?: CacheDurability;
   readonly zones?: number;
@@ -79,6 +80,11 @@ function withConfig(command: Command): Command {
     .option("--max-items <count>", "how many items there may be (0: any number)", wholeNumber(0))
     .option("--max-value-bytes <bytes>", "the longest value", wholeNumber(1))
     .option(
+      "--max-element-bytes <bytes>",
+      "the longest value in a dictionary or a list",
+      wholeNumber(1),
+    )
+    .option(
       "--eviction <policy>",
       `what goes when it is full: ${spelled(evictions)}`,
       oneOf(evictions),
@@ -101,6 +107,7 @@ function configOf(flags: ConfigFlags): CacheConfig {
     maxBytes: flags.maxBytes,
     maxItems: flags.maxItems,
     maxValueBytes: flags.maxValueBytes,
+    maxElementBytes: flags.maxElementBytes,
     eviction: flags.eviction,
     durability: flags.durability,
     replicatedZones: flags.zones,
@@ -132,6 +139,7 @@ const settingByFlag: Readonly<Record<string, keyof CacheConfig>> = {
   "max-bytes": "maxBytes",
   "max-items": "maxItems",
   "max-value-bytes": "maxValueBytes",
+  "max-element-bytes": "maxElementBytes",
   eviction: "eviction",
   durability: "durability",
   zones: "replicatedZones",

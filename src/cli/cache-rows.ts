@@ -39,6 +39,7 @@ export const cacheRow = (cache: CacheDescription): Row => ({
     "max ttl": orNone(cache.config.maxTtlMs ?? 0),
     jitter: `${cache.config.ttlJitterPercent}%`,
     "max value bytes": String(cache.config.maxValueBytes),
+    "max element bytes": String(cache.config.maxElementBytes),
     sliding: orNone(cache.config.slidingMs ?? 0),
     zones: cache.config.durability === "replicated" ? String(cache.config.replicatedZones) : "",
     created: cache.createdAt?.toISOString() ?? "always there",
