@@ -17,6 +17,10 @@ import {
 import { ClusterServiceDefinition } from "../gen/forebay/admin/v1/cluster_service.js";
 import { CacheAdminServiceDefinition } from "../gen/forebay/cache/v1/cache_admin_service.js";
 import { CacheServiceDefinition } from "../gen/forebay/cache/v1/cache_service.js";
+import { DictionaryServiceDefinition } from "../gen/forebay/cache/v1/dictionary_service.js";
+import { ListServiceDefinition } from "../gen/forebay/cache/v1/list_service.js";
+import { SetServiceDefinition } from "../gen/forebay/cache/v1/set_service.js";
+import { SortedSetServiceDefinition } from "../gen/forebay/cache/v1/sorted_set_service.js";
 import { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js";
 import { ScheduleServiceDefinition } from "../gen/forebay/queue/v1/schedule_service.js";
 import { TopicServiceDefinition } from "../gen/forebay/topic/v1/topic_service.js";
@@ -348,6 +352,10 @@ const paths: ReadonlyMap<object, string> = new Map(
     TopicServiceDefinition,
     CacheServiceDefinition,
     CacheAdminServiceDefinition,
+    DictionaryServiceDefinition,
+    ListServiceDefinition,
+    SetServiceDefinition,
+    SortedSetServiceDefinition,
     ClusterServiceDefinition,
   ].flatMap(({ fullName, methods }) =>
     Object.values(methods).map((method) => [method, `/${fullName}/${method.name}`] as const),
