@@ -90,7 +90,10 @@ const spaced = (name: string): string =>
   name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 
 /** Bytes that are no text are shown in base64. */
-function shown(bytes: CacheKey | CacheValue): { readonly text: string; readonly isText: boolean } {
+export function shown(bytes: CacheKey | CacheValue): {
+  readonly text: string;
+  readonly isText: boolean;
+} {
   if (typeof bytes === "string") return { text: bytes, isText: true };
   const buffer = Buffer.from(bytes);
   const text = buffer.toString();
