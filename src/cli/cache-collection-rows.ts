@@ -5,6 +5,7 @@ import type {
   ElementTtl,
 } from "@forebay/client/gen/forebay/cache/v1/dictionary_service";
 import type { Key, Value } from "@forebay/client/gen/forebay/cache/v1/item";
+import type { SetMembership } from "@forebay/client/gen/forebay/cache/v1/set_service";
 import { endOf } from "./cache-collections.js";
 import { shown } from "./cache-rows.js";
 import type { Row } from "./output.js";
@@ -24,8 +25,6 @@ function shownOf(content: NonNullable<Key["key"] | Value["value"]> | undefined):
 
 const shownKey = (key: Key | undefined): Shown => shownOf(key?.key);
 const shownValue = (value: Value | undefined): Shown => shownOf(value?.value);
-
-export const keyText = (key: Key | undefined): string => shownKey(key).text;
 
 /** What a write came to: counts by their names, the first of which is the bare value. */
 export function countsRow(
@@ -101,6 +100,23 @@ export const memberHeadings = ["member"];
 export function memberRow(key: Key): Row {
   const { text, encoding, raw } = shownKey(key);
   return { cells: { member: text }, json: { member: text, encoding }, raw };
+}
+
+export const presenceHeadings = ["member", "there", "ends"];
+
+/** Whether a set has a member, and until when. The bare value says whether. */
+export function presenceRow(member: string, membership: SetMembership | undefined): Row {
+  const found = membership?.found ?? false;
+  const ends = endOf(membership?.expireTime);
+  return {
+    cells: {
+      member,
+      there: found ? "yes" : "no",
+      ends: found ? (ends ?? "with the key") : "",
+    },
+    json: { member, found, expireTime: ends ?? null },
+    raw: String(found),
+  };
 }
 
 export const listHeadings = ["index", "value"];

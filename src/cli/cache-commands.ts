@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { addDictionaryCommands } from "./cache-dictionary-commands.js";
 import { addCacheItemCommands } from "./cache-item-commands.js";
 import { cacheHeadings, cacheInList, cacheRow, statsRow } from "./cache-rows.js";
+import { addSetCommands } from "./cache-set-commands.js";
 import { confirm } from "./confirm.js";
 import {
   type CliContext,
@@ -28,6 +29,7 @@ export function addCacheCommands(program: Command, context: CliContext): void {
   addRemovals(cache, context);
   addCacheItemCommands(cache, context);
   addDictionaryCommands(cache, context);
+  addSetCommands(cache, context);
 }
 
 interface ConfigFlags {

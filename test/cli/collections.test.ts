@@ -94,3 +94,67 @@ test("the life of a collection is that of its making, unless it is to be another
   expect(String(await ends()) > String(first)).toBe(true);
   expect((await run("cache dict set d a=1 --ttl-policy other")).exitCode).toBe(2);
 });
+
+test("members of a set are added, asked for, listed, moved, drawn and removed", async () => {
+  const { run, json } = await cliScenario();
+  expect(await json("cache members add tags red green blue red --ttl 1h")).toMatchObject({
+    key: "tags",
+    added: 3,
+    length: 3,
+  });
+  expect((await run("cache members has tags red -o raw")).stdout).toBe("true\n");
+  const has = await run("cache members has tags red black");
+  expect(has.exitCode).toBe(3);
+  expect(has.stdout).toMatch(/red +yes +with the key/);
+  expect(has.stdout).toMatch(/black +no/);
+  expect(has.stderr).toContain("tags has no black.");
+  expect((await run("cache members has none red")).exitCode).toBe(3);
+  expect(await json("cache members ls tags --limit 1 --reverse")).toEqual([
+    { member: "red", encoding: "text" },
+  ]);
+  expect((await run("cache members ls tags -o raw")).stdout).toBe("blue\ngreen\nred\n");
+  expect((await run("cache members ls tags --prefix g -o raw")).stdout).toBe("green\n");
+  expect((await run("cache members ls tags --prefix x")).stderr).toContain("No member is like");
+  expect(await run("cache members ls none")).toMatchObject({ exitCode: 3, stdout: "" });
+  expect(await json("cache members expire tags 1h none red")).toEqual([
+    { member: "red", expireTime: expect.any(String) },
+  ]);
+  expect((await run("cache members expire tags never none")).exitCode).toBe(3);
+  await run("cache members add tags pink --member-ttl 1h");
+  expect(await json("cache members has tags pink red green")).toEqual([
+    { member: "pink", found: true, expireTime: expect.any(String) },
+    { member: "red", found: true, expireTime: expect.any(String) },
+    { member: "green", found: true, expireTime: null },
+  ]);
+  expect((await run("cache members rm tags pink none -o raw")).stdout).toBe("1\n");
+  expect(await json("cache members move tags other red")).toMatchObject({ key: "other" });
+  expect((await run("cache members move tags other red")).stderr).toContain("tags has no red.");
+  expect((await run("cache members len tags -o raw")).stdout).toBe("2\n");
+  const drawn = (await run("cache members sample tags --count 9 -o raw")).stdout;
+  expect(drawn.trim().split("\n").sort()).toEqual(["blue", "green"]);
+  const first = (await run("cache members pop tags -o raw")).stdout.trim();
+  const second = (await run("cache members pop tags --count 5 -o raw")).stdout.trim();
+  expect([first, second].sort()).toEqual(["blue", "green"]);
+  expect(await run("cache members pop tags")).toMatchObject({ exitCode: 3, stdout: "" });
+  expect((await run("cache members sample tags")).exitCode).toBe(3);
+  expect((await run("cache members len tags -o raw")).stdout).toBe("0\n");
+});
+
+test("sets are combined, counted together, and kept", async () => {
+  const { run, json } = await cliScenario();
+  await run("cache members add a 1 2 3");
+  await run("cache members add b 2 3 4");
+  expect((await run("cache members union a b none -o raw")).stdout).toBe("1\n2\n3\n4\n");
+  expect((await run("cache members intersect a b -o raw")).stdout).toBe("2\n3\n");
+  expect(await json("cache members diff a b")).toEqual([{ member: "1", encoding: "text" }]);
+  expect((await run("cache members union a b --count -o raw")).stdout).toBe("4\n");
+  expect(await json("cache members intersect a b --store both --ttl 1h")).toMatchObject({
+    key: "both",
+    length: 2,
+  });
+  expect(await json("cache meta both")).toMatchObject([{ expireTime: expect.any(String) }]);
+  expect((await run("cache members ls both -o raw")).stdout).toBe("2\n3\n");
+  expect((await run("cache members diff a a")).stderr).toContain("nothing of that");
+  expect((await run("cache members union a --store c --count")).exitCode).toBe(2);
+  expect((await run("cache members union a --ttl 1h")).exitCode).toBe(2);
+});
