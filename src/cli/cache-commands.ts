@@ -4,6 +4,7 @@ import type { CacheConfig, CacheDurability, CacheEviction } from "@forebay/clien
 import type { Command } from "commander";
 import { addDictionaryCommands } from "./cache-dictionary-commands.js";
 import { addCacheItemCommands } from "./cache-item-commands.js";
+import { addListCommands } from "./cache-list-commands.js";
 import { cacheHeadings, cacheInList, cacheRow, statsRow } from "./cache-rows.js";
 import { addSetCommands } from "./cache-set-commands.js";
 import { confirm } from "./confirm.js";
@@ -30,6 +31,7 @@ export function addCacheCommands(program: Command, context: CliContext): void {
   addCacheItemCommands(cache, context);
   addDictionaryCommands(cache, context);
   addSetCommands(cache, context);
+  addListCommands(cache, context);
 }
 
 interface ConfigFlags {

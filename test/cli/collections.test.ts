@@ -1,8 +1,11 @@
 // `forebay cache dict`, `members`, `list` and `sorted` on a real server: each command, what it prints in each form, and how it fails
 // on a key that has nothing or something else.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { cliScenario } from "./harness.js";
+import { waiting } from "../../src/cli/cache-collections.js";
+import { CliContext } from "../../src/cli/context.js";
+import { Captured, cliScenario } from "./harness.js";
 
 test("fields of a dictionary are written, read, listed, counted with and deleted", async () => {
   const { run, json } = await cliScenario();
@@ -157,4 +160,93 @@ test("sets are combined, counted together, and kept", async () => {
   expect((await run("cache members diff a a")).stderr).toContain("nothing of that");
   expect((await run("cache members union a --store c --count")).exitCode).toBe(2);
   expect((await run("cache members union a --ttl 1h")).exitCode).toBe(2);
+});
+
+test("values of a list are pushed, listed, found, replaced, taken and removed", async () => {
+  const { run, json } = await cliScenario();
+  expect(await json("cache list push jobs one two three --ttl 1h")).toMatchObject({
+    key: "jobs",
+    length: 3,
+  });
+  expect(await json("cache meta jobs")).toMatchObject([{ expireTime: expect.any(String) }]);
+  await run("cache list push jobs --front --file -", { stdin: "zero" });
+  expect((await run("cache list ls jobs -o raw")).stdout).toBe("zero\none\ntwo\nthree\n");
+  expect(await json("cache list ls jobs --start -2 --limit 1")).toEqual([
+    { index: 2, value: "two", encoding: "text" },
+  ]);
+  expect((await run("cache list ls jobs --start 1 --end -1")).stdout).toMatch(/1 +one\n2 +two\n$/);
+  expect((await run("cache list ls jobs --start 9")).stderr).toContain("nothing there");
+  expect(await run("cache list ls none")).toMatchObject({ exitCode: 3, stdout: "" });
+  expect((await run("cache list len jobs -o raw")).stdout).toBe("4\n");
+  expect((await run("cache list len none -o raw")).stdout).toBe("0\n");
+  expect((await run("cache list set jobs -o raw -- -1 one")).stdout).toBe("4\n");
+  expect((await run("cache list set jobs 4 five")).stderr).toContain("INDEX_OUT_OF_RANGE");
+  expect((await run("cache list set jobs last five")).exitCode).toBe(2);
+  expect(await json("cache list find jobs one --count 5")).toEqual([1, 3]);
+  expect((await run("cache list find jobs one --reverse -o raw")).stdout).toBe("3\n");
+  expect((await run("cache list find jobs none")).stderr).toContain("jobs has no none.");
+  expect((await run("cache list find none one")).stderr).toContain("none has nothing.");
+  expect(await json("cache list rm jobs one --count -1")).toMatchObject({ removed: 1, length: 3 });
+  expect((await run("cache list rm jobs one --count 0")).exitCode).toBe(2);
+  expect((await run("cache list ls jobs -o raw")).stdout).toBe("zero\none\ntwo\n");
+  expect((await run("cache list push jobs three --keep 3 -o raw")).stdout).toBe("3\n");
+  expect(await json("cache list trim jobs --start 1")).toMatchObject({ removed: 1, length: 2 });
+  expect((await run("cache list trim jobs")).exitCode).toBe(2);
+  expect((await run("cache list ls jobs -o raw")).stdout).toBe("two\nthree\n");
+  expect((await run("cache list push none one --if-present")).exitCode).toBe(4);
+  expect((await run("cache list push jobs")).exitCode).toBe(2);
+  expect(await json("cache list pop jobs --back")).toEqual([{ value: "three", encoding: "text" }]);
+  expect((await run("cache list rm jobs two -o raw")).stdout).toBe("1\n");
+  expect(await run("cache list pop jobs")).toMatchObject({ exitCode: 3, stdout: "" });
+});
+
+test("a value is moved between lists in one, and from one end of a list to the other", async () => {
+  const { run } = await cliScenario();
+  await run("cache list push todo a b c");
+  expect((await run("cache list move todo doing -o raw")).stdout).toBe("a\n");
+  expect((await run("cache list move todo doing --from-back --to-front -o raw")).stdout).toBe(
+    "c\n",
+  );
+  expect((await run("cache list ls doing -o raw")).stdout).toBe("c\na\n");
+  await run("cache list move doing doing");
+  expect((await run("cache list ls doing -o raw")).stdout).toBe("a\nc\n");
+  expect((await run("cache list move none doing")).exitCode).toBe(3);
+});
+
+test("who waits at an empty list gets what comes, or is told that nothing came", async () => {
+  const { run } = await cliScenario();
+  const [popped, pushed] = await Promise.all([
+    run("cache list pop jobs --wait 60s -o raw"),
+    run("cache list push jobs late"),
+  ]);
+  expect(pushed.exitCode).toBe(0);
+  expect(popped).toMatchObject({ exitCode: 0, stdout: "late\n" });
+  const [moved] = await Promise.all([
+    run("cache list move jobs done --wait 60s -o raw"),
+    run("cache list push jobs later"),
+  ]);
+  expect(moved).toMatchObject({ exitCode: 0, stdout: "later\n" });
+  const none = await run("cache list pop jobs --wait 1ms");
+  expect(none).toMatchObject({ exitCode: 3, stdout: "" });
+  expect(none.stderr).toContain("Nothing came to jobs");
+  expect((await run("cache list pop jobs --wait 61s")).exitCode).toBe(2);
+  const stop = new AbortController();
+  const interrupted = run("cache list pop jobs --wait 60s", { interrupted: stop.signal });
+  await sleep(200);
+  stop.abort();
+  expect(await interrupted).toMatchObject({ exitCode: 130, stdout: "" });
+});
+
+test("what a call may take begins when its wait is over", () => {
+  const nothing = async () => 0;
+  const streams = { stdout: new Captured(), stderr: new Captured() };
+  const { signal } = new AbortController();
+  const dependencies = { serve: nothing, check: nothing, env: {}, interrupted: () => signal };
+  const context = new CliContext({ ...dependencies, ...streams });
+  const options = { cache: "default", output: "raw", timeout: 200 } as const;
+  expect(waiting(context, { ...options, wait: 1_500 })).toEqual({
+    fields: { wait: { seconds: 1n, nanos: 500_000_000 } },
+    options: { timeoutMs: 1_700, signal },
+  });
+  expect(waiting(context, options)).toEqual({ fields: {}, options: {} });
 });
