@@ -6,6 +6,10 @@ import type {
 } from "@forebay/client/gen/forebay/cache/v1/dictionary_service";
 import type { Key, Value } from "@forebay/client/gen/forebay/cache/v1/item";
 import type { SetMembership } from "@forebay/client/gen/forebay/cache/v1/set_service";
+import type {
+  MemberRank,
+  ScoredMember,
+} from "@forebay/client/gen/forebay/cache/v1/sorted_set_service";
 import { endOf } from "./cache-collections.js";
 import { shown } from "./cache-rows.js";
 import type { Row } from "./output.js";
@@ -137,10 +141,7 @@ export const scoreJson = (score: number): number | string =>
 
 export const scoredHeadings = ["member", "score"];
 
-export function scoredRow(element: {
-  readonly member?: Key | undefined;
-  readonly score: number;
-}): Row {
+export function scoredRow(element: ScoredMember): Row {
   const { text, encoding, raw } = shownKey(element.member);
   return {
     cells: { member: text, score: String(element.score) },
@@ -148,3 +149,12 @@ export function scoredRow(element: {
     raw,
   };
 }
+
+export const rankHeadings = ["member", "rank", "score"];
+
+/** Of a member that is there. */
+export const rankRow = (member: string, { rank, score }: MemberRank): Row => ({
+  cells: { member, rank: String(rank), score: String(score) },
+  json: { member, rank: Number(rank), score: scoreJson(score) },
+  raw: String(rank),
+});

@@ -7,6 +7,7 @@ import { addCacheItemCommands } from "./cache-item-commands.js";
 import { addListCommands } from "./cache-list-commands.js";
 import { cacheHeadings, cacheInList, cacheRow, statsRow } from "./cache-rows.js";
 import { addSetCommands } from "./cache-set-commands.js";
+import { addSortedSetCommands } from "./cache-sorted-set-commands.js";
 import { confirm } from "./confirm.js";
 import {
   type CliContext,
@@ -32,6 +33,7 @@ export function addCacheCommands(program: Command, context: CliContext): void {
   addDictionaryCommands(cache, context);
   addSetCommands(cache, context);
   addListCommands(cache, context);
+  addSortedSetCommands(cache, context);
 }
 
 interface ConfigFlags {

@@ -1,8 +1,11 @@
-// `forebay cache dict`, `members`, `list` and `sorted` on a real server: each command, what it prints in each form, and how it fails
+// `forebay cache dict`, `members` and `list` on a real server: each command, what it prints in each form, and how those fail, and `sorted`,
 // on a key that has nothing or something else.
 
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { waiting } from "../../src/cli/cache-collections.js";
 import { CliContext } from "../../src/cli/context.js";
 import { Captured, cliScenario } from "./harness.js";
@@ -249,4 +252,77 @@ test("what a call may take begins when its wait is over", () => {
     options: { timeoutMs: 1_700, signal },
   });
   expect(waiting(context, options)).toEqual({ fields: {}, options: {} });
+});
+
+test("a key that has something else is told apart from one that has nothing", async () => {
+  const { run } = await cliScenario();
+  await run("cache set value 1");
+  await run("cache dict set dict a=1");
+  for (const wrong of [
+    "dict set value a=1",
+    "dict get value a",
+    "dict ls value",
+    "dict incr value a",
+    "dict del value a",
+    "dict expire value 1h a",
+    "dict len value",
+    "members add dict a",
+    "members has dict a",
+    "members ls dict",
+    "members pop dict",
+    "members sample dict",
+    "members move dict other a",
+    "members union value dict",
+    "members rm dict a",
+    "members expire dict 1h a",
+    "members len dict",
+    "list push dict a",
+    "list pop dict",
+    "list pop dict --wait 60s",
+    "list ls dict",
+    "list set dict 0 a",
+    "list find dict a",
+    "list trim dict --end 1",
+    "list rm dict a",
+    "list move dict other",
+    "list len dict",
+    "sorted put dict a=1",
+    "sorted incr dict a",
+    "sorted ls dict",
+    "sorted rank dict a",
+    "sorted rm dict a",
+    "sorted rm dict --min 1",
+    "sorted pop dict",
+    "sorted len dict",
+  ]) {
+    const { exitCode, stdout, stderr } = await run(`cache ${wrong}`);
+    expect({ wrong, exitCode, stdout }).toEqual({ wrong, exitCode: 4, stdout: "" });
+    expect(stderr).toContain("WRONG_TYPE");
+    expect(stderr).toContain("Use the commands of what the key has");
+  }
+  expect((await run("cache dict get dict a -o raw")).stdout).toBe("1\n");
+  expect((await run("cache get value -o raw")).stdout).toBe("1\n");
+});
+
+test("collections are in the cache that is named, and bytes that are no text come as base64", async () => {
+  const { run, json } = await cliScenario();
+  await run("cache create prices --max-element-bytes 4");
+  await run("cache dict set book cents=1999 -c prices");
+  expect((await run("cache dict get book cents -c prices -o raw")).stdout).toBe("1999\n");
+  expect((await run("cache dict get book cents")).exitCode).toBe(3);
+  const long = await run("cache dict set book cents=19999 -c prices");
+  expect(long.exitCode).toBe(2);
+  expect(long.stderr).toContain("--max-element-bytes");
+  expect((await run("cache list push all 12345 -c prices")).stderr).toContain("VALUE_TOO_LARGE");
+  expect((await run("cache members ls tags -c none")).stderr).toContain("CACHE_NOT_FOUND");
+  const directory = await mkdtemp(join(tmpdir(), "forebay-collections-"));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  const path = join(directory, "bytes");
+  await writeFile(path, new Uint8Array([0xff, 0x00]));
+  await run(["cache", "list", "push", "bytes", "--file", path]);
+  await run(["cache", "dict", "set", "bytes2", "--file", `raw=${path}`]);
+  const bytes = { value: "/wA=", encoding: "base64" };
+  expect(await json("cache list ls bytes")).toMatchObject([bytes]);
+  expect(await json("cache dict ls bytes2")).toMatchObject([{ field: "raw", ...bytes }]);
+  expect((await run("cache list push bytes --file /none/such")).exitCode).toBe(2);
 });
