@@ -2,8 +2,12 @@
 
 import type { CacheConfig, CacheDurability, CacheEviction } from "@forebay/client";
 import type { Command } from "commander";
+import { addDictionaryCommands } from "./cache-dictionary-commands.js";
 import { addCacheItemCommands } from "./cache-item-commands.js";
+import { addListCommands } from "./cache-list-commands.js";
 import { cacheHeadings, cacheInList, cacheRow, statsRow } from "./cache-rows.js";
+import { addSetCommands } from "./cache-set-commands.js";
+import { addSortedSetCommands } from "./cache-sorted-set-commands.js";
 import { confirm } from "./confirm.js";
 import {
   type CliContext,
@@ -26,6 +30,10 @@ export function addCacheCommands(program: Command, context: CliContext): void {
   addStats(cache, context);
   addRemovals(cache, context);
   addCacheItemCommands(cache, context);
+  addDictionaryCommands(cache, context);
+  addSetCommands(cache, context);
+  addListCommands(cache, context);
+  addSortedSetCommands(cache, context);
 }
 
 interface ConfigFlags {
@@ -35,6 +43,7 @@ interface ConfigFlags {
   readonly maxBytes?: number;
   readonly maxItems?: number;
   readonly maxValueBytes?: number;
+  readonly maxElementBytes?: number;
   readonly eviction?: CacheEviction;
   readonly durability?: CacheDurability;
   readonly zones?: number;
@@ -79,6 +88,11 @@ function withConfig(command: Command): Command {
     .option("--max-items <count>", "how many items there may be (0: any number)", wholeNumber(0))
     .option("--max-value-bytes <bytes>", "the longest value", wholeNumber(1))
     .option(
+      "--max-element-bytes <bytes>",
+      "the longest value in a dictionary or a list",
+      wholeNumber(1),
+    )
+    .option(
       "--eviction <policy>",
       `what goes when it is full: ${spelled(evictions)}`,
       oneOf(evictions),
@@ -101,6 +115,7 @@ function configOf(flags: ConfigFlags): CacheConfig {
     maxBytes: flags.maxBytes,
     maxItems: flags.maxItems,
     maxValueBytes: flags.maxValueBytes,
+    maxElementBytes: flags.maxElementBytes,
     eviction: flags.eviction,
     durability: flags.durability,
     replicatedZones: flags.zones,
@@ -132,6 +147,7 @@ const settingByFlag: Readonly<Record<string, keyof CacheConfig>> = {
   "max-bytes": "maxBytes",
   "max-items": "maxItems",
   "max-value-bytes": "maxValueBytes",
+  "max-element-bytes": "maxElementBytes",
   eviction: "eviction",
   durability: "durability",
   zones: "replicatedZones",

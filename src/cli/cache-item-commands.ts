@@ -18,11 +18,12 @@ import { CliFailure, usageFailure } from "./failure.js";
 import { readInput } from "./input.js";
 import { firstRows } from "./output.js";
 
-interface ItemOptions extends CommonOptions {
+export interface ItemOptions extends CommonOptions {
   readonly cache: string;
 }
 
-function withItemOptions(command: Command): Command {
+/** Gives a command the options of those that are about what is in a cache. */
+export function withItemOptions(command: Command): Command {
   return withCommonOptions(
     command.option("-c, --cache <cache>", "the name of the cache", "default"),
   );
@@ -39,7 +40,7 @@ export function addCacheItemCommands(cache: Command, context: CliContext): void 
 
 type InCache = (options: ItemOptions, use: (cache: Cache) => Promise<void>) => Promise<void>;
 
-const nothing = (key: string): CliFailure =>
+export const nothing = (key: string): CliFailure =>
   new CliFailure(`${key} has nothing.`, { exitCode: exitCodes.notFound.code });
 
 function addReads(cache: Command, context: CliContext, inCache: InCache): void {

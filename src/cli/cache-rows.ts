@@ -39,6 +39,7 @@ export const cacheRow = (cache: CacheDescription): Row => ({
     "max ttl": orNone(cache.config.maxTtlMs ?? 0),
     jitter: `${cache.config.ttlJitterPercent}%`,
     "max value bytes": String(cache.config.maxValueBytes),
+    "max element bytes": String(cache.config.maxElementBytes),
     sliding: orNone(cache.config.slidingMs ?? 0),
     zones: cache.config.durability === "replicated" ? String(cache.config.replicatedZones) : "",
     created: cache.createdAt?.toISOString() ?? "always there",
@@ -89,7 +90,10 @@ const spaced = (name: string): string =>
   name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 
 /** Bytes that are no text are shown in base64. */
-function shown(bytes: CacheKey | CacheValue): { readonly text: string; readonly isText: boolean } {
+export function shown(bytes: CacheKey | CacheValue): {
+  readonly text: string;
+  readonly isText: boolean;
+} {
   if (typeof bytes === "string") return { text: bytes, isText: true };
   const buffer = Buffer.from(bytes);
   const text = buffer.toString();

@@ -22,6 +22,15 @@ test("caches are made, changed, listed, shown, emptied and deleted", async () =>
     maxItems: 0,
     defaultTtlMs: 3_600_000,
   });
+  expect(await json("cache update prices --max-element-bytes 4096")).toMatchObject({
+    maxElementBytes: 4_096,
+    maxItems: 0,
+  });
+  expect((await run("cache info prices")).stdout).toMatch(/max element bytes +4096/);
+  expect(await json("cache update prices --reset max-element-bytes")).toMatchObject({
+    maxElementBytes: 131_072,
+  });
+  expect((await run("cache create long --max-element-bytes 1048577")).exitCode).toBe(2);
   expect((await run("cache update prices --durability none --etag x")).exitCode).toBe(4);
   expect((await run("cache update prices")).exitCode).toBe(2);
   expect((await run("cache update prices --reset nonsense")).stderr).toContain("none of ttl");

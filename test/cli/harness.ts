@@ -74,7 +74,7 @@ export async function cliScenario(options: ScenarioOptions = {}): Promise<CliSce
   };
 }
 
-class Captured extends Writable {
+export class Captured extends Writable {
   readonly #chunks: Buffer[] = [];
 
   get text(): string {

@@ -48,6 +48,8 @@ export interface CacheConfig {
   readonly replicatedZones?: number | undefined;
   /** Range: 1 to 67108864. Default: 1048576. */
   readonly maxValueBytes?: number | undefined;
+  /** Of a value in a dictionary or a list. Range: 1 to 1048576. Default: 131072. */
+  readonly maxElementBytes?: number | undefined;
   /** How long an item lives on after each read, in milliseconds. Default: 0, reads change nothing. */
   readonly slidingMs?: number | undefined;
 }
@@ -107,6 +109,7 @@ const paths = {
   durability: "durability",
   replicatedZones: "replicated_zones",
   maxValueBytes: "max_value_bytes",
+  maxElementBytes: "max_element_bytes",
   slidingMs: "sliding",
 } as const satisfies Readonly<Record<keyof CacheConfig, string>>;
 
@@ -122,6 +125,7 @@ function configToWire(config: CacheConfig): WireConfig {
     durability: durability === undefined ? WireDurability.UNSPECIFIED : durabilities[durability],
     replicatedZones: config.replicatedZones,
     maxValueBytes: config.maxValueBytes,
+    maxElementBytes: config.maxElementBytes,
     sliding: durationOf(config.slidingMs),
   };
 }
@@ -146,6 +150,7 @@ function descriptionOf(cache: WireCache | undefined): CacheDescription {
       durability: nameOf(durabilities, config.durability ?? 0, "flushed"),
       replicatedZones: config.replicatedZones ?? 2,
       maxValueBytes: config.maxValueBytes ?? 0,
+      maxElementBytes: config.maxElementBytes ?? 0,
       slidingMs: millisecondsOf(config.sliding) ?? 0,
     },
     createdAt: dateOf(cache?.createTime),

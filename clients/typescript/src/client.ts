@@ -6,7 +6,13 @@ import { CacheAdmin } from "./cache-admin.js";
 import { plainCodec } from "./cache-codec.js";
 import { Loads } from "./cache-loads.js";
 import { CachePipeline } from "./cache-pipeline.js";
-import { type Acks, type CallOptions, Connection, type RetryOptions } from "./connection.js";
+import {
+  type Acks,
+  type CallOptions,
+  Connection,
+  type Method,
+  type RetryOptions,
+} from "./connection.js";
 import type { Consistency } from "./consistency.js";
 import { parseEndpoints } from "./endpoint.js";
 import { endpointFromEnvironment } from "./environment.js";
@@ -201,6 +207,23 @@ export class ForebayClient implements AsyncDisposable {
       this.#pipelines.set(cache, pipeline);
     }
     return pipeline;
+  }
+
+  /**
+   * Calls a method of the contract by its generated definition, as in
+   * `@forebay/client/gen/forebay/cache/v1/set_service`: for what has no method of its own here. It has the deadline, the errors
+   * and the repetitions of the others; a request that takes a request id and has none gets one.
+   *
+   * @throws ForebayError what the contract says of the method; TypeError if it is of a service that this client does not call.
+   */
+  call<Request extends object, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    options: CallOptions = {},
+  ): Promise<Response> {
+    const isAnonymous = "requestId" in request && request.requestId === "";
+    const named = isAnonymous ? { ...request, requestId: newRequestId() } : request;
+    return this.#connection.unary(method, named, options);
   }
 
   /** The topic of this name. Asks the server nothing. */

@@ -356,6 +356,10 @@ const paths: ReadonlyMap<object, string> = new Map(
     ListServiceDefinition,
     SortedSetServiceDefinition,
     CacheAdminServiceDefinition,
+    DictionaryServiceDefinition,
+    ListServiceDefinition,
+    SetServiceDefinition,
+    SortedSetServiceDefinition,
     ClusterServiceDefinition,
   ].flatMap(({ fullName, methods }) =>
     Object.values(methods).map((method) => [method, `/${fullName}/${method.name}`] as const),

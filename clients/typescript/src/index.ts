@@ -87,7 +87,7 @@ export {
   type ClusterNode,
   type ClusterStatus,
 } from "./cluster.js";
-export type { Acks, CallOptions, RetryOptions } from "./connection.js";
+export type { Acks, CallOptions, Method, RetryOptions } from "./connection.js";
 export type { Consistency } from "./consistency.js";
 export type { ConsumedMessage, GiveBackOptions } from "./consumed-message.js";
 export type { ConsumeOptions, Consumer } from "./consumer.js";

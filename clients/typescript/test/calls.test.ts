@@ -3,12 +3,15 @@
 import { createServer } from "node:net";
 import { status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type {
-  AddPermissionRequest,
+import { BitmapServiceDefinition } from "../gen/forebay/cache/v1/bitmap_service.js";
+import {
+  type AddPermissionRequest,
   CreateQueueRequest,
-  ReceiveMessageRequest,
-  SendMessageRequest,
-  StartMessageMoveTaskRequest,
+  GetQueueUrlRequest,
+  QueueServiceDefinition,
+  type ReceiveMessageRequest,
+  type SendMessageRequest,
+  type StartMessageMoveTaskRequest,
 } from "../gen/forebay/queue/v1/queue_service.js";
 import { BadRequest, ResourceInfo, RetryInfo } from "../gen/google/rpc/error_details.js";
 import {
@@ -214,6 +217,31 @@ describe("repetition", () => {
     await queue.send("two");
     const calls = server.callsOf<SendMessageRequest>("sendMessage");
     expect(calls[0]?.request.requestId).not.toBe(calls[1]?.request.requestId);
+  });
+
+  test("a method that is called by its definition gets a request id, and is repeated with it", async () => {
+    const { createQueue, getQueueUrl } = QueueServiceDefinition.methods;
+    const client = connect();
+    server.fail("createQueue", unavailable);
+    const orders = CreateQueueRequest.create({ queue: "orders" });
+    expect(await client.call(createQueue, orders)).toMatchObject({ queue: "orders" });
+    await client.call(createQueue, { ...orders, requestId: "mine" });
+    const [first, repeated, named] = server
+      .callsOf<CreateQueueRequest>("createQueue")
+      .map(({ request }) => request.requestId);
+    expect(first).toMatch(/^[0-9a-f-]{36}$/);
+    expect(repeated).toBe(first);
+    expect(named).toBe("mine");
+    expect(orders.requestId).toBe("");
+    const none = GetQueueUrlRequest.create({ queue: "none" });
+    server.fail("getQueueUrl", { code: status.NOT_FOUND, reason: "QUEUE_NOT_FOUND" });
+    await expect(client.call(getQueueUrl, none)).rejects.toMatchObject({
+      reason: "QUEUE_NOT_FOUND",
+    });
+    const { getBit } = BitmapServiceDefinition.methods;
+    await expect(
+      client.call(getBit, getBit.requestType.create({ cache: "default" })),
+    ).rejects.toThrow("GetBit is a method of no known service");
   });
 
   test("a create is repeated, with the caller's request id if there is one", async () => {

@@ -194,6 +194,8 @@ test("caches are made, changed, listed, counted, emptied and deleted", async () 
   });
   const changed = await client.caches.update("prices", { maxItems: undefined, durability: "none" });
   expect(changed.config).toMatchObject({ maxItems: 0, durability: "none", defaultTtlMs: 60_000 });
+  const longer = await client.caches.update("prices", { maxElementBytes: 1_048_576 });
+  expect(longer.config).toMatchObject({ maxElementBytes: 1_048_576, durability: "none" });
   await expect(
     client.caches.update("prices", { maxItems: 1 }, { etag: cache.etag }),
   ).rejects.toMatchObject({ reason: "ETAG_MISMATCH" });
