@@ -4,7 +4,12 @@
 // ids whose time is over, and reaps purged and deleted segments. Nothing depends on when it runs; see `queue/sweep.ts`.
 
 import type { Clock, Timer } from "../base/clock.js";
-import { decideReapItems, decideReapLost, decideRelieve, decideSweepFences } from "../cache/sweep-cache.js";
+import {
+  decideReapItems,
+  decideReapLost,
+  decideRelieve,
+  decideSweepFences,
+} from "../cache/sweep-cache.js";
 import type { Stamp } from "../queue/stamp.js";
 import {
   decideReap,
