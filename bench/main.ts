@@ -31,6 +31,7 @@ import { measureLatency } from "./measures/latency.js";
 import { measureReplication } from "./measures/replication.js";
 import { measureScheduled } from "./measures/scheduled.js";
 import { batchShape, measureShape, produceShape, unaryShape } from "./measures/sends.js";
+import { measureSortedSets } from "./measures/sorted-sets.js";
 import { measureTails } from "./measures/tails.js";
 import { measureWebhooks } from "./measures/webhooks.js";
 import { profileSends } from "./profile/profile.js";
@@ -52,6 +53,7 @@ const measurements: Readonly<Record<string, Measurement>> = {
   webhooks: measureWebhooks,
   tails: measureTails,
   cache: measureCache,
+  "sorted-sets": measureSortedSets,
   replication: measureReplication,
   catchup: measureCatchUp,
 };

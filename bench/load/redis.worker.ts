@@ -10,7 +10,12 @@ const manyKeys = 100;
 const value = "x".repeat(1_024);
 const keyAt = (at: number): string => `key:${at % keyCount}`;
 
+const memberAt = (at: number): string => `member:${String(at).padStart(7, "0")}`;
+const memberStep = 7_919;
+const fillPage = 10_000;
+
 let redis: Redis | undefined;
+let boardLength = 0;
 
 function use({ operation, inFlight, until }: Omit<CacheOrder, "cache">): Promise<LoadResult> {
   const connected = redis;
@@ -31,7 +36,15 @@ function use({ operation, inFlight, until }: Omit<CacheOrder, "cache">): Promise
       return manyKeys;
     },
   };
-  const call = calls[operation];
+  const rank = async () => {
+    const members = Array.from({ length: manyKeys }, () =>
+      memberAt((at++ * memberStep) % boardLength),
+    );
+    const ranks = await Promise.all(members.map((member) => connected.zrank("board", member)));
+    if (ranks.includes(null)) throw new Error("a member was missed");
+    return manyKeys;
+  };
+  const call = operation === "rank" ? rank : calls[operation];
   return runLoad(
     (settle) => {
       call().then(settle, (error: unknown) =>
@@ -48,6 +61,19 @@ const handlers = {
     redis = new Redis({ host: "127.0.0.1", port, enableAutoPipelining: true });
     const connected = redis;
     await Promise.all(Array.from({ length: keyCount }, (_, at) => connected.set(keyAt(at), value)));
+  },
+  /** Members with rising scores in a sorted set. */
+  fillBoard: async ({ length }: { readonly length: number }): Promise<void> => {
+    const connected = redis;
+    if (connected === undefined) throw new Error("connect first");
+    for (let from = 0; from < length; from += fillPage) {
+      const page = Array.from({ length: Math.min(fillPage, length - from) }, (_unused, at) => [
+        from + at,
+        memberAt(from + at),
+      ]).flat();
+      await connected.zadd("board", ...page);
+    }
+    boardLength = length;
   },
   use,
 };

@@ -240,10 +240,7 @@ export class CountedTree implements EntryTree {
     let edge: Edge = isAtEnd ? "end" : isAtStart ? "start" : undefined;
     let current: { number: number; node: TreeNode } = {
       number,
-      node: {
-        kind: "leaf",
-        entries: [...entries.slice(0, at), ...stored, ...entries.slice(at + count)],
-      },
+      node: { kind: "leaf", entries: replaced(entries, at, at + count, stored) },
     };
     const isShrinking = added.length < count;
     for (const step of [...way].reverse()) {
@@ -255,7 +252,7 @@ export class CountedTree implements EntryTree {
         joined?.node ?? current.node,
         edge,
       );
-      const children = [...step.children.slice(0, from), ...made, ...step.children.slice(to)];
+      const children = replaced(step.children, from, to, made);
       current = { number: step.number, node: { kind: "branch", children } };
       const outermost = edge === "end" ? step.children.length - 1 : 0;
       if (step.at !== outermost) edge = undefined;
@@ -354,6 +351,18 @@ export class CountedTree implements EntryTree {
     const { prefix, root } = this.#place;
     return entryValueKey(prefix, root, apart);
   }
+}
+
+/** A copy with others in the place of some: what is written stays as it is for whoever reads it. */
+function replaced<Part>(
+  parts: readonly Part[],
+  from: number,
+  to: number,
+  others: readonly Part[],
+): readonly Part[] {
+  const copy = parts.slice();
+  copy.splice(from, to - from, ...others);
+  return copy;
 }
 
 /** Where a node was added to, if that was at one of its ends. */
