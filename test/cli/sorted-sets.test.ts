@@ -22,7 +22,8 @@ test("members of a sorted set get scores, are listed, ranked, counted, taken and
   expect((await run("cache sorted ls board --min 7.5 --below 10 -o raw")).stdout).toBe(
     "a=b\nbob\n",
   );
-  expect((await run("cache sorted ls board --above 7.5 --max 10")).stdout).toMatch(/ada +10/);
+  expect((await run("cache sorted ls board --above 7.5 --max 10 -o raw")).stdout).toBe("ada\n");
+  expect((await run("cache sorted ls board --max 10")).stdout).toMatch(/bob +7\.5\nada +10\n$/);
   expect((await run("cache sorted ls board --max -1e3")).stderr).toContain("No member is in");
   expect(await run("cache sorted ls none")).toMatchObject({ exitCode: 3, stdout: "" });
 
