@@ -356,10 +356,6 @@ const paths: ReadonlyMap<object, string> = new Map(
     ListServiceDefinition,
     SortedSetServiceDefinition,
     CacheAdminServiceDefinition,
-    DictionaryServiceDefinition,
-    ListServiceDefinition,
-    SetServiceDefinition,
-    SortedSetServiceDefinition,
     ClusterServiceDefinition,
   ].flatMap(({ fullName, methods }) =>
     Object.values(methods).map((method) => [method, `/${fullName}/${method.name}`] as const),
