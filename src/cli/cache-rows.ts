@@ -129,7 +129,7 @@ export function valueRow(
   };
 }
 
-export const itemHeadings = ["key", "value", "ends", "version", "bytes", "tags"];
+export const itemHeadings = ["key", "value", "type", "ends", "version", "bytes", "tags"];
 
 export function itemRow(
   key: CacheKey,
@@ -142,6 +142,7 @@ export function itemRow(
     cells: {
       key: given.text,
       value: content?.text ?? "",
+      type: meta?.type?.replace("_", " ") ?? "",
       ends: meta?.expiresAt?.toISOString() ?? "never",
       version: String(meta?.version ?? ""),
       bytes: String(meta?.sizeBytes ?? ""),
@@ -155,6 +156,7 @@ export function itemRow(
         encoding: content.isText ? "text" : "base64",
       }),
       ...(meta !== undefined && {
+        type: meta.type ?? null,
         version: String(meta.version),
         expireTime: meta.expiresAt?.toISOString() ?? null,
         createTime: meta.createdAt?.toISOString(),

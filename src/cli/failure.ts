@@ -67,7 +67,7 @@ const adviceByReason: Readonly<Record<string, string>> = {
   QUEUE_NOT_FOUND:
     "See which queues there are with `forebay queue ls`, or make it with `forebay queue create`.",
   WRONG_TYPE:
-    "Use the commands of what the key has: cache get, cache dict, cache members, cache list or cache sorted.",
+    "See what the key has with `forebay cache meta`: cache get, dict, members, list and sorted are each for one type.",
   VALUE_TOO_LARGE:
     "Raise the limit with `forebay cache update --max-value-bytes`, or --max-element-bytes for what is in collections.",
   QUEUE_ALREADY_EXISTS:

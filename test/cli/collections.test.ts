@@ -255,7 +255,7 @@ test("what a call may take begins when its wait is over", () => {
 });
 
 test("a key that has something else is told apart from one that has nothing", async () => {
-  const { run } = await cliScenario();
+  const { run, json } = await cliScenario();
   await run("cache set value 1");
   await run("cache dict set dict a=1");
   for (const wrong of [
@@ -298,10 +298,21 @@ test("a key that has something else is told apart from one that has nothing", as
     const { exitCode, stdout, stderr } = await run(`cache ${wrong}`);
     expect({ wrong, exitCode, stdout }).toEqual({ wrong, exitCode: 4, stdout: "" });
     expect(stderr).toContain("WRONG_TYPE");
-    expect(stderr).toContain("Use the commands of what the key has");
+    expect(stderr).toContain("forebay cache meta");
   }
   expect((await run("cache dict get dict a -o raw")).stdout).toBe("1\n");
   expect((await run("cache get value -o raw")).stdout).toBe("1\n");
+  await run("cache members add set 1");
+  await run("cache list push list 1");
+  await run("cache sorted put sorted a=1");
+  expect(await json("cache meta value dict set list sorted")).toMatchObject([
+    { key: "value", type: "scalar" },
+    { key: "dict", type: "dictionary" },
+    { key: "set", type: "set" },
+    { key: "list", type: "list" },
+    { key: "sorted", type: "sorted_set" },
+  ]);
+  expect((await run("cache scan --prefix so")).stdout).toMatch(/sorted +sorted set +never/);
 });
 
 test("collections are in the cache that is named, and bytes that are no text come as base64", async () => {

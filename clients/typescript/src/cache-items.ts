@@ -1,6 +1,13 @@
 // Keys, values, ends and conditions of caches as calls take them, and as the wire has them.
 
-import type { Condition, Expiry, ItemMeta, Key, Value } from "../gen/forebay/cache/v1/item.js";
+import {
+  type Condition,
+  type Expiry,
+  type ItemMeta,
+  ItemType,
+  type Key,
+  type Value,
+} from "../gen/forebay/cache/v1/item.js";
 import { dateOf, durationOf, timestampOf } from "./durations.js";
 
 /** 1 to 1024 bytes; a text is its UTF-8. */
@@ -27,8 +34,21 @@ export type CacheCondition =
   /** There is none, or it was written with a lower `externalVersion`. */
   | { readonly newerExternal: bigint };
 
+/** What a key has: a single value, or a collection. */
+export type CacheItemType = "scalar" | "dictionary" | "list" | "set" | "sorted_set";
+
+const types = {
+  scalar: ItemType.SCALAR,
+  dictionary: ItemType.DICTIONARY,
+  list: ItemType.LIST,
+  set: ItemType.SET,
+  sorted_set: ItemType.SORTED_SET,
+} as const satisfies Readonly<Record<CacheItemType, ItemType>>;
+
 /** What is known of an item beside its value. */
 export interface CacheItemMeta {
+  /** Undefined: one that only a newer server knows. */
+  readonly type: CacheItemType | undefined;
   /** Rises with each write of the key, over deletes, restarts and failovers. */
   readonly version: bigint;
   /** Undefined: never. */
@@ -105,6 +125,7 @@ function conditionFormOf(condition: CacheCondition): NonNullable<Condition["cond
 export function metaFromWire(meta: ItemMeta): CacheItemMeta {
   const { version, flags, contentType, tags, externalVersion, isPinned, isStale } = meta;
   return {
+    type: (Object.keys(types) as CacheItemType[]).find((type) => types[type] === meta.type),
     version,
     expiresAt: dateOf(meta.expireTime),
     createdAt: dateOf(meta.createTime),

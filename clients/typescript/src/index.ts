@@ -50,6 +50,7 @@ export type {
   CacheCondition,
   CacheExpiry,
   CacheItemMeta,
+  CacheItemType,
   CacheKey,
   CacheValue,
 } from "./cache-items.js";
