@@ -34,6 +34,7 @@ import {
 import { type ItemOptions, nothing, withItemOptions } from "./cache-item-commands.js";
 import { type CliContext, oneOf, wholeNumber } from "./context.js";
 import { usageFailure } from "./failure.js";
+import { addCombinations } from "./sorted-set-combinations.js";
 import { type RangeFlags, rangeOf, score, wholeRange, withRange } from "./sorted-set-ranges.js";
 
 const load = () => import("@forebay/client/gen/forebay/cache/v1/sorted_set_service");
@@ -52,6 +53,7 @@ export function addSortedSetCommands(cache: Command, context: CliContext): void 
   addLength(sorted, context, calling);
   addRemove(sorted, context, calling);
   addPop(sorted, context, calling);
+  addCombinations(sorted, context, calling);
 }
 
 interface ConditionFlags {

@@ -102,3 +102,33 @@ test("scores are given on conditions, and there are no more members than are to 
     expect(await run(`cache sorted ${wrong}`)).toMatchObject({ exitCode: 2, stdout: "" });
   }
 });
+
+test("sorted sets are combined with weights, and kept", async () => {
+  const { run, json } = await cliScenario();
+  await run("cache sorted put a x=1 y=2");
+  await run("cache sorted put b y=3 z=4");
+  expect(await json("cache sorted union a b")).toMatchObject([
+    { member: "x", score: 1 },
+    { member: "z", score: 4 },
+    { member: "y", score: 5 },
+  ]);
+  expect(await json("cache sorted intersect a b --weight 10 --scores max")).toMatchObject([
+    { member: "y", score: 20 },
+  ]);
+  expect(await json("cache sorted intersect a b --weight 1 --weight -1")).toMatchObject([
+    { member: "y", score: -1 },
+  ]);
+  expect((await run("cache sorted diff a b -o raw")).stdout).toBe("x\n");
+  const short = await run("cache sorted union a b --limit 1 -o raw");
+  expect(short.stdout).toBe("x\n");
+  expect(short.stderr).toContain("There are 2 more");
+  expect((await run("cache sorted diff a a")).stderr).toContain("nothing of that");
+  expect(await json("cache sorted union a b none --store c --ttl 1h")).toMatchObject({ length: 3 });
+  expect(await json("cache meta c")).toMatchObject([{ expireTime: expect.any(String) }]);
+  expect((await run("cache sorted ls c -o raw")).stdout).toBe("x\nz\ny\n");
+  expect((await run("cache sorted union a --weight 1 --weight 2")).exitCode).toBe(2);
+  expect((await run("cache sorted union a --ttl 1h")).exitCode).toBe(2);
+  expect((await run("cache sorted union a --limit 10001")).exitCode).toBe(2);
+  await run("cache set value 1");
+  expect((await run("cache sorted union a value")).stderr).toContain("WRONG_TYPE");
+});
