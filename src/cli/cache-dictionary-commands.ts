@@ -89,11 +89,11 @@ const conditionOf = <Condition>(
 };
 
 async function givenItems(context: CliContext, given: readonly string[], { file = {} }: SetFlags) {
-  const texts = given.reduce<Readonly<Record<string, string>>>((all, text) => pair(text, all), {});
+  const texts = given.flatMap((text) => Object.entries(pair(text)));
   const files = Object.entries(file).map(
     async ([field, path]) => [field, await readInput(context, path)] as const,
   );
-  const items = [...Object.entries(texts), ...(await Promise.all(files))];
+  const items = [...texts, ...(await Promise.all(files))];
   if (items.length === 0) {
     throw usageFailure(
       "Give fields with their values, or --file.",

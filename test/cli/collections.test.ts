@@ -337,3 +337,31 @@ test("collections are in the cache that is named, and bytes that are no text com
   expect(await json("cache dict ls bytes2")).toMatchObject([{ field: "raw", ...bytes }]);
   expect((await run("cache list push bytes --file /none/such")).exitCode).toBe(2);
 });
+
+test("what is longer than one answer is listed whole, and no further than asked for", async () => {
+  const { run } = await cliScenario();
+  const numbers = Array.from({ length: 10_000 }, (_, index) => String(10_000 + index));
+  const fields = numbers.map((number) => `${number}=${number}`);
+  await run(["cache", "list", "push", "list", ...numbers]);
+  await run(["cache", "members", "add", "set", ...numbers]);
+  await run(["cache", "dict", "set", "dict", ...fields]);
+  const more = ["20000", "20001", "20002"];
+  await run(["cache", "list", "push", "list", ...more]);
+  await run(["cache", "members", "add", "set", ...more]);
+  await run(["cache", "dict", "set", "dict", ...more.map((number) => `${number}=x`)]);
+  for (const listing of ["list ls list", "members ls set", "dict ls dict"]) {
+    const whole = (await run(`cache ${listing} --limit 20000 -o jsonl`)).stdout.trim().split("\n");
+    expect(whole).toHaveLength(10_003);
+    expect(whole[10_002]).toContain("20002");
+    const part = (await run(`cache ${listing} --limit 10001 -o raw`)).stdout.trim().split("\n");
+    expect(part).toEqual([...numbers, "20000"]);
+  }
+  const indexed = (await run("cache list ls list --start -10001 --limit 10001 -o jsonl")).stdout;
+  const rows = indexed
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as unknown);
+  expect(rows).toHaveLength(10_001);
+  expect(rows[0]).toMatchObject({ index: 2, value: "10002" });
+  expect(rows[10_000]).toMatchObject({ index: 10_002, value: "20002" });
+});
