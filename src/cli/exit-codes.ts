@@ -8,7 +8,7 @@ export const exitCodes = {
   notFound: {
     code: 3,
     meaning:
-      "no such queue, topic, subscription, cache, key, message, schedule, task, label or node",
+      "no such queue, topic, subscription, cache, key, element, message, schedule, task, label or node",
   },
   conflict: {
     code: 4,
