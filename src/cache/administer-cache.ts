@@ -29,6 +29,8 @@ export const cacheConfigNames = {
   replicatedZones: "replicated_zones",
   valueBytesMax: "max_value_bytes",
   slidingMs: "sliding",
+  channelRetainMessages: "channel_retain_messages",
+  channelRetainMs: "channel_retain",
 } as const satisfies Readonly<Record<keyof CacheConfig, string>>;
 
 export interface CreateCache {

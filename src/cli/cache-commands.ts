@@ -39,6 +39,8 @@ interface ConfigFlags {
   readonly durability?: CacheDurability;
   readonly zones?: number;
   readonly sliding?: number;
+  readonly channelMessages?: number;
+  readonly channelRetain?: number;
 }
 
 const evictions = [
@@ -89,7 +91,13 @@ function withConfig(command: Command): Command {
       oneOf(durabilities),
     )
     .option("--zones <count>", "with --durability replicated (2 to 7)", wholeNumber(2))
-    .option("--sliding <span>", "how long items live on after each read (0s: not)", duration);
+    .option("--sliding <span>", "how long items live on after each read (0s: not)", duration)
+    .option(
+      "--channel-messages <count>",
+      "how many messages each channel keeps for slow subscribers (1 to 100000)",
+      wholeNumber(1),
+    )
+    .option("--channel-retain <span>", "and for how long (1s to 1h)", duration);
 }
 
 /** Those that are given. */
@@ -105,6 +113,8 @@ function configOf(flags: ConfigFlags): CacheConfig {
     durability: flags.durability,
     replicatedZones: flags.zones,
     slidingMs: flags.sliding,
+    channelRetainMessages: flags.channelMessages,
+    channelRetainMs: flags.channelRetain,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
@@ -136,6 +146,8 @@ const settingByFlag: Readonly<Record<string, keyof CacheConfig>> = {
   durability: "durability",
   zones: "replicatedZones",
   sliding: "slidingMs",
+  "channel-messages": "channelRetainMessages",
+  "channel-retain": "channelRetainMs",
 };
 
 function resetOf(flag: string, before: CacheConfig = {}): CacheConfig {

@@ -40,6 +40,8 @@ export const cacheRow = (cache: CacheDescription): Row => ({
     jitter: `${cache.config.ttlJitterPercent}%`,
     "max value bytes": String(cache.config.maxValueBytes),
     sliding: orNone(cache.config.slidingMs ?? 0),
+    "channel messages": String(cache.config.channelRetainMessages),
+    "channel retain": orNone(cache.config.channelRetainMs ?? 0),
     zones: cache.config.durability === "replicated" ? String(cache.config.replicatedZones) : "",
     created: cache.createdAt?.toISOString() ?? "always there",
     etag: cache.etag,

@@ -2,6 +2,7 @@
 
 import { cacheConfigNames } from "../cache/administer-cache.js";
 import { cacheEtag } from "../cache/cache-name.js";
+import { channelLimits } from "../cache/channels/channel-limits.js";
 import {
   type CacheConfig,
   type CacheDurability,
@@ -22,6 +23,7 @@ import {
   checkListLength,
   listedMax,
   parseCount,
+  parseDuration,
   parseEnum,
   type Violations,
 } from "./violations.js";
@@ -79,6 +81,16 @@ export function parseCacheConfig(
     replicatedZones: count("replicated_zones", config.replicatedZones, 2, 7),
     valueBytesMax: count("max_value_bytes", config.maxValueBytes, 1, cacheLimits.valueBytesMax),
     slidingMs: parseSpan(violations, at("sliding"), config.sliding),
+    channelRetainMessages: count(
+      "channel_retain_messages",
+      config.channelRetainMessages,
+      channelLimits.retainMessagesMin,
+      channelLimits.retainMessagesMax,
+    ),
+    channelRetainMs: parseDuration(violations, at("channel_retain"), config.channelRetain, {
+      minMs: channelLimits.retainMsMin,
+      maxMs: channelLimits.retainMsMax,
+    }),
   };
   const given: Partial<Mutable<CacheConfig>> = {};
   for (const [name, value] of Object.entries(all)) {
@@ -145,6 +157,8 @@ export function renderCache(cache: Cache): WireCache {
       replicatedZones: config.replicatedZones,
       maxValueBytes: config.valueBytesMax,
       sliding: duration(config.slidingMs),
+      channelRetainMessages: config.channelRetainMessages,
+      channelRetain: duration(config.channelRetainMs),
     },
     createTime: cache.createdAt === undefined ? undefined : timestamp(cache.createdAt),
     etag: cacheEtag(cache),

@@ -11,7 +11,7 @@ import type {
   Version,
 } from "../base/brands.js";
 import { RecordCorrupt } from "../base/record-corrupt.js";
-import type { CacheConfig } from "../cache/limits.js";
+import { type CacheConfig, cacheDefaults } from "../cache/limits.js";
 import {
   type Cache,
   type CacheCounters,
@@ -70,7 +70,8 @@ export function decodeCache(key: string, bytes: Buffer): Cache {
 
 function parsedConfig(key: string, text: string): CacheConfig {
   try {
-    return JSON.parse(text) as CacheConfig;
+    // What a later release added has its default in a cache that an earlier one made.
+    return { ...cacheDefaults, ...(JSON.parse(text) as Partial<CacheConfig>) };
   } catch {
     throw new RecordCorrupt(key, "its config is no JSON");
   }

@@ -50,6 +50,10 @@ export interface CacheConfig {
   readonly maxValueBytes?: number | undefined;
   /** How long an item lives on after each read, in milliseconds. Default: 0, reads change nothing. */
   readonly slidingMs?: number | undefined;
+  /** Messages that each channel keeps for slow and returning subscribers. Range: 1 to 100000. Default: 1000. */
+  readonly channelRetainMessages?: number | undefined;
+  /** And for how long, in milliseconds. Range: 1000 to 3600000. Default: 60000. */
+  readonly channelRetainMs?: number | undefined;
 }
 
 export interface CacheDescription {
@@ -108,6 +112,8 @@ const paths = {
   replicatedZones: "replicated_zones",
   maxValueBytes: "max_value_bytes",
   slidingMs: "sliding",
+  channelRetainMessages: "channel_retain_messages",
+  channelRetainMs: "channel_retain",
 } as const satisfies Readonly<Record<keyof CacheConfig, string>>;
 
 function configToWire(config: CacheConfig): WireConfig {
@@ -123,6 +129,8 @@ function configToWire(config: CacheConfig): WireConfig {
     replicatedZones: config.replicatedZones,
     maxValueBytes: config.maxValueBytes,
     sliding: durationOf(config.slidingMs),
+    channelRetainMessages: config.channelRetainMessages,
+    channelRetain: durationOf(config.channelRetainMs),
   };
 }
 
@@ -147,6 +155,8 @@ function descriptionOf(cache: WireCache | undefined): CacheDescription {
       replicatedZones: config.replicatedZones ?? 2,
       maxValueBytes: config.maxValueBytes ?? 0,
       slidingMs: millisecondsOf(config.sliding) ?? 0,
+      channelRetainMessages: config.channelRetainMessages ?? 0,
+      channelRetainMs: millisecondsOf(config.channelRetain) ?? 0,
     },
     createdAt: dateOf(cache?.createTime),
     etag: cache?.etag ?? "",

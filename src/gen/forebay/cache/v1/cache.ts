@@ -211,7 +211,18 @@ export interface CacheConfig {
     | number
     | undefined;
   /** How long an item lives on after each read of it. Default 0: reads change nothing. */
-  sliding?: Duration | undefined;
+  sliding?:
+    | Duration
+    | undefined;
+  /**
+   * How many messages of each channel are kept in memory for subscribers that are slow or come back, at most 8388608 bytes of them.
+   * Range [1, 100000], default 1000.
+   */
+  channelRetainMessages?:
+    | number
+    | undefined;
+  /** And for how long. Range [1s, 3600s], default 60s. */
+  channelRetain?: Duration | undefined;
 }
 
 /** A cache. */
@@ -302,6 +313,8 @@ function createBaseCacheConfig(): CacheConfig {
     replicatedZones: undefined,
     maxValueBytes: undefined,
     sliding: undefined,
+    channelRetainMessages: undefined,
+    channelRetain: undefined,
   };
 }
 
@@ -342,6 +355,12 @@ export const CacheConfig: MessageFns<CacheConfig> = {
     }
     if (message.sliding !== undefined) {
       Duration.encode(message.sliding, writer.uint32(90).fork()).join();
+    }
+    if (message.channelRetainMessages !== undefined) {
+      writer.uint32(96).int32(message.channelRetainMessages);
+    }
+    if (message.channelRetain !== undefined) {
+      Duration.encode(message.channelRetain, writer.uint32(106).fork()).join();
     }
     return writer;
   },
@@ -439,6 +458,22 @@ export const CacheConfig: MessageFns<CacheConfig> = {
             message.sliding = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.channelRetainMessages = reader.int32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.channelRetain = Duration.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -491,6 +526,16 @@ export const CacheConfig: MessageFns<CacheConfig> = {
         ? globalThis.Number(object.max_value_bytes)
         : undefined,
       sliding: isSet(object.sliding) ? Duration.fromJSON(object.sliding) : undefined,
+      channelRetainMessages: isSet(object.channelRetainMessages)
+        ? globalThis.Number(object.channelRetainMessages)
+        : isSet(object.channel_retain_messages)
+        ? globalThis.Number(object.channel_retain_messages)
+        : undefined,
+      channelRetain: isSet(object.channelRetain)
+        ? Duration.fromJSON(object.channelRetain)
+        : isSet(object.channel_retain)
+        ? Duration.fromJSON(object.channel_retain)
+        : undefined,
     };
   },
 
@@ -526,6 +571,12 @@ export const CacheConfig: MessageFns<CacheConfig> = {
     if (message.sliding !== undefined) {
       obj.sliding = Duration.toJSON(message.sliding);
     }
+    if (message.channelRetainMessages !== undefined) {
+      obj.channelRetainMessages = Math.round(message.channelRetainMessages);
+    }
+    if (message.channelRetain !== undefined) {
+      obj.channelRetain = Duration.toJSON(message.channelRetain);
+    }
     return obj;
   },
 
@@ -553,6 +604,10 @@ export const CacheConfig: MessageFns<CacheConfig> = {
     message.maxValueBytes = object.maxValueBytes ?? undefined;
     message.sliding = (object.sliding !== undefined && object.sliding !== null)
       ? Duration.fromPartial(object.sliding)
+      : undefined;
+    message.channelRetainMessages = object.channelRetainMessages ?? undefined;
+    message.channelRetain = (object.channelRetain !== undefined && object.channelRetain !== null)
+      ? Duration.fromPartial(object.channelRetain)
       : undefined;
     return message;
   },
