@@ -3,10 +3,12 @@
 import { BitmapServiceDefinition } from "../gen/forebay/cache/v1/bitmap_service.js";
 import { CacheAdminServiceDefinition } from "../gen/forebay/cache/v1/cache_admin_service.js";
 import { CacheServiceDefinition } from "../gen/forebay/cache/v1/cache_service.js";
+import { ChannelServiceDefinition } from "../gen/forebay/cache/v1/channel_service.js";
 import { HyperLogLogServiceDefinition } from "../gen/forebay/cache/v1/hyperloglog_service.js";
 import { RateLimitServiceDefinition } from "../gen/forebay/cache/v1/rate_limit_service.js";
 import { createCacheAdminHandlers } from "./cache-admin-handlers.js";
 import { type BitmapHandlers, createBitmapHandlers } from "./cache-bitmap-handlers.js";
+import { type ChannelHandlers, createChannelHandlers } from "./cache-channel-handlers.js";
 import type {
   CacheAdminHandlers,
   CacheHandlerParts,
@@ -25,6 +27,7 @@ export interface CacheServices {
   readonly bitmap: BitmapHandlers;
   readonly hyperLogLog: HyperLogLogHandlers;
   readonly rateLimit: RateLimitHandlers;
+  readonly channel: ChannelHandlers;
 }
 
 /** By the names of their handlers. */
@@ -34,6 +37,7 @@ export const cacheDefinitions = {
   bitmap: BitmapServiceDefinition,
   hyperLogLog: HyperLogLogServiceDefinition,
   rateLimit: RateLimitServiceDefinition,
+  channel: ChannelServiceDefinition,
 } as const satisfies Readonly<Record<keyof CacheServices, object>>;
 
 export const createCacheServices = (parts: CacheHandlerParts): CacheServices => ({
@@ -42,4 +46,5 @@ export const createCacheServices = (parts: CacheHandlerParts): CacheServices => 
   bitmap: createBitmapHandlers(parts),
   hyperLogLog: createHyperLogLogHandlers(parts),
   rateLimit: createRateLimitHandlers(parts),
+  channel: createChannelHandlers(parts),
 });

@@ -174,7 +174,7 @@ export interface SubscribeToChannelsResponse {
   /** What it is. */
   event?:
     | //
-    /** The first one. */
+    /** Once, before the first message. */
     { $case: "ready"; value: ChannelsReady }
     | //
     /** A message. */
@@ -190,9 +190,9 @@ export interface SubscribeToChannelsResponse {
 
 /** The subscription is made. */
 export interface ChannelsReady {
-  /** Where the channels are that are named: the last message that was published to each; 0: none yet. */
+  /** Of each channel that is named, the message after which it goes on; 0: before the first one. */
   channels: ChannelPlace[];
-  /** How far it has come. */
+  /** How far it has come over all channels. */
   position?: ChannelPosition | undefined;
 }
 
@@ -244,6 +244,8 @@ export interface ChannelDiscontinuity {
   stamp: string;
   /** Why. */
   cause: ChannelDiscontinuityCause;
+  /** How far the subscription has come with it; 0: no further than before, which is so until `ready`. */
+  position: bigint;
 }
 
 /** The subscription lives. */
@@ -1347,7 +1349,7 @@ export const ChannelItem: MessageFns<ChannelItem> = {
 };
 
 function createBaseChannelDiscontinuity(): ChannelDiscontinuity {
-  return { channel: "", fromSequence: 0n, toSequence: 0n, stamp: "", cause: 0 };
+  return { channel: "", fromSequence: 0n, toSequence: 0n, stamp: "", cause: 0, position: 0n };
 }
 
 export const ChannelDiscontinuity: MessageFns<ChannelDiscontinuity> = {
@@ -1372,6 +1374,12 @@ export const ChannelDiscontinuity: MessageFns<ChannelDiscontinuity> = {
     }
     if (message.cause !== 0) {
       writer.uint32(40).int32(message.cause);
+    }
+    if (message.position !== 0n) {
+      if (BigInt.asIntN(64, message.position) !== message.position) {
+        throw new globalThis.Error("value provided for field message.position of type int64 too large");
+      }
+      writer.uint32(48).int64(message.position);
     }
     return writer;
   },
@@ -1429,6 +1437,14 @@ export const ChannelDiscontinuity: MessageFns<ChannelDiscontinuity> = {
             message.cause = reader.int32() as any;
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.position = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1456,6 +1472,7 @@ export const ChannelDiscontinuity: MessageFns<ChannelDiscontinuity> = {
         : 0n,
       stamp: isSet(object.stamp) ? globalThis.String(object.stamp) : "",
       cause: isSet(object.cause) ? channelDiscontinuityCauseFromJSON(object.cause) : 0,
+      position: isSet(object.position) ? BigInt(object.position) : 0n,
     };
   },
 
@@ -1476,6 +1493,9 @@ export const ChannelDiscontinuity: MessageFns<ChannelDiscontinuity> = {
     if (message.cause !== 0) {
       obj.cause = channelDiscontinuityCauseToJSON(message.cause);
     }
+    if (message.position !== 0n) {
+      obj.position = message.position.toString();
+    }
     return obj;
   },
 
@@ -1493,6 +1513,7 @@ export const ChannelDiscontinuity: MessageFns<ChannelDiscontinuity> = {
       : 0n;
     message.stamp = object.stamp ?? "";
     message.cause = object.cause ?? 0;
+    message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
     return message;
   },
 };
@@ -1589,8 +1610,9 @@ export const ChannelServiceDefinition = {
       options: {},
     },
     /**
-     * Shows what is published to channels from now on, or from a place on. The first answer is `ready`: from then on nothing is missed
-     * without a discontinuity. Messages of all channels come in the order in which they were published. Errors that end the stream:
+     * Shows what is published to channels from now on, or from a place on. The first answer is `ready`, but for discontinuities of what
+     * was missed before: from then on nothing is missed without a discontinuity. Messages of all channels come in the order in which
+     * they were published. Errors that end the stream:
      *   INVALID_ARGUMENT / MISSING_PARAMETER: neither a channel nor a pattern is named.
      *   INVALID_ARGUMENT / LIMIT_EXCEEDED: too many channels, patterns or places; metadata `field`, `limit`, `actual`.
      *   RESOURCE_EXHAUSTED / CHANNEL_LIMIT: as PublishToChannel.
@@ -1632,8 +1654,9 @@ export const ChannelServiceService = {
     responseDeserialize: (value: Buffer): PublishToChannelResponse => PublishToChannelResponse.decode(value),
   },
   /**
-   * Shows what is published to channels from now on, or from a place on. The first answer is `ready`: from then on nothing is missed
-   * without a discontinuity. Messages of all channels come in the order in which they were published. Errors that end the stream:
+   * Shows what is published to channels from now on, or from a place on. The first answer is `ready`, but for discontinuities of what
+   * was missed before: from then on nothing is missed without a discontinuity. Messages of all channels come in the order in which
+   * they were published. Errors that end the stream:
    *   INVALID_ARGUMENT / MISSING_PARAMETER: neither a channel nor a pattern is named.
    *   INVALID_ARGUMENT / LIMIT_EXCEEDED: too many channels, patterns or places; metadata `field`, `limit`, `actual`.
    *   RESOURCE_EXHAUSTED / CHANNEL_LIMIT: as PublishToChannel.
@@ -1665,8 +1688,9 @@ export interface ChannelServiceServer extends UntypedServiceImplementation {
    */
   publishToChannel: handleUnaryCall<PublishToChannelRequest, PublishToChannelResponse>;
   /**
-   * Shows what is published to channels from now on, or from a place on. The first answer is `ready`: from then on nothing is missed
-   * without a discontinuity. Messages of all channels come in the order in which they were published. Errors that end the stream:
+   * Shows what is published to channels from now on, or from a place on. The first answer is `ready`, but for discontinuities of what
+   * was missed before: from then on nothing is missed without a discontinuity. Messages of all channels come in the order in which
+   * they were published. Errors that end the stream:
    *   INVALID_ARGUMENT / MISSING_PARAMETER: neither a channel nor a pattern is named.
    *   INVALID_ARGUMENT / LIMIT_EXCEEDED: too many channels, patterns or places; metadata `field`, `limit`, `actual`.
    *   RESOURCE_EXHAUSTED / CHANNEL_LIMIT: as PublishToChannel.
@@ -1702,8 +1726,9 @@ export interface ChannelServiceClient extends Client {
     callback: (error: ServiceError | null, response: PublishToChannelResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Shows what is published to channels from now on, or from a place on. The first answer is `ready`: from then on nothing is missed
-   * without a discontinuity. Messages of all channels come in the order in which they were published. Errors that end the stream:
+   * Shows what is published to channels from now on, or from a place on. The first answer is `ready`, but for discontinuities of what
+   * was missed before: from then on nothing is missed without a discontinuity. Messages of all channels come in the order in which
+   * they were published. Errors that end the stream:
    *   INVALID_ARGUMENT / MISSING_PARAMETER: neither a channel nor a pattern is named.
    *   INVALID_ARGUMENT / LIMIT_EXCEEDED: too many channels, patterns or places; metadata `field`, `limit`, `actual`.
    *   RESOURCE_EXHAUSTED / CHANNEL_LIMIT: as PublishToChannel.
