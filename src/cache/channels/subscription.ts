@@ -6,8 +6,15 @@
 // up what was shown and what was told to be missing has every message once.
 
 import { type EpochMs, type Sequence, sequence } from "../../base/brands.js";
-import type { Channel } from "./channel.js";
 import type { ChannelMessage } from "./channel-message.js";
+import type { Ring } from "./ring.js";
+
+/** A channel, as whoever is subscribed to it knows it. */
+export interface ReadChannel {
+  readonly name: string;
+  readonly stamp: string;
+  readonly ring: Ring;
+}
 
 export type GapCause = "slow_subscriber" | "not_retained" | "renumbered";
 
@@ -25,12 +32,12 @@ export interface ChannelGap {
 }
 
 export type Shown =
-  | { readonly kind: "item"; readonly channel: Channel; readonly message: ChannelMessage }
+  | { readonly kind: "item"; readonly channel: ReadChannel; readonly message: ChannelMessage }
   | ChannelGap;
 
 /** What waits of one channel. */
 interface Waiting {
-  readonly channel: Channel;
+  readonly channel: ReadChannel;
   /** The number that comes next. */
   next: Sequence;
   /** No message that waits is before it; what `next` has, unless the ring has forgotten that. */
@@ -45,7 +52,7 @@ export class Subscription {
   readonly #gaps: ChannelGap[] = [];
   /** A heap: the earliest first. */
   readonly #heap: Waiting[] = [];
-  readonly #waiting = new Map<Channel, Waiting>();
+  readonly #waiting = new Map<ReadChannel, Waiting>();
   #position: number;
   #offered = 0;
 
@@ -70,7 +77,7 @@ export class Subscription {
   }
 
   /** A message that was just published; false: it has it already, since several of its patterns match. */
-  offer(channel: Channel, { sequence: next, position }: ChannelMessage): boolean {
+  offer(channel: ReadChannel, { sequence: next, position }: ChannelMessage): boolean {
     if (this.#offered === position) return false;
     this.#offered = position;
     if (!this.#waiting.has(channel)) {
@@ -91,7 +98,7 @@ export class Subscription {
   }
 
   /** Begins in a channel with a number that has been published. */
-  beginAt(channel: Channel, next: Sequence): void {
+  beginAt(channel: ReadChannel, next: Sequence): void {
     const { ring } = channel;
     if (next >= ring.next || this.#waiting.has(channel)) return;
     const position = ring.get(next)?.position ?? 0;
@@ -104,7 +111,7 @@ export class Subscription {
   }
 
   /** The number behind which it goes on in a channel. */
-  placeIn(channel: Channel): Sequence {
+  placeIn(channel: ReadChannel): Sequence {
     return sequence((this.#waiting.get(channel)?.next ?? channel.ring.next) - 1);
   }
 
