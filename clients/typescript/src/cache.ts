@@ -14,6 +14,14 @@ import {
   TtlOutcome,
 } from "../gen/forebay/cache/v1/cache_service.js";
 import { type CacheBatch, type CacheBatchOptions, runBatch } from "./cache-batch.js";
+import {
+  type ChannelEvent,
+  type ChannelPublished,
+  type ChannelPublishOptions,
+  type ChannelSubscribeOptions,
+  publishToChannel,
+  subscribeToChannels,
+} from "./cache-channels.js";
 import type { CacheCodec } from "./cache-codec.js";
 import {
   type CacheCondition,
@@ -46,6 +54,7 @@ export interface CacheContext {
   readonly connection: Connection;
   pipeline(cache: string): CachePipeline;
   readonly loads: Loads;
+  closeWithClient(closable: AsyncDisposable): () => void;
 }
 
 export interface GetOptions extends CallOptions {
@@ -699,6 +708,30 @@ export class Cache<Item = CacheValue> {
       await this.set(key, item, { expiry, tags, ...call });
       return item;
     });
+  }
+
+  /**
+   * Shows a message to everybody who is subscribed to a channel now. It is not stored, and whether anybody got it nobody knows.
+   *
+   * @throws ForebayError CACHE_NOT_FOUND, INVALID_PARAMETER, VALUE_TOO_LARGE, CHANNEL_LIMIT.
+   */
+  publish(
+    channel: string,
+    item: Item,
+    options: ChannelPublishOptions = {},
+  ): Promise<ChannelPublished> {
+    const data = this.#codec.encode(item);
+    return publishToChannel(this.#context.connection, this.name, { channel, data }, options);
+  }
+
+  /**
+   * What is published to channels, from now on, until the loop is left. A connection that breaks is opened again, and what was missed
+   * meanwhile is shown as far as the server keeps it; the rest is a discontinuity.
+   *
+   * @throws ForebayError CACHE_NOT_FOUND, INVALID_PARAMETER, LIMIT_EXCEEDED, CHANNEL_LIMIT, PATTERN_LIMIT, SUBSCRIBER_LIMIT.
+   */
+  subscribe(options: ChannelSubscribeOptions): AsyncGenerator<ChannelEvent<Item>, void, undefined> {
+    return subscribeToChannels(this.name, this.#context, this.#codec, options);
   }
 
   #pipelined<Name extends Operation["$case"]>(

@@ -128,6 +128,7 @@ export class ForebayClient implements AsyncDisposable {
       connection: this.#connection,
       pipeline: (cache) => this.#pipelineOf(cache),
       loads: new Loads(),
+      closeWithClient: this.#context.closeWithClient,
     };
   }
 

@@ -31,6 +31,14 @@ export type {
   CacheBatchOptions,
   CacheBatchResult,
 } from "./cache-batch.js";
+export type {
+  ChannelDiscontinuityCause,
+  ChannelEvent,
+  ChannelPlace,
+  ChannelPublished,
+  ChannelPublishOptions,
+  ChannelSubscribeOptions,
+} from "./cache-channels.js";
 export { type CacheCodec, jsonCodec, textCodec } from "./cache-codec.js";
 export type {
   CacheCondition,
