@@ -2,6 +2,7 @@
 
 import type { CacheConfig, CacheDurability, CacheEviction } from "@forebay/client";
 import type { Command } from "commander";
+import { addCacheChannelCommands } from "./cache-channel-commands.js";
 import { addCacheItemCommands } from "./cache-item-commands.js";
 import { cacheHeadings, cacheInList, cacheRow, statsRow } from "./cache-rows.js";
 import { confirm } from "./confirm.js";
@@ -26,6 +27,7 @@ export function addCacheCommands(program: Command, context: CliContext): void {
   addStats(cache, context);
   addRemovals(cache, context);
   addCacheItemCommands(cache, context);
+  addCacheChannelCommands(cache, context);
 }
 
 interface ConfigFlags {
