@@ -36,6 +36,8 @@ async function administer(session, cache) {
     replicatedZones: 2,
     maxValueBytes: 65536,
     sliding: "0s",
+    channelRetainMessages: 100,
+    channelRetain: "30s",
   };
   await session.ok("CreateCache", { cache, config }, { created: true, cache: { cache, config } });
   await session.ok("CreateCache", { cache }, { created: false });
