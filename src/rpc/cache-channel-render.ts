@@ -5,8 +5,8 @@ import type { ChannelContent } from "../cache/channels/channel-message.js";
 import type { GapCause, Shown } from "../cache/channels/subscription.js";
 import {
   ChannelDiscontinuityCause,
+  type ChannelEvent,
   type ChannelItem,
-  type SubscribeToChannelsResponse,
 } from "../gen/forebay/cache/v1/channel_service.js";
 import { timestamp } from "./render.js";
 
@@ -16,10 +16,7 @@ const causes = {
   renumbered: ChannelDiscontinuityCause.RENUMBERED,
 } as const satisfies Readonly<Record<GapCause, ChannelDiscontinuityCause>>;
 
-export const renderReady = (
-  { channels, subscription }: Joined,
-  stamp: string,
-): SubscribeToChannelsResponse => ({
+export const renderReady = ({ channels, subscription }: Joined, stamp: string): ChannelEvent => ({
   event: {
     $case: "ready",
     value: {
@@ -34,7 +31,7 @@ export const renderReady = (
 });
 
 /** `position`: how far the subscription has come with it. */
-export function renderShown(shown: Shown, position: number): SubscribeToChannelsResponse {
+export function renderShown(shown: Shown, position: number): ChannelEvent {
   if (shown.kind === "gap") {
     const { channel = "", from, to, stamp, cause } = shown;
     const value = {

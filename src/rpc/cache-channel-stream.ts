@@ -1,12 +1,18 @@
 // A subscription at the wire: what waits for it is written as long as its reader takes it. It is never cut off for being slow: what
 // waits is in the rings of the channels, which are bounded whoever reads them, and what they forget it is told of.
+//
+// What is published in one turn of the event loop is written together at its end: a message of the transport costs several times
+// what an event in it does.
 
 import type { DurationMs } from "../base/brands.js";
 import type { Timer } from "../base/clock.js";
 import type { CacheAddress } from "../cache/cache-name.js";
 import type { ChannelListener, Joined, SubscribeOrder } from "../cache/channels/channel-hub.js";
 import type { Cache } from "../cache/model.js";
-import type { SubscribeToChannelsResponse } from "../gen/forebay/cache/v1/channel_service.js";
+import type {
+  ChannelEvent,
+  SubscribeToChannelsResponse,
+} from "../gen/forebay/cache/v1/channel_service.js";
 import { channelFaultOf } from "./cache-channel-errors.js";
 import { renderReady, renderShown } from "./cache-channel-render.js";
 import type { NodeChannels } from "./cache-channels.js";
@@ -28,11 +34,18 @@ export interface ChannelStreamParts {
   findCache(): Promise<Cache>;
 }
 
+/** Of one message: far below what clients take, even if its last event is the longest there may be. */
+const eventsMax = 100;
+const eventBytesMax = 65_536;
+
 export class ChannelStream implements ChannelListener {
   readonly #parts: ChannelStreamParts;
   readonly #stream: ResponseStream<SubscribeToChannelsResponse>;
   readonly #context: CallContext;
   #joined: Joined | undefined;
+  /** What is written at the end of this turn. */
+  #events: ChannelEvent[] = [];
+  #eventBytes = 0;
   #isWritable = true;
   #isPumping = false;
   #hasWritten = false;
@@ -100,6 +113,7 @@ export class ChannelStream implements ChannelListener {
 
   #fail(error: unknown): void {
     if (this.#isOver) return;
+    this.#flush();
     this.#close();
     this.#stream.fail(error);
   }
@@ -123,16 +137,27 @@ export class ChannelStream implements ChannelListener {
         const shown = subscription.take(clock.now());
         if (shown === undefined) return;
         if (shown.kind === "gap") hub.noteGap(shown);
-        this.#write(renderShown(shown, subscription.position));
+        const bytes = shown.kind === "gap" ? 0 : shown.message.contentBytes;
+        this.#write(renderShown(shown, subscription.position), bytes);
       }
     } finally {
       this.#isPumping = false;
     }
   }
 
-  #write(response: SubscribeToChannelsResponse): void {
+  #write(event: ChannelEvent, bytes = 0): void {
     this.#hasWritten = true;
-    if (this.#stream.write(response) || !this.#isWritable) return;
+    if (this.#events.push(event) === 1) setImmediate(() => this.#guard(() => this.#flush()));
+    this.#eventBytes += bytes;
+    if (this.#events.length >= eventsMax || this.#eventBytes >= eventBytesMax) this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#events.length === 0 || this.#isOver) return;
+    const events = this.#events;
+    this.#events = [];
+    this.#eventBytes = 0;
+    if (this.#stream.write({ events }) || !this.#isWritable) return;
     this.#isWritable = false;
     void this.#stream.drained().then(() => {
       this.#isWritable = true;

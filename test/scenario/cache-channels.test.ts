@@ -221,8 +221,8 @@ test("a quiet subscription says every so often that it lives, and how far it has
   await t.advance(5_000);
   expect(reader.kinds).toEqual(["ready"]);
   await t.advance(5_000);
-  await reader.until(() => reader.responses.length === 2);
-  expect(reader.responses[1]?.event).toEqual({
+  await reader.until(() => reader.events.length === 2);
+  expect(reader.events[1]?.event).toEqual({
     $case: "heartbeat",
     value: { position: (position?.position ?? 0n) + 1n },
   });

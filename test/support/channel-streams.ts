@@ -2,6 +2,7 @@
 
 import {
   type ChannelDiscontinuity,
+  type ChannelEvent,
   type ChannelItem,
   ChannelServiceDefinition,
   type ChannelsReady,
@@ -37,16 +38,20 @@ export async function publishTo(
 }
 
 export class ChannelReader extends Answers<SubscribeToChannelsResponse> {
+  get events(): ChannelEvent[] {
+    return this.responses.flatMap(({ events }) => events);
+  }
+
   get kinds(): (string | undefined)[] {
-    return this.responses.map(({ event }) => event?.$case);
+    return this.events.map(({ event }) => event?.$case);
   }
 
   get items(): ChannelItem[] {
-    return this.responses.flatMap(({ event }) => (event?.$case === "item" ? [event.value] : []));
+    return this.events.flatMap(({ event }) => (event?.$case === "item" ? [event.value] : []));
   }
 
   get gaps(): ChannelDiscontinuity[] {
-    return this.responses.flatMap(({ event }) =>
+    return this.events.flatMap(({ event }) =>
       event?.$case === "discontinuity" ? [event.value] : [],
     );
   }
@@ -59,7 +64,7 @@ export class ChannelReader extends Answers<SubscribeToChannelsResponse> {
   }
 
   async ready(): Promise<ChannelsReady> {
-    const find = () => this.responses.find(({ event }) => event?.$case === "ready")?.event;
+    const find = () => this.events.find(({ event }) => event?.$case === "ready")?.event;
     await this.until(() => find() !== undefined);
     const event = find();
     if (event?.$case !== "ready") throw new Error(`Not ready: ${JSON.stringify(this.kinds)}`);

@@ -10,6 +10,7 @@ import {
   ChannelServiceDefinition,
   type SubscribeToChannelsResponse,
   ChannelDiscontinuityCause as WireCause,
+  type ChannelEvent as WireEvent,
 } from "../gen/forebay/cache/v1/channel_service.js";
 import { onAbort } from "./abort.js";
 import type { CacheCodec } from "./cache-codec.js";
@@ -131,12 +132,12 @@ export async function* subscribeToChannels<Item>(
     while (!ended.signal.aborted) {
       let failure: ForebayError;
       try {
-        for await (const response of responsesOf(cache, { connection, options, progress, ended })) {
+        for await (const event of eventsOf(cache, { connection, options, progress, ended })) {
           patience.restore();
-          progress.note(response);
-          if (response.event?.$case === "ready") options.onReady?.();
-          const event = eventOf(response, codec);
-          if (event !== undefined) yield event;
+          progress.note(event);
+          if (event.event?.$case === "ready") options.onReady?.();
+          const shown = shownOf(event, codec);
+          if (shown !== undefined) yield shown;
         }
         failure = endedByServer(connection.endpoint, "subscription");
       } catch (error) {
@@ -172,7 +173,7 @@ class Progress {
     return { resumeAt, resumeAfter: this.#position };
   }
 
-  note({ event }: SubscribeToChannelsResponse): void {
+  note({ event }: WireEvent): void {
     switch (event?.$case) {
       case "ready":
         for (const { channel, sequence, stamp } of event.value.channels) {
@@ -225,10 +226,10 @@ interface SubscriptionRun {
 }
 
 /** One stream, which is over when the loop over it is. */
-async function* responsesOf(
+async function* eventsOf(
   cache: string,
   { connection, options, progress, ended }: SubscriptionRun,
-): AsyncGenerator<SubscribeToChannelsResponse, void, undefined> {
+): AsyncGenerator<WireEvent, void, undefined> {
   const stream: ClientReadableStream<SubscribeToChannelsResponse> = connection.serverStream(
     methods.subscribeToChannels,
     {
@@ -241,7 +242,7 @@ async function* responsesOf(
   );
   const forget = onAbort(ended.signal, () => stream.cancel());
   try {
-    for await (const response of stream) yield response as SubscribeToChannelsResponse;
+    for await (const response of stream) yield* (response as SubscribeToChannelsResponse).events;
   } finally {
     forget();
     // One that is over already takes no notice.
@@ -255,8 +256,8 @@ const causes: Readonly<Record<number, ChannelDiscontinuityCause>> = {
   [WireCause.RENUMBERED]: "renumbered",
 };
 
-function eventOf<Item>(
-  { event }: SubscribeToChannelsResponse,
+function shownOf<Item>(
+  { event }: WireEvent,
   codec: CacheCodec<Item>,
 ): ChannelEvent<Item> | undefined {
   if (event?.$case === "item") {

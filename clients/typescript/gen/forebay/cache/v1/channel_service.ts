@@ -163,14 +163,20 @@ export interface ChannelPlace {
 
 /** How far a subscription has come, over all its channels. */
 export interface ChannelPosition {
-  /** The position that the last answer had. */
+  /** The position that the last event had. */
   position: bigint;
   /** The stamp that `ready` had. */
   stamp: string;
 }
 
-/** One answer of a subscription. */
+/** What happened meanwhile. */
 export interface SubscribeToChannelsResponse {
+  /** In order, one or more: what was published together comes together. */
+  events: ChannelEvent[];
+}
+
+/** Something of a subscription. */
+export interface ChannelEvent {
   /** What it is. */
   event?:
     | //
@@ -900,11 +906,80 @@ export const ChannelPosition: MessageFns<ChannelPosition> = {
 };
 
 function createBaseSubscribeToChannelsResponse(): SubscribeToChannelsResponse {
-  return { event: undefined };
+  return { events: [] };
 }
 
 export const SubscribeToChannelsResponse: MessageFns<SubscribeToChannelsResponse> = {
   encode(message: SubscribeToChannelsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.events) {
+      ChannelEvent.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SubscribeToChannelsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSubscribeToChannelsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.events.push(ChannelEvent.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SubscribeToChannelsResponse {
+    return {
+      events: globalThis.Array.isArray(object?.events) ? object.events.map((e: any) => ChannelEvent.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: SubscribeToChannelsResponse): unknown {
+    const obj: any = {};
+    if (message.events?.length) {
+      obj.events = message.events.map((e) => ChannelEvent.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SubscribeToChannelsResponse>): SubscribeToChannelsResponse {
+    return SubscribeToChannelsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SubscribeToChannelsResponse>): SubscribeToChannelsResponse {
+    const message = createBaseSubscribeToChannelsResponse();
+    message.events = object.events?.map((e) => ChannelEvent.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseChannelEvent(): ChannelEvent {
+  return { event: undefined };
+}
+
+export const ChannelEvent: MessageFns<ChannelEvent> = {
+  encode(message: ChannelEvent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     switch (message.event?.$case) {
       case "ready":
         ChannelsReady.encode(message.event.value, writer.uint32(10).fork()).join();
@@ -922,7 +997,7 @@ export const SubscribeToChannelsResponse: MessageFns<SubscribeToChannelsResponse
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): SubscribeToChannelsResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): ChannelEvent {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -931,7 +1006,7 @@ export const SubscribeToChannelsResponse: MessageFns<SubscribeToChannelsResponse
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseSubscribeToChannelsResponse();
+      const message = createBaseChannelEvent();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -979,7 +1054,7 @@ export const SubscribeToChannelsResponse: MessageFns<SubscribeToChannelsResponse
     }
   },
 
-  fromJSON(object: any): SubscribeToChannelsResponse {
+  fromJSON(object: any): ChannelEvent {
     return {
       event: isSet(object.ready)
         ? { $case: "ready", value: ChannelsReady.fromJSON(object.ready) }
@@ -993,7 +1068,7 @@ export const SubscribeToChannelsResponse: MessageFns<SubscribeToChannelsResponse
     };
   },
 
-  toJSON(message: SubscribeToChannelsResponse): unknown {
+  toJSON(message: ChannelEvent): unknown {
     const obj: any = {};
     if (message.event?.$case === "ready") {
       obj.ready = ChannelsReady.toJSON(message.event.value);
@@ -1007,11 +1082,11 @@ export const SubscribeToChannelsResponse: MessageFns<SubscribeToChannelsResponse
     return obj;
   },
 
-  create(base?: DeepPartial<SubscribeToChannelsResponse>): SubscribeToChannelsResponse {
-    return SubscribeToChannelsResponse.fromPartial(base ?? {});
+  create(base?: DeepPartial<ChannelEvent>): ChannelEvent {
+    return ChannelEvent.fromPartial(base ?? {});
   },
-  fromPartial(object: DeepPartial<SubscribeToChannelsResponse>): SubscribeToChannelsResponse {
-    const message = createBaseSubscribeToChannelsResponse();
+  fromPartial(object: DeepPartial<ChannelEvent>): ChannelEvent {
+    const message = createBaseChannelEvent();
     switch (object.event?.$case) {
       case "ready": {
         if (object.event?.value !== undefined && object.event?.value !== null) {
@@ -1610,7 +1685,7 @@ export const ChannelServiceDefinition = {
       options: {},
     },
     /**
-     * Shows what is published to channels from now on, or from a place on. The first answer is `ready`, but for discontinuities of what
+     * Shows what is published to channels from now on, or from a place on. The first event is `ready`, but for discontinuities of what
      * was missed before: from then on nothing is missed without a discontinuity. Messages of all channels come in the order in which
      * they were published. Errors that end the stream:
      *   INVALID_ARGUMENT / MISSING_PARAMETER: neither a channel nor a pattern is named.
@@ -1654,7 +1729,7 @@ export const ChannelServiceService = {
     responseDeserialize: (value: Buffer): PublishToChannelResponse => PublishToChannelResponse.decode(value),
   },
   /**
-   * Shows what is published to channels from now on, or from a place on. The first answer is `ready`, but for discontinuities of what
+   * Shows what is published to channels from now on, or from a place on. The first event is `ready`, but for discontinuities of what
    * was missed before: from then on nothing is missed without a discontinuity. Messages of all channels come in the order in which
    * they were published. Errors that end the stream:
    *   INVALID_ARGUMENT / MISSING_PARAMETER: neither a channel nor a pattern is named.
@@ -1688,7 +1763,7 @@ export interface ChannelServiceServer extends UntypedServiceImplementation {
    */
   publishToChannel: handleUnaryCall<PublishToChannelRequest, PublishToChannelResponse>;
   /**
-   * Shows what is published to channels from now on, or from a place on. The first answer is `ready`, but for discontinuities of what
+   * Shows what is published to channels from now on, or from a place on. The first event is `ready`, but for discontinuities of what
    * was missed before: from then on nothing is missed without a discontinuity. Messages of all channels come in the order in which
    * they were published. Errors that end the stream:
    *   INVALID_ARGUMENT / MISSING_PARAMETER: neither a channel nor a pattern is named.
@@ -1726,7 +1801,7 @@ export interface ChannelServiceClient extends Client {
     callback: (error: ServiceError | null, response: PublishToChannelResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Shows what is published to channels from now on, or from a place on. The first answer is `ready`, but for discontinuities of what
+   * Shows what is published to channels from now on, or from a place on. The first event is `ready`, but for discontinuities of what
    * was missed before: from then on nothing is missed without a discontinuity. Messages of all channels come in the order in which
    * they were published. Errors that end the stream:
    *   INVALID_ARGUMENT / MISSING_PARAMETER: neither a channel nor a pattern is named.
