@@ -133,7 +133,7 @@ export class TestSubscriber {
 const textOfGap = ({ channel = "?", from, to, cause }: ChannelGap): string =>
   `${channel} ${from}-${to} lost ${cause}`;
 
-export const textOfShown = (shown: Shown): string =>
+const textOfShown = (shown: Shown): string =>
   shown.kind === "gap"
     ? textOfGap(shown)
     : `${shown.channel.name} ${shown.message.sequence} ${shownText(shown.message.content)}`;
@@ -141,7 +141,7 @@ export const textOfShown = (shown: Shown): string =>
 const shownText = (content: ChannelContent): string =>
   content.kind === "text" ? content.text : content.data.toString("utf8");
 
-export function accepted<Outcome>(decided: ChannelDecided<Outcome>): Outcome {
+function accepted<Outcome>(decided: ChannelDecided<Outcome>): Outcome {
   if (decided.kind === "accepted") return decided.outcome;
   throw new Error(`Refused: ${decided.rejection.kind}.`);
 }

@@ -204,6 +204,18 @@ test("of a numbering that is no more, what is missed has its beginning in the ol
   ]);
 });
 
+test("a subscription that was told of a gap has come no further than to what waits behind it in other channels", () => {
+  const t = new TestHub();
+  t.retention = { messagesMax: 1, keepMs: 60_000 };
+  const first = t.subscribe({ patterns: ["*"] });
+  for (const channel of ["a", "b", "a", "a"]) t.publish(channel, "");
+  expect(first.take()).toMatchObject({ kind: "gap", from: 1, to: 2 });
+  const after = first.position;
+  first.leave();
+  expect(after.position).toBe(1);
+  expect(t.subscribe({ patterns: ["b"], after }).read()).toEqual(["b 1 "]);
+});
+
 test("a number that was never given out is of no numbering that anybody knows", () => {
   const t = new TestHub();
   const first = t.subscribe({ channels: ["a"] });
