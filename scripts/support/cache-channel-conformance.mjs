@@ -20,6 +20,15 @@ export async function callChannelRpcs(session, name, { makeCache, deleteCache })
     { ...publish, data: base64("two") },
     { sequence: "2", stamp },
   );
+  const messages = [
+    { channel: `many-${name}`, text: "one", publisher: "conformance" },
+    { channel: "", data: base64("two") },
+  ];
+  await session.ok(
+    "PublishToChannels",
+    { cache, messages, requestId: name },
+    { results: [{ published: { sequence: "1" } }, { error: {} }] },
+  );
   const stream = session.open("SubscribeToChannels");
   stream.send({
     cache,

@@ -28,20 +28,27 @@ function checkName(violations: Violations, field: string, name: string): string 
   return name;
 }
 
-export function parsePublish(violations: Violations, request: PublishToChannelRequest) {
-  const { publisher, requestId } = request;
-  const channel = checkName(violations, "channel", request.channel);
-  const content = parseContent(violations, request.messageForm);
+/** What a message has, whichever call it came with. */
+export function parseMessage(
+  violations: Violations,
+  message: Pick<PublishToChannelRequest, "channel" | "messageForm" | "publisher">,
+) {
+  const { publisher } = message;
+  const channel = checkName(violations, "channel", message.channel);
+  const content = parseContent(violations, message.messageForm);
   const { publisherCharactersMax } = channelLimits;
   if (publisher.length > publisherCharactersMax) {
     const description = `must have at most ${publisherCharactersMax} characters, not ${publisher.length}`;
     violations.add("INVALID_PARAMETER", "publisher", description);
   }
+  return { channel, content, publisher };
+}
+
+export function checkRequestId(violations: Violations, requestId: string): void {
   if (Buffer.byteLength(requestId) > limits.requestIdBytesMax) {
     const description = `must have 1 to ${limits.requestIdBytesMax} bytes`;
     violations.add("INVALID_PARAMETER", "request_id", description);
   }
-  return { channel, content, publisher, requestId };
 }
 
 function parseContent(

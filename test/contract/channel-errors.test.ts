@@ -9,6 +9,7 @@ import type { CallError } from "../support/call-error.js";
 import {
   type ChannelReader,
   openChannels,
+  publishAll,
   publishTo,
   subscribeTo,
 } from "../support/channel-streams.js";
@@ -81,6 +82,28 @@ test.each(Object.entries(provocations))("%s", async (name, provoke) => {
   const error = await failureOf(provoke(t));
   expect(`${error.code} / ${error.reason}`).toBe(name);
   checkDetails(error);
+});
+
+test("messages have a limit that is named", async () => {
+  const t = await cacheScenario();
+  const message = ["news", "1"] as const;
+  const publish = (count: number) =>
+    publishAll(
+      t,
+      Array.from({ length: count }, () => message),
+    );
+  expect((await publish(1_000)).results).toHaveLength(1_000);
+  await expect(publish(1_001)).rejects.toMatchObject({
+    reason: "LIMIT_EXCEEDED",
+    metadata: { field: "messages", limit: "1000", actual: "1001" },
+  });
+  await expect(publishAll(t, [message], { requestId: "x".repeat(65) })).rejects.toMatchObject({
+    reason: "INVALID_PARAMETER",
+    metadata: { field: "request_id" },
+  });
+  await expect(publishAll(t, [message], { cache: "none" })).rejects.toMatchObject({
+    reason: "CACHE_NOT_FOUND",
+  });
 });
 
 test.each(["channels", "patterns", "resume_at"])("%s have a limit that is named", async (field) => {

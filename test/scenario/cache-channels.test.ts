@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { ChannelDiscontinuityCause } from "../../src/gen/forebay/cache/v1/channel_service.js";
 import { cacheCall, cacheScenario, createCache } from "../support/caches.js";
-import { openChannels, publishTo, subscribeTo } from "../support/channel-streams.js";
+import { openChannels, publishAll, publishTo, subscribeTo } from "../support/channel-streams.js";
 import { durationOf } from "../support/scenario.js";
 
 test("a message comes to all who are subscribed with all it was published with, and its number to its publisher", async () => {
@@ -211,6 +211,42 @@ test("a publish that is repeated with its request id is shown once", async () =>
   });
   await publishTo(t, "news", "2");
   expect(await reader.take(2)).toEqual(["news 1 1", "news 2 2"]);
+});
+
+test("many messages are published in their order, each by itself, and repeated with one request id", async () => {
+  const t = await cacheScenario();
+  const reader = await subscribeTo(t, { channels: ["news", "sport"] });
+  const messages = [
+    ["news", "1"],
+    ["", "no name"],
+    ["sport", "2"],
+    ["news", "x".repeat(1_048_577)],
+    ["news", "3"],
+    ["news", "3"],
+  ] as const;
+  const first = await publishAll(t, messages, { requestId: "once" });
+  expect(first.results).toMatchObject([
+    { result: { $case: "published", value: { sequence: 1n, receivers: 1n } } },
+    { result: { $case: "error", value: { code: 3 } } },
+    { result: { $case: "published", value: { sequence: 1n } } },
+    { result: { $case: "error", value: { message: expect.stringContaining("1048577") } } },
+    { result: { $case: "published", value: { sequence: 2n } } },
+    { result: { $case: "published", value: { sequence: 3n } } },
+  ]);
+  expect(first.replayed).toBe(false);
+  const again = await publishAll(t, messages, { requestId: "once" });
+  expect(again).toEqual({ ...first, replayed: true });
+  await publishAll(t, [["news", "4"]]);
+  expect(await reader.take(5)).toEqual([
+    "news 1 1",
+    "sport 1 2",
+    "news 2 3",
+    "news 3 3",
+    "news 4 4",
+  ]);
+  const other = await publishAll(t, [["news", "other"]], { requestId: "once" });
+  expect(other.results).toMatchObject([{ result: { $case: "error", value: { code: 9 } } }]);
+  expect(await publishAll(t, [])).toMatchObject({ results: [] });
 });
 
 test("a quiet subscription says every so often that it lives, and how far it has come", async () => {

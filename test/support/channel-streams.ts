@@ -8,6 +8,8 @@ import {
   type ChannelsReady,
   PublishToChannelRequest,
   PublishToChannelResponse,
+  PublishToChannelsRequest,
+  PublishToChannelsResponse,
   SubscribeToChannelsRequest,
   SubscribeToChannelsResponse,
 } from "../../src/gen/forebay/cache/v1/channel_service.js";
@@ -35,6 +37,24 @@ export async function publishTo(
   });
   const bytes = PublishToChannelRequest.encode(request).finish();
   return PublishToChannelResponse.decode(await client.raw(`${service}/PublishToChannel`, bytes));
+}
+
+/** Publishes texts to channels, or what the request says. */
+export async function publishAll(
+  { client }: Served,
+  messages: readonly (readonly [channel: string, text: string])[],
+  more: Parameters<(typeof PublishToChannelsRequest)["fromPartial"]>[0] = {},
+): Promise<PublishToChannelsResponse> {
+  const request = PublishToChannelsRequest.fromPartial({
+    cache: "default",
+    messages: messages.map(([channel, value]) => ({
+      channel,
+      messageForm: { $case: "text", value } as const,
+    })),
+    ...more,
+  });
+  const bytes = PublishToChannelsRequest.encode(request).finish();
+  return PublishToChannelsResponse.decode(await client.raw(`${service}/PublishToChannels`, bytes));
 }
 
 export class ChannelReader extends Answers<SubscribeToChannelsResponse> {

@@ -1,4 +1,4 @@
-// Channels of a cache: what is published now, to whoever listens now. Nothing is stored for it on the server.
+// Subscriptions to channels of a cache: what is published now, to whoever listens now. Nothing is stored for it on the server.
 //
 // A subscription that breaks is opened again, with growing waits, and says how far it had come: in each channel of which it saw
 // something lately, and over all of them. The server shows what it still has, and tells of what it has not. So a loop over it sees
@@ -16,28 +16,12 @@ import { onAbort } from "./abort.js";
 import type { CacheCodec } from "./cache-codec.js";
 import type { CacheValue } from "./cache-items.js";
 import { sleep } from "./clock.js";
-import type { CallOptions, Connection } from "./connection.js";
+import type { Connection } from "./connection.js";
 import { dateOf, durationOf } from "./durations.js";
 import type { ForebayError } from "./errors.js";
 import { endedByServer, Patience } from "./patience.js";
-import type { RequestIdOption } from "./queue-calls.js";
-import { newRequestId } from "./random.js";
 
 const { methods } = ChannelServiceDefinition;
-
-export interface ChannelPublishOptions extends CallOptions, RequestIdOption {
-  /** What the publisher calls itself, as subscribers are shown it; at most 128 characters. */
-  readonly publisher?: string | undefined;
-}
-
-export interface ChannelPublished {
-  /** Its number in the channel, from 1. */
-  readonly sequence: number;
-  /** How many subscriptions it was for. */
-  readonly receivers: number;
-  /** The stamp of the channel's numbering: another one means that numbers began anew. */
-  readonly stamp: string;
-}
 
 /** A message of a channel. */
 export interface ChannelPlace {
@@ -86,27 +70,6 @@ export type ChannelEvent<Item = CacheValue> =
       readonly stamp: string | undefined;
       readonly cause: ChannelDiscontinuityCause;
     };
-
-export async function publishToChannel(
-  connection: Connection,
-  cache: string,
-  { channel, data }: { readonly channel: string; readonly data: CacheValue },
-  options: ChannelPublishOptions,
-): Promise<ChannelPublished> {
-  const request = {
-    cache,
-    channel,
-    messageForm:
-      typeof data === "string"
-        ? ({ $case: "text", value: data } as const)
-        : ({ $case: "data", value: data } as const),
-    publisher: options.publisher ?? "",
-    requestId: options.requestId ?? newRequestId(),
-  };
-  const response = await connection.unary(methods.publishToChannel, request, options);
-  const { sequence, receivers, stamp } = response;
-  return { sequence: Number(sequence), receivers: Number(receivers), stamp };
-}
 
 /** What a subscription shares with its client. */
 interface SubscribeContext {

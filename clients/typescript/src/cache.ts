@@ -16,10 +16,7 @@ import {
 import { type CacheBatch, type CacheBatchOptions, runBatch } from "./cache-batch.js";
 import {
   type ChannelEvent,
-  type ChannelPublished,
-  type ChannelPublishOptions,
   type ChannelSubscribeOptions,
-  publishToChannel,
   subscribeToChannels,
 } from "./cache-channels.js";
 import type { CacheCodec } from "./cache-codec.js";
@@ -40,6 +37,11 @@ import {
 } from "./cache-items.js";
 import type { Loads } from "./cache-loads.js";
 import type { CachePipeline, Operation } from "./cache-pipeline.js";
+import type {
+  ChannelPublished,
+  ChannelPublisher,
+  ChannelPublishOptions,
+} from "./channel-publisher.js";
 import type { CallOptions, Connection } from "./connection.js";
 import { dateOf, durationOf } from "./durations.js";
 import { pages } from "./pages.js";
@@ -53,6 +55,7 @@ const { methods } = CacheServiceDefinition;
 export interface CacheContext {
   readonly connection: Connection;
   pipeline(cache: string): CachePipeline;
+  publisher(cache: string): ChannelPublisher;
   readonly loads: Loads;
   closeWithClient(closable: AsyncDisposable): () => void;
 }
@@ -712,16 +715,17 @@ export class Cache<Item = CacheValue> {
 
   /**
    * Shows a message to everybody who is subscribed to a channel now. It is not stored, and whether anybody got it nobody knows.
+   * Messages are published in the order of these calls, many of them together; those with call options of their own leave by themselves.
    *
    * @throws ForebayError CACHE_NOT_FOUND, INVALID_PARAMETER, VALUE_TOO_LARGE, CHANNEL_LIMIT.
    */
-  publish(
+  async publish(
     channel: string,
     item: Item,
     options: ChannelPublishOptions = {},
   ): Promise<ChannelPublished> {
     const data = this.#codec.encode(item);
-    return publishToChannel(this.#context.connection, this.name, { channel, data }, options);
+    return this.#context.publisher(this.name).publish(channel, data, options);
   }
 
   /**

@@ -35,8 +35,6 @@ export type {
   ChannelDiscontinuityCause,
   ChannelEvent,
   ChannelPlace,
-  ChannelPublished,
-  ChannelPublishOptions,
   ChannelSubscribeOptions,
 } from "./cache-channels.js";
 export { type CacheCodec, jsonCodec, textCodec } from "./cache-codec.js";
@@ -47,6 +45,7 @@ export type {
   CacheKey,
   CacheValue,
 } from "./cache-items.js";
+export type { ChannelPublished, ChannelPublishOptions } from "./channel-publisher.js";
 export {
   type CreateQueueOptions,
   ForebayClient,

@@ -104,6 +104,42 @@ test("a publish that is repeated with its request id is shown once", async () =>
   expect(reader.texts).toEqual(["news 1 1", "news 2 2"]);
 });
 
+test("what is published in one turn leaves together, in its order, and each message has its own answer", async () => {
+  const server = await RealServer.start();
+  const client = server.connect();
+  const reader = new Gathered(client, { patterns: ["*"] });
+  await reader.ready();
+  const cache = client.cache();
+  const texts = Array.from({ length: 2_500 }, (_, index) => String(index));
+  const long = "x".repeat(900_000);
+  const bad = "x".repeat(257);
+  const answers = await Promise.allSettled([
+    ...texts.map((text) => cache.publish("news", text)),
+    cache.publish(bad, "no"),
+    ...["1", "2", "3", "4", "5"].map((text) => cache.publish("long", text + long)),
+  ]);
+  expect(answers.slice(0, 2_500)).toMatchObject(
+    texts.map((_, index) => ({ value: { sequence: index + 1, receivers: 1 } })),
+  );
+  expect(answers[2_500]).toMatchObject({
+    reason: { reason: "INVALID_PARAMETER", metadata: { field: "channel" } },
+  });
+  expect(answers[2_505]).toMatchObject({ value: { sequence: 5 } });
+  await until(() => reader.events.length === 2_505);
+  expect(reader.texts.slice(0, 2_500)).toEqual(texts.map((text, at) => `news ${at + 1} ${text}`));
+  await expect(client.cache("none").publish("news", "1")).rejects.toMatchObject({
+    reason: "CACHE_NOT_FOUND",
+  });
+  // What was asked for before it closes has its answer.
+  const other = server.connect();
+  const last = other.cache().publish("news", "last");
+  await other.close();
+  expect(await last).toMatchObject({ sequence: 2_501 });
+  await expect(other.cache().publish("news", "late")).rejects.toMatchObject({
+    reason: "CLIENT_CLOSED",
+  });
+});
+
 test("a subscription whose line is cut goes on with nothing missed and nothing twice, also in channels it had not seen", async () => {
   const server = await RealServer.start();
   const writer = server.connect().cache();

@@ -26,6 +26,7 @@ export const channelLimits = {
   channelsPerCallMax: 100,
   patternsPerCallMax: 100,
   placesPerCallMax: 1_000,
+  messagesPerCallMax: 1_000,
   heartbeatMsMin: seconds(5),
   heartbeatMsMax: minutes(5),
   heartbeatMsDefault: seconds(30),

@@ -19,6 +19,7 @@ import {
 } from "@grpc/grpc-js";
 import { Duration } from "../../../google/protobuf/duration.js";
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
+import { Status } from "../../../google/rpc/status.js";
 
 export const protobufPackage = "forebay.cache.v1";
 
@@ -128,6 +129,67 @@ export interface PublishToChannelResponse {
   stamp: string;
   /** Whether an earlier call with this request id did it. */
   replayed: boolean;
+}
+
+/** Messages for channels of one cache. */
+export interface PublishToChannelsRequest {
+  /** The name of the cache. Required. */
+  cache: string;
+  /** The messages, at most 1000. */
+  messages: ChannelMessage[];
+  /**
+   * Makes the call repeatable as long as the messages are in the rings of their channels: a repeat answers as the first did, and
+   * nothing is shown again. 1 to 64 bytes.
+   */
+  requestId: string;
+}
+
+/** A message for a channel. */
+export interface ChannelMessage {
+  /** The name of the channel, 1 to 256 bytes of UTF-8. Required. */
+  channel: string;
+  /** The message, at most 1048576 bytes. Neither: it is empty. */
+  messageForm?:
+    | //
+    /** The message as text. */
+    { $case: "text"; value: string }
+    | //
+    /** The message as bytes. */
+    { $case: "data"; value: Uint8Array }
+    | undefined;
+  /** What the publisher calls itself, as subscribers are shown it. At most 128 characters. */
+  publisher: string;
+}
+
+/** What became of them. */
+export interface PublishToChannelsResponse {
+  /** One for each message, in their order. */
+  results: ChannelPublishResult[];
+  /** Whether an earlier call with this request id did some of it. */
+  replayed: boolean;
+}
+
+/** What became of a message. */
+export interface ChannelPublishResult {
+  /** What. */
+  result?:
+    | //
+    /** It was published. */
+    { $case: "published"; value: ChannelPublished }
+    | //
+    /** It was not: the error that PublishToChannel would have answered, with fields by their names in the message. */
+    { $case: "error"; value: Status }
+    | undefined;
+}
+
+/** A message that was published. */
+export interface ChannelPublished {
+  /** Its number in the channel, from 1. */
+  sequence: bigint;
+  /** How many subscriptions it was for. */
+  receivers: bigint;
+  /** The stamp of the channel's numbering. */
+  stamp: string;
 }
 
 /** Asks to see what is published. */
@@ -548,6 +610,541 @@ export const PublishToChannelResponse: MessageFns<PublishToChannelResponse> = {
     message.receivers = (object.receivers !== undefined && object.receivers !== null) ? BigInt(object.receivers) : 0n;
     message.stamp = object.stamp ?? "";
     message.replayed = object.replayed ?? false;
+    return message;
+  },
+};
+
+function createBasePublishToChannelsRequest(): PublishToChannelsRequest {
+  return { cache: "", messages: [], requestId: "" };
+}
+
+export const PublishToChannelsRequest: MessageFns<PublishToChannelsRequest> = {
+  encode(message: PublishToChannelsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.cache !== "") {
+      writer.uint32(10).string(message.cache);
+    }
+    for (const v of message.messages) {
+      ChannelMessage.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.requestId !== "") {
+      writer.uint32(114).string(message.requestId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PublishToChannelsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePublishToChannelsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.cache = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.messages.push(ChannelMessage.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PublishToChannelsRequest {
+    return {
+      cache: isSet(object.cache) ? globalThis.String(object.cache) : "",
+      messages: globalThis.Array.isArray(object?.messages)
+        ? object.messages.map((e: any) => ChannelMessage.fromJSON(e))
+        : [],
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : "",
+    };
+  },
+
+  toJSON(message: PublishToChannelsRequest): unknown {
+    const obj: any = {};
+    if (message.cache !== "") {
+      obj.cache = message.cache;
+    }
+    if (message.messages?.length) {
+      obj.messages = message.messages.map((e) => ChannelMessage.toJSON(e));
+    }
+    if (message.requestId !== "") {
+      obj.requestId = message.requestId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PublishToChannelsRequest>): PublishToChannelsRequest {
+    return PublishToChannelsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PublishToChannelsRequest>): PublishToChannelsRequest {
+    const message = createBasePublishToChannelsRequest();
+    message.cache = object.cache ?? "";
+    message.messages = object.messages?.map((e) => ChannelMessage.fromPartial(e)) || [];
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseChannelMessage(): ChannelMessage {
+  return { channel: "", messageForm: undefined, publisher: "" };
+}
+
+export const ChannelMessage: MessageFns<ChannelMessage> = {
+  encode(message: ChannelMessage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.channel !== "") {
+      writer.uint32(10).string(message.channel);
+    }
+    switch (message.messageForm?.$case) {
+      case "text":
+        writer.uint32(18).string(message.messageForm.value);
+        break;
+      case "data":
+        writer.uint32(26).bytes(message.messageForm.value);
+        break;
+    }
+    if (message.publisher !== "") {
+      writer.uint32(34).string(message.publisher);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChannelMessage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChannelMessage();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.channel = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.messageForm = { $case: "text", value: reader.string() };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.messageForm = { $case: "data", value: reader.bytes() };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.publisher = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ChannelMessage {
+    return {
+      channel: isSet(object.channel) ? globalThis.String(object.channel) : "",
+      messageForm: isSet(object.text)
+        ? { $case: "text", value: globalThis.String(object.text) }
+        : isSet(object.data)
+        ? { $case: "data", value: bytesFromBase64(object.data) }
+        : undefined,
+      publisher: isSet(object.publisher) ? globalThis.String(object.publisher) : "",
+    };
+  },
+
+  toJSON(message: ChannelMessage): unknown {
+    const obj: any = {};
+    if (message.channel !== "") {
+      obj.channel = message.channel;
+    }
+    if (message.messageForm?.$case === "text") {
+      obj.text = message.messageForm.value;
+    } else if (message.messageForm?.$case === "data") {
+      obj.data = base64FromBytes(message.messageForm.value);
+    }
+    if (message.publisher !== "") {
+      obj.publisher = message.publisher;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ChannelMessage>): ChannelMessage {
+    return ChannelMessage.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ChannelMessage>): ChannelMessage {
+    const message = createBaseChannelMessage();
+    message.channel = object.channel ?? "";
+    switch (object.messageForm?.$case) {
+      case "text": {
+        if (object.messageForm?.value !== undefined && object.messageForm?.value !== null) {
+          message.messageForm = { $case: "text", value: object.messageForm.value };
+        }
+        break;
+      }
+      case "data": {
+        if (object.messageForm?.value !== undefined && object.messageForm?.value !== null) {
+          message.messageForm = { $case: "data", value: object.messageForm.value };
+        }
+        break;
+      }
+    }
+    message.publisher = object.publisher ?? "";
+    return message;
+  },
+};
+
+function createBasePublishToChannelsResponse(): PublishToChannelsResponse {
+  return { results: [], replayed: false };
+}
+
+export const PublishToChannelsResponse: MessageFns<PublishToChannelsResponse> = {
+  encode(message: PublishToChannelsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.results) {
+      ChannelPublishResult.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.replayed !== false) {
+      writer.uint32(112).bool(message.replayed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PublishToChannelsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePublishToChannelsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.results.push(ChannelPublishResult.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.replayed = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PublishToChannelsResponse {
+    return {
+      results: globalThis.Array.isArray(object?.results)
+        ? object.results.map((e: any) => ChannelPublishResult.fromJSON(e))
+        : [],
+      replayed: isSet(object.replayed) ? globalThis.Boolean(object.replayed) : false,
+    };
+  },
+
+  toJSON(message: PublishToChannelsResponse): unknown {
+    const obj: any = {};
+    if (message.results?.length) {
+      obj.results = message.results.map((e) => ChannelPublishResult.toJSON(e));
+    }
+    if (message.replayed !== false) {
+      obj.replayed = message.replayed;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PublishToChannelsResponse>): PublishToChannelsResponse {
+    return PublishToChannelsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PublishToChannelsResponse>): PublishToChannelsResponse {
+    const message = createBasePublishToChannelsResponse();
+    message.results = object.results?.map((e) => ChannelPublishResult.fromPartial(e)) || [];
+    message.replayed = object.replayed ?? false;
+    return message;
+  },
+};
+
+function createBaseChannelPublishResult(): ChannelPublishResult {
+  return { result: undefined };
+}
+
+export const ChannelPublishResult: MessageFns<ChannelPublishResult> = {
+  encode(message: ChannelPublishResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.result?.$case) {
+      case "published":
+        ChannelPublished.encode(message.result.value, writer.uint32(10).fork()).join();
+        break;
+      case "error":
+        Status.encode(message.result.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChannelPublishResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChannelPublishResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.result = { $case: "published", value: ChannelPublished.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.result = { $case: "error", value: Status.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ChannelPublishResult {
+    return {
+      result: isSet(object.published)
+        ? { $case: "published", value: ChannelPublished.fromJSON(object.published) }
+        : isSet(object.error)
+        ? { $case: "error", value: Status.fromJSON(object.error) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: ChannelPublishResult): unknown {
+    const obj: any = {};
+    if (message.result?.$case === "published") {
+      obj.published = ChannelPublished.toJSON(message.result.value);
+    } else if (message.result?.$case === "error") {
+      obj.error = Status.toJSON(message.result.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ChannelPublishResult>): ChannelPublishResult {
+    return ChannelPublishResult.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ChannelPublishResult>): ChannelPublishResult {
+    const message = createBaseChannelPublishResult();
+    switch (object.result?.$case) {
+      case "published": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "published", value: ChannelPublished.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "error": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "error", value: Status.fromPartial(object.result.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseChannelPublished(): ChannelPublished {
+  return { sequence: 0n, receivers: 0n, stamp: "" };
+}
+
+export const ChannelPublished: MessageFns<ChannelPublished> = {
+  encode(message: ChannelPublished, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sequence !== 0n) {
+      if (BigInt.asIntN(64, message.sequence) !== message.sequence) {
+        throw new globalThis.Error("value provided for field message.sequence of type int64 too large");
+      }
+      writer.uint32(8).int64(message.sequence);
+    }
+    if (message.receivers !== 0n) {
+      if (BigInt.asIntN(64, message.receivers) !== message.receivers) {
+        throw new globalThis.Error("value provided for field message.receivers of type int64 too large");
+      }
+      writer.uint32(16).int64(message.receivers);
+    }
+    if (message.stamp !== "") {
+      writer.uint32(26).string(message.stamp);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChannelPublished {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChannelPublished();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.sequence = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.receivers = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.stamp = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ChannelPublished {
+    return {
+      sequence: isSet(object.sequence) ? BigInt(object.sequence) : 0n,
+      receivers: isSet(object.receivers) ? BigInt(object.receivers) : 0n,
+      stamp: isSet(object.stamp) ? globalThis.String(object.stamp) : "",
+    };
+  },
+
+  toJSON(message: ChannelPublished): unknown {
+    const obj: any = {};
+    if (message.sequence !== 0n) {
+      obj.sequence = message.sequence.toString();
+    }
+    if (message.receivers !== 0n) {
+      obj.receivers = message.receivers.toString();
+    }
+    if (message.stamp !== "") {
+      obj.stamp = message.stamp;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ChannelPublished>): ChannelPublished {
+    return ChannelPublished.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ChannelPublished>): ChannelPublished {
+    const message = createBaseChannelPublished();
+    message.sequence = (object.sequence !== undefined && object.sequence !== null) ? BigInt(object.sequence) : 0n;
+    message.receivers = (object.receivers !== undefined && object.receivers !== null) ? BigInt(object.receivers) : 0n;
+    message.stamp = object.stamp ?? "";
     return message;
   },
 };
@@ -1685,6 +2282,19 @@ export const ChannelServiceDefinition = {
       options: {},
     },
     /**
+     * Hands many messages to everybody who is subscribed now, in their order. Each is published or refused by itself, as by
+     * PublishToChannel; those that are published come to a subscriber together. Idempotent only with `request_id`. Errors of the call:
+     *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 1000 messages.
+     */
+    publishToChannels: {
+      name: "PublishToChannels",
+      requestType: PublishToChannelsRequest as typeof PublishToChannelsRequest,
+      requestStream: false,
+      responseType: PublishToChannelsResponse as typeof PublishToChannelsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
      * Shows what is published to channels from now on, or from a place on. The first event is `ready`, but for discontinuities of what
      * was missed before: from then on nothing is missed without a discontinuity. Messages of all channels come in the order in which
      * they were published. Errors that end the stream:
@@ -1729,6 +2339,22 @@ export const ChannelServiceService = {
     responseDeserialize: (value: Buffer): PublishToChannelResponse => PublishToChannelResponse.decode(value),
   },
   /**
+   * Hands many messages to everybody who is subscribed now, in their order. Each is published or refused by itself, as by
+   * PublishToChannel; those that are published come to a subscriber together. Idempotent only with `request_id`. Errors of the call:
+   *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 1000 messages.
+   */
+  publishToChannels: {
+    path: "/forebay.cache.v1.ChannelService/PublishToChannels" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PublishToChannelsRequest): Buffer =>
+      Buffer.from(PublishToChannelsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PublishToChannelsRequest => PublishToChannelsRequest.decode(value),
+    responseSerialize: (value: PublishToChannelsResponse): Buffer =>
+      Buffer.from(PublishToChannelsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PublishToChannelsResponse => PublishToChannelsResponse.decode(value),
+  },
+  /**
    * Shows what is published to channels from now on, or from a place on. The first event is `ready`, but for discontinuities of what
    * was missed before: from then on nothing is missed without a discontinuity. Messages of all channels come in the order in which
    * they were published. Errors that end the stream:
@@ -1762,6 +2388,12 @@ export interface ChannelServiceServer extends UntypedServiceImplementation {
    *   RESOURCE_EXHAUSTED / CHANNEL_LIMIT: it would be one channel more than a node may have, 100000.
    */
   publishToChannel: handleUnaryCall<PublishToChannelRequest, PublishToChannelResponse>;
+  /**
+   * Hands many messages to everybody who is subscribed now, in their order. Each is published or refused by itself, as by
+   * PublishToChannel; those that are published come to a subscriber together. Idempotent only with `request_id`. Errors of the call:
+   *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 1000 messages.
+   */
+  publishToChannels: handleUnaryCall<PublishToChannelsRequest, PublishToChannelsResponse>;
   /**
    * Shows what is published to channels from now on, or from a place on. The first event is `ready`, but for discontinuities of what
    * was missed before: from then on nothing is missed without a discontinuity. Messages of all channels come in the order in which
@@ -1799,6 +2431,26 @@ export interface ChannelServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: PublishToChannelResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Hands many messages to everybody who is subscribed now, in their order. Each is published or refused by itself, as by
+   * PublishToChannel; those that are published come to a subscriber together. Idempotent only with `request_id`. Errors of the call:
+   *   INVALID_ARGUMENT / LIMIT_EXCEEDED: more than 1000 messages.
+   */
+  publishToChannels(
+    request: PublishToChannelsRequest,
+    callback: (error: ServiceError | null, response: PublishToChannelsResponse) => void,
+  ): ClientUnaryCall;
+  publishToChannels(
+    request: PublishToChannelsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: PublishToChannelsResponse) => void,
+  ): ClientUnaryCall;
+  publishToChannels(
+    request: PublishToChannelsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: PublishToChannelsResponse) => void,
   ): ClientUnaryCall;
   /**
    * Shows what is published to channels from now on, or from a place on. The first event is `ready`, but for discontinuities of what
