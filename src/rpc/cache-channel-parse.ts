@@ -59,7 +59,8 @@ function parseContent(
   const content: ChannelContent =
     form.$case === "text"
       ? { kind: "text", text: form.value }
-      : { kind: "data", data: bufferOf(form.value) };
+      : // A copy: what came lies within the bytes of its whole request, which would stay as long as the message does.
+        { kind: "data", data: Buffer.from(form.value) };
   const { messageBytesMax: limit } = channelLimits;
   const actual = bytesOf(content);
   if (actual > limit) {
@@ -70,9 +71,6 @@ function parseContent(
   }
   return content;
 }
-
-const bufferOf = (bytes: Uint8Array): Buffer =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 
 export function parseSubscribe(violations: Violations, request: SubscribeToChannelsRequest) {
   const { channelsPerCallMax, patternsPerCallMax, placesPerCallMax } = channelLimits;

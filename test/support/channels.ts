@@ -141,7 +141,7 @@ const textOfShown = (shown: Shown): string =>
 const shownText = (content: ChannelContent): string =>
   content.kind === "text" ? content.text : content.data.toString("utf8");
 
-function accepted<Outcome>(decided: ChannelDecided<Outcome>): Outcome {
+export function accepted<Outcome>(decided: ChannelDecided<Outcome>): Outcome {
   if (decided.kind === "accepted") return decided.outcome;
   throw new Error(`Refused: ${decided.rejection.kind}.`);
 }

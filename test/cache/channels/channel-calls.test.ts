@@ -2,6 +2,7 @@
 
 import { status } from "@grpc/grpc-js";
 import { afterEach, expect, test } from "vitest";
+import { sequence } from "../../../src/base/brands.js";
 import { ChannelHub } from "../../../src/cache/channels/channel-hub.js";
 import { channelLimits } from "../../../src/cache/channels/channel-limits.js";
 import {
@@ -14,7 +15,7 @@ import { NodeChannels } from "../../../src/rpc/cache-channels.js";
 import type { ResponseStream } from "../../../src/rpc/call.js";
 import { WireFault } from "../../../src/rpc/status-details.js";
 import { CacheRules, callContext } from "../../support/cache-rules.js";
-import { textContent } from "../../support/channels.js";
+import { accepted, textContent } from "../../support/channels.js";
 
 const started: CacheRules[] = [];
 afterEach(async () => {
@@ -34,6 +35,14 @@ async function callsOver(hub: ChannelHub) {
     publish: (channel: string) =>
       handlers.publishToChannel(
         PublishToChannelRequest.fromPartial({ cache: cache.name, channel }),
+        callContext,
+      ),
+    publishData: (channel: string, data: Buffer) =>
+      handlers.publishToChannel(
+        {
+          ...PublishToChannelRequest.fromPartial({ cache: cache.name, channel }),
+          messageForm: { $case: "data", value: data },
+        },
         callContext,
       ),
     /** Resolves with how it failed. */
@@ -59,6 +68,21 @@ const limited = (reason: string, limit: number) => ({
   code: status.RESOURCE_EXHAUSTED,
   reason,
   fields: { metadata: { limit: String(limit) }, retryAfterMs: 1_000 },
+});
+
+test("a message that is kept keeps nothing of the request that it came in", async () => {
+  const hub = new ChannelHub("kept");
+  const { publishData } = await callsOver(hub);
+  const request = Buffer.from("not this, but that");
+  await publishData("news", request.subarray(14));
+  request.fill("x");
+  const places = [{ channel: "news", sequence: sequence(0), stamp: "kept.1" }];
+  const order = { cache, channels: ["news"], patterns: [], places, after: undefined };
+  const now = started[0]?.now as Parameters<ChannelHub["publish"]>[1];
+  const joined = accepted(hub.subscribe(order, nobody, now));
+  expect(joined.subscription.take(now)).toMatchObject({
+    message: { content: { kind: "data", data: Buffer.from("that") } },
+  });
 });
 
 test("a node with all the channels that it may have takes no new one, and those that are there", async () => {
