@@ -23,6 +23,7 @@ import type { BenchContext, Measurement } from "./measurement.js";
 import { measureBatching } from "./measures/batching.js";
 import { measureCache } from "./measures/cache.js";
 import { measureCatchUp } from "./measures/catch-up.js";
+import { measureChannels } from "./measures/channels.js";
 import { measureDeepQueue } from "./measures/deep-queue.js";
 import { measureFanOut, measureFilters } from "./measures/fan-out.js";
 import { measureFifoCycle, measureGroups } from "./measures/fifo.js";
@@ -54,6 +55,7 @@ const measurements: Readonly<Record<string, Measurement>> = {
   tails: measureTails,
   cache: measureCache,
   "sorted-sets": measureSortedSets,
+  channels: measureChannels,
   replication: measureReplication,
   catchup: measureCatchUp,
 };

@@ -8,6 +8,7 @@
 // Without grpcurl only buf is tried, and without etcd only the node alone; with CI=true either is a failure.
 
 import { setup } from "./setup.mjs";
+import { callChannelRpcs } from "./support/cache-channel-conformance.mjs";
 import { callCacheCollectionRpcs } from "./support/cache-collection-conformance.mjs";
 import { callCacheRpcs } from "./support/cache-conformance.mjs";
 import { callCacheValueRpcs } from "./support/cache-value-conformance.mjs";
@@ -40,8 +41,10 @@ const cacheCollectionServices = [
 const cacheValueServices = ["BitmapService", "HyperLogLogService", "RateLimitService"].map(
   (name) => `forebay.cache.v1.${name}`,
 );
+const channelService = "forebay.cache.v1.ChannelService";
 const dataServices = [
   ...cacheServices,
+  channelService,
   ...cacheValueServices,
   ...cacheCollectionServices,
   queueService,
@@ -1038,9 +1041,15 @@ async function tryTool(tool, server, clusterOfOne) {
       }),
     );
   });
-  await tryServices(tool, server.address, cacheServices, (session) =>
-    callCacheRpcs(session, queue),
-  );
+  await tryServices(tool, server.address, cacheServices, async (session) => {
+    await callCacheRpcs(session, queue);
+    await tryServices(tool, server.address, [channelService], (channels) =>
+      callChannelRpcs(channels, queue, {
+        makeCache: (cache) => session.ok("CreateCache", { cache }),
+        deleteCache: (cache) => session.ok("DeleteCache", { cache }, { existed: true }),
+      }),
+    );
+  });
   await tryServices(tool, server.address, cacheValueServices, (session) =>
     callCacheValueRpcs(session, queue),
   );

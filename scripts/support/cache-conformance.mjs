@@ -37,6 +37,8 @@ async function administer(session, cache) {
     maxValueBytes: 65536,
     maxElementBytes: 4096,
     sliding: "0s",
+    channelRetainMessages: 100,
+    channelRetain: "30s",
   };
   await session.ok("CreateCache", { cache, config }, { created: true, cache: { cache, config } });
   await session.ok("CreateCache", { cache }, { created: false });

@@ -30,6 +30,8 @@ export const cacheConfigNames = {
   valueBytesMax: "max_value_bytes",
   elementBytesMax: "max_element_bytes",
   slidingMs: "sliding",
+  channelRetainMessages: "channel_retain_messages",
+  channelRetainMs: "channel_retain",
 } as const satisfies Readonly<Record<keyof CacheConfig, string>>;
 
 export interface CreateCache {

@@ -1,6 +1,6 @@
 // The numbers of caches: what a call, a key, a value and a cache may have at most, and what a cache is like if nobody says otherwise.
 
-import { type DurationMs, milliseconds } from "../base/brands.js";
+import { type DurationMs, milliseconds, seconds } from "../base/brands.js";
 
 export const cacheLimits = {
   nameCharactersMax: 128,
@@ -69,6 +69,10 @@ export interface CacheConfig {
   readonly elementBytesMax: number;
   /** 0: reads change no life. */
   readonly slidingMs: DurationMs;
+  /** Messages that the ring of a channel keeps, */
+  readonly channelRetainMessages: number;
+  /** and for how long. */
+  readonly channelRetainMs: DurationMs;
 }
 
 export const cacheDefaults: CacheConfig = {
@@ -83,4 +87,6 @@ export const cacheDefaults: CacheConfig = {
   valueBytesMax: 1_048_576,
   elementBytesMax: 131_072,
   slidingMs: milliseconds(0),
+  channelRetainMessages: 1_000,
+  channelRetainMs: seconds(60),
 };

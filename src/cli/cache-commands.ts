@@ -2,6 +2,7 @@
 
 import type { CacheConfig, CacheDurability, CacheEviction } from "@forebay/client";
 import type { Command } from "commander";
+import { addCacheChannelCommands } from "./cache-channel-commands.js";
 import { addDictionaryCommands } from "./cache-dictionary-commands.js";
 import { addCacheItemCommands } from "./cache-item-commands.js";
 import { addListCommands } from "./cache-list-commands.js";
@@ -34,6 +35,7 @@ export function addCacheCommands(program: Command, context: CliContext): void {
   addSetCommands(cache, context);
   addListCommands(cache, context);
   addSortedSetCommands(cache, context);
+  addCacheChannelCommands(cache, context);
 }
 
 interface ConfigFlags {
@@ -48,6 +50,8 @@ interface ConfigFlags {
   readonly durability?: CacheDurability;
   readonly zones?: number;
   readonly sliding?: number;
+  readonly channelMessages?: number;
+  readonly channelRetain?: number;
 }
 
 const evictions = [
@@ -103,7 +107,13 @@ function withConfig(command: Command): Command {
       oneOf(durabilities),
     )
     .option("--zones <count>", "with --durability replicated (2 to 7)", wholeNumber(2))
-    .option("--sliding <span>", "how long items live on after each read (0s: not)", duration);
+    .option("--sliding <span>", "how long items live on after each read (0s: not)", duration)
+    .option(
+      "--channel-messages <count>",
+      "how many messages each channel keeps for slow subscribers (1 to 100000)",
+      wholeNumber(1),
+    )
+    .option("--channel-retain <span>", "and for how long (1s to 1h)", duration);
 }
 
 /** Those that are given. */
@@ -120,6 +130,8 @@ function configOf(flags: ConfigFlags): CacheConfig {
     durability: flags.durability,
     replicatedZones: flags.zones,
     slidingMs: flags.sliding,
+    channelRetainMessages: flags.channelMessages,
+    channelRetainMs: flags.channelRetain,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
@@ -152,6 +164,8 @@ const settingByFlag: Readonly<Record<string, keyof CacheConfig>> = {
   durability: "durability",
   zones: "replicatedZones",
   sliding: "slidingMs",
+  "channel-messages": "channelRetainMessages",
+  "channel-retain": "channelRetainMs",
 };
 
 function resetOf(flag: string, before: CacheConfig = {}): CacheConfig {

@@ -41,6 +41,8 @@ export const cacheRow = (cache: CacheDescription): Row => ({
     "max value bytes": String(cache.config.maxValueBytes),
     "max element bytes": String(cache.config.maxElementBytes),
     sliding: orNone(cache.config.slidingMs ?? 0),
+    "channel messages": String(cache.config.channelRetainMessages),
+    "channel retain": orNone(cache.config.channelRetainMs ?? 0),
     zones: cache.config.durability === "replicated" ? String(cache.config.replicatedZones) : "",
     created: cache.createdAt?.toISOString() ?? "always there",
     etag: cache.etag,

@@ -9,21 +9,11 @@ import type {
   TopicMessage,
 } from "@forebay/client";
 import type { Command } from "commander";
-import {
-  type CliContext,
-  type CommonOptions,
-  duration,
-  oneOf,
-  wholeNumber,
-  withCommonOptions,
-} from "./context.js";
+import { type CliContext, duration, oneOf, wholeNumber } from "./context.js";
 import { attributesJson, bodyCell, bodyJson } from "./message-rows.js";
 import type { OutputFormat } from "./output.js";
-
-interface UntilOptions extends CommonOptions {
-  readonly max?: number;
-  readonly wait?: number;
-}
+import { printable } from "./printable.js";
+import { Until, type UntilOptions, withUntil } from "./until.js";
 
 interface TailCommandOptions extends UntilOptions {
   readonly filter?: string;
@@ -111,63 +101,6 @@ export function addConsumeCommand(parent: Command, context: CliContext): void {
 /** Without `--ack` this is how many a command holds before it gets no more. */
 const consumedAtOnce = 1_000;
 
-function withUntil(command: Command): Command {
-  return withCommonOptions(
-    command
-      .option("--max <count>", "end after so many messages", wholeNumber(1))
-      .option("--wait <span>", "end when nothing has come for so long", duration),
-  );
-}
-
-/** When a command ends that could go on for ever: by Ctrl-C, after enough messages, or when nothing comes for long enough. */
-class Until {
-  readonly #context: CliContext;
-  readonly #options: UntilOptions;
-  readonly #stop = new AbortController();
-  #count = 0;
-  #lastAtMs = 0;
-  #hasBegun = false;
-
-  constructor(context: CliContext, options: UntilOptions) {
-    this.#context = context;
-    this.#options = options;
-    const { interrupted } = context;
-    interrupted.addEventListener("abort", () => this.#stop.abort(), { once: true });
-    if (interrupted.aborted) this.#stop.abort();
-  }
-
-  get signal(): AbortSignal {
-    return this.#stop.signal;
-  }
-
-  /** Messages may come from now on. Again means nothing. */
-  begin(tell: () => void): void {
-    if (this.#hasBegun) return;
-    this.#hasBegun = true;
-    tell();
-    this.#lastAtMs = this.#context.clock.monotonicMs();
-    this.#watch();
-  }
-
-  isEnoughAfterOne(): boolean {
-    this.#count += 1;
-    this.#lastAtMs = this.#context.clock.monotonicMs();
-    return this.#count >= (this.#options.max ?? Number.POSITIVE_INFINITY);
-  }
-
-  close(): void {
-    this.#stop.abort();
-  }
-
-  #watch(): void {
-    const { wait } = this.#options;
-    if (wait === undefined || this.#stop.signal.aborted) return;
-    const leftMs = this.#lastAtMs + wait - this.#context.clock.monotonicMs();
-    if (leftMs <= 0) this.#stop.abort();
-    else this.#context.clock.setTimer(leftMs, () => this.#watch());
-  }
-}
-
 /** Prints an item of a tail; true for a message. */
 async function show(context: CliContext, format: OutputFormat, item: TailItem): Promise<boolean> {
   if (item.kind === "message") {
@@ -227,7 +160,3 @@ async function print(
     await output.print(`${JSON.stringify(json)}\n`);
   }
 }
-
-/** Control characters, which could move a terminal's cursor, as escapes. */
-const printable = (text: string): string =>
-  text.replaceAll(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));

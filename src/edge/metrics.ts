@@ -14,6 +14,7 @@ import {
   Registry,
 } from "prom-client";
 import { type CacheCounts, type CacheReadCounts, observeCaches } from "./cache-metrics.js";
+import { type ChannelFigures, observeChannels } from "./channel-metrics.js";
 import { type ClusterMetrics, type ClusterState, createClusterMetrics } from "./cluster-metrics.js";
 import { gauge } from "./gauge.js";
 import { createTopicMetrics, type TopicCounts, type TopicMetrics } from "./topic-metrics.js";
@@ -59,6 +60,7 @@ export interface MetricSources {
   readonly cacheReads?: () => Iterable<CacheReadCounts>;
   /** Tails that are open. */
   readonly tails?: () => number;
+  readonly channels?: () => ChannelFigures;
 }
 
 export interface Metrics {
@@ -175,6 +177,7 @@ export function createMetrics(version: string): Metrics {
     () => sources.caches?.() ?? [],
     () => sources.cacheReads?.() ?? [],
   );
+  observeChannels(registry, () => sources.channels?.());
   const topics = createTopicMetrics(
     registry,
     () => sources.topics?.() ?? [],

@@ -31,7 +31,7 @@ const pageSizeDefault = 100;
 const configBytes = 1_024;
 
 export function createCacheAdminHandlers(parts: CacheHandlerParts): CacheAdminHandlers {
-  const { engine, pageTokens, reads, zones } = parts;
+  const { engine, pageTokens, reads, zones, channels } = parts;
   const { namespace } = localCaller;
   const windows = new CacheWindows();
 
@@ -110,6 +110,7 @@ export function createCacheAdminHandlers(parts: CacheHandlerParts): CacheAdminHa
           decideDeleteCache(transaction, { address, isMissingOk: request.ifExists }),
       });
       reads.forget(address);
+      channels.hub.ended(address);
       windows.forget(address);
       return { existed };
     },

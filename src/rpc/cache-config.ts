@@ -2,6 +2,7 @@
 
 import { cacheConfigNames } from "../cache/administer-cache.js";
 import { cacheEtag } from "../cache/cache-name.js";
+import { channelLimits } from "../cache/channels/channel-limits.js";
 import {
   type CacheConfig,
   type CacheDurability,
@@ -22,6 +23,7 @@ import {
   checkListLength,
   listedMax,
   parseCount,
+  parseDuration,
   parseEnum,
   type Violations,
 } from "./violations.js";
@@ -85,6 +87,16 @@ export function parseCacheConfig(
       cacheLimits.elementBytesMax,
     ),
     slidingMs: parseSpan(violations, at("sliding"), config.sliding),
+    channelRetainMessages: count(
+      "channel_retain_messages",
+      config.channelRetainMessages,
+      channelLimits.retainMessagesMin,
+      channelLimits.retainMessagesMax,
+    ),
+    channelRetainMs: parseDuration(violations, at("channel_retain"), config.channelRetain, {
+      minMs: channelLimits.retainMsMin,
+      maxMs: channelLimits.retainMsMax,
+    }),
   };
   const given: Partial<Mutable<CacheConfig>> = {};
   for (const [name, value] of Object.entries(all)) {
@@ -152,6 +164,8 @@ export function renderCache(cache: Cache): WireCache {
       maxValueBytes: config.valueBytesMax,
       maxElementBytes: config.elementBytesMax,
       sliding: duration(config.slidingMs),
+      channelRetainMessages: config.channelRetainMessages,
+      channelRetain: duration(config.channelRetainMs),
     },
     createTime: cache.createdAt === undefined ? undefined : timestamp(cache.createdAt),
     etag: cacheEtag(cache),

@@ -24,6 +24,7 @@ import {
 import { accept, type QueueRejection } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import type { StateTransaction } from "../topic/view.js";
+import type { NodeChannels } from "./cache-channels.js";
 import type { Found, MessageCodec } from "./cache-found.js";
 import { parseCacheAddress } from "./cache-parse.js";
 import { cacheFaultOf } from "./cache-wire-errors.js";
@@ -51,6 +52,7 @@ export interface CacheHandlerParts {
   readonly position: () => string;
   /** How long results of request ids are kept. */
   readonly requestKeepMs: DurationMs;
+  readonly channels: NodeChannels;
   /** Aborted when the server drains: streams end. */
   readonly draining: AbortSignal;
 }

@@ -3,6 +3,7 @@
 import { BitmapServiceDefinition } from "../gen/forebay/cache/v1/bitmap_service.js";
 import { CacheAdminServiceDefinition } from "../gen/forebay/cache/v1/cache_admin_service.js";
 import { CacheServiceDefinition } from "../gen/forebay/cache/v1/cache_service.js";
+import { ChannelServiceDefinition } from "../gen/forebay/cache/v1/channel_service.js";
 import { DictionaryServiceDefinition } from "../gen/forebay/cache/v1/dictionary_service.js";
 import { HyperLogLogServiceDefinition } from "../gen/forebay/cache/v1/hyperloglog_service.js";
 import { ListServiceDefinition } from "../gen/forebay/cache/v1/list_service.js";
@@ -11,6 +12,7 @@ import { SetServiceDefinition } from "../gen/forebay/cache/v1/set_service.js";
 import { SortedSetServiceDefinition } from "../gen/forebay/cache/v1/sorted_set_service.js";
 import { createCacheAdminHandlers } from "./cache-admin-handlers.js";
 import { type BitmapHandlers, createBitmapHandlers } from "./cache-bitmap-handlers.js";
+import { type ChannelHandlers, createChannelHandlers } from "./cache-channel-handlers.js";
 import { createDictionaryHandlers, type DictionaryHandlers } from "./cache-dictionary-handlers.js";
 import type {
   CacheAdminHandlers,
@@ -37,6 +39,7 @@ export interface CacheServices {
   readonly set: SetHandlers;
   readonly list: ListHandlers;
   readonly sortedSet: SortedSetHandlers;
+  readonly channel: ChannelHandlers;
 }
 
 /** By the names of their handlers. */
@@ -50,6 +53,7 @@ export const cacheDefinitions = {
   set: SetServiceDefinition,
   list: ListServiceDefinition,
   sortedSet: SortedSetServiceDefinition,
+  channel: ChannelServiceDefinition,
 } as const satisfies Readonly<Record<keyof CacheServices, object>>;
 
 export const createCacheServices = (parts: CacheHandlerParts): CacheServices => ({
@@ -62,4 +66,5 @@ export const createCacheServices = (parts: CacheHandlerParts): CacheServices => 
   set: createSetHandlers(parts),
   list: createListHandlers(parts),
   sortedSet: createSortedSetHandlers(parts),
+  channel: createChannelHandlers(parts),
 });

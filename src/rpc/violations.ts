@@ -43,7 +43,8 @@ export type ViolationReason =
   | "CONFLICTING_OPTIONS"
   | "BAD_RANGE"
   | "NAN_INPUT"
-  | "CURSOR_INVALID";
+  | "CURSOR_INVALID"
+  | "VALUE_TOO_LARGE";
 
 /** Violations that are reported; a request may hold a million. */
 const violationsMax = 100;

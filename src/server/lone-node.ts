@@ -36,6 +36,7 @@ export class LoneNode implements ServedNode {
     data.add(cacheDefinitions.set, caches.set);
     data.add(cacheDefinitions.list, caches.list);
     data.add(cacheDefinitions.sortedSet, caches.sortedSet);
+    data.add(cacheDefinitions.channel, caches.channel);
   }
 
   get engine(): Term["engine"] {

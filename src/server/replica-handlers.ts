@@ -5,9 +5,11 @@ import { type DurationMs, seconds } from "../base/brands.js";
 import type { Clock } from "../base/clock.js";
 import { silentLog } from "../base/log.js";
 import { CacheReads } from "../cache/cache-reads.js";
+import { ChannelHub } from "../cache/channels/channel-hub.js";
 import { noEvictions } from "../cache/view.js";
 import type { Config } from "../config/settings.js";
 import { ReceiptCodec } from "../queue/receipt.js";
+import { NodeChannels } from "../rpc/cache-channels.js";
 import { type CacheHandlerParts, oneZone } from "../rpc/cache-handler-context.js";
 import { createCacheServices } from "../rpc/cache-services.js";
 import { MoveHandles } from "../rpc/move-handle.js";
@@ -39,6 +41,8 @@ export function replicaHandlers(parts: ReplicaHandlerParts): ServedHandlers {
     evictions: noEvictions,
     zones: oneZone,
     position: () => "",
+    // Nothing is published here, either.
+    channels: new NodeChannels(new ChannelHub(""), clock),
     requestKeepMs,
     draining: neverDraining,
   };

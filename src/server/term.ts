@@ -8,6 +8,7 @@ import type { Clock } from "../base/clock.js";
 import type { Ids } from "../base/ids.js";
 import type { Log } from "../base/log.js";
 import { CacheReads } from "../cache/cache-reads.js";
+import { ChannelHub } from "../cache/channels/channel-hub.js";
 import { MemoryEvictions } from "../cache/evictions.js";
 import type { Evictions } from "../cache/view.js";
 import type { Config } from "../config/settings.js";
@@ -25,6 +26,7 @@ import { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js
 import { ScheduleServiceDefinition } from "../gen/forebay/queue/v1/schedule_service.js";
 import { TopicServiceDefinition } from "../gen/forebay/topic/v1/topic_service.js";
 import { ReceiptCodec } from "../queue/receipt.js";
+import { NodeChannels } from "../rpc/cache-channels.js";
 import { type CacheHandlerParts, oneZone, type Zones } from "../rpc/cache-handler-context.js";
 import {
   type CacheServices,
@@ -91,6 +93,7 @@ export class Term {
   /** Webhooks and functions, and the pages about them. */
   readonly pushes: PushService;
   readonly #tails: TopicTails;
+  readonly #channels: NodeChannels;
   readonly #draining = new AbortController();
 
   private constructor(
@@ -161,6 +164,8 @@ export class Term {
     });
     this.#tails = new TopicTails(clock, { isSuccessor: parts.commitLog !== undefined });
     metrics.observe({ tails: () => this.#tails.count });
+    this.#channels = new NodeChannels(new ChannelHub(channelStamp(parts)), clock);
+    metrics.observe({ channels: () => this.#channels.hub });
     // Every open stream listens.
     setMaxListeners(0, this.#draining.signal);
     const pageTokens = new PageTokens(secret);
@@ -175,6 +180,7 @@ export class Term {
       zones: parts.zones?.(engine) ?? oneZone,
       position: () => (engine.position === undefined ? "" : positionText(engine.position)),
       requestKeepMs,
+      channels: this.#channels,
       draining: this.#draining.signal,
     };
     this.handlers = {
@@ -288,6 +294,7 @@ export class Term {
   async stop(callsEnd: () => Promise<void>): Promise<void> {
     this.#draining.abort();
     this.#tails.stop();
+    this.#channels.stop();
     await this.#stopWorkers();
     this.engine.refuseWaits();
     await callsEnd();
@@ -302,7 +309,14 @@ export class Term {
     this.engine.abandon();
     this.#draining.abort();
     this.#tails.stop();
+    this.#channels.stop();
     await this.#stopWorkers();
     await this.engine.stop();
   }
 }
+
+/** No other term has the same: it is made of the time and of chance. */
+const channelStamp = ({ ids, clock }: Pick<TermParts, "ids" | "clock">): string => {
+  const chance = Math.floor(ids.fraction() * 2 ** 32);
+  return `${ids.segmentNumber(clock.now()).toString(36)}${chance.toString(36)}`;
+};

@@ -70,7 +70,7 @@ export function decodeCache(key: string, bytes: Buffer): Cache {
 
 function parsedConfig(key: string, text: string): CacheConfig {
   try {
-    // One written by an earlier release lacks what that did not know.
+    // What a later release added has its default in a cache that an earlier one made.
     return { ...cacheDefaults, ...(JSON.parse(text) as Partial<CacheConfig>) };
   } catch {
     throw new RecordCorrupt(key, "its config is no JSON");

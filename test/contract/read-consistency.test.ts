@@ -4,8 +4,11 @@ import { expect, test } from "vitest";
 import { isReadOnly } from "../../src/rpc/call.js";
 import { servedDefinitions } from "../../src/server/term.js";
 
-/** Reads that are the leader's alone, as the contract says: one settles what it counts, one tells what has just become durable. */
-const forLeader = ["PreviewMessageMoveTask", "Tail"];
+/**
+ * Reads that are the leader's alone, as the contract says: one settles what it counts, one tells what has just become durable, and
+ * one what is only in the leader's memory.
+ */
+const forLeader = ["PreviewMessageMoveTask", "Tail", "SubscribeToChannels"];
 /** What depends on nothing but its request. */
 const ofNoState = ["TestFilterPolicy"];
 

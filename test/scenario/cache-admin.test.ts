@@ -19,7 +19,7 @@ import {
   set,
   ttl,
 } from "../support/caches.js";
-import type { Scenario } from "../support/scenario.js";
+import { durationOf, type Scenario } from "../support/scenario.js";
 
 const notFound = { code: "NOT_FOUND", reason: "CACHE_NOT_FOUND", metadata: { cache: "prices" } };
 
@@ -36,6 +36,8 @@ test("a cache is made once, with what is given and the defaults, and again only 
         eviction: EvictionPolicy.W_TINYLFU,
         durability: CacheDurability.FLUSHED,
         maxValueBytes: 1_048_576,
+        channelRetainMessages: 1_000,
+        channelRetain: durationOf(60_000),
       },
     },
   });
@@ -65,6 +67,10 @@ test.each([
   ["max_value_bytes", { maxValueBytes: 0 }],
   ["max_value_bytes", { maxValueBytes: 67_108_865 }],
   ["replicated_zones", { replicatedZones: 8 }],
+  ["channel_retain_messages", { channelRetainMessages: 0 }],
+  ["channel_retain_messages", { channelRetainMessages: 100_001 }],
+  ["channel_retain", { channelRetain: durationOf(999) }],
+  ["channel_retain", { channelRetain: durationOf(3_600_001) }],
   ["max_items", { maxItems: -1n }],
   ["eviction", { eviction: 42 as EvictionPolicy }],
 ])("a %s out of its range is refused by name", async (field, config) => {

@@ -5,6 +5,7 @@ import { type CacheKey, type CacheName, hours, type Namespace } from "../../src/
 import { decideCreateCache } from "../../src/cache/administer-cache.js";
 import type { CacheAddress } from "../../src/cache/cache-name.js";
 import { CacheReads } from "../../src/cache/cache-reads.js";
+import { ChannelHub } from "../../src/cache/channels/channel-hub.js";
 import type { CacheConfig } from "../../src/cache/limits.js";
 import type { OpenCache } from "../../src/cache/open-cache.js";
 import { inCache } from "../../src/cache/operations.js";
@@ -14,6 +15,7 @@ import { noEvictions } from "../../src/cache/view.js";
 import type { Decision } from "../../src/engine/command.js";
 import type { QueueRejection } from "../../src/queue/rejections.js";
 import type { Stamp } from "../../src/queue/stamp.js";
+import { NodeChannels } from "../../src/rpc/cache-channels.js";
 import { type CacheHandlerParts, oneZone } from "../../src/rpc/cache-handler-context.js";
 import type { CallContext } from "../../src/rpc/call.js";
 import { PageTokens } from "../../src/rpc/page-token.js";
@@ -102,6 +104,7 @@ export class CacheRules {
       zones: oneZone,
       position: () => "",
       requestKeepMs: hours(1),
+      channels: new NodeChannels(new ChannelHub("test"), this.#harness.clock),
       draining: new AbortController().signal,
     };
     return parts;

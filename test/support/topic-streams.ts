@@ -19,7 +19,7 @@ import { type CallError, callErrorOf } from "./call-error.js";
 import type { Scenario } from "./scenario.js";
 import type { TopicRequest } from "./topics.js";
 
-function connect(t: Scenario): Client {
+export function connect(t: Scenario): Client {
   const { host, port } = t.server.dataAddress;
   const client = new Client(`${host}:${port}`, credentials.createInsecure(), {
     "grpc.use_local_subchannel_pool": 1,
@@ -29,7 +29,7 @@ function connect(t: Scenario): Client {
 }
 
 /** What a stream answered so far, and how it ended. */
-class Answers<Response> {
+export class Answers<Response> {
   readonly responses: Response[] = [];
   /** Undefined for OK. Never rejects. */
   readonly ended: Promise<CallError | undefined>;

@@ -52,6 +52,10 @@ export interface CacheConfig {
   readonly maxElementBytes?: number | undefined;
   /** How long an item lives on after each read, in milliseconds. Default: 0, reads change nothing. */
   readonly slidingMs?: number | undefined;
+  /** Messages that each channel keeps for slow and returning subscribers. Range: 1 to 100000. Default: 1000. */
+  readonly channelRetainMessages?: number | undefined;
+  /** And for how long, in milliseconds. Range: 1000 to 3600000. Default: 60000. */
+  readonly channelRetainMs?: number | undefined;
 }
 
 export interface CacheDescription {
@@ -111,6 +115,8 @@ const paths = {
   maxValueBytes: "max_value_bytes",
   maxElementBytes: "max_element_bytes",
   slidingMs: "sliding",
+  channelRetainMessages: "channel_retain_messages",
+  channelRetainMs: "channel_retain",
 } as const satisfies Readonly<Record<keyof CacheConfig, string>>;
 
 function configToWire(config: CacheConfig): WireConfig {
@@ -127,6 +133,8 @@ function configToWire(config: CacheConfig): WireConfig {
     maxValueBytes: config.maxValueBytes,
     maxElementBytes: config.maxElementBytes,
     sliding: durationOf(config.slidingMs),
+    channelRetainMessages: config.channelRetainMessages,
+    channelRetain: durationOf(config.channelRetainMs),
   };
 }
 
@@ -152,6 +160,8 @@ function descriptionOf(cache: WireCache | undefined): CacheDescription {
       maxValueBytes: config.maxValueBytes ?? 0,
       maxElementBytes: config.maxElementBytes ?? 0,
       slidingMs: millisecondsOf(config.sliding) ?? 0,
+      channelRetainMessages: config.channelRetainMessages ?? 0,
+      channelRetainMs: millisecondsOf(config.channelRetain) ?? 0,
     },
     createdAt: dateOf(cache?.createTime),
     etag: cache?.etag ?? "",

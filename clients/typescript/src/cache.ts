@@ -14,6 +14,11 @@ import {
   TtlOutcome,
 } from "../gen/forebay/cache/v1/cache_service.js";
 import { type CacheBatch, type CacheBatchOptions, runBatch } from "./cache-batch.js";
+import {
+  type ChannelEvent,
+  type ChannelSubscribeOptions,
+  subscribeToChannels,
+} from "./cache-channels.js";
 import type { CacheCodec } from "./cache-codec.js";
 import type { CollectionPlace } from "./cache-collections.js";
 import { CacheDictionary } from "./cache-dictionary.js";
@@ -37,6 +42,11 @@ import type { Loads } from "./cache-loads.js";
 import type { CachePipeline, Operation } from "./cache-pipeline.js";
 import { CacheSet } from "./cache-set.js";
 import { CacheSortedSet } from "./cache-sorted-set.js";
+import type {
+  ChannelPublished,
+  ChannelPublisher,
+  ChannelPublishOptions,
+} from "./channel-publisher.js";
 import type { CallOptions, Connection } from "./connection.js";
 import { dateOf, durationOf } from "./durations.js";
 import { pages } from "./pages.js";
@@ -50,7 +60,9 @@ const { methods } = CacheServiceDefinition;
 export interface CacheContext {
   readonly connection: Connection;
   pipeline(cache: string): CachePipeline;
+  publisher(cache: string): ChannelPublisher;
   readonly loads: Loads;
+  closeWithClient(closable: AsyncDisposable): () => void;
 }
 
 export interface GetOptions extends CallOptions {
@@ -733,6 +745,31 @@ export class Cache<Item = CacheValue> {
   #collection(key: CacheKey): CollectionPlace<Item> {
     const { connection } = this.#context;
     return { connection, cache: this.name, key, codec: this.#codec };
+  }
+
+  /**
+   * Shows a message to everybody who is subscribed to a channel now. It is not stored, and whether anybody got it nobody knows.
+   * Messages are published in the order of these calls, many of them together; those with call options of their own leave by themselves.
+   *
+   * @throws ForebayError CACHE_NOT_FOUND, INVALID_PARAMETER, VALUE_TOO_LARGE, CHANNEL_LIMIT.
+   */
+  async publish(
+    channel: string,
+    item: Item,
+    options: ChannelPublishOptions = {},
+  ): Promise<ChannelPublished> {
+    const data = this.#codec.encode(item);
+    return this.#context.publisher(this.name).publish(channel, data, options);
+  }
+
+  /**
+   * What is published to channels, from now on, until the loop is left. A connection that breaks is opened again, and what was missed
+   * meanwhile is shown as far as the server keeps it; the rest is a discontinuity.
+   *
+   * @throws ForebayError CACHE_NOT_FOUND, INVALID_PARAMETER, LIMIT_EXCEEDED, CHANNEL_LIMIT, PATTERN_LIMIT, SUBSCRIBER_LIMIT.
+   */
+  subscribe(options: ChannelSubscribeOptions): AsyncGenerator<ChannelEvent<Item>, void, undefined> {
+    return subscribeToChannels(this.name, this.#context, this.#codec, options);
   }
 
   #pipelined<Name extends Operation["$case"]>(

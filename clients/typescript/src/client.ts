@@ -6,6 +6,7 @@ import { CacheAdmin } from "./cache-admin.js";
 import { plainCodec } from "./cache-codec.js";
 import { Loads } from "./cache-loads.js";
 import { CachePipeline } from "./cache-pipeline.js";
+import { ChannelPublisher } from "./channel-publisher.js";
 import {
   type Acks,
   type CallOptions,
@@ -95,6 +96,7 @@ export class ForebayClient implements AsyncDisposable {
   readonly #caches: CacheContext;
   /** By the names of their caches. */
   readonly #pipelines = new Map<string, CachePipeline>();
+  readonly #publishers = new Map<string, ChannelPublisher>();
   readonly #open = new Set<AsyncDisposable>();
   #closing: Promise<void> | undefined;
 
@@ -133,7 +135,9 @@ export class ForebayClient implements AsyncDisposable {
     this.#caches = {
       connection: this.#connection,
       pipeline: (cache) => this.#pipelineOf(cache),
+      publisher: (cache) => this.#publisherOf(cache),
       loads: new Loads(),
+      closeWithClient: this.#context.closeWithClient,
     };
   }
 
@@ -226,6 +230,16 @@ export class ForebayClient implements AsyncDisposable {
     return this.#connection.unary(method, named, options);
   }
 
+  #publisherOf(cache: string): ChannelPublisher {
+    if (this.#closing !== undefined) throw closedError("client");
+    let publisher = this.#publishers.get(cache);
+    if (publisher === undefined) {
+      publisher = new ChannelPublisher(cache, this.#connection);
+      this.#publishers.set(cache, publisher);
+    }
+    return publisher;
+  }
+
   /** The topic of this name. Asks the server nothing. */
   topic(name: string): Topic {
     return new Topic(name, this.#context);
@@ -301,6 +315,7 @@ export class ForebayClient implements AsyncDisposable {
     // Each of them ends by its deadline at the latest, so this does too.
     await Promise.all([...this.#queues.values()].map((queue) => queue.idle()));
     await Promise.all([...this.#pipelines.values()].map((pipeline) => pipeline.close()));
+    await Promise.all([...this.#publishers.values()].map((publisher) => publisher.close()));
     this.#connection.close();
   }
 }

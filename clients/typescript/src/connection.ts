@@ -17,6 +17,7 @@ import {
 import { ClusterServiceDefinition } from "../gen/forebay/admin/v1/cluster_service.js";
 import { CacheAdminServiceDefinition } from "../gen/forebay/cache/v1/cache_admin_service.js";
 import { CacheServiceDefinition } from "../gen/forebay/cache/v1/cache_service.js";
+import { ChannelServiceDefinition } from "../gen/forebay/cache/v1/channel_service.js";
 import { DictionaryServiceDefinition } from "../gen/forebay/cache/v1/dictionary_service.js";
 import { ListServiceDefinition } from "../gen/forebay/cache/v1/list_service.js";
 import { SetServiceDefinition } from "../gen/forebay/cache/v1/set_service.js";
@@ -356,6 +357,7 @@ const paths: ReadonlyMap<object, string> = new Map(
     ListServiceDefinition,
     SortedSetServiceDefinition,
     CacheAdminServiceDefinition,
+    ChannelServiceDefinition,
     ClusterServiceDefinition,
   ].flatMap(({ fullName, methods }) =>
     Object.values(methods).map((method) => [method, `/${fullName}/${method.name}`] as const),

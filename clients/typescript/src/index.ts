@@ -31,6 +31,12 @@ export type {
   CacheBatchOptions,
   CacheBatchResult,
 } from "./cache-batch.js";
+export type {
+  ChannelDiscontinuityCause,
+  ChannelEvent,
+  ChannelPlace,
+  ChannelSubscribeOptions,
+} from "./cache-channels.js";
 export { type CacheCodec, jsonCodec, textCodec } from "./cache-codec.js";
 export type {
   CollectionChanged,
@@ -72,6 +78,7 @@ export type {
   ScoreRule,
   WeightedKey,
 } from "./cache-sorted-set.js";
+export type { ChannelPublished, ChannelPublishOptions } from "./channel-publisher.js";
 export {
   type CreateQueueOptions,
   ForebayClient,

@@ -12,12 +12,11 @@ import {
   TopicServiceDefinition,
 } from "../gen/forebay/topic/v1/topic_service.js";
 import { onAbort } from "./abort.js";
-import { Backoff } from "./backoff.js";
 import { type Choice, choiceOf } from "./choices.js";
-import { nowMs, sleep } from "./clock.js";
-import type { Connection } from "./connection.js";
+import { sleep } from "./clock.js";
 import { durationOf } from "./durations.js";
-import { ConnectionError, type ForebayError } from "./errors.js";
+import type { ForebayError } from "./errors.js";
+import { endedByServer, Patience } from "./patience.js";
 import type { QueueContext } from "./queue-calls.js";
 import type { FilterPolicyScope } from "./subscription-settings.js";
 import { TopicMessage } from "./topic-message.js";
@@ -98,7 +97,7 @@ export async function* tail(
           const item = itemOf(response, place, options);
           if (item !== undefined) yield item;
         }
-        failure = endedByServer(connection.endpoint);
+        failure = endedByServer(connection.endpoint, "tail");
       } catch (error) {
         failure = connection.errorOf(error);
       }
@@ -109,36 +108,6 @@ export async function* tail(
   } finally {
     forgetSignal();
     forget();
-  }
-}
-
-/** How long a tail that broke waits before it begins anew, and when it gives up. */
-class Patience {
-  readonly #connection: Connection;
-  #backoff: Backoff | undefined;
-  #brokenSinceMs: number | undefined;
-
-  constructor(connection: Connection) {
-    this.#connection = connection;
-  }
-
-  /** The server answered. */
-  restore(): void {
-    this.#connection.markReached();
-    this.#backoff = undefined;
-    this.#brokenSinceMs = undefined;
-  }
-
-  /** @throws the failure, if waiting cannot help or the server was never reached for long enough. */
-  waitMsAfter(failure: ForebayError): number {
-    const { retry, wasReached } = this.#connection;
-    // Whoever was too slow goes on where he was; the gap, if there is one, says what he missed.
-    const isPassing = failure.status === "UNAVAILABLE" || failure.reason === "SLOW_CONSUMER";
-    if (!isPassing || retry === undefined) throw failure;
-    this.#brokenSinceMs ??= nowMs();
-    if (!wasReached && nowMs() - this.#brokenSinceMs >= retry.firstContactMs) throw failure;
-    this.#backoff ??= new Backoff(retry);
-    return Math.max(this.#backoff.next(), failure.retryAfterMs ?? 0);
   }
 }
 
@@ -221,11 +190,4 @@ const beginning = "0";
 function before(sequenceNumber: string): string {
   const number = BigInt(sequenceNumber === "" ? 1 : sequenceNumber) - 1n;
   return String(number).padStart(sequenceNumber.length, "0");
-}
-
-function endedByServer(endpoint: string): ForebayError {
-  return new ConnectionError(endpoint, {
-    reason: "CONNECTION_LOST",
-    message: `The server at ${endpoint} ended the tail.`,
-  });
 }

@@ -216,7 +216,18 @@ export interface CacheConfig {
     | number
     | undefined;
   /** How long an item lives on after each read of it. Default 0: reads change nothing. */
-  sliding?: Duration | undefined;
+  sliding?:
+    | Duration
+    | undefined;
+  /**
+   * How many messages of each channel are kept in memory for subscribers that are slow or come back, at most 8388608 bytes of them.
+   * Range [1, 100000], default 1000.
+   */
+  channelRetainMessages?:
+    | number
+    | undefined;
+  /** And for how long. Range [1s, 3600s], default 60s. */
+  channelRetain?: Duration | undefined;
 }
 
 /** A cache. */
@@ -308,6 +319,8 @@ function createBaseCacheConfig(): CacheConfig {
     maxValueBytes: undefined,
     maxElementBytes: undefined,
     sliding: undefined,
+    channelRetainMessages: undefined,
+    channelRetain: undefined,
   };
 }
 
@@ -351,6 +364,12 @@ export const CacheConfig: MessageFns<CacheConfig> = {
     }
     if (message.sliding !== undefined) {
       Duration.encode(message.sliding, writer.uint32(90).fork()).join();
+    }
+    if (message.channelRetainMessages !== undefined) {
+      writer.uint32(96).int32(message.channelRetainMessages);
+    }
+    if (message.channelRetain !== undefined) {
+      Duration.encode(message.channelRetain, writer.uint32(106).fork()).join();
     }
     return writer;
   },
@@ -456,6 +475,22 @@ export const CacheConfig: MessageFns<CacheConfig> = {
             message.sliding = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.channelRetainMessages = reader.int32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.channelRetain = Duration.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -513,6 +548,16 @@ export const CacheConfig: MessageFns<CacheConfig> = {
         ? globalThis.Number(object.max_element_bytes)
         : undefined,
       sliding: isSet(object.sliding) ? Duration.fromJSON(object.sliding) : undefined,
+      channelRetainMessages: isSet(object.channelRetainMessages)
+        ? globalThis.Number(object.channelRetainMessages)
+        : isSet(object.channel_retain_messages)
+        ? globalThis.Number(object.channel_retain_messages)
+        : undefined,
+      channelRetain: isSet(object.channelRetain)
+        ? Duration.fromJSON(object.channelRetain)
+        : isSet(object.channel_retain)
+        ? Duration.fromJSON(object.channel_retain)
+        : undefined,
     };
   },
 
@@ -551,6 +596,12 @@ export const CacheConfig: MessageFns<CacheConfig> = {
     if (message.sliding !== undefined) {
       obj.sliding = Duration.toJSON(message.sliding);
     }
+    if (message.channelRetainMessages !== undefined) {
+      obj.channelRetainMessages = Math.round(message.channelRetainMessages);
+    }
+    if (message.channelRetain !== undefined) {
+      obj.channelRetain = Duration.toJSON(message.channelRetain);
+    }
     return obj;
   },
 
@@ -579,6 +630,10 @@ export const CacheConfig: MessageFns<CacheConfig> = {
     message.maxElementBytes = object.maxElementBytes ?? undefined;
     message.sliding = (object.sliding !== undefined && object.sliding !== null)
       ? Duration.fromPartial(object.sliding)
+      : undefined;
+    message.channelRetainMessages = object.channelRetainMessages ?? undefined;
+    message.channelRetain = (object.channelRetain !== undefined && object.channelRetain !== null)
+      ? Duration.fromPartial(object.channelRetain)
       : undefined;
     return message;
   },
