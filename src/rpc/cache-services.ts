@@ -5,6 +5,7 @@ import { CacheAdminServiceDefinition } from "../gen/forebay/cache/v1/cache_admin
 import { CacheServiceDefinition } from "../gen/forebay/cache/v1/cache_service.js";
 import { HyperLogLogServiceDefinition } from "../gen/forebay/cache/v1/hyperloglog_service.js";
 import { RateLimitServiceDefinition } from "../gen/forebay/cache/v1/rate_limit_service.js";
+import { SessionServiceDefinition } from "../gen/forebay/cache/v1/session_service.js";
 import { createCacheAdminHandlers } from "./cache-admin-handlers.js";
 import { type BitmapHandlers, createBitmapHandlers } from "./cache-bitmap-handlers.js";
 import type {
@@ -18,6 +19,7 @@ import {
   type HyperLogLogHandlers,
 } from "./cache-hyperloglog-handlers.js";
 import { createRateLimitHandlers, type RateLimitHandlers } from "./cache-rate-limit-handlers.js";
+import { createSessionHandlers, type SessionHandlers } from "./cache-session-handlers.js";
 
 export interface CacheServices {
   readonly cache: CacheHandlers;
@@ -25,6 +27,7 @@ export interface CacheServices {
   readonly bitmap: BitmapHandlers;
   readonly hyperLogLog: HyperLogLogHandlers;
   readonly rateLimit: RateLimitHandlers;
+  readonly session: SessionHandlers;
 }
 
 /** By the names of their handlers. */
@@ -34,6 +37,7 @@ export const cacheDefinitions = {
   bitmap: BitmapServiceDefinition,
   hyperLogLog: HyperLogLogServiceDefinition,
   rateLimit: RateLimitServiceDefinition,
+  session: SessionServiceDefinition,
 } as const satisfies Readonly<Record<keyof CacheServices, object>>;
 
 export const createCacheServices = (parts: CacheHandlerParts): CacheServices => ({
@@ -42,4 +46,5 @@ export const createCacheServices = (parts: CacheHandlerParts): CacheServices => 
   bitmap: createBitmapHandlers(parts),
   hyperLogLog: createHyperLogLogHandlers(parts),
   rateLimit: createRateLimitHandlers(parts),
+  session: createSessionHandlers(parts),
 });

@@ -32,6 +32,7 @@ export class LoneNode implements ServedNode {
     data.add(cacheDefinitions.bitmap, caches.bitmap);
     data.add(cacheDefinitions.hyperLogLog, caches.hyperLogLog);
     data.add(cacheDefinitions.rateLimit, caches.rateLimit);
+    data.add(cacheDefinitions.session, caches.session);
   }
 
   get engine(): Term["engine"] {
