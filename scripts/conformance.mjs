@@ -9,6 +9,7 @@
 
 import { setup } from "./setup.mjs";
 import { callCacheRpcs } from "./support/cache-conformance.mjs";
+import { callSessionRpcs } from "./support/cache-session-conformance.mjs";
 import { callCacheValueRpcs } from "./support/cache-value-conformance.mjs";
 import {
   callClusterAlone,
@@ -33,9 +34,11 @@ const cacheServices = ["forebay.cache.v1.CacheAdminService", "forebay.cache.v1.C
 const cacheValueServices = ["BitmapService", "HyperLogLogService", "RateLimitService"].map(
   (name) => `forebay.cache.v1.${name}`,
 );
+const sessionService = "forebay.cache.v1.SessionService";
 const dataServices = [
   ...cacheServices,
   ...cacheValueServices,
+  sessionService,
   queueService,
   scheduleService,
   topicService,
@@ -1035,6 +1038,9 @@ async function tryTool(tool, server, clusterOfOne) {
   );
   await tryServices(tool, server.address, cacheValueServices, (session) =>
     callCacheValueRpcs(session, queue),
+  );
+  await tryServices(tool, server.address, [sessionService], (session) =>
+    callSessionRpcs(session, queue),
   );
   await tryServices(tool, server.managementAddress, [clusterService], callClusterAlone);
   if (clusterOfOne === undefined) return;
