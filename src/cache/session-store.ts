@@ -90,7 +90,7 @@ export function findSession(open: OpenCache, of: SessionHash): CacheDecided<Foun
   return accept({ kind: "live", looked, session: read.outcome });
 }
 
-export function readSession(open: OpenCache, of: SessionHash, item: Item): CacheDecided<Session> {
+function readSession(open: OpenCache, of: SessionHash, item: Item): CacheDecided<Session> {
   const value = readValue(open, sessionKey(of), item);
   const session = typeof value === "string" ? undefined : decodeSession(item, value.bytes);
   return session === undefined

@@ -16,8 +16,6 @@ import {
   putSession,
 } from "./session-store.js";
 
-export type LiveSession = Extract<FoundSession, { kind: "live" }>;
-
 export interface CreateSession {
   readonly of: SessionHash;
   readonly data: Buffer;

@@ -27,8 +27,8 @@ export const protobufFileName = "forebay/cache/v1/session_service.proto";
  * Sessions of users: what an application remembers of whoever is signed in, under an id that the user's browser keeps.
  *
  * Sessions belong to a cache and stand apart from its keys: no call on keys finds one, FlushCache leaves them, and they are never
- * evicted; DeleteCache takes them along. They take the cache's `max_value_bytes`, `max_bytes`, `max_items` and durability, each
- * counted apart from its items. An id that the server makes has 256 random bits. No id is stored, only its SHA-256, so that whoever
+ * evicted; DeleteCache takes them along. The cache's `max_value_bytes`, `max_bytes` and durability hold for them too, and their
+ * bytes are counted apart from those of its items. An id that the server makes has 256 random bits. No id is stored, only its SHA-256, so that whoever
  * reads a disk or a backup cannot take a session over. A session that has ended or was destroyed is seen by nothing. Where a slow
  * request saves a session that another has destroyed, it stays destroyed: for 60 s, the guard, its id is GONE.
  * Conventions and the errors of every call are those of cache_service.proto, and:
@@ -3753,7 +3753,7 @@ export const SessionServiceDefinition = {
       responseStream: false,
       options: { idempotencyLevel: "IDEMPOTENT" },
     },
-    /** Ends a session. Its id is GONE for 60 s, also where there was none. */
+    /** Ends a session. Its id is GONE for 60 s, also where there was none, unless the cache is full then. */
     destroySession: {
       name: "DestroySession",
       requestType: DestroySessionRequest as typeof DestroySessionRequest,
@@ -3888,7 +3888,7 @@ export const SessionServiceService = {
       Buffer.from(TouchSessionResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): TouchSessionResponse => TouchSessionResponse.decode(value),
   },
-  /** Ends a session. Its id is GONE for 60 s, also where there was none. */
+  /** Ends a session. Its id is GONE for 60 s, also where there was none, unless the cache is full then. */
   destroySession: {
     path: "/forebay.cache.v1.SessionService/DestroySession" as const,
     requestStream: false as const,
@@ -3995,7 +3995,7 @@ export interface SessionServiceServer extends UntypedServiceImplementation {
   patchSession: handleUnaryCall<PatchSessionRequest, PatchSessionResponse>;
   /** Moves the end of a session, and changes its cookie; never its data. Makes none. */
   touchSession: handleUnaryCall<TouchSessionRequest, TouchSessionResponse>;
-  /** Ends a session. Its id is GONE for 60 s, also where there was none. */
+  /** Ends a session. Its id is GONE for 60 s, also where there was none, unless the cache is full then. */
   destroySession: handleUnaryCall<DestroySessionRequest, DestroySessionResponse>;
   /**
    * Gives a session another id, as after a sign-in, in one commit; the old one is GONE. Of two calls at the same time one does it, and
@@ -4105,7 +4105,7 @@ export interface SessionServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: TouchSessionResponse) => void,
   ): ClientUnaryCall;
-  /** Ends a session. Its id is GONE for 60 s, also where there was none. */
+  /** Ends a session. Its id is GONE for 60 s, also where there was none, unless the cache is full then. */
   destroySession(
     request: DestroySessionRequest,
     callback: (error: ServiceError | null, response: DestroySessionResponse) => void,
