@@ -1,4 +1,4 @@
-// Packs the server and its client as they would be published, installs both in an empty folder and uses them
+// Packs the server, its client and its adapters as they would be published, installs all in an empty folder and uses them
 // there: what works only inside this repository (a file left out, a missing dependency) shows here.
 
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ try {
     folder,
   ]);
   const tarballs = readdirSync(folder).filter((name) => name.endsWith(".tgz"));
-  if (tarballs.length !== 2) throw new Error(`Two packages are expected, not ${tarballs.length}.`);
+  if (tarballs.length !== 4) throw new Error(`Four packages are expected, not ${tarballs.length}.`);
 
   writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module", private: true }));
   must(
@@ -39,11 +39,17 @@ try {
     const client = await import("@forebay/client");
     const queue = await import("@forebay/client/gen/forebay/queue/v1/queue_service");
     if (Object.keys(client).length === 0) throw new Error("@forebay/client exports nothing");
+    const { ForebayStore } = await import("@forebay/express-session");
+    const { KeyvForebay } = await import("@forebay/keyv");
+    const connected = new client.ForebayClient();
+    new ForebayStore({ client: connected });
+    new KeyvForebay({ client: connected });
+    await connected.close();
     if (Object.keys(queue).length === 0) throw new Error("the generated code exports nothing");
   `;
   must("node", ["--input-type=module", "-e", program], folder);
   must(join(folder, "node_modules/.bin/forebay"), ["--help"], folder);
-  console.log("Both packages install and run by themselves.");
+  console.log("All packages install and run by themselves.");
 } finally {
   rmSync(folder, { recursive: true });
 }

@@ -11,6 +11,7 @@ import { setup } from "./setup.mjs";
 import { callChannelRpcs } from "./support/cache-channel-conformance.mjs";
 import { callCacheCollectionRpcs } from "./support/cache-collection-conformance.mjs";
 import { callCacheRpcs } from "./support/cache-conformance.mjs";
+import { callSessionRpcs } from "./support/cache-session-conformance.mjs";
 import { callCacheValueRpcs } from "./support/cache-value-conformance.mjs";
 import {
   callClusterAlone,
@@ -42,11 +43,13 @@ const cacheValueServices = ["BitmapService", "HyperLogLogService", "RateLimitSer
   (name) => `forebay.cache.v1.${name}`,
 );
 const channelService = "forebay.cache.v1.ChannelService";
+const sessionService = "forebay.cache.v1.SessionService";
 const dataServices = [
   ...cacheServices,
   channelService,
   ...cacheValueServices,
   ...cacheCollectionServices,
+  sessionService,
   queueService,
   scheduleService,
   topicService,
@@ -1055,6 +1058,9 @@ async function tryTool(tool, server, clusterOfOne) {
   );
   await tryServices(tool, server.address, cacheCollectionServices, (session) =>
     callCacheCollectionRpcs(session, queue),
+  );
+  await tryServices(tool, server.address, [sessionService], (session) =>
+    callSessionRpcs(session, queue),
   );
   await tryServices(tool, server.managementAddress, [clusterService], callClusterAlone);
   if (clusterOfOne === undefined) return;

@@ -75,7 +75,11 @@ export function judge({ files, named }, specified = parts) {
 function isReportCurrent(path) {
   const written = statSync(path, { throwIfNoEntry: false })?.mtimeMs;
   if (written === undefined) return false;
-  return ["src", "test", "clients/typescript/src", "clients/typescript/test"]
+  const ofClients = ["typescript", "express-session", "keyv"].flatMap((client) => [
+    `clients/${client}/src`,
+    `clients/${client}/test`,
+  ]);
+  return ["src", "test", ...ofClients]
     .flatMap((folder) => filesBelow(folder))
     .every((path) => statSync(join(root, path)).mtimeMs <= written);
 }

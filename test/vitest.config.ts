@@ -8,7 +8,7 @@ export default defineConfig({
   root: fileURLToPath(new URL("..", import.meta.url)),
   cacheDir: "node_modules/.cache/forebay/vitest",
   test: {
-    include: ["test/**/*.test.ts", "clients/typescript/test/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "clients/*/test/**/*.test.ts"],
     // Whole clusters that lose nodes, minutes each: `npm run test:faults`.
     exclude: [...configDefaults.exclude, "test/faults/*.test.ts"],
     environment: "node",

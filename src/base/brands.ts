@@ -32,6 +32,8 @@ export type TopicName = Branded<string, "TopicName">;
 export type CacheName = Branded<string, "CacheName">;
 /** A key of a cache, 1 to 1,024 bytes: a character of U+0000 to U+00FF for each, so that texts compare as bytes do. */
 export type CacheKey = Branded<string, "CacheKey">;
+/** The SHA-256 of a session's id: 32 bytes, a character of U+0000 to U+00FF for each. */
+export type SessionHash = Branded<string, "SessionHash">;
 /** What the items of a cache are ordered by in time: rises with every write in the store, over restarts and failovers; from 1. */
 export type Version = Branded<number, "Version">;
 /** What AWS calls an account: the first part of a qualified name. */

@@ -16,6 +16,7 @@ import {
 import { type CacheConfig, cacheDefaults, cacheLimits } from "./limits.js";
 import { type Cache, newCacheCounters, noFences } from "./model.js";
 import { type CacheDecided, refuse } from "./rejections.js";
+import { sessionNamespace } from "./session-model.js";
 
 /** Settings by the names of their fields in CacheConfig. */
 export const cacheConfigNames = {
@@ -108,7 +109,7 @@ export interface CacheEnded {
   readonly existed: boolean;
 }
 
-/** The one that is always there is emptied and has its defaults again. */
+/** The one that is always there is emptied and has its defaults again. Its sessions go with it. */
 export function decideDeleteCache(
   transaction: StateTransaction,
   { address, isMissingOk }: { readonly address: CacheAddress; readonly isMissingOk: boolean },
@@ -116,6 +117,11 @@ export function decideDeleteCache(
   const { caches } = transaction;
   const { namespace, name } = address;
   const cache = caches.findCache(namespace, name);
+  const sessions = caches.findCache(sessionNamespace(namespace), name);
+  if (sessions !== undefined) {
+    leaveSegment(transaction, sessions);
+    caches.removeCache(sessions);
+  }
   if (cache === undefined) {
     const existed = name === alwaysThere;
     return existed || isMissingOk ? accept({ existed }) : cacheNotFound(address);

@@ -13,6 +13,8 @@ import { cacheLimits } from "./limits.js";
 import { type Cache, type Fence, type Item, isCollection } from "./model.js";
 import { OpenCache } from "./open-cache.js";
 import type { CacheDecided } from "./rejections.js";
+import { isOfSessions } from "./session-model.js";
+import { sweepSession } from "./session-store.js";
 
 export interface Swept {
   readonly hasMore: boolean;
@@ -156,7 +158,8 @@ function sweepPage(open: OpenCache, prefix: string, after: string): CacheKey | u
   }
   for (const { key, item } of page) {
     const fenced = open.fenceOf(key, item);
-    if (fenced === "delete") open.remove(key, item);
+    if (fenced === "delete" && isOfSessions(cache)) sweepSession(open, { key, item });
+    else if (fenced === "delete") open.remove(key, item);
     // Its own row says from now on what the fence does.
     else if (fenced === "stale" && !item.isStale) {
       open.put(key, { ...item, isStale: true }, { stored: item });

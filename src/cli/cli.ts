@@ -17,6 +17,7 @@ import { addPeekCommand, addReceiveCommand } from "./receive-command.js";
 import { addScheduleCommands } from "./schedule-commands.js";
 import { addScheduledCommands } from "./scheduled-commands.js";
 import { addSendCommand } from "./send-command.js";
+import { addSessionCommands } from "./session-commands.js";
 import { addSettleCommands } from "./settle-commands.js";
 import { addTopicCommands } from "./topic-commands.js";
 import { addWorkCommand } from "./work-command.js";
@@ -79,6 +80,7 @@ function programOf(context: CliContext, { stdout, stderr }: CliDependencies): Co
   addMoveCommands(program, context);
   addTopicCommands(program, context);
   addCacheCommands(program, context);
+  addSessionCommands(program, context);
   addClusterCommands(program, context);
   addInitCommand(program, context);
   addBenchCommand(program, context);

@@ -8,6 +8,7 @@ import { DictionaryServiceDefinition } from "../gen/forebay/cache/v1/dictionary_
 import { HyperLogLogServiceDefinition } from "../gen/forebay/cache/v1/hyperloglog_service.js";
 import { ListServiceDefinition } from "../gen/forebay/cache/v1/list_service.js";
 import { RateLimitServiceDefinition } from "../gen/forebay/cache/v1/rate_limit_service.js";
+import { SessionServiceDefinition } from "../gen/forebay/cache/v1/session_service.js";
 import { SetServiceDefinition } from "../gen/forebay/cache/v1/set_service.js";
 import { SortedSetServiceDefinition } from "../gen/forebay/cache/v1/sorted_set_service.js";
 import { createCacheAdminHandlers } from "./cache-admin-handlers.js";
@@ -26,6 +27,7 @@ import {
 } from "./cache-hyperloglog-handlers.js";
 import { createListHandlers, type ListHandlers } from "./cache-list-handlers.js";
 import { createRateLimitHandlers, type RateLimitHandlers } from "./cache-rate-limit-handlers.js";
+import { createSessionHandlers, type SessionHandlers } from "./cache-session-handlers.js";
 import { createSetHandlers, type SetHandlers } from "./cache-set-handlers.js";
 import { createSortedSetHandlers, type SortedSetHandlers } from "./cache-sorted-set-handlers.js";
 
@@ -40,6 +42,7 @@ export interface CacheServices {
   readonly list: ListHandlers;
   readonly sortedSet: SortedSetHandlers;
   readonly channel: ChannelHandlers;
+  readonly session: SessionHandlers;
 }
 
 /** By the names of their handlers. */
@@ -54,6 +57,7 @@ export const cacheDefinitions = {
   list: ListServiceDefinition,
   sortedSet: SortedSetServiceDefinition,
   channel: ChannelServiceDefinition,
+  session: SessionServiceDefinition,
 } as const satisfies Readonly<Record<keyof CacheServices, object>>;
 
 export const createCacheServices = (parts: CacheHandlerParts): CacheServices => ({
@@ -67,4 +71,5 @@ export const createCacheServices = (parts: CacheHandlerParts): CacheServices => 
   list: createListHandlers(parts),
   sortedSet: createSortedSetHandlers(parts),
   channel: createChannelHandlers(parts),
+  session: createSessionHandlers(parts),
 });

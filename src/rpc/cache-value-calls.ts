@@ -8,6 +8,7 @@ import type { CacheDecided } from "../cache/rejections.js";
 import { accept } from "../queue/rejections.js";
 import type { MessageCodec } from "./cache-found.js";
 import {
+  type Beside,
   type CacheCall,
   type CacheHandlerParts,
   createCacheTools,
@@ -33,7 +34,7 @@ export interface ValueCall<Request, Order, Outcome, Response> {
   readonly isGrowing?: boolean;
   /** Always returns one; whether it is good, `violations` say. */
   parse(violations: Violations, request: Request): Order;
-  rule(open: OpenCache, order: Order): CacheDecided<Outcome>;
+  rule(open: OpenCache, order: Order, beside: Beside): CacheDecided<Outcome>;
   render(outcome: Outcome, order: Order): Response;
   /** About how many bytes it writes. */
   bytesOf?(order: Order): number;
@@ -92,8 +93,8 @@ export function createValueCalls(parts: CacheHandlerParts) {
       isGrowing: call.isGrowing === true && !isLookup,
       isLookup,
       bytes: call.bytesOf?.(order) ?? 0,
-      rule: (open, found) => {
-        const done = call.rule(open, order);
+      rule: (open, found, beside) => {
+        const done = call.rule(open, order, beside);
         if (done.kind === "rejected") return done;
         for (const { key, item } of call.found?.(order, done.outcome) ?? []) {
           found({ kind: item === undefined ? "miss" : "hit", key, item });

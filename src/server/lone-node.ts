@@ -37,6 +37,7 @@ export class LoneNode implements ServedNode {
     data.add(cacheDefinitions.list, caches.list);
     data.add(cacheDefinitions.sortedSet, caches.sortedSet);
     data.add(cacheDefinitions.channel, caches.channel);
+    data.add(cacheDefinitions.session, caches.session);
   }
 
   get engine(): Term["engine"] {

@@ -10,7 +10,12 @@ import type { CacheConfig } from "../../src/cache/limits.js";
 import type { OpenCache } from "../../src/cache/open-cache.js";
 import { inCache } from "../../src/cache/operations.js";
 import type { CacheDecided, CacheRejection } from "../../src/cache/rejections.js";
-import { decideReapItems, decideReapLost, type Swept } from "../../src/cache/sweep-cache.js";
+import {
+  decideReapItems,
+  decideReapLost,
+  decideSweepFences,
+  type Swept,
+} from "../../src/cache/sweep-cache.js";
 import { noEvictions } from "../../src/cache/view.js";
 import type { Decision } from "../../src/engine/command.js";
 import type { QueueRejection } from "../../src/queue/rejections.js";
@@ -50,6 +55,8 @@ export async function reasonOf(call: unknown): Promise<string> {
   }
 }
 
+type Rule<Outcome> = (open: OpenCache, stamp: Stamp) => CacheDecided<Outcome>;
+
 export class CacheRules {
   readonly #harness: EngineHarness;
 
@@ -78,18 +85,18 @@ export class CacheRules {
   }
 
   /** What a rule does. */
-  async done<Outcome>(rule: (open: OpenCache) => CacheDecided<Outcome>): Promise<Outcome> {
+  async done<Outcome>(rule: Rule<Outcome>): Promise<Outcome> {
     const decision = await this.#execute((transaction, stamp) =>
-      inCache(transaction, address, stamp, rule),
+      inCache(transaction, address, stamp, (open) => rule(open, stamp)),
     );
     if (decision.kind === "accepted") return decision.outcome;
     throw new Error(`Refused: ${decision.rejection.kind}.`);
   }
 
   /** Why a rule does nothing. */
-  async refused<Outcome>(rule: (open: OpenCache) => CacheDecided<Outcome>): Promise<string> {
+  async refused<Outcome>(rule: Rule<Outcome>): Promise<string> {
     const decision = await this.#execute((transaction, stamp) =>
-      inCache(transaction, address, stamp, rule),
+      inCache(transaction, address, stamp, (open) => rule(open, stamp)),
     );
     return decision.kind === "rejected" ? decision.rejection.kind : "It was done.";
   }
@@ -108,6 +115,20 @@ export class CacheRules {
       draining: new AbortController().signal,
     };
     return parts;
+  }
+
+  /** A step of what removes items in the background; says whether it did anything. */
+  async sweepOnce(): Promise<boolean> {
+    for (const decide of [decideReapItems, decideSweepFences]) {
+      const step = await this.#execute(decide);
+      if (step.kind === "accepted" && step.outcome.hasMore) return true;
+    }
+    return false;
+  }
+
+  /** Removes everything that is to be removed. */
+  async sweep(): Promise<void> {
+    while (await this.sweepOnce());
   }
 
   advance(ms: number): void {

@@ -179,10 +179,15 @@ const others = [
   },
   {
     name: "no-development-packages-in-the-product",
-    comment: "What is shipped imports only what package.json calls a dependency.",
+    comment:
+      "What is shipped imports only what package.json calls a dependency, or a peer that its user has.",
     severity: "error",
     from: { path: "^(?:src|clients/[^/]+/(?:src|gen))/" },
-    to: { dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"], pathNot: "/@types/" },
+    to: {
+      dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"],
+      dependencyTypesNot: ["npm-peer"],
+      pathNot: "/@types/",
+    },
   },
   {
     name: "no-cycles",

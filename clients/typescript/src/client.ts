@@ -25,6 +25,7 @@ import { Queue } from "./queue.js";
 import { attributesToWire, type QueueAttributes } from "./queue-attributes.js";
 import type { QueueContext, RequestIdOption } from "./queue-calls.js";
 import { newRequestId } from "./random.js";
+import { type SessionData, Sessions } from "./sessions.js";
 import { listSubscriptions, Subscription } from "./subscription.js";
 import {
   type CreateTopicOptions,
@@ -196,6 +197,13 @@ export class ForebayClient implements AsyncDisposable {
   /** The cache of this name, of values as bytes and texts. Asks the server nothing. */
   cache(name = "default"): Cache {
     return new Cache(name, this.#caches, plainCodec);
+  }
+
+  /** The sessions of users in the cache of this name. Asks the server nothing. */
+  sessions<Data extends SessionData = Readonly<Record<string, unknown>>>(
+    cache = "default",
+  ): Sessions<Data> {
+    return new Sessions<Data>(cache, this.#connection);
   }
 
   /** The administration of caches. */

@@ -20,6 +20,7 @@ import { CacheServiceDefinition } from "../gen/forebay/cache/v1/cache_service.js
 import { ChannelServiceDefinition } from "../gen/forebay/cache/v1/channel_service.js";
 import { DictionaryServiceDefinition } from "../gen/forebay/cache/v1/dictionary_service.js";
 import { ListServiceDefinition } from "../gen/forebay/cache/v1/list_service.js";
+import { SessionServiceDefinition } from "../gen/forebay/cache/v1/session_service.js";
 import { SetServiceDefinition } from "../gen/forebay/cache/v1/set_service.js";
 import { SortedSetServiceDefinition } from "../gen/forebay/cache/v1/sorted_set_service.js";
 import { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js";
@@ -358,6 +359,7 @@ const paths: ReadonlyMap<object, string> = new Map(
     SortedSetServiceDefinition,
     CacheAdminServiceDefinition,
     ChannelServiceDefinition,
+    SessionServiceDefinition,
     ClusterServiceDefinition,
   ].flatMap(({ fullName, methods }) =>
     Object.values(methods).map((method) => [method, `/${fullName}/${method.name}`] as const),

@@ -197,6 +197,21 @@ export type {
   Schedules,
   ScheduleTiming,
 } from "./schedules.js";
+export {
+  type CreatedSession,
+  type CreateSessionOptions,
+  type ListSessionsOptions,
+  type RegeneratedSession,
+  type SaveSessionOptions,
+  type SessionCookie,
+  type SessionData,
+  type SessionDescription,
+  type SessionLifeOptions,
+  type SessionRefusal,
+  Sessions,
+  type SessionWithData,
+  type SessionWrite,
+} from "./sessions.js";
 export type { StreamConsumer, StreamOptions } from "./stream-consumer.js";
 export type { StreamMessage } from "./stream-message.js";
 export { Subscription } from "./subscription.js";

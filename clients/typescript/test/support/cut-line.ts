@@ -7,6 +7,8 @@ import { onTestFinished } from "vitest";
 export class CutLine {
   readonly #sockets = new Set<Socket>();
   readonly #server: Server;
+  /** While it is closed: where it was. */
+  #endpoint: string | undefined;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -30,8 +32,23 @@ export class CutLine {
   }
 
   get endpoint(): string {
+    if (this.#endpoint !== undefined) return this.#endpoint;
     const address = this.#server.address();
     return `127.0.0.1:${typeof address === "object" ? address?.port : 0}`;
+  }
+
+  /** Hangs up, and takes nobody new. */
+  close(): void {
+    this.#endpoint = this.endpoint;
+    this.#server.close();
+    this.cut();
+  }
+
+  /** Takes new ones again, where it did before. */
+  async reopen(): Promise<void> {
+    const port = Number(this.#endpoint?.split(":")[1]);
+    await new Promise<void>((resolve) => this.#server.listen(port, "127.0.0.1", resolve));
+    this.#endpoint = undefined;
   }
 
   cut(): void {

@@ -11,15 +11,17 @@ import { ForebayClient, type ForebayClientOptions } from "../../src/index.js";
 
 const mapSizeBytes = 1_024 * 1_048_576;
 
+type AtEnd = (end: () => Promise<void>) => void;
+
 export class RealServer {
   readonly #root = mkdtempSync(join(tmpdir(), "forebay-client-"));
   #server: RunningServer | undefined;
   #port = 0;
 
-  /** Started, and gone when the test ends. */
-  static async start(): Promise<RealServer> {
+  /** Started, and gone when the test ends, or all tests of a file do. */
+  static async start(atEnd: AtEnd = onTestFinished): Promise<RealServer> {
     const server = new RealServer();
-    onTestFinished(async () => {
+    atEnd(async () => {
       await server.stop();
       rmSync(server.#root, { recursive: true, force: true });
     });
