@@ -10,12 +10,7 @@ import type { CacheConfig } from "../../src/cache/limits.js";
 import type { OpenCache } from "../../src/cache/open-cache.js";
 import { inCache } from "../../src/cache/operations.js";
 import type { CacheDecided, CacheRejection } from "../../src/cache/rejections.js";
-import {
-  decideReapItems,
-  decideReapLost,
-  decideSweepFences,
-  type Swept,
-} from "../../src/cache/sweep-cache.js";
+import { decideReapItems, decideReapLost, decideSweepFences } from "../../src/cache/sweep-cache.js";
 import { noEvictions } from "../../src/cache/view.js";
 import type { Decision } from "../../src/engine/command.js";
 import type { QueueRejection } from "../../src/queue/rejections.js";
@@ -119,7 +114,7 @@ export class CacheRules {
 
   /** A step of what removes items in the background; says whether it did anything. */
   async sweepOnce(): Promise<boolean> {
-    for (const decide of [decideReapItems, decideSweepFences]) {
+    for (const decide of [decideReapItems, decideSweepFences, decideReapLost]) {
       const step = await this.#execute(decide);
       if (step.kind === "accepted" && step.outcome.hasMore) return true;
     }
@@ -142,16 +137,6 @@ export class CacheRules {
   /** Lists contradictions in what is stored, and fails if there are any. */
   check(): Promise<void> {
     return this.#harness.check();
-  }
-
-  /** What the sweeper does with items that have ended, and with collections that were lost. */
-  async sweep(): Promise<void> {
-    for (const decide of [decideReapItems, decideReapLost]) {
-      for (;;) {
-        const swept = await this.#execute<Swept>(decide);
-        if (swept.kind === "rejected" || !swept.outcome.hasMore) break;
-      }
-    }
   }
 
   /** Keys of committed rows of a table of the cache, by its letter. */
