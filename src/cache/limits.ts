@@ -26,6 +26,10 @@ export const cacheLimits = {
   countedMax: 2_000,
   /** Items that one step of the sweeper removes. */
   sweptMax: 500,
+  /** Leases that one step of the sweeper looks at. */
+  leasesExaminedMax: 500,
+  /** Leases that have ended and go with each one that is taken. */
+  leasesSweptMax: 2,
   jitterPercentMax: 50,
   /** An instant that a double can still tell from the one after it. */
   instantMsMax: Number.MAX_SAFE_INTEGER,

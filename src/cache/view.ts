@@ -10,6 +10,8 @@ import type {
   FenceCounts,
   FenceTarget,
   Item,
+  Lease,
+  LeaseName,
   ScalarContent,
 } from "./model.js";
 
@@ -69,6 +71,10 @@ export interface CacheView {
   fences(cache: CacheSegment): Iterable<Fence>;
   /** The one of a tag, or of exactly this prefix. */
   fence(cache: CacheSegment, target: FenceTarget): Fence | undefined;
+  /** As it stands there, though it may have ended. */
+  lease(cache: CacheSegment, name: LeaseName): Lease | undefined;
+  /** Keys whose value somebody may load since before a version, at most so many. */
+  loadedSinceBefore(cache: CacheSegment, version: Version, countMax: number): readonly CacheKey[];
 }
 
 export interface CacheChanges {
@@ -85,6 +91,13 @@ export interface CacheChanges {
   putFenceCounts(cache: Cache, counts: FenceCounts): void;
   putFence(cache: CacheSegment, fence: Fence): void;
   removeFence(cache: CacheSegment, fence: Fence): void;
+  /** `previous` is what stands there. */
+  putLease(cache: CacheSegment, name: LeaseName, lease: Lease, previous: Lease | undefined): void;
+  removeLease(cache: CacheSegment, name: LeaseName, previous: Lease): void;
+  /** Removes leases that have ended, at most so many of each kind. */
+  removeEndedLeases(cache: CacheSegment, now: EpochMs, countMax: number): void;
+  /** Whoever waits for a lease is to look again. */
+  wakeLease(cache: CacheSegment, name: LeaseName): void;
   /** A place in what the running decision writes, to go back to. */
   readonly mark: number;
   /** Undoes what the running decision wrote since it was at this mark. */
@@ -96,6 +109,10 @@ export interface CacheChanges {
 /** Where whoever waits for a key of a cache waits. */
 export const placeOf = ({ segment }: CacheSegment, key: CacheKey): KeyPlace =>
   `${segment} ${key}` as KeyPlace;
+
+/** Where whoever waits for a lease waits. */
+export const placeOfLease = (cache: CacheSegment, { kind, key }: LeaseName): KeyPlace =>
+  kind === "load" ? placeOf(cache, key) : (`${cache.segment}/${key}` as KeyPlace);
 
 /**
  * What goes to make room: kept in memory by whoever decides, since every read changes it. It hears of what is decided, which may

@@ -15,6 +15,8 @@ export const cacheLetters = {
   item: "i",
   itemDue: "j",
   value: "v",
+  lease: "w",
+  leaseDue: "y",
 } as const;
 
 /** Bytes of a key that stand in one node. */

@@ -4,6 +4,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type {
+  CacheKey,
   EpochMs,
   QueueNumber,
   SegmentNumber,
@@ -46,6 +47,7 @@ import {
   scheduleStateKey,
   segmentPrefix,
 } from "../../src/store/keys.js";
+import { leaseDueKey, leaseKey } from "../../src/store/lease-rows.js";
 import {
   confirmationDueKey,
   confirmationKey,
@@ -84,6 +86,8 @@ import {
   fence,
   fenceCounts,
   item,
+  lease,
+  leaseDue,
 } from "../support/cache-rows.js";
 import { propertyTimeoutMs, runs } from "../support/property.js";
 import {
@@ -302,6 +306,12 @@ const rowCases: readonly (readonly [string, () => void])[] = [
   ),
   rowCase("fence counts", tables.fenceCounts, fenceCounts, () => fenceCountsKey(prefix)),
   rowCase("fence", tables.fence, fence, () => fenceKey(prefix, "h".repeat(16))),
+  rowCase("lease", tables.lease, lease, () =>
+    leaseKey(prefix, { kind: "lock", key: "a" as CacheKey }),
+  ),
+  rowCase("lease due", tables.leaseDue, leaseDue, ({ key }) =>
+    leaseDueKey(prefix, { kind: "load", key }, 1 as EpochMs),
+  ),
   rowCase(
     "fenced cache",
     tables.fencedCache,

@@ -17,6 +17,7 @@ import {
   type Fence,
   type FenceCounts,
   type Item,
+  type Lease,
 } from "../../src/cache/model.js";
 import { bytes, duration, instant, maybe, name, text, u32, u64 } from "./stored-rows.js";
 
@@ -132,6 +133,8 @@ export const fence: fc.Arbitrary<Fence> = fc.record({
   ),
 });
 
+export const lease: fc.Arbitrary<Lease> = fc.record({ token: version, endsAt: instant });
+
 /** Few bytes and few lengths, so that keys share what they begin with, around the ends of the pieces they stand in. */
 export const key: fc.Arbitrary<CacheKey> = fc
   .tuple(
@@ -143,3 +146,6 @@ export const key: fc.Arbitrary<CacheKey> = fc
   .map(([start, count, unit, end]) => (start + unit.repeat(count) + end).slice(0, 1_024))
   .filter((text) => text.length > 0)
   .map((text) => text as CacheKey);
+
+export const leaseDue: fc.Arbitrary<{ readonly token: Version; readonly key: CacheKey }> =
+  fc.record({ token: version, key });
