@@ -38,8 +38,7 @@ export type GotOrLeased =
       readonly lease: Lease;
     }
   | { readonly kind: "miss_won"; readonly lease: Lease }
-  | { readonly kind: "miss_wait"; readonly holderEndsAt: EpochMs }
-  | { readonly kind: "negative"; readonly item: Item };
+  | { readonly kind: "miss_wait"; readonly holderEndsAt: EpochMs };
 
 export function getOrLease(open: OpenCache, order: GetOrLease): CacheDecided<GotOrLeased> {
   const { key } = order;
@@ -49,8 +48,6 @@ export function getOrLease(open: OpenCache, order: GetOrLease): CacheDecided<Got
   const held = leaseOf(open, name);
   const found = read.outcome;
   switch (found.kind) {
-    case "negative":
-      return accept({ kind: "negative", item: found.item });
     case "hit":
       if (held !== undefined || !isToBeRefreshed(open, order, found.item)) {
         return accept({ ...found, kind: "hit" });
@@ -61,6 +58,7 @@ export function getOrLease(open: OpenCache, order: GetOrLease): CacheDecided<Got
         ? accept({ ...found, kind: "stale_won", lease: grant(open, name, order.leaseMs) })
         : accept({ ...found, kind: "stale" });
     case "miss":
+    case "negative":
     case "not_modified":
       return held === undefined
         ? accept({ kind: "miss_won", lease: grant(open, name, order.leaseMs) })

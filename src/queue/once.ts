@@ -36,13 +36,17 @@ export function decideOnce<Outcome, Rejection = QueueRejection>(
 }
 
 /** As `decideOnce`, for a decision that may also find nothing yet; that is not a result to keep. */
-export function decideOnceOrWait<Outcome, Nothing extends { readonly kind: "nothing_yet" }>(
+export function decideOnceOrWait<
+  Outcome,
+  Nothing extends { readonly kind: "nothing_yet" },
+  Rejection = QueueRejection,
+>(
   transaction: QueueTransaction,
   stamp: Stamp,
   identity: RequestIdentity | undefined,
   codec: OutcomeCodec<Outcome>,
-  decide: () => Decided<Outcome> | Nothing,
-): Decided<OnceOutcome<Outcome>> | Nothing {
+  decide: () => Decided<Outcome, Rejection> | Nothing,
+): Decided<OnceOutcome<Outcome>, Rejection | QueueRejection> | Nothing {
   const kept = findKept(transaction, identity);
   const replayed = replay(transaction, stamp, kept, codec);
   if (replayed !== undefined) return replayed;
@@ -50,8 +54,8 @@ export function decideOnceOrWait<Outcome, Nothing extends { readonly kind: "noth
   return isNothing(decided) ? decided : keep(transaction, stamp, kept, codec, decided);
 }
 
-const isNothing = <Outcome, Nothing extends { readonly kind: "nothing_yet" }>(
-  decided: Decided<Outcome> | Nothing,
+const isNothing = <Outcome, Nothing extends { readonly kind: "nothing_yet" }, Rejection>(
+  decided: Decided<Outcome, Rejection> | Nothing,
 ): decided is Nothing => decided.kind === "nothing_yet";
 
 /** A request id and what is kept under it, perhaps for longer than it need be. */

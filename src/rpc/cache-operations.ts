@@ -1,7 +1,7 @@
 // The operations on single keys at the wire: for each how its request is read and its result is answered. A call of its own, one of
 // a batch and one of a pipeline are all made of these.
 
-import type { CacheKey, DurationMs } from "../base/brands.js";
+import type { CacheKey, DurationMs, Version } from "../base/brands.js";
 import type { TtlMode } from "../cache/expiry.js";
 import { cacheLimits } from "../cache/limits.js";
 import { int64, type OverflowMode } from "../cache/number-text.js";
@@ -524,6 +524,7 @@ export function parseSet(violations: Violations, request: SetRequest, at: string
       revalidate: span("stale_while_revalidate", request.staleWhileRevalidate) ?? zero,
       error: span("stale_if_error", request.staleIfError) ?? zero,
     },
+    ...(request.leaseToken !== 0n && { leaseToken: Number(request.leaseToken) as Version }),
   };
 }
 

@@ -4,6 +4,8 @@ import { BitmapServiceDefinition } from "../gen/forebay/cache/v1/bitmap_service.
 import { CacheAdminServiceDefinition } from "../gen/forebay/cache/v1/cache_admin_service.js";
 import { CacheServiceDefinition } from "../gen/forebay/cache/v1/cache_service.js";
 import { HyperLogLogServiceDefinition } from "../gen/forebay/cache/v1/hyperloglog_service.js";
+import { LeaseServiceDefinition } from "../gen/forebay/cache/v1/lease_service.js";
+import { LockServiceDefinition } from "../gen/forebay/cache/v1/lock_service.js";
 import { RateLimitServiceDefinition } from "../gen/forebay/cache/v1/rate_limit_service.js";
 import { createCacheAdminHandlers } from "./cache-admin-handlers.js";
 import { type BitmapHandlers, createBitmapHandlers } from "./cache-bitmap-handlers.js";
@@ -17,6 +19,8 @@ import {
   createHyperLogLogHandlers,
   type HyperLogLogHandlers,
 } from "./cache-hyperloglog-handlers.js";
+import { createLeaseHandlers, type LeaseHandlers } from "./cache-lease-handlers.js";
+import { createLockHandlers, type LockHandlers } from "./cache-lock-handlers.js";
 import { createRateLimitHandlers, type RateLimitHandlers } from "./cache-rate-limit-handlers.js";
 
 export interface CacheServices {
@@ -24,6 +28,8 @@ export interface CacheServices {
   readonly cacheAdmin: CacheAdminHandlers;
   readonly bitmap: BitmapHandlers;
   readonly hyperLogLog: HyperLogLogHandlers;
+  readonly lease: LeaseHandlers;
+  readonly lock: LockHandlers;
   readonly rateLimit: RateLimitHandlers;
 }
 
@@ -33,6 +39,8 @@ export const cacheDefinitions = {
   cacheAdmin: CacheAdminServiceDefinition,
   bitmap: BitmapServiceDefinition,
   hyperLogLog: HyperLogLogServiceDefinition,
+  lease: LeaseServiceDefinition,
+  lock: LockServiceDefinition,
   rateLimit: RateLimitServiceDefinition,
 } as const satisfies Readonly<Record<keyof CacheServices, object>>;
 
@@ -41,5 +49,7 @@ export const createCacheServices = (parts: CacheHandlerParts): CacheServices => 
   cacheAdmin: createCacheAdminHandlers(parts),
   bitmap: createBitmapHandlers(parts),
   hyperLogLog: createHyperLogLogHandlers(parts),
+  lease: createLeaseHandlers(parts),
+  lock: createLockHandlers(parts),
   rateLimit: createRateLimitHandlers(parts),
 });

@@ -5,6 +5,7 @@ import { Cache, type CacheContext } from "./cache.js";
 import { CacheAdmin } from "./cache-admin.js";
 import { plainCodec } from "./cache-codec.js";
 import { Loads } from "./cache-loads.js";
+import { Lock } from "./cache-locks.js";
 import { CachePipeline } from "./cache-pipeline.js";
 import { type Acks, type CallOptions, Connection, type RetryOptions } from "./connection.js";
 import type { Consistency } from "./consistency.js";
@@ -186,6 +187,11 @@ export class ForebayClient implements AsyncDisposable {
   /** The cache of this name, of values as bytes and texts. Asks the server nothing. */
   cache(name = "default"): Cache {
     return new Cache(name, this.#caches, plainCodec);
+  }
+
+  /** The lock of this name, which is one holder's at a time over all processes. Asks the server nothing. */
+  lock(name: string, options: { readonly cache?: string | undefined } = {}): Lock {
+    return new Lock(name, options.cache ?? "default", this.#connection);
   }
 
   /** The administration of caches. */

@@ -17,6 +17,8 @@ import {
 import { ClusterServiceDefinition } from "../gen/forebay/admin/v1/cluster_service.js";
 import { CacheAdminServiceDefinition } from "../gen/forebay/cache/v1/cache_admin_service.js";
 import { CacheServiceDefinition } from "../gen/forebay/cache/v1/cache_service.js";
+import { LeaseServiceDefinition } from "../gen/forebay/cache/v1/lease_service.js";
+import { LockServiceDefinition } from "../gen/forebay/cache/v1/lock_service.js";
 import { QueueServiceDefinition } from "../gen/forebay/queue/v1/queue_service.js";
 import { ScheduleServiceDefinition } from "../gen/forebay/queue/v1/schedule_service.js";
 import { TopicServiceDefinition } from "../gen/forebay/topic/v1/topic_service.js";
@@ -348,6 +350,8 @@ const paths: ReadonlyMap<object, string> = new Map(
     TopicServiceDefinition,
     CacheServiceDefinition,
     CacheAdminServiceDefinition,
+    LeaseServiceDefinition,
+    LockServiceDefinition,
     ClusterServiceDefinition,
   ].flatMap(({ fullName, methods }) =>
     Object.values(methods).map((method) => [method, `/${fullName}/${method.name}`] as const),

@@ -39,6 +39,14 @@ export type {
   CacheKey,
   CacheValue,
 } from "./cache-items.js";
+export type { GetOrLoadOptions, LeaseOptions, LeaseRead } from "./cache-leases.js";
+export {
+  type AcquireLockOptions,
+  HeldLock,
+  Lock,
+  LockHeldError,
+  type WithLockOptions,
+} from "./cache-locks.js";
 export {
   type CreateQueueOptions,
   ForebayClient,
