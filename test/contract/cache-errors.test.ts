@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { CacheDurability, EvictionPolicy } from "../../src/gen/forebay/cache/v1/cache.js";
+import { HyperLogLogServiceDefinition } from "../../src/gen/forebay/cache/v1/hyperloglog_service.js";
 import {
   cacheCall,
   cacheScenario,
@@ -13,9 +14,11 @@ import {
   keyForm,
   keyOf,
   set,
+  textOf,
   ttl,
 } from "../support/caches.js";
 import { checkDetails, failureOf } from "../support/error-details.js";
+import { getOrLease, renewLock } from "../support/leases.js";
 import { durationOf, type Scenario } from "../support/scenario.js";
 
 type Provocation = (t: Scenario) => Promise<unknown>;
@@ -87,6 +90,7 @@ const provocations: Readonly<Record<string, Provocation>> = {
       guards: [{ key: keyOf("a"), condition: { condition: { $case: "present", value: true } } }],
       operations: [operation],
     }),
+  "ABORTED / LEASE_LOST": (t) => set(t, "a", "1", { leaseToken: 1n }),
   "INVALID_ARGUMENT / MALFORMED_REQUEST": (t) =>
     t.client.raw("/forebay.cache.v1.CacheService/Get", Buffer.from([0x0a, 0x05, 0x61])),
   "ALREADY_EXISTS / CACHE_EXISTS": async (t) => {
@@ -130,6 +134,31 @@ test("the errors that are documented are those provoked here, and those of clust
 });
 
 test.each(Object.entries(provocations))("%s", async (name, provoke) => {
+  const t = await cacheScenario();
+  const error = await failureOf(provoke(t));
+  expect(`${error.code} / ${error.reason}`).toBe(name);
+  checkDetails(error);
+});
+
+test.each<readonly [string, Provocation]>([
+  ["ABORTED / LEASE_LOST", (t) => renewLock(t, "a", 1n)],
+  ["INVALID_ARGUMENT / INVALID_PARAMETER", (t) => getOrLease(t, "a", { lease: durationOf(1) })],
+  [
+    "FAILED_PRECONDITION / WRONG_TYPE",
+    async (t) => {
+      const { fullName, methods } = HyperLogLogServiceDefinition;
+      const { name, requestType } = methods.addElements;
+      const elements = [textOf("x")];
+      const request = requestType.fromPartial({
+        cache: "default",
+        keyForm: keyForm("a"),
+        elements,
+      });
+      await t.client.raw(`/${fullName}/${name}`, requestType.encode(request).finish());
+      await getOrLease(t, "a");
+    },
+  ],
+])("%s of leases and locks", async (name, provoke) => {
   const t = await cacheScenario();
   const error = await failureOf(provoke(t));
   expect(`${error.code} / ${error.reason}`).toBe(name);
