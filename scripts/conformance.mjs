@@ -9,6 +9,7 @@
 
 import { setup } from "./setup.mjs";
 import { callCacheRpcs } from "./support/cache-conformance.mjs";
+import { callCacheLeaseRpcs } from "./support/cache-lease-conformance.mjs";
 import { callCacheValueRpcs } from "./support/cache-value-conformance.mjs";
 import {
   callClusterAlone,
@@ -33,9 +34,14 @@ const cacheServices = ["forebay.cache.v1.CacheAdminService", "forebay.cache.v1.C
 const cacheValueServices = ["BitmapService", "HyperLogLogService", "RateLimitService"].map(
   (name) => `forebay.cache.v1.${name}`,
 );
+/** Who loads a key, and who holds a lock. */
+const cacheLeaseServices = ["LeaseService", "LockService"].map(
+  (name) => `forebay.cache.v1.${name}`,
+);
 const dataServices = [
   ...cacheServices,
   ...cacheValueServices,
+  ...cacheLeaseServices,
   queueService,
   scheduleService,
   topicService,
@@ -1035,6 +1041,9 @@ async function tryTool(tool, server, clusterOfOne) {
   );
   await tryServices(tool, server.address, cacheValueServices, (session) =>
     callCacheValueRpcs(session, queue),
+  );
+  await tryServices(tool, server.address, cacheLeaseServices, (session) =>
+    callCacheLeaseRpcs(session, queue),
   );
   await tryServices(tool, server.managementAddress, [clusterService], callClusterAlone);
   if (clusterOfOne === undefined) return;

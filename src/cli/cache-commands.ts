@@ -3,6 +3,7 @@
 import type { CacheConfig, CacheDurability, CacheEviction } from "@forebay/client";
 import type { Command } from "commander";
 import { addCacheItemCommands } from "./cache-item-commands.js";
+import { addLockCommands } from "./cache-lock-commands.js";
 import { cacheHeadings, cacheInList, cacheRow, statsRow } from "./cache-rows.js";
 import { confirm } from "./confirm.js";
 import {
@@ -26,6 +27,7 @@ export function addCacheCommands(program: Command, context: CliContext): void {
   addStats(cache, context);
   addRemovals(cache, context);
   addCacheItemCommands(cache, context);
+  addLockCommands(cache, context);
 }
 
 interface ConfigFlags {

@@ -4,7 +4,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { CacheDurability, EvictionPolicy } from "../../src/gen/forebay/cache/v1/cache.js";
-import { HyperLogLogServiceDefinition } from "../../src/gen/forebay/cache/v1/hyperloglog_service.js";
 import {
   cacheCall,
   cacheScenario,
@@ -14,7 +13,6 @@ import {
   keyForm,
   keyOf,
   set,
-  textOf,
   ttl,
 } from "../support/caches.js";
 import { checkDetails, failureOf } from "../support/error-details.js";
@@ -143,21 +141,6 @@ test.each(Object.entries(provocations))("%s", async (name, provoke) => {
 test.each<readonly [string, Provocation]>([
   ["ABORTED / LEASE_LOST", (t) => renewLock(t, "a", 1n)],
   ["INVALID_ARGUMENT / INVALID_PARAMETER", (t) => getOrLease(t, "a", { lease: durationOf(1) })],
-  [
-    "FAILED_PRECONDITION / WRONG_TYPE",
-    async (t) => {
-      const { fullName, methods } = HyperLogLogServiceDefinition;
-      const { name, requestType } = methods.addElements;
-      const elements = [textOf("x")];
-      const request = requestType.fromPartial({
-        cache: "default",
-        keyForm: keyForm("a"),
-        elements,
-      });
-      await t.client.raw(`/${fullName}/${name}`, requestType.encode(request).finish());
-      await getOrLease(t, "a");
-    },
-  ],
 ])("%s of leases and locks", async (name, provoke) => {
   const t = await cacheScenario();
   const error = await failureOf(provoke(t));

@@ -19,6 +19,22 @@ async function one(): Promise<ForebayClient> {
   return client;
 }
 
+interface Deferred<Value> {
+  readonly promise: Promise<Value>;
+  resolve(value: Value): void;
+  reject(error: Error): void;
+}
+
+function deferred<Value>(): Deferred<Value> {
+  let resolve: Deferred<Value>["resolve"] = () => undefined;
+  let reject: Deferred<Value>["reject"] = () => undefined;
+  const promise = new Promise<Value>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
+}
+
 test("C51 callers of several clients that miss a key at the same time load it once", async () => {
   const all = await clients(20);
   let loads = 0;
@@ -39,8 +55,8 @@ test("C51 callers of several clients that miss a key at the same time load it on
 test("a load that fails is thrown to who loads, and one of those who wait loads next", async () => {
   const [failing, next] = await clients(2);
   if (failing === undefined || next === undefined) throw new Error("There are two clients.");
-  const started = Promise.withResolvers<void>();
-  const failure = Promise.withResolvers<string>();
+  const started = deferred<void>();
+  const failure = deferred<string>();
   const first = expect(
     failing.cache().getOrLoad("k", () => {
       started.resolve();
@@ -68,8 +84,8 @@ test("C54 what was written during a load stays, and whoever loaded gets what he 
 test("a load that takes longer than its lease keeps it", async () => {
   const [slow, other] = await clients(2);
   if (slow === undefined || other === undefined) throw new Error("There are two clients.");
-  const started = Promise.withResolvers<void>();
-  const done = Promise.withResolvers<string>();
+  const started = deferred<void>();
+  const done = deferred<string>();
   const first = slow.cache().getOrLoad(
     "k",
     () => {

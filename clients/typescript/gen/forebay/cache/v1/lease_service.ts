@@ -1139,8 +1139,7 @@ export const LeaseServiceDefinition = {
   methods: {
     /**
      * Returns the value of a key, or makes the caller the one that loads it, or says until when somebody else does. A value that may be
-     * served stale is returned. Idempotent only with `request_id`. Errors:
-     *   FAILED_PRECONDITION / WRONG_TYPE: the key has something that is no scalar.
+     * served stale is returned. Idempotent only with `request_id`.
      */
     getOrLease: {
       name: "GetOrLease",
@@ -1176,8 +1175,7 @@ export type LeaseServiceService = typeof LeaseServiceService;
 export const LeaseServiceService = {
   /**
    * Returns the value of a key, or makes the caller the one that loads it, or says until when somebody else does. A value that may be
-   * served stale is returned. Idempotent only with `request_id`. Errors:
-   *   FAILED_PRECONDITION / WRONG_TYPE: the key has something that is no scalar.
+   * served stale is returned. Idempotent only with `request_id`.
    */
   getOrLease: {
     path: "/forebay.cache.v1.LeaseService/GetOrLease" as const,
@@ -1214,8 +1212,7 @@ export const LeaseServiceService = {
 export interface LeaseServiceServer extends UntypedServiceImplementation {
   /**
    * Returns the value of a key, or makes the caller the one that loads it, or says until when somebody else does. A value that may be
-   * served stale is returned. Idempotent only with `request_id`. Errors:
-   *   FAILED_PRECONDITION / WRONG_TYPE: the key has something that is no scalar.
+   * served stale is returned. Idempotent only with `request_id`.
    */
   getOrLease: handleUnaryCall<GetOrLeaseRequest, GetOrLeaseResponse>;
   /** Makes a lease last so long from now on. */
@@ -1227,8 +1224,7 @@ export interface LeaseServiceServer extends UntypedServiceImplementation {
 export interface LeaseServiceClient extends Client {
   /**
    * Returns the value of a key, or makes the caller the one that loads it, or says until when somebody else does. A value that may be
-   * served stale is returned. Idempotent only with `request_id`. Errors:
-   *   FAILED_PRECONDITION / WRONG_TYPE: the key has something that is no scalar.
+   * served stale is returned. Idempotent only with `request_id`.
    */
   getOrLease(
     request: GetOrLeaseRequest,
