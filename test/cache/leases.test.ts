@@ -184,6 +184,15 @@ test.each(["before", "after"])(
   },
 );
 
+test("sweeping what was made invalid leaves a lease that was given since", async () => {
+  const t = await started();
+  await store(t, "old", { tags: ["a"] });
+  await outcome(t, (open) => invalidateTags(open, { tags: ["a"], mode: "delete" }));
+  const leaseToken = await won(t);
+  await sweep(t);
+  expect(await store(t, "new", { leaseToken, tags: ["a"] })).toBe("written");
+});
+
 test("a value that ends soon is refreshed by one, and everybody else has it meanwhile", async () => {
   const t = await started();
   await store(t, "old", { expiry: { kind: "ttl", ttlMs: 1_000 as DurationMs } });
