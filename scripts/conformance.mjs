@@ -11,6 +11,7 @@ import { setup } from "./setup.mjs";
 import { callChannelRpcs } from "./support/cache-channel-conformance.mjs";
 import { callCacheCollectionRpcs } from "./support/cache-collection-conformance.mjs";
 import { callCacheRpcs } from "./support/cache-conformance.mjs";
+import { callCacheLeaseRpcs } from "./support/cache-lease-conformance.mjs";
 import { callSessionRpcs } from "./support/cache-session-conformance.mjs";
 import { callCacheValueRpcs } from "./support/cache-value-conformance.mjs";
 import {
@@ -44,12 +45,17 @@ const cacheValueServices = ["BitmapService", "HyperLogLogService", "RateLimitSer
 );
 const channelService = "forebay.cache.v1.ChannelService";
 const sessionService = "forebay.cache.v1.SessionService";
+/** Who loads a key, and who holds a lock. */
+const cacheLeaseServices = ["LeaseService", "LockService"].map(
+  (name) => `forebay.cache.v1.${name}`,
+);
 const dataServices = [
   ...cacheServices,
   channelService,
   ...cacheValueServices,
   ...cacheCollectionServices,
   sessionService,
+  ...cacheLeaseServices,
   queueService,
   scheduleService,
   topicService,
@@ -1061,6 +1067,9 @@ async function tryTool(tool, server, clusterOfOne) {
   );
   await tryServices(tool, server.address, [sessionService], (session) =>
     callSessionRpcs(session, queue),
+  );
+  await tryServices(tool, server.address, cacheLeaseServices, (session) =>
+    callCacheLeaseRpcs(session, queue),
   );
   await tryServices(tool, server.managementAddress, [clusterService], callClusterAlone);
   if (clusterOfOne === undefined) return;

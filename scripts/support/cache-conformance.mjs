@@ -19,6 +19,13 @@ export async function callCacheRpcs(session, name) {
   await session.refused("GetCache", { cache: "nowhere" }, "NOT_FOUND", "CACHE_NOT_FOUND", {
     ResourceInfo: { resourceType: "cache", resourceName: "nowhere" },
   });
+  // What a lease gives is tried with leases; here, that one which is not there is none.
+  await session.refused(
+    "Set",
+    { cache, key: "leased", value: "1", leaseToken: "1" },
+    "ABORTED",
+    "LEASE_LOST",
+  );
   await session.ok("GetCacheStats", { cache, reset: true }, { stats: { total: {} } });
   await session.ok("FlushCache", { cache });
   await session.ok("DeleteCache", { cache, ifExists: true }, { existed: true });

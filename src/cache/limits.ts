@@ -33,6 +33,18 @@ export const cacheLimits = {
   countedMax: 2_000,
   /** Items that one step of the sweeper removes. */
   sweptMax: 500,
+  /** How long leases and locks last. */
+  leaseMsMin: 100,
+  leaseMsMax: 300_000,
+  leaseMsDefault: 10_000,
+  /** How long somebody waits for one. */
+  leaseWaitMsMax: 20_000,
+  /** Up to how long before its end a value is refreshed. */
+  refreshBelowMsMax: 31 * 86_400_000,
+  /** Leases that one step of the sweeper looks at. */
+  leasesExaminedMax: 500,
+  /** Leases that have ended and go with each one that is taken. */
+  leasesSweptMax: 2,
   jitterPercentMax: 50,
   /** An instant that a double can still tell from the one after it. */
   instantMsMax: Number.MAX_SAFE_INTEGER,

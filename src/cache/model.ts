@@ -5,6 +5,7 @@
 // its key, which makes one number enough to say what a tag or a prefix has made invalid: everything written before it.
 
 import type {
+  CacheKey,
   CacheName,
   DurationMs,
   EpochMs,
@@ -144,6 +145,22 @@ export interface CacheEvents {
   readonly tagInvalidations: number;
   readonly prefixInvalidations: number;
   readonly flushes: number;
+}
+
+/** What is leased under a name: the right to load a key's value, or a lock. Neither stands in the other's way. */
+export interface LeaseName {
+  readonly kind: LeaseKind;
+  readonly key: CacheKey;
+}
+
+export const leaseKinds = ["load", "lock"] as const;
+export type LeaseKind = (typeof leaseKinds)[number];
+
+/** Who has it names the token. */
+export interface Lease {
+  /** Higher than that of everybody who had it before. */
+  readonly token: Version;
+  readonly endsAt: EpochMs;
 }
 
 /** What was written up to a version and has the tag, or begins with the prefix, is invalid. */

@@ -23,6 +23,8 @@ import {
   type FenceMode,
   type Item,
   isCollection,
+  type Lease,
+  type LeaseName,
 } from "./model.js";
 import type { CacheRejection } from "./rejections.js";
 import type { CacheTransaction } from "./view.js";
@@ -120,7 +122,7 @@ export class OpenCache {
   }
 
   /** What made an item invalid that was written before. */
-  fenceOf(key: CacheKey, { version, tags }: Item): FenceMode | undefined {
+  fenceOf(key: CacheKey, { version, tags }: Pick<Item, "version" | "tags">): FenceMode | undefined {
     const { tags: fencedTags, prefixes } = this.#fences;
     let mode: FenceMode | undefined;
     const meet = (fence: Fence | undefined): void => {
@@ -145,13 +147,40 @@ export class OpenCache {
     this.ensureMade();
     this.transaction.putItem(this.#cache, key, item, stored);
     this.#count(key, stored, item);
+    // Another life, or what a fence said long ago, is no write of it.
+    if (item.version === this.#version) this.endLease(key);
     this.transaction.evictions.wrote(this.#cache, key, item, countedBytes(key, item));
   }
 
   remove(key: CacheKey, stored: Item): void {
+    this.drop(key, stored);
+    this.endLease(key);
+  }
+
+  /** As `remove`, where nobody asked for it: whoever loads the key goes on. */
+  drop(key: CacheKey, stored: Item): void {
     this.transaction.removeItem(this.#cache, key, stored);
     this.#count(key, stored, undefined);
     this.transaction.evictions.removed(this.#cache, key);
+  }
+
+  /** Whoever loads this key may not store any more what was loaded. */
+  endLease(key: CacheKey): void {
+    const name = { kind: "load", key } as const;
+    const lease = this.transaction.lease(this.#cache, name);
+    if (lease === undefined) return;
+    this.transaction.removeLease(this.#cache, name, lease);
+    this.transaction.wakeLease(this.#cache, name);
+  }
+
+  putLease(name: LeaseName, lease: Lease, previous: Lease | undefined): void {
+    this.ensureMade();
+    this.transaction.putLease(this.#cache, name, lease, previous);
+  }
+
+  /** Whether a key with these tags was made invalid after a version. */
+  isFencedSince(key: CacheKey, version: Version, tags: readonly string[]): boolean {
+    return this.fenceOf(key, { version, tags }) !== undefined;
   }
 
   /** In [0, 1): by how much a life is shortened. */
@@ -218,7 +247,7 @@ export class OpenCache {
       if (victim === key) continue;
       const stored = this.transaction.item(this.#cache, victim);
       if (stored === undefined || stored.isPinned) continue;
-      this.remove(victim, stored);
+      this.drop(victim, stored);
       this.tally(hasEnded(stored.expiresAt, this.now) ? "expired" : event);
     }
   }

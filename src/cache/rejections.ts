@@ -78,6 +78,8 @@ export type CacheRejection =
       readonly bytes: number;
       readonly limit: number;
     }
+  /** The token is not of the lease that there is, or there is none any more. */
+  | { readonly kind: "lease_lost"; readonly cache: string }
   | {
       readonly kind: "guard_failed";
       readonly cache: string;

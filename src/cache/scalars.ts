@@ -6,6 +6,7 @@ import { accept } from "../queue/rejections.js";
 
 import { type Condition, judge } from "./condition.js";
 import { type End, type Expiry, endOf, hasEnded, slidEnd } from "./expiry.js";
+import { leaseLost } from "./lease-tokens.js";
 import type { Content, Item, ScalarContent, Sliding } from "./model.js";
 import type { Looked, OpenCache } from "./open-cache.js";
 import { type CacheDecided, refuse } from "./rejections.js";
@@ -148,6 +149,8 @@ export interface SetOrder {
   /** 0: reads change nothing. Undefined: as the cache says. */
   readonly slidingMs: DurationMs | undefined;
   readonly graceMs: Item["graceMs"];
+  /** Written only while whoever writes it may load the key; undefined: anybody may. */
+  readonly leaseToken?: Version;
 }
 
 export interface Written {
@@ -179,6 +182,8 @@ export function set(open: OpenCache, order: SetOrder): CacheDecided<Written | No
     const bytes = value.bytes.length;
     return refuse({ kind: "value_too_large", cache, bytes, limit: valueBytesMax });
   }
+  const lost = leaseLost(open, order);
+  if (lost !== undefined) return refuse(lost);
   const looked = open.look(key);
   const held = holds(open, key, looked, condition);
   if (held.kind === "rejected") return held;
@@ -197,6 +202,7 @@ export function set(open: OpenCache, order: SetOrder): CacheDecided<Written | No
   const isOver = hasEnded(item.end.at, open.now);
   if (!isOver) open.put(key, item.item, looked);
   else if (looked.stored !== undefined) open.remove(key, looked.stored);
+  else open.endLease(key);
   return accept({
     kind: "written",
     version: item.item.version,
@@ -320,7 +326,11 @@ export interface Deleted {
 export function remove(open: OpenCache, order: Delete): CacheDecided<Deleted> {
   const { key, condition, mode } = order;
   const looked = open.look(key);
-  if (looked.kind === "absent") return accept({ kind: "absent", version: 0 });
+  if (looked.kind === "absent") {
+    // Whoever loads it now may have read what it was before.
+    open.endLease(key);
+    return accept({ kind: "absent", version: 0 });
+  }
   const held = holds(open, key, looked, condition);
   if (held.kind === "rejected") return held;
   if (!held.outcome) {
@@ -334,7 +344,7 @@ export function remove(open: OpenCache, order: Delete): CacheDecided<Deleted> {
   } else if (mode === "delete") {
     open.remove(key, looked.stored);
     void open.version;
-  }
+  } else open.endLease(key);
   if (!wasThere) return accept({ kind: "absent", version: 0 });
   open.tally("deletes");
   return accept({ kind: "deleted", version: open.version });
@@ -359,7 +369,10 @@ export function getAndDelete(open: OpenCache, order: GetAndDelete): CacheDecided
     open.tally("refused");
     return accept({ kind: "not_taken", version: versionOf(looked) });
   }
-  if (looked.kind !== "live") return accept({ kind: "absent" });
+  if (looked.kind !== "live") {
+    open.endLease(key);
+    return accept({ kind: "absent" });
+  }
   const value = readValue(open, key, looked.item);
   if (typeof value === "string") return refuse({ kind: value, cache: open.address.given });
   open.remove(key, looked.stored);

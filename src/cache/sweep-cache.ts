@@ -1,7 +1,7 @@
 // What is removed in the background: items that have ended, and those that a fence has made invalid. Nothing depends on when.
 
 import { assert } from "../base/assert.js";
-import type { CacheKey } from "../base/brands.js";
+import type { CacheKey, Version } from "../base/brands.js";
 import { accept } from "../queue/rejections.js";
 import type { Stamp } from "../queue/stamp.js";
 import type { StateTransaction } from "../topic/view.js";
@@ -41,7 +41,7 @@ export function decideReapItems({ caches }: StateTransaction, stamp: Stamp): Cac
     const stored = caches.item(cache, key);
     if (stored === undefined || !hasEnded(removalTime(stored), stamp.now)) continue;
     if (hasEnded(endOfItem(stored), stamp.now)) {
-      open.remove(key, stored);
+      open.drop(key, stored);
       open.tally("expired");
       removed += 1;
     } else removed += reapElements(open, key, stored);
@@ -61,7 +61,7 @@ function reapElements(open: OpenCache, key: CacheKey, stored: Item): number {
   const { content } = stored;
   if (!isCollection(content)) return 0;
   if (open.liveLength(content) === 0) {
-    open.remove(key, stored);
+    open.drop(key, stored);
     open.tally("expired");
     return 1;
   }
@@ -116,8 +116,8 @@ function sweepPrefix(open: OpenCache): void {
   }
   const prefix = fence.target.kind === "prefix" ? fence.target.prefix : "";
   const last = sweepPage(open, prefix, fence.sweptTo);
-  if (last === undefined) lower(open, fence);
-  else transaction.putFence(cache, { ...fence, sweptTo: last });
+  if (last !== undefined) transaction.putFence(cache, { ...fence, sweptTo: last });
+  else if (endLeasesUnder(open, prefix, fence.version)) lower(open, fence);
 }
 
 function walkTags(open: OpenCache): void {
@@ -135,6 +135,9 @@ function walkTags(open: OpenCache): void {
     if (done.length === cacheLimits.sweptMax) break;
     if (fence.version <= walk.version) done.push(fence);
   }
+  // What a loader gives its value for tags is not known before it writes, so every lease that is older than a fence ends with it.
+  const newest = done.reduce((highest, { version }) => Math.max(highest, version), 0) as Version;
+  if (!endLeasesUnder(open, "", newest)) return;
   for (const fence of done) lower(open, fence);
   if (done.length === cacheLimits.sweptMax) return;
   // What is left was raised meanwhile; where nothing can be read that is counted, nothing is left.
@@ -159,7 +162,8 @@ function sweepPage(open: OpenCache, prefix: string, after: string): CacheKey | u
   for (const { key, item } of page) {
     const fenced = open.fenceOf(key, item);
     if (fenced === "delete" && isOfSessions(cache)) sweepSession(open, { key, item });
-    else if (fenced === "delete") open.remove(key, item);
+    // A lease that was given since is of somebody who loads what is there now.
+    else if (fenced === "delete") open.drop(key, item);
     // Its own row says from now on what the fence does.
     else if (fenced === "stale" && !item.isStale) {
       open.put(key, { ...item, isStale: true }, { stored: item });
@@ -185,6 +189,18 @@ export function decideRelieve({ caches }: StateTransaction, stamp: Stamp): Cache
   if (isRelieved || open.counters.items === before) evictions.relieved(pressed);
   open.close();
   return accept({ hasMore: true });
+}
+
+/**
+ * Ends the leases of keys under a prefix that are older than what made them worthless, which nobody would know of without its fence;
+ * says whether all of them. Where there are many, all of a step's that are older go: a loader that has lost its lease asks again.
+ */
+function endLeasesUnder(open: OpenCache, prefix: string, version: Version): boolean {
+  const { leasesExaminedMax } = cacheLimits;
+  const keys = open.transaction.loadedSinceBefore(open.cache, version, leasesExaminedMax);
+  const isLast = keys.length < leasesExaminedMax;
+  for (const key of keys) if (!isLast || key.startsWith(prefix)) open.endLease(key);
+  return isLast;
 }
 
 function lower(open: OpenCache, fence: Fence): void {

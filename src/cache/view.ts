@@ -11,6 +11,8 @@ import type {
   FenceCounts,
   FenceTarget,
   Item,
+  Lease,
+  LeaseName,
   ScalarContent,
 } from "./model.js";
 
@@ -81,6 +83,10 @@ export interface CacheView {
   fences(cache: CacheSegment): Iterable<Fence>;
   /** The one of a tag, or of exactly this prefix. */
   fence(cache: CacheSegment, target: FenceTarget): Fence | undefined;
+  /** As it stands there, though it may have ended. */
+  lease(cache: CacheSegment, name: LeaseName): Lease | undefined;
+  /** Keys whose value somebody may load since before a version, at most so many. */
+  loadedSinceBefore(cache: CacheSegment, version: Version, countMax: number): readonly CacheKey[];
 }
 
 export interface CacheChanges {
@@ -102,6 +108,13 @@ export interface CacheChanges {
   putFenceCounts(cache: Cache, counts: FenceCounts): void;
   putFence(cache: CacheSegment, fence: Fence): void;
   removeFence(cache: CacheSegment, fence: Fence): void;
+  /** `previous` is what stands there. */
+  putLease(cache: CacheSegment, name: LeaseName, lease: Lease, previous: Lease | undefined): void;
+  removeLease(cache: CacheSegment, name: LeaseName, previous: Lease): void;
+  /** Removes leases that have ended, at most so many of each kind. */
+  removeEndedLeases(cache: CacheSegment, now: EpochMs, countMax: number): void;
+  /** Whoever waits for a lease is to look again. */
+  wakeLease(cache: CacheNames, name: LeaseName): void;
   /** A place in what the running decision writes, to go back to. */
   readonly mark: number;
   /** Undoes what the running decision wrote since it was at this mark. */
@@ -113,6 +126,13 @@ export interface CacheChanges {
 /** Where whoever waits for a key of a cache waits, also while the cache is emptied, or has never been written to. */
 export const placeOf = ({ namespace, name }: CacheNames, key: CacheKey): KeyPlace =>
   `${namespace}/${name} ${key}` as KeyPlace;
+
+/** Where whoever waits for a lease waits. */
+export const placeOfLease = (cache: CacheNames, { kind, key }: LeaseName): KeyPlace =>
+  kind === "load"
+    ? placeOf(cache, key)
+    : // No name of a cache has a slash, so this is the place of no key.
+      (`${cache.namespace}/${cache.name}/${key}` as KeyPlace);
 
 /**
  * What goes to make room: kept in memory by whoever decides, since every read changes it. It hears of what is decided, which may

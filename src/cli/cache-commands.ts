@@ -6,6 +6,7 @@ import { addCacheChannelCommands } from "./cache-channel-commands.js";
 import { addDictionaryCommands } from "./cache-dictionary-commands.js";
 import { addCacheItemCommands } from "./cache-item-commands.js";
 import { addListCommands } from "./cache-list-commands.js";
+import { addLockCommands } from "./cache-lock-commands.js";
 import { cacheHeadings, cacheInList, cacheRow, statsRow } from "./cache-rows.js";
 import { addSetCommands } from "./cache-set-commands.js";
 import { addSortedSetCommands } from "./cache-sorted-set-commands.js";
@@ -36,6 +37,7 @@ export function addCacheCommands(program: Command, context: CliContext): void {
   addListCommands(cache, context);
   addSortedSetCommands(cache, context);
   addCacheChannelCommands(cache, context);
+  addLockCommands(cache, context);
 }
 
 interface ConfigFlags {

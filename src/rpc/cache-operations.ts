@@ -1,7 +1,7 @@
 // The operations on single keys at the wire: for each how its request is read and its result is answered. A call of its own, one of
 // a batch and one of a pipeline are all made of these.
 
-import type { CacheKey, DurationMs } from "../base/brands.js";
+import type { CacheKey, DurationMs, Version } from "../base/brands.js";
 import { cacheLimits } from "../cache/limits.js";
 import type { OpenCache } from "../cache/open-cache.js";
 import { carryOut, type OperationKind, type Operations } from "../cache/operations.js";
@@ -488,6 +488,7 @@ export function parseSet(violations: Violations, request: SetRequest, at: string
       revalidate: span("stale_while_revalidate", request.staleWhileRevalidate) ?? zero,
       error: span("stale_if_error", request.staleIfError) ?? zero,
     },
+    ...(request.leaseToken !== 0n && { leaseToken: Number(request.leaseToken) as Version }),
   };
 }
 

@@ -6,7 +6,9 @@ import { CacheServiceDefinition } from "../gen/forebay/cache/v1/cache_service.js
 import { ChannelServiceDefinition } from "../gen/forebay/cache/v1/channel_service.js";
 import { DictionaryServiceDefinition } from "../gen/forebay/cache/v1/dictionary_service.js";
 import { HyperLogLogServiceDefinition } from "../gen/forebay/cache/v1/hyperloglog_service.js";
+import { LeaseServiceDefinition } from "../gen/forebay/cache/v1/lease_service.js";
 import { ListServiceDefinition } from "../gen/forebay/cache/v1/list_service.js";
+import { LockServiceDefinition } from "../gen/forebay/cache/v1/lock_service.js";
 import { RateLimitServiceDefinition } from "../gen/forebay/cache/v1/rate_limit_service.js";
 import { SessionServiceDefinition } from "../gen/forebay/cache/v1/session_service.js";
 import { SetServiceDefinition } from "../gen/forebay/cache/v1/set_service.js";
@@ -25,7 +27,9 @@ import {
   createHyperLogLogHandlers,
   type HyperLogLogHandlers,
 } from "./cache-hyperloglog-handlers.js";
+import { createLeaseHandlers, type LeaseHandlers } from "./cache-lease-handlers.js";
 import { createListHandlers, type ListHandlers } from "./cache-list-handlers.js";
+import { createLockHandlers, type LockHandlers } from "./cache-lock-handlers.js";
 import { createRateLimitHandlers, type RateLimitHandlers } from "./cache-rate-limit-handlers.js";
 import { createSessionHandlers, type SessionHandlers } from "./cache-session-handlers.js";
 import { createSetHandlers, type SetHandlers } from "./cache-set-handlers.js";
@@ -36,6 +40,8 @@ export interface CacheServices {
   readonly cacheAdmin: CacheAdminHandlers;
   readonly bitmap: BitmapHandlers;
   readonly hyperLogLog: HyperLogLogHandlers;
+  readonly lease: LeaseHandlers;
+  readonly lock: LockHandlers;
   readonly rateLimit: RateLimitHandlers;
   readonly dictionary: DictionaryHandlers;
   readonly set: SetHandlers;
@@ -51,6 +57,8 @@ export const cacheDefinitions = {
   cacheAdmin: CacheAdminServiceDefinition,
   bitmap: BitmapServiceDefinition,
   hyperLogLog: HyperLogLogServiceDefinition,
+  lease: LeaseServiceDefinition,
+  lock: LockServiceDefinition,
   rateLimit: RateLimitServiceDefinition,
   dictionary: DictionaryServiceDefinition,
   set: SetServiceDefinition,
@@ -65,6 +73,8 @@ export const createCacheServices = (parts: CacheHandlerParts): CacheServices => 
   cacheAdmin: createCacheAdminHandlers(parts),
   bitmap: createBitmapHandlers(parts),
   hyperLogLog: createHyperLogLogHandlers(parts),
+  lease: createLeaseHandlers(parts),
+  lock: createLockHandlers(parts),
   rateLimit: createRateLimitHandlers(parts),
   dictionary: createDictionaryHandlers(parts),
   set: createSetHandlers(parts),

@@ -28,6 +28,7 @@ const cacheKinds = {
   value_unreadable: true,
   cache_full: true,
   pinned_limit: true,
+  lease_lost: true,
   guard_failed: true,
   operation_failed: true,
 } as const satisfies Record<CacheRejection["kind"], true>;
@@ -97,6 +98,13 @@ function fieldsOf(rejection: CacheRejection): WireFaultFields {
           version: String(rejection.version),
         },
       };
+    case "lease_lost":
+      return {
+        code: status.ABORTED,
+        reason: "LEASE_LOST",
+        message: `The lease in cache "${rejection.cache}" ended, was released, or its key was written, deleted or made invalid since. Nothing was done; ask for a lease again.`,
+        metadata: { cache: rejection.cache },
+      };
     case "operation_failed": {
       const fields = fieldsOf(rejection.rejection);
       return {
@@ -146,6 +154,7 @@ type ValueRejection = Exclude<
       | "cache_limit"
       | "cache_etag_mismatch"
       | "too_few_zones"
+      | "lease_lost"
       | "guard_failed"
       | "operation_failed"
       | FullRejection["kind"];

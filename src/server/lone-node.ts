@@ -31,6 +31,8 @@ export class LoneNode implements ServedNode {
     data.add(cacheDefinitions.cacheAdmin, caches.cacheAdmin);
     data.add(cacheDefinitions.bitmap, caches.bitmap);
     data.add(cacheDefinitions.hyperLogLog, caches.hyperLogLog);
+    data.add(cacheDefinitions.lease, caches.lease);
+    data.add(cacheDefinitions.lock, caches.lock);
     data.add(cacheDefinitions.rateLimit, caches.rateLimit);
     data.add(cacheDefinitions.dictionary, caches.dictionary);
     data.add(cacheDefinitions.set, caches.set);

@@ -15,6 +15,8 @@ export const cacheLetters = {
   item: "i",
   itemDue: "j",
   value: "v",
+  lease: "l",
+  leaseDue: "m",
   treeNode: "w",
   entryValue: "z",
 } as const;

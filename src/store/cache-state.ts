@@ -13,6 +13,9 @@ import {
   type FenceTarget,
   type Item,
   isCollection,
+  type Lease,
+  type LeaseName,
+  leaseKinds,
   newCacheCounters,
   noFences,
   type ScalarContent,
@@ -27,6 +30,7 @@ import {
   type KeyRange,
   type LostCollection,
   placeOf,
+  placeOfLease,
 } from "../cache/view.js";
 import {
   cacheCountersKey,
@@ -49,6 +53,7 @@ import {
 import { CountedTree } from "./counted-tree.js";
 import { ItemTree } from "./item-tree.js";
 import { endOfPrefix, nodeKey, segmentPrefix, u64At } from "./keys.js";
+import { endedLeases, leaseDueKey, leaseDueRange, leaseKey, leaseKeyOfDue } from "./lease-rows.js";
 import type { RowAccess } from "./row-access.js";
 import { tables } from "./tables.js";
 
@@ -170,6 +175,56 @@ export class CacheState implements CacheTransaction {
 
   fence(cache: CacheSegment, target: FenceTarget): Fence | undefined {
     return this.#rows.getReadable(tables.fence, fenceKey(this.#prefixOf(cache), hashOf(target)));
+  }
+
+  lease(cache: CacheSegment, name: LeaseName): Lease | undefined {
+    return this.#rows.getReadable(tables.lease, leaseKey(this.#prefixOf(cache), name));
+  }
+
+  loadedSinceBefore(cache: CacheSegment, version: Version, countMax: number): readonly CacheKey[] {
+    const [from, to] = leaseDueRange(this.#prefixOf(cache), "load");
+    const keys: CacheKey[] = [];
+    for (const { row } of this.#rows.range(tables.leaseDue, from, to)) {
+      if (keys.length === countMax) break;
+      if (row.token < version) keys.push(row.key);
+    }
+    return keys;
+  }
+
+  putLease(cache: CacheSegment, name: LeaseName, lease: Lease, previous: Lease | undefined): void {
+    const prefix = this.#prefixOf(cache);
+    if (previous !== undefined) {
+      this.#rows.remove(tables.leaseDue, leaseDueKey(prefix, name, previous.endsAt), false);
+    }
+    this.#rows.put(tables.lease, leaseKey(prefix, name), lease);
+    const due = { token: lease.token, key: name.key };
+    this.#rows.put(tables.leaseDue, leaseDueKey(prefix, name, lease.endsAt), due);
+  }
+
+  removeLease(cache: CacheSegment, name: LeaseName, { endsAt }: Lease): void {
+    const prefix = this.#prefixOf(cache);
+    this.#rows.remove(tables.lease, leaseKey(prefix, name), false);
+    this.#rows.remove(tables.leaseDue, leaseDueKey(prefix, name, endsAt), false);
+  }
+
+  removeEndedLeases(cache: CacheSegment, now: EpochMs, countMax: number): void {
+    const prefix = this.#prefixOf(cache);
+    for (const kind of leaseKinds) {
+      const [from, to] = endedLeases(prefix, kind, now);
+      const ended: string[] = [];
+      for (const { key } of this.#rows.range(tables.leaseDue, from, to)) {
+        if (ended.length === countMax) break;
+        ended.push(key);
+      }
+      for (const key of ended) {
+        this.#rows.remove(tables.lease, leaseKeyOfDue(prefix, key), false);
+        this.#rows.remove(tables.leaseDue, key, false);
+      }
+    }
+  }
+
+  wakeLease(cache: CacheNames, name: LeaseName): void {
+    this.#rows.wake(placeOfLease(cache, name));
   }
 
   putCache(cache: Cache): void {

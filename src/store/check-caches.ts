@@ -26,6 +26,7 @@ import type { ItemRow } from "./cache-rows.js";
 import { CollectionsCheck } from "./check-collections.js";
 import { type CheckWalk, keyName, prefixAfter } from "./check-walk.js";
 import { segmentPrefix, segmentPrefixLength, tableLetters, u64At } from "./keys.js";
+import { leaseDueKeyOf, leaseKeyOfDue } from "./lease-rows.js";
 import type { ScannedRow } from "./store.js";
 import { tables } from "./tables.js";
 
@@ -100,6 +101,12 @@ class CacheSegmentCheck {
       case cacheLetters.entryValue:
         this.#collections.visitValue(scanned);
         break;
+      case cacheLetters.lease:
+        this.#checkLease(scanned);
+        break;
+      case cacheLetters.leaseDue:
+        this.#checkLeaseDue(scanned);
+        break;
       case tableLetters.chunk: {
         const base = prefix + key.slice(segmentPrefixLength + 1, -2);
         walk.checkChunk(scanned, base, `${name}, ${keyName(base)}`);
@@ -112,6 +119,27 @@ class CacheSegmentCheck {
 
   #nameOf(rowKey: string): string {
     return `${this.#context.name}, ${keyName(rowKey)}`;
+  }
+
+  #checkLease(scanned: ScannedRow): void {
+    const { walk, prefix } = this.#context;
+    const { row } = walk.read(scanned, tables.lease, () => this.#nameOf(scanned.key));
+    if (row === undefined) return;
+    const due = leaseDueKeyOf(prefix, scanned.key, row.endsAt);
+    if (walk.find(tables.leaseDue, due) === undefined) {
+      walk.report(this.#nameOf(scanned.key), "No row says when the lease ends.");
+    }
+  }
+
+  #checkLeaseDue(scanned: ScannedRow): void {
+    const { walk, prefix } = this.#context;
+    const { row } = walk.read(scanned, tables.leaseDue, () => this.#nameOf(scanned.key));
+    if (row === undefined) return;
+    const lease = walk.find(tables.lease, leaseKeyOfDue(prefix, scanned.key));
+    if (lease === "unreadable") return;
+    if (lease?.token !== row.token) {
+      walk.report(this.#nameOf(scanned.key), "It is of a lease that is not there.");
+    }
   }
 
   #checkItem(scanned: ScannedRow): void {

@@ -62,6 +62,8 @@
 //   slot segment 'i' node piece          item: a key, or the end of one that is longer than a node takes
 //   slot segment 'i' node piece 01       the node in which the keys that begin so go on
 //   slot segment 'j' time node piece     items in the order they are to be removed
+//   slot segment 'l' kind hash           lease of who loads a key, or lock
+//   slot segment 'm' kind until hash     leases and locks in the order they end
 //   slot segment 'v' version node piece  value that is too long for the row of its item
 //   slot segment 'w' root order node     node of a collection, in one of the orders it is kept in (`counted-tree.ts`)
 //   slot segment 'z' root number         value that is too long for the node of its entry

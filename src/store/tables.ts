@@ -85,6 +85,7 @@ import {
 } from "./counted-rows.js";
 import { decodeDrainingTopic, encodeDrainingTopic } from "./drain-rows.js";
 import { segmentPrefixLength, u64At } from "./keys.js";
+import { decodeLease, decodeLeaseDue, encodeLease, encodeLeaseDue } from "./lease-rows.js";
 import { decodeMoveOrder, decodeMoveTask, encodeMoveOrder, encodeMoveTask } from "./move-rows.js";
 import {
   decodeConfirmation,
@@ -1167,6 +1168,12 @@ export const tables = {
     isOrdered: true,
   }),
   fence: table("fence", { encode: encodeFence, decode: decodeFence, isOrdered: true }),
+  lease: table("lease", { encode: encodeLease, decode: decodeLease }),
+  leaseDue: table("lease due", {
+    encode: encodeLeaseDue,
+    decode: decodeLeaseDue,
+    isOrdered: true,
+  }),
   fencedCache: table("fenced cache", {
     encode: encodeDueCache,
     decode: decodeDueCache,

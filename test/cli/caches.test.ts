@@ -102,3 +102,22 @@ test("what is in a cache is written, read, counted with, listed and deleted", as
   expect((await run("cache del b n none -o raw")).stdout).toBe("2\n");
   expect((await run("cache count -o raw")).stdout).toBe("0\n");
 });
+
+test("locks are taken, kept and let go of by their tokens", async () => {
+  const { run, json } = await cliScenario();
+  const taken = await run("cache lock acquire job --lease 60s -o raw");
+  const token = taken.stdout.trim();
+  expect(token).toMatch(/^\d+$/);
+  const refused = await run("cache lock acquire job");
+  expect([refused.exitCode, refused.stderr]).toEqual([4, expect.stringContaining("Somebody else")]);
+  expect(await json(`cache lock renew job ${token} --lease 90s`)).toMatchObject({
+    lock: "job",
+    token,
+    expireTime: expect.any(String),
+  });
+  expect((await run("cache lock renew job x")).exitCode).toBe(2);
+  expect((await run(`cache lock release job ${token}`)).stderr).toContain("is free");
+  expect((await run(`cache lock release job ${token}`)).exitCode).toBe(4);
+  expect((await run(`cache lock renew job ${token}`)).exitCode).toBe(4);
+  expect((await run("cache lock acquire job --wait 1s")).exitCode).toBe(0);
+});

@@ -76,4 +76,36 @@ describeWithEtcd("a cluster", () => {
     for await (const { key } of reader.cache().scan({ consistency: "any" })) keys.push(String(key));
     expect(keys).toEqual(["a", "s"]);
   }, 120_000);
+
+  test("keeps leases and locks with their tokens when the leader leaves, and ends them when they said", async () => {
+    const cluster = await TestCluster.start(etcd);
+    const leader = await cluster.leader();
+    const [one, other] = await cluster.followers();
+    if (one === undefined || other === undefined) throw new Error("two nodes follow");
+    const [client, rest] = [clientOf(one), clientOf(other)];
+    const loaded = await client.cache().getOrLease("loaded", { leaseMs: 300_000 });
+    const left = await client.cache().getOrLease("left", { leaseMs: 300_000 });
+    if (loaded.kind !== "won" || left.kind !== "won") throw new Error("nobody has them");
+    const lock = await client.lock("job").acquire({ leaseMs: 300_000 });
+    const brief = await client.lock("brief").acquire({ leaseMs: 1_000 });
+    if (lock === undefined || brief === undefined) throw new Error("nobody has it");
+    // Who waits at a node that follows waits on, at whoever leads next.
+    const waiting = rest.cache().getOrLoad("loaded", () => Promise.reject(new Error("not me")));
+    await leader.stop();
+    await cluster.leader();
+    expect((await rest.cache().getOrLease("left")).kind).toBe("held");
+    expect(await rest.lock("job").acquire()).toBeUndefined();
+    await client.cache().set("loaded", "1", { leaseToken: loaded.token });
+    expect(await waiting).toBe("1");
+    await client.cache().delete("left");
+    await expect(
+      client.cache().set("left", "old", { leaseToken: left.token }),
+    ).rejects.toMatchObject({ reason: "LEASE_LOST" });
+    await lock.renew();
+    expect(await lock.release()).toBe(true);
+    const next = await rest.lock("job").acquire();
+    expect(next?.token).toBeGreaterThan(lock.token);
+    const after = await rest.lock("brief").acquire({ waitMs: 20_000 });
+    expect(after?.token).toBeGreaterThan(brief.token);
+  }, 120_000);
 });

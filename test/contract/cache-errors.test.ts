@@ -16,6 +16,7 @@ import {
   ttl,
 } from "../support/caches.js";
 import { checkDetails, failureOf } from "../support/error-details.js";
+import { getOrLease, renewLock } from "../support/leases.js";
 import { durationOf, type Scenario } from "../support/scenario.js";
 
 type Provocation = (t: Scenario) => Promise<unknown>;
@@ -87,6 +88,7 @@ const provocations: Readonly<Record<string, Provocation>> = {
       guards: [{ key: keyOf("a"), condition: { condition: { $case: "present", value: true } } }],
       operations: [operation],
     }),
+  "ABORTED / LEASE_LOST": (t) => set(t, "a", "1", { leaseToken: 1n }),
   "INVALID_ARGUMENT / MALFORMED_REQUEST": (t) =>
     t.client.raw("/forebay.cache.v1.CacheService/Get", Buffer.from([0x0a, 0x05, 0x61])),
   "ALREADY_EXISTS / CACHE_EXISTS": async (t) => {
@@ -130,6 +132,16 @@ test("the errors that are documented are those provoked here, and those of clust
 });
 
 test.each(Object.entries(provocations))("%s", async (name, provoke) => {
+  const t = await cacheScenario();
+  const error = await failureOf(provoke(t));
+  expect(`${error.code} / ${error.reason}`).toBe(name);
+  checkDetails(error);
+});
+
+test.each<readonly [string, Provocation]>([
+  ["ABORTED / LEASE_LOST", (t) => renewLock(t, "a", 1n)],
+  ["INVALID_ARGUMENT / INVALID_PARAMETER", (t) => getOrLease(t, "a", { lease: durationOf(1) })],
+])("%s of leases and locks", async (name, provoke) => {
   const t = await cacheScenario();
   const error = await failureOf(provoke(t));
   expect(`${error.code} / ${error.reason}`).toBe(name);

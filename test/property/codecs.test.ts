@@ -4,6 +4,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type {
+  CacheKey,
   EpochMs,
   QueueNumber,
   SegmentNumber,
@@ -49,6 +50,7 @@ import {
   scheduleStateKey,
   segmentPrefix,
 } from "../../src/store/keys.js";
+import { leaseDueKey, leaseKey } from "../../src/store/lease-rows.js";
 import {
   confirmationDueKey,
   confirmationKey,
@@ -87,6 +89,8 @@ import {
   fence,
   fenceCounts,
   item,
+  lease,
+  leaseDue,
   treeNode,
 } from "../support/cache-rows.js";
 import { propertyTimeoutMs, runs } from "../support/property.js";
@@ -314,6 +318,12 @@ const rowCases: readonly (readonly [string, () => void])[] = [
   ),
   rowCase("lost collection", tables.lostCollection, fc.constant(true as const), () =>
     lostCollectionKey(prefix, 1),
+  ),
+  rowCase("lease", tables.lease, lease, () =>
+    leaseKey(prefix, { kind: "lock", key: "a" as CacheKey }),
+  ),
+  rowCase("lease due", tables.leaseDue, leaseDue, ({ key }) =>
+    leaseDueKey(prefix, { kind: "load", key }, 1 as EpochMs),
   ),
   rowCase(
     "fenced cache",

@@ -18,6 +18,7 @@ import {
   type Fence,
   type FenceCounts,
   type Item,
+  type Lease,
 } from "../../src/cache/model.js";
 import type { TreeNode } from "../../src/store/counted-rows.js";
 import { bytes, duration, instant, maybe, name, text, u32, u64 } from "./stored-rows.js";
@@ -173,6 +174,8 @@ export const fence: fc.Arbitrary<Fence> = fc.record({
   ),
 });
 
+export const lease: fc.Arbitrary<Lease> = fc.record({ token: version, endsAt: instant });
+
 /** Few bytes and few lengths, so that keys share what they begin with, around the ends of the pieces they stand in. */
 export const key: fc.Arbitrary<CacheKey> = fc
   .tuple(
@@ -184,3 +187,6 @@ export const key: fc.Arbitrary<CacheKey> = fc
   .map(([start, count, unit, end]) => (start + unit.repeat(count) + end).slice(0, 1_024))
   .filter((text) => text.length > 0)
   .map((text) => text as CacheKey);
+
+export const leaseDue: fc.Arbitrary<{ readonly token: Version; readonly key: CacheKey }> =
+  fc.record({ token: version, key });

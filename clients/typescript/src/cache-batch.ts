@@ -128,6 +128,7 @@ function operationToWire(operation: CacheBatchOperation): CacheOperation {
       keepTags: false,
       pinned: false,
       externalVersion: 0n,
+      leaseToken: 0n,
     };
     return { operation: { $case: "set", value } };
   }

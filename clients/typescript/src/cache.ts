@@ -37,6 +37,13 @@ import {
   valueFormOf,
   valueFromWire,
 } from "./cache-items.js";
+import {
+  CacheLeases,
+  type GetOrLoadOptions,
+  type LeaseOptions,
+  type LeaseRead,
+  loadOnce,
+} from "./cache-leases.js";
 import { CacheList } from "./cache-list.js";
 import type { Loads } from "./cache-loads.js";
 import type { CachePipeline, Operation } from "./cache-pipeline.js";
@@ -113,6 +120,8 @@ export interface SetOptions {
   readonly staleWhileRevalidateMs?: number | undefined;
   /** How long after that it may be served where it cannot be loaded, in milliseconds. Default: 0. */
   readonly staleIfErrorMs?: number | undefined;
+  /** With which lease it was loaded: it is written only while that is the caller's. Default: none. */
+  readonly leaseToken?: bigint | undefined;
   /** Whether the value that was there is wanted. Default: false. */
   readonly returnPrevious?: boolean | undefined;
   /** Whether a condition that does not hold is answered with the value that is there. Default: false. */
@@ -296,7 +305,7 @@ export class Cache<Item = CacheValue> {
   /**
    * Writes a value, over whatever the key has. A condition that does not hold is a result.
    *
-   * @throws ForebayError CACHE_NOT_FOUND, KEY_TOO_LONG, EMPTY_KEY, VALUE_TOO_LARGE, TTL_INVALID, CACHE_FULL, PINNED_LIMIT,
+   * @throws ForebayError LEASE_LOST for a `leaseToken`; CACHE_NOT_FOUND, KEY_TOO_LONG, EMPTY_KEY, VALUE_TOO_LARGE, TTL_INVALID, CACHE_FULL, PINNED_LIMIT,
    * STORAGE_FULL, REQUEST_ID_REUSED.
    */
   async set(
@@ -306,8 +315,11 @@ export class Cache<Item = CacheValue> {
   ): Promise<SetResult<Item>> {
     const value = this.#setOf(key, item, options);
     const bytes = sizeOf(value.valueForm.value);
-    // A set without a condition is the same however often it is made.
-    const isIdempotent = options.condition === undefined && options.returnPrevious !== true;
+    // A set without a condition is the same however often it is made; one under a lease ends that.
+    const isIdempotent =
+      options.condition === undefined &&
+      options.returnPrevious !== true &&
+      options.leaseToken === undefined;
     const requestId = options.requestId ?? (isIdempotent ? "" : newRequestId());
     const result = await this.#pipelined({ $case: "set", value }, bytes, requestId, options);
     return this.#setResultOf(result.value);
@@ -333,6 +345,7 @@ export class Cache<Item = CacheValue> {
       sliding: durationOf(options.slidingMs),
       staleWhileRevalidate: durationOf(options.staleWhileRevalidateMs),
       staleIfError: durationOf(options.staleIfErrorMs),
+      leaseToken: options.leaseToken ?? 0n,
     };
   }
 
@@ -704,22 +717,64 @@ export class Cache<Item = CacheValue> {
   }
 
   /**
-   * The value of a key; where there is none it is loaded and written. Of callers in this process that miss a key at the same
-   * time one loads it, and the others get what it got. What a load throws is thrown, and not kept.
+   * The value of a key, or a lease to load it with, or that somebody else is loading it. `won`: load it, and `set` it with the token
+   * as `leaseToken`, or `releaseLease` it.
+   *
+   * @throws ForebayError CACHE_NOT_FOUND, EMPTY_KEY, KEY_TOO_LONG, INVALID_PARAMETER, WRONG_TYPE, STORAGE_FULL, REQUEST_ID_REUSED.
+   */
+  getOrLease(key: CacheKey, options: LeaseOptions = {}): Promise<LeaseRead<Item>> {
+    return this.#leases.getOrLease(key, options, this.#codec);
+  }
+
+  /**
+   * Makes a lease last so long from now on; answers with its end.
+   *
+   * @throws ForebayError LEASE_LOST.
+   */
+  renewLease(
+    key: CacheKey,
+    token: bigint,
+    options: { readonly leaseMs?: number | undefined } & CallOptions = {},
+  ): Promise<Date | undefined> {
+    return this.#leases.renew(key, token, options);
+  }
+
+  /** Gives a lease back, to whoever has waited longest; says whether it still was the caller's. */
+  releaseLease(key: CacheKey, token: bigint, options: CallOptions = {}): Promise<boolean> {
+    return this.#leases.release(key, token, options);
+  }
+
+  get #leases(): CacheLeases {
+    return new CacheLeases(this.#context.connection, this.name);
+  }
+
+  /**
+   * The value of a key; where there is none it is loaded and written. Of all callers, in whatever process, that miss a key at the same
+   * time one loads it, and the others get what it got, or a value that may be served stale. What a load throws is thrown to
+   * its caller, and not kept: somebody who waits loads next. What was written, deleted or made invalid during a load is not
+   * overwritten by what it loaded.
    */
   async getOrLoad(
     key: CacheKey,
     load: () => Promise<Item>,
-    options: Pick<SetOptions, "expiry" | "tags"> & CallOptions = {},
+    options: GetOrLoadOptions<SetOptions> = {},
   ): Promise<Item> {
-    const { expiry, tags, ...call } = options;
+    const { expiry, tags, staleWhileRevalidateMs, leaseMs, loadWaitMs, ...call } = options;
     const read = await this.get(key, call);
     if (read.kind === "hit") return read.value;
-    return this.#context.loads.run(this.name, key, async () => {
-      const item = await load();
-      await this.set(key, item, { expiry, tags, ...call });
-      return item;
-    });
+    const settings = { expiry, tags, staleWhileRevalidateMs, ...call };
+    return this.#context.loads.run(this.name, key, () =>
+      loadOnce<Item>(
+        {
+          ask: (waitMs) => this.getOrLease(key, { leaseMs, waitMs, signal: call.signal }),
+          load,
+          store: (item, leaseToken) => this.set(key, item, { ...settings, leaseToken }),
+          renew: (token) => this.renewLease(key, token, { leaseMs }),
+          release: (token) => this.releaseLease(key, token),
+        },
+        { leaseMs, loadWaitMs },
+      ),
+    );
   }
 
   /** A dictionary of this cache: fields with values. Asks the server nothing. */

@@ -5,6 +5,7 @@ import { Cache, type CacheContext } from "./cache.js";
 import { CacheAdmin } from "./cache-admin.js";
 import { plainCodec } from "./cache-codec.js";
 import { Loads } from "./cache-loads.js";
+import { Lock } from "./cache-locks.js";
 import { CachePipeline } from "./cache-pipeline.js";
 import { ChannelPublisher } from "./channel-publisher.js";
 import {
@@ -204,6 +205,11 @@ export class ForebayClient implements AsyncDisposable {
     cache = "default",
   ): Sessions<Data> {
     return new Sessions<Data>(cache, this.#connection);
+  }
+
+  /** The lock of this name, which is one holder's at a time over all processes. Asks the server nothing. */
+  lock(name: string, options: { readonly cache?: string | undefined } = {}): Lock {
+    return new Lock(name, options.cache ?? "default", this.#connection);
   }
 
   /** The administration of caches. */

@@ -19,7 +19,9 @@ import { CacheAdminServiceDefinition } from "../gen/forebay/cache/v1/cache_admin
 import { CacheServiceDefinition } from "../gen/forebay/cache/v1/cache_service.js";
 import { ChannelServiceDefinition } from "../gen/forebay/cache/v1/channel_service.js";
 import { DictionaryServiceDefinition } from "../gen/forebay/cache/v1/dictionary_service.js";
+import { LeaseServiceDefinition } from "../gen/forebay/cache/v1/lease_service.js";
 import { ListServiceDefinition } from "../gen/forebay/cache/v1/list_service.js";
+import { LockServiceDefinition } from "../gen/forebay/cache/v1/lock_service.js";
 import { SessionServiceDefinition } from "../gen/forebay/cache/v1/session_service.js";
 import { SetServiceDefinition } from "../gen/forebay/cache/v1/set_service.js";
 import { SortedSetServiceDefinition } from "../gen/forebay/cache/v1/sorted_set_service.js";
@@ -360,6 +362,8 @@ const paths: ReadonlyMap<object, string> = new Map(
     CacheAdminServiceDefinition,
     ChannelServiceDefinition,
     SessionServiceDefinition,
+    LeaseServiceDefinition,
+    LockServiceDefinition,
     ClusterServiceDefinition,
   ].flatMap(({ fullName, methods }) =>
     Object.values(methods).map((method) => [method, `/${fullName}/${method.name}`] as const),

@@ -60,6 +60,7 @@ export type {
   CacheKey,
   CacheValue,
 } from "./cache-items.js";
+export type { GetOrLoadOptions, LeaseOptions, LeaseRead } from "./cache-leases.js";
 export type {
   CacheList,
   ListEnd,
@@ -67,6 +68,13 @@ export type {
   ListPushOptions,
   ListTakeOptions,
 } from "./cache-list.js";
+export {
+  type AcquireLockOptions,
+  HeldLock,
+  Lock,
+  LockHeldError,
+  type WithLockOptions,
+} from "./cache-locks.js";
 export type { CacheSet, SetCombination } from "./cache-set.js";
 export type {
   Bounds,

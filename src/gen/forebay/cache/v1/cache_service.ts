@@ -664,6 +664,8 @@ export interface SetRequest {
     | undefined;
   /** Whether to answer a condition that does not hold with the value that is there. */
   returnCurrent: boolean;
+  /** With which lease it was loaded (lease_service.proto): it is written only while that is the caller's. 0: anybody may write it. */
+  leaseToken: bigint;
 }
 
 /** Whether it was written. */
@@ -2569,6 +2571,7 @@ function createBaseSetRequest(): SetRequest {
     staleWhileRevalidate: undefined,
     staleIfError: undefined,
     returnCurrent: false,
+    leaseToken: 0n,
   };
 }
 
@@ -2637,6 +2640,12 @@ export const SetRequest: MessageFns<SetRequest> = {
     }
     if (message.returnCurrent !== false) {
       writer.uint32(152).bool(message.returnCurrent);
+    }
+    if (message.leaseToken !== 0n) {
+      if (BigInt.asUintN(64, message.leaseToken) !== message.leaseToken) {
+        throw new globalThis.Error("value provided for field message.leaseToken of type uint64 too large");
+      }
+      writer.uint32(160).uint64(message.leaseToken);
     }
     return writer;
   },
@@ -2806,6 +2815,14 @@ export const SetRequest: MessageFns<SetRequest> = {
             message.returnCurrent = reader.bool();
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.leaseToken = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2883,6 +2900,11 @@ export const SetRequest: MessageFns<SetRequest> = {
         : isSet(object.return_current)
         ? globalThis.Boolean(object.return_current)
         : false,
+      leaseToken: isSet(object.leaseToken)
+        ? BigInt(object.leaseToken)
+        : isSet(object.lease_token)
+        ? BigInt(object.lease_token)
+        : 0n,
     };
   },
 
@@ -2942,6 +2964,9 @@ export const SetRequest: MessageFns<SetRequest> = {
     }
     if (message.returnCurrent !== false) {
       obj.returnCurrent = message.returnCurrent;
+    }
+    if (message.leaseToken !== 0n) {
+      obj.leaseToken = message.leaseToken.toString();
     }
     return obj;
   },
@@ -3006,6 +3031,9 @@ export const SetRequest: MessageFns<SetRequest> = {
       ? Duration.fromPartial(object.staleIfError)
       : undefined;
     message.returnCurrent = object.returnCurrent ?? false;
+    message.leaseToken = (object.leaseToken !== undefined && object.leaseToken !== null)
+      ? BigInt(object.leaseToken)
+      : 0n;
     return message;
   },
 };
@@ -9757,6 +9785,7 @@ export const CacheServiceDefinition = {
      * return as the cache is. Errors:
      *   INVALID_ARGUMENT / CONFLICTING_OPTIONS: two options that exclude each other; the description names them.
      *   RESOURCE_EXHAUSTED / PINNED_LIMIT: half of the cache is pinned.
+     *   ABORTED / LEASE_LOST: the lease of `lease_token` is not the caller's any more.
      */
     set: {
       name: "Set",
@@ -10036,6 +10065,7 @@ export const CacheServiceService = {
    * return as the cache is. Errors:
    *   INVALID_ARGUMENT / CONFLICTING_OPTIONS: two options that exclude each other; the description names them.
    *   RESOURCE_EXHAUSTED / PINNED_LIMIT: half of the cache is pinned.
+   *   ABORTED / LEASE_LOST: the lease of `lease_token` is not the caller's any more.
    */
   set: {
     path: "/forebay.cache.v1.CacheService/Set" as const,
@@ -10314,6 +10344,7 @@ export interface CacheServiceServer extends UntypedServiceImplementation {
    * return as the cache is. Errors:
    *   INVALID_ARGUMENT / CONFLICTING_OPTIONS: two options that exclude each other; the description names them.
    *   RESOURCE_EXHAUSTED / PINNED_LIMIT: half of the cache is pinned.
+   *   ABORTED / LEASE_LOST: the lease of `lease_token` is not the caller's any more.
    */
   set: handleUnaryCall<SetRequest, SetResponse>;
   /** Deletes what a key has, of any type, or marks it stale. */
@@ -10457,6 +10488,7 @@ export interface CacheServiceClient extends Client {
    * return as the cache is. Errors:
    *   INVALID_ARGUMENT / CONFLICTING_OPTIONS: two options that exclude each other; the description names them.
    *   RESOURCE_EXHAUSTED / PINNED_LIMIT: half of the cache is pinned.
+   *   ABORTED / LEASE_LOST: the lease of `lease_token` is not the caller's any more.
    */
   set(request: SetRequest, callback: (error: ServiceError | null, response: SetResponse) => void): ClientUnaryCall;
   set(
