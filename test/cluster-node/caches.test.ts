@@ -108,4 +108,36 @@ describeWithEtcd("a cluster", () => {
     const after = await rest.lock("brief").acquire({ waitMs: 20_000 });
     expect(after?.token).toBeGreaterThan(brief.token);
   }, 120_000);
+
+  test("keeps collections when the leader leaves, and serves who waits at a list from the next one", async () => {
+    const cluster = await TestCluster.start(etcd);
+    const leader = await cluster.leader();
+    const [one, other] = await cluster.followers();
+    if (one === undefined || other === undefined) throw new Error("two nodes follow");
+    const cache = clientOf(one).cache();
+    await cache
+      .dictionary("d")
+      .set([["f", "x".repeat(2_000)]], { fieldExpiry: { ttlMs: 3_600_000 } });
+    await cache.list("l").push(["1", "2"]);
+    await cache.memberSet("s").add(["a", "b"]);
+    const scores = Array.from({ length: 500 }, (_unused, at) => [`m${at}`, at % 100] as const);
+    await cache.sortedSet("z").put(scores);
+    const position = (client: ForebayClient): string => client.position ?? "";
+    const reader = clientOf(other);
+    const writer = clientOf(one);
+    await writer.cache().list("l").push(["3"]);
+    const fresh = { consistency: { atLeast: position(writer) } };
+    expect(await reader.cache().list("l").range(0, undefined, fresh)).toEqual(["1", "2", "3"]);
+    expect(await reader.cache().sortedSet("z").rank("m99", fresh)).toBe(499);
+    await leader.stop();
+    await cluster.leader();
+    const rest = clientOf(other);
+    expect(await rest.cache().dictionary("d").get("f")).toHaveLength(2_000);
+    expect(await rest.cache().memberSet("s").length()).toBe(2);
+    expect(await rest.cache().sortedSet("z").length()).toBe(500);
+    expect(await rest.cache().list("l").popMany(5)).toEqual(["1", "2", "3"]);
+    const waiting = rest.cache().list("l").pop({ waitMs: 30_000 });
+    await clientOf(one).cache().list("l").push(["4"]);
+    expect(await waiting).toBe("4");
+  }, 120_000);
 });

@@ -5,7 +5,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { CacheDurability } from "../../src/gen/forebay/cache/v1/cache.js";
-import { cacheCall, createCache, getFull, increment, keyForm, set } from "../support/caches.js";
+import { CollectionEnd } from "../../src/gen/forebay/cache/v1/collection.js";
+import {
+  cacheCall,
+  createCache,
+  getFull,
+  increment,
+  keyForm,
+  keyOf,
+  set,
+  textOf,
+} from "../support/caches.js";
 import { CallError } from "../support/call-error.js";
 import { Life } from "./life.js";
 
@@ -122,6 +132,79 @@ test(
       expect(value).toBeLessThanOrEqual(begun);
       expect(stored).toBeGreaterThanOrEqual(version);
     }
+    expect(await life.report()).toContain("No contradictions.");
+  },
+  testMsMax,
+);
+
+const logKey = { keyForm: keyForm("log") };
+const boardKey = { keyForm: keyForm("board") };
+
+/** Pushes numbers in turn to a list, and gives each a score, both under request ids, until each was answered. */
+async function pushNumbers(life: Life, isOver: () => boolean): Promise<number> {
+  let pushed = 0;
+  while (!isOver()) {
+    const values = [textOf(`${pushed} ${"x".repeat(pushed % 7 === 0 ? 2_000 : 10)}`)];
+    const push = { ...logKey, end: CollectionEnd.BACK, values, requestId: `push ${pushed}` };
+    const member = keyOf(`m${pushed % 50}`);
+    const score = { ...boardKey, member, delta: 1, requestId: `score ${pushed}` };
+    for (;;) {
+      const answers = await Promise.all([
+        unlessLost(cacheCall(life, "listPush", push)),
+        unlessLost(cacheCall(life, "sortedSetIncrement", score)),
+      ]);
+      if (!answers.includes(undefined)) break;
+      await sleep(20);
+    }
+    pushed += 1;
+  }
+  return pushed;
+}
+
+/** Takes values from the front of a list that another fills, under request ids; answers with those it took. */
+async function moveNumbers(life: Life, isOver: () => boolean): Promise<number> {
+  let moved = 0;
+  while (!isOver()) {
+    await unlessLost(
+      cacheCall(life, "listPush", { keyForm: keyForm("from"), values: [textOf("v")] }),
+    );
+    const move = { source: keyOf("from"), destination: keyOf("to"), requestId: `move ${moved}` };
+    let answer: { readonly moved: boolean } | undefined;
+    while (answer === undefined) {
+      answer = await unlessLost(cacheCall(life, "listMove", move));
+      if (answer === undefined) await sleep(20);
+    }
+    if (answer.moved) moved += 1;
+    else await sleep(5);
+  }
+  return moved;
+}
+
+test(
+  "what was pushed, scored and moved once is there once, whatever the server was killed in",
+  async () => {
+    const life = await Life.begin();
+    let isOver = false;
+    const working = Promise.all([pushNumbers(life, () => isOver), moveNumbers(life, () => isOver)]);
+    working.catch(() => undefined);
+    for (let kill = 0; kill < killCount; kill += 1) {
+      await sleep(150 + kill * 40);
+      await life.killAndStart();
+    }
+    await sleep(300);
+    isOver = true;
+    const [pushed, moved] = await working;
+    expect(pushed).toBeGreaterThan(killCount);
+    expect(moved).toBeGreaterThan(0);
+    await life.killAndStart();
+    const { values } = await cacheCall(life, "listFetch", { ...logKey, limit: 10_000 });
+    const numbers = values.map(({ value }) => Number(String(value?.value).split(" ")[0]));
+    expect(numbers).toEqual(Array.from({ length: pushed }, (_unused, at) => at));
+    const range = { range: { $case: "rank", value: { start: 0n } } } as const;
+    const { elements } = await cacheCall(life, "sortedSetFetch", { ...boardKey, range });
+    expect(elements.reduce((sum, { score }) => sum + score, 0)).toBe(pushed);
+    const to = await cacheCall(life, "listLength", { keyForm: keyForm("to") });
+    expect(to.length).toBe(BigInt(moved));
     expect(await life.report()).toContain("No contradictions.");
   },
   testMsMax,
