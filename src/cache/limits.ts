@@ -15,8 +15,12 @@ export const cacheLimits = {
   elementsMax: 10_000,
   /** Elements of one collection. */
   collectionElementsMax: 10_000_000,
-  /** Elements that one call puts together, copies or removes out of a longer collection. */
+  /** Elements that one call puts together or copies, or removes from one place of a longer collection. */
   combinedElementsMax: 100_000,
+  /** Bytes of the collections that one call puts together or copies: what it writes has to go to other nodes as one record. */
+  combinedBytesMax: 16 * 1_048_576,
+  /** Elements that one call removes out of a longer collection, each in a place of its own. */
+  removedElementsMax: 10_000,
   elementBytesMax: 1_048_576,
   contentTypeCharactersMax: 128,
   tagsMax: 16,

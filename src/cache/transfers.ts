@@ -64,8 +64,9 @@ function contentFor(
     return accept({ ...content, value, writtenAs: open.version });
   }
   if (isMove || !isCollection(content)) return accept(content);
-  const { combinedElementsMax: limit } = cacheLimits;
-  if (content.length > limit) return refuse({ kind: "collection_too_long", cache, limit });
+  const { combinedElementsMax: limit, combinedBytesMax } = cacheLimits;
+  if (content.length > limit || content.bytes > combinedBytesMax)
+    return refuse({ kind: "collection_too_long", cache, limit });
   return copyCollection(open, content);
 }
 

@@ -214,7 +214,7 @@ function valueFields(rejection: ValueRejection): WireFaultFields {
       return {
         code: status.OUT_OF_RANGE,
         reason: "COLLECTION_TOO_LONG",
-        message: `The call would go through more than ${rejection.limit} elements in cache "${cache}" at once. Nothing was changed; ask for fewer at a time.`,
+        message: `The call would go through more than ${rejection.limit} elements in cache "${cache}" at once, or more bytes than one record takes. Nothing was changed; ask for fewer at a time.`,
         metadata: { cache, limit: String(rejection.limit) },
       };
     case "result_too_large":

@@ -259,7 +259,7 @@ export class CacheSortedSet {
     return { ...changedOf(response), removed: Number(response.removed) };
   }
 
-  /** Removes a range of up to 100000 members; says how many that were. */
+  /** Removes a range of up to 10000 members, or all; says how many that were. */
   async removeRange(
     range: ScoreRange,
     options: CallOptions & RequestIdOption = {},

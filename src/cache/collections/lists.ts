@@ -420,8 +420,8 @@ function removePlaces(
 ): CacheDecided<ListRemoved> {
   const changed = changeExisting(open, { key, kind, life: undefined }, (collection) => {
     const places = chosen(collection.tree());
-    const { combinedElementsMax: limit } = cacheLimits;
-    if (places.length > limit) {
+    const { removedElementsMax: limit } = cacheLimits;
+    if (places.length > limit && places.length < collection.storedLength) {
       return refuse({ kind: "collection_too_long", cache: open.address.given, limit });
     }
     const list = new ChangingList(collection);

@@ -159,8 +159,9 @@ export function setCombine(open: OpenCache, order: SetCombine): CacheDecided<rea
   }
   const walked = walkedOf(order, sets);
   const length = walked.reduce((sum, set) => sum + set.content.length, 0);
-  const { combinedElementsMax: limit } = cacheLimits;
-  if (length > limit) {
+  const bytes = walked.reduce((sum, set) => sum + set.content.bytes, 0);
+  const { combinedElementsMax: limit, combinedBytesMax } = cacheLimits;
+  if (length > limit || bytes > combinedBytesMax) {
     return refuse({ kind: "collection_too_long", cache: open.address.given, limit });
   }
   return accept(combine(order, sets, walked));

@@ -34,14 +34,16 @@ export function sortedSetCombine(
 ): CacheDecided<readonly Scored[]> {
   const sources: Source[] = [];
   let length = 0;
+  let bytes = 0;
   for (const { key, weight } of order.sources) {
     const looked = lookAtScored(open, key);
     if (looked.kind === "rejected") return looked;
     sources.push({ collection: looked.outcome, weight });
     length += looked.outcome?.content.length ?? 0;
+    bytes += looked.outcome?.content.bytes ?? 0;
   }
-  const { combinedElementsMax: limit } = cacheLimits;
-  if (length > limit) {
+  const { combinedElementsMax: limit, combinedBytesMax } = cacheLimits;
+  if (length > limit || bytes > combinedBytesMax) {
     return refuse({ kind: "collection_too_long", cache: open.address.given, limit });
   }
   const scores = scoresOf(order, sources);

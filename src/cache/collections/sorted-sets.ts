@@ -412,16 +412,36 @@ export function sortedSetRemoveRange(
   open: OpenCache,
   { key, range }: Omit<SortedSetFetch, "countMax">,
 ): CacheDecided<MembersRemoved> {
+  const whole = removeWhole(open, key, range);
+  if (whole !== undefined) return whole;
   const removed = removeFrom(open, key, (collection) => {
     const order = collection.tree("score");
     const { from, to } = intervalOf(order, range);
-    const { combinedElementsMax: limit } = cacheLimits;
+    const { removedElementsMax: limit } = cacheLimits;
     if (to - from > limit) {
       return refuse({ kind: "collection_too_long", cache: open.address.given, limit });
     }
     return accept([...scoredIn(order, range)].map(({ member }) => member));
   });
   return removed.kind === "rejected" ? removed : accept(removed.outcome ?? nothingRemoved);
+}
+
+/** A range that has all members takes the key with it, however many they are; undefined: it is another one, or there is none. */
+function removeWhole(
+  open: OpenCache,
+  key: CacheKey,
+  range: Range,
+): CacheDecided<MembersRemoved> | undefined {
+  const looked = lookAt(open, { key, kind });
+  if (looked.kind === "rejected") return looked;
+  const collection = looked.outcome;
+  if (collection === undefined) return undefined;
+  const order = collection.entries("score");
+  const { from, to } = intervalOf(order, range);
+  if (from > 0 || to < order.length) return undefined;
+  open.remove(key, collection.item);
+  void open.version;
+  return accept({ ...nothingRemoved, removed: order.length });
 }
 
 export interface SortedSetPop {
@@ -480,7 +500,8 @@ export function sortedSetStoreRange(
   const fetched = sortedSetFetch(open, { ...order, countMax: limit });
   if (fetched.kind === "rejected") return fetched;
   const elements = fetched.outcome?.elements ?? [];
-  if (fetched.outcome?.hasMore === true) {
+  const bytes = elements.reduce((sum, { member }) => sum + member.length, 0);
+  if (fetched.outcome?.hasMore === true || bytes > cacheLimits.combinedBytesMax) {
     return refuse({ kind: "collection_too_long", cache: open.address.given, limit });
   }
   return sortedSetReplace(open, { key: order.destination, elements, life: order.life });

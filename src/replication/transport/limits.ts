@@ -4,10 +4,11 @@
 const mebibyte = 1_048_576;
 
 /**
- * One message on the wire, in both directions. A record holds at most 1 MiB of mutations or one command, itself at most 4 MiB on
- * its way in; an Append holds at most the 8 MiB that may be under way to a member.
+ * One message on the wire, in both directions. A record holds at most 1 MiB of mutations or one command, and what one command writes
+ * may be long: a value of a cache has up to 64 MiB, and the elements of one call may be spread over as many rows of a collection. A
+ * message that was too long would never arrive, and with it nothing after it; `src/cache/limits.ts` keeps every command below.
  */
-export const messageBytesMax = 16 * mebibyte;
+export const messageBytesMax = 128 * mebibyte;
 
 /** With this much unsent, `isReady` says no: more would only wait in memory. */
 export const readyBytesMax = 4 * mebibyte;

@@ -4156,7 +4156,7 @@ export const ListServiceDefinition = {
     },
     /**
      * Removes values that are the one given. Errors:
-     *   OUT_OF_RANGE / COLLECTION_TOO_LONG: they are more than 100,000; give a `count`.
+     *   OUT_OF_RANGE / COLLECTION_TOO_LONG: they are more than 10,000, and the list has others; give a `count`.
      */
     listRemove: {
       name: "ListRemove",
@@ -4292,7 +4292,7 @@ export const ListServiceService = {
   },
   /**
    * Removes values that are the one given. Errors:
-   *   OUT_OF_RANGE / COLLECTION_TOO_LONG: they are more than 100,000; give a `count`.
+   *   OUT_OF_RANGE / COLLECTION_TOO_LONG: they are more than 10,000, and the list has others; give a `count`.
    */
   listRemove: {
     path: "/forebay.cache.v1.ListService/ListRemove" as const,
@@ -4383,7 +4383,7 @@ export interface ListServiceServer extends UntypedServiceImplementation {
   listInsert: handleUnaryCall<ListInsertRequest, ListInsertResponse>;
   /**
    * Removes values that are the one given. Errors:
-   *   OUT_OF_RANGE / COLLECTION_TOO_LONG: they are more than 100,000; give a `count`.
+   *   OUT_OF_RANGE / COLLECTION_TOO_LONG: they are more than 10,000, and the list has others; give a `count`.
    */
   listRemove: handleUnaryCall<ListRemoveRequest, ListRemoveResponse>;
   /**
@@ -4517,7 +4517,7 @@ export interface ListServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Removes values that are the one given. Errors:
-   *   OUT_OF_RANGE / COLLECTION_TOO_LONG: they are more than 100,000; give a `count`.
+   *   OUT_OF_RANGE / COLLECTION_TOO_LONG: they are more than 10,000, and the list has others; give a `count`.
    */
   listRemove(
     request: ListRemoveRequest,

@@ -6063,7 +6063,7 @@ export const SortedSetServiceDefinition = {
     },
     /**
      * Removes a range of members. Errors: as SortedSetFetch, and:
-     *   OUT_OF_RANGE / COLLECTION_TOO_LONG: it has more than 100,000 members.
+     *   OUT_OF_RANGE / COLLECTION_TOO_LONG: it has more than 10,000 members, and the sorted set has others.
      */
     sortedSetRemoveRange: {
       name: "SortedSetRemoveRange",
@@ -6261,7 +6261,7 @@ export const SortedSetServiceService = {
   },
   /**
    * Removes a range of members. Errors: as SortedSetFetch, and:
-   *   OUT_OF_RANGE / COLLECTION_TOO_LONG: it has more than 100,000 members.
+   *   OUT_OF_RANGE / COLLECTION_TOO_LONG: it has more than 10,000 members, and the sorted set has others.
    */
   sortedSetRemoveRange: {
     path: "/forebay.cache.v1.SortedSetService/SortedSetRemoveRange" as const,
@@ -6406,7 +6406,7 @@ export interface SortedSetServiceServer extends UntypedServiceImplementation {
   sortedSetRemove: handleUnaryCall<SortedSetRemoveRequest, SortedSetRemoveResponse>;
   /**
    * Removes a range of members. Errors: as SortedSetFetch, and:
-   *   OUT_OF_RANGE / COLLECTION_TOO_LONG: it has more than 100,000 members.
+   *   OUT_OF_RANGE / COLLECTION_TOO_LONG: it has more than 10,000 members, and the sorted set has others.
    */
   sortedSetRemoveRange: handleUnaryCall<SortedSetRemoveRangeRequest, SortedSetRemoveRangeResponse>;
   /**
@@ -6581,7 +6581,7 @@ export interface SortedSetServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Removes a range of members. Errors: as SortedSetFetch, and:
-   *   OUT_OF_RANGE / COLLECTION_TOO_LONG: it has more than 100,000 members.
+   *   OUT_OF_RANGE / COLLECTION_TOO_LONG: it has more than 10,000 members, and the sorted set has others.
    */
   sortedSetRemoveRange(
     request: SortedSetRemoveRangeRequest,
