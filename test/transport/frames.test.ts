@@ -15,6 +15,7 @@ import {
   FrameReader,
   frameOf,
 } from "../../src/replication/transport/frames.js";
+import { messageBytesMax } from "../../src/replication/transport/limits.js";
 
 const bytes = (max: number) =>
   fc.integer({ min: 0, max }).map((length) => Buffer.alloc(length, length & 255));
@@ -104,8 +105,8 @@ test("a long record is sent from where it is", () => {
 test("a length is believed up to the limit, and nothing is kept for it in advance", () => {
   const reader = new FrameReader();
   const prefix = Buffer.alloc(5);
-  prefix.writeUInt32BE(16 * 1_048_576, 1);
+  prefix.writeUInt32BE(messageBytesMax, 1);
   reader.push(prefix, () => undefined);
-  prefix.writeUInt32BE(16 * 1_048_576 + 1, 1);
+  prefix.writeUInt32BE(messageBytesMax + 1, 1);
   expect(() => new FrameReader().push(prefix, () => undefined)).toThrow(BrokenFrame);
 });

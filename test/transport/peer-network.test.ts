@@ -1,6 +1,7 @@
 // Messages between members over real sockets: in order, over the right stream, lost with the connection and never spoiled.
 
 import { afterEach, expect, test } from "vitest";
+import { messageBytesMax } from "../../src/replication/transport/limits.js";
 import {
   acquaint,
   append,
@@ -121,9 +122,17 @@ test("another member where one is expected is not taken for it", async () => {
   expect(a.readyFrom).toEqual([]);
 });
 
+test("a message longer than what may wait is sent while nothing else waits", async () => {
+  const [a, b] = (await members("a", "b")) as [TestMember, TestMember];
+  a.network.send(b.id, append(1, 40 * 1_048_576));
+  await until(() => b.heard.length === 1);
+  expect(roundsOf(b.heard)).toEqual([1]);
+  expect(a.network.status()).toMatchObject([{ droppedCount: 0 }]);
+});
+
 test("a message that is too long is not sent, and the next one is", async () => {
   const [a, b] = (await members("a", "b")) as [TestMember, TestMember];
-  a.network.send(b.id, append(1, 16 * 1_048_576));
+  a.network.send(b.id, append(1, messageBytesMax));
   a.network.send(b.id, append(2, 16 * 1_048_576 - 1_000));
   await until(() => b.heard.length === 1);
   expect(roundsOf(b.heard)).toEqual([2]);

@@ -13,8 +13,11 @@ export const messageBytesMax = 128 * mebibyte;
 /** With this much unsent, `isReady` says no: more would only wait in memory. */
 export const readyBytesMax = 4 * mebibyte;
 
-/** With this much unsent, a message is dropped: above `readyBytesMax` by the largest message, so that heartbeats still pass. */
-export const unsentBytesMax = readyBytesMax + messageBytesMax + mebibyte;
+/**
+ * With this much unsent, a message is dropped: above `readyBytesMax` by far, so that heartbeats still pass. One that is longer than
+ * what is between the two goes while the way is ready, by itself.
+ */
+export const unsentBytesMax = 21 * mebibyte;
 
 /**
  * How far the sender may run ahead of the reader. HTTP/2 starts with 64 KiB, which lets 64 KiB pass in each round trip: 64 MB/s

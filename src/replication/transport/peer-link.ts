@@ -79,7 +79,9 @@ export class PeerLink {
     if (this.#isOver) return "closed";
     const frame = frameOf(message);
     if (frame.bytes > messageBytesMax) return "too_long";
-    if (this.unsentBytes + frame.bytes > unsentBytesMax) {
+    const isLong = frame.bytes > unsentBytesMax - readyBytesMax;
+    const bytesMax = isLong ? readyBytesMax + frame.bytes : unsentBytesMax;
+    if (this.unsentBytes + frame.bytes > bytesMax) {
       this.#wasFull = true;
       return "full";
     }
