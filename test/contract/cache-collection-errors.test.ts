@@ -220,3 +220,35 @@ test.each([
     violations: [field],
   });
 });
+
+test.each([
+  ["no bytes", "", "EMPTY_KEY"],
+  ["1,025 bytes", "k".repeat(1_025), "KEY_TOO_LONG"],
+])(
+  "a field or a member of %s is refused by its place, and one of 1,024 is not",
+  async (_, name, reason) => {
+    const t = await cacheScenario();
+    const element = keyOf(name);
+    const refused = async (call: Promise<unknown>) => {
+      const error = await failureOf(call);
+      return [error.reason, ...error.violations];
+    };
+    const items = [{ ...item, field: element }];
+    expect(await refused(cacheCall(t, "dictionarySet", { ...a, items }))).toEqual([
+      reason,
+      "items[0].field",
+    ]);
+    const members = [keyOf("m".repeat(1_024)), element];
+    expect(await refused(cacheCall(t, "setAdd", { ...a, members }))).toEqual([
+      reason,
+      "members[1]",
+    ]);
+    const elements = [{ member: element, score: 1 }];
+    expect(await refused(cacheCall(t, "sortedSetPut", { ...a, elements }))).toEqual([
+      reason,
+      "elements[0].member",
+    ]);
+    await cacheCall(t, "setAdd", { ...a, members: members.slice(0, 1) });
+    expect((await cacheCall(t, "setLength", a)).length).toBe(1n);
+  },
+);
