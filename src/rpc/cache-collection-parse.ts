@@ -83,6 +83,19 @@ export function parseElementExpiry(
 const limitRange = { min: 1, max: cacheLimits.elementsMax };
 const limitDefault = 1_000;
 
+/** Undefined: it is not given, or no number that counts anything. */
+export function parseWhole(
+  violations: Violations,
+  field: string,
+  value: bigint | undefined,
+  reason: "INVALID_PARAMETER" | "BAD_RANGE" = "INVALID_PARAMETER",
+): number | undefined {
+  if (value === undefined) return undefined;
+  if (value >= 0n && value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value);
+  violations.add(reason, field, `must be from 0 to 2^53-1, not ${value}`);
+  return undefined;
+}
+
 export const parseLimit = (
   violations: Violations,
   limit: number,

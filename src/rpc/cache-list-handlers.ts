@@ -47,6 +47,7 @@ import {
   parseLife,
   parseLimit,
   parseValues,
+  parseWhole,
   valueBytes,
   versionOfFound,
 } from "./cache-collection-parse.js";
@@ -75,7 +76,7 @@ export function createListHandlers(parts: CacheHandlerParts): ListHandlers {
           end: parseEnd(violations, "end", request.end),
           values: parseValues(violations, "values", request.values),
           isReversed: request.reverse,
-          truncateTo: parseNumber(violations, "truncate_to", request.truncateTo),
+          truncateTo: parseWhole(violations, "truncate_to", request.truncateTo) ?? 0,
           requiresExisting: request.onlyIfExists,
           life: parseLife(violations, request),
         }),
@@ -325,12 +326,6 @@ const parseEnd = (violations: Violations, field: string, end: CollectionEnd): Li
 
 export const parseWait = (violations: Violations, wait: Duration | undefined): number =>
   parseDuration(violations, "wait", wait, { minMs: 0, maxMs: waitMsMax }) ?? 0;
-
-function parseNumber(violations: Violations, field: string, value: bigint): number {
-  if (value >= 0n && value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value);
-  violations.add("INVALID_PARAMETER", field, `must be from 0 to 2^53-1, not ${value}`);
-  return 0;
-}
 
 const parseIndexes = ({ start, end }: ListRange): Indexes => ({
   start: Number(start),

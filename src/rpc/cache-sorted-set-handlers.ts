@@ -56,6 +56,7 @@ import {
   parseLife,
   parseLimit,
   parseScan,
+  parseWhole,
   versionOfFound,
 } from "./cache-collection-parse.js";
 import type { CacheHandlerParts } from "./cache-handler-context.js";
@@ -400,19 +401,6 @@ function parseRule(
     violations.add("CONFLICTING_OPTIONS", "compare", rule);
   }
   return { mode, compare };
-}
-
-/** Undefined: it is not given, or no number that counts anything. */
-function parseWhole(
-  violations: Violations,
-  field: string,
-  value: bigint | undefined,
-  reason: "INVALID_PARAMETER" | "BAD_RANGE" = "INVALID_PARAMETER",
-): number | undefined {
-  if (value === undefined) return undefined;
-  if (value >= 0n && value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value);
-  violations.add(reason, field, `must be from 0 to 2^53-1, not ${value}`);
-  return undefined;
 }
 
 function parseRange(violations: Violations, range: SortedSetRange | undefined): Range {

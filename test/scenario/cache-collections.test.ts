@@ -152,6 +152,16 @@ test("C28 a field ends on its own, and with the last one the dictionary", async 
   expect(await scanned(t)).toEqual([]);
 });
 
+test("a field that ends changes no version, and neither does a write that changes nothing after it", async () => {
+  const t = await cacheScenario();
+  await fill(t, "a", { short: "1" }, { fieldExpiry: ttl(100) });
+  const { version } = await fill(t, "a", { long: "2" });
+  await t.advance(150);
+  const deleted = await cacheCall(t, "dictionaryDelete", { ...key("a"), fields: all(["short"]) });
+  expect(deleted).toEqual({ removed: 0n, length: 1n, version });
+  expect((await cacheCall(t, "dictionaryLength", key("a"))).version).toBe(version);
+});
+
 test("C29 counting keeps the end of a field, and writing it drops it", async () => {
   const t = await cacheScenario();
   const endOf = async () => {

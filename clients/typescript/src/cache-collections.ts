@@ -13,6 +13,8 @@ import {
 } from "./cache-items.js";
 import type { CallOptions, Connection } from "./connection.js";
 import { dateOf } from "./durations.js";
+import type { RequestIdOption } from "./queue-calls.js";
+import { newRequestId } from "./random.js";
 
 /** Where a collection is, and how its values are read. */
 export interface CollectionPlace<Item> {
@@ -88,6 +90,11 @@ export const named = ({ cache, key }: Pick<CollectionPlace<unknown>, "cache" | "
 export const lifeToWire = ({ expiry, ttlPolicy = "set_on_create" }: CollectionLife) => ({
   expiry: expiryToWire(expiry),
   ttlPolicy: policies[ttlPolicy],
+});
+
+/** Made once, however often the call is tried. */
+export const once = ({ requestId }: RequestIdOption) => ({
+  requestId: requestId ?? newRequestId(),
 });
 
 export const modeToWire = ({ when = "always" }: ElementTtlOptions): TtlMode => modes[when];

@@ -9,13 +9,13 @@ import {
   ends,
   lifeToWire,
   named,
+  once,
   waitingOptions,
 } from "./cache-collections.js";
 import { type CacheKey, keyToWire, valueFromWire, valueToWire } from "./cache-items.js";
 import type { CallOptions } from "./connection.js";
 import { durationOf } from "./durations.js";
 import type { RequestIdOption } from "./queue-calls.js";
-import { newRequestId } from "./random.js";
 
 const { methods } = ListServiceDefinition;
 
@@ -260,6 +260,3 @@ export class CacheList<Item> {
     return this.#place.codec.decode(valueFromWire(value));
   }
 }
-
-/** Made once, however often the call is tried. */
-const once = ({ requestId }: RequestIdOption) => ({ requestId: requestId ?? newRequestId() });

@@ -20,6 +20,7 @@ import {
   type ElementScanOptions,
   lifeToWire,
   named,
+  once,
   scanToWire,
   waitingOptions,
 } from "./cache-collections.js";
@@ -34,7 +35,6 @@ import type { CallOptions } from "./connection.js";
 import { durationOf } from "./durations.js";
 import { pages } from "./pages.js";
 import type { RequestIdOption } from "./queue-calls.js";
-import { newRequestId } from "./random.js";
 
 const { methods } = SortedSetServiceDefinition;
 
@@ -433,6 +433,3 @@ const pageOf = ({ offset = 0, count }: Paging) => ({
   offset: BigInt(offset),
   limit: count === undefined ? undefined : BigInt(count),
 });
-
-/** Made once, however often the call is tried. */
-const once = ({ requestId }: RequestIdOption) => ({ requestId: requestId ?? newRequestId() });

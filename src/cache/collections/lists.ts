@@ -2,6 +2,7 @@
 
 import type { CacheKey, Version } from "../../base/brands.js";
 import { accept } from "../../queue/rejections.js";
+import { rangeOf } from "../byte-range.js";
 import { cacheLimits } from "../limits.js";
 import type { OpenCache } from "../open-cache.js";
 import { type CacheDecided, refuse } from "../rejections.js";
@@ -276,13 +277,9 @@ export function listFetch(
   return accept({ collection, values, next: undefined });
 }
 
-function placesOf(
-  { start, end }: Indexes,
-  length: number,
-): { readonly from: number; readonly to: number } {
-  const place = (index: number): number =>
-    Math.min(length, index < 0 ? Math.max(0, length + index) : index);
-  return { from: place(start), to: end === undefined ? length : place(end) };
+function placesOf({ start, end }: Indexes, length: number): Places {
+  const range = rangeOf(length, start, end);
+  return { from: range.start, to: range.end };
 }
 
 export interface ListPosition {

@@ -103,21 +103,28 @@ const wrongType = (open: OpenCache): CacheDecided<never> =>
 /** A collection to change. */
 export class ChangingCollection {
   readonly open: OpenCache;
-  readonly isNew: boolean;
   readonly #root: number;
   #length: number;
   #bytes: number;
   #dueAt: EpochMs | undefined;
   #isChanged = false;
+  readonly #hasPurged: boolean;
 
   constructor(open: OpenCache, content: CollectionContent | undefined) {
     this.open = open;
-    this.isNew = content === undefined;
     this.#root = content?.root ?? open.transaction.newRoot();
     this.#length = content?.length ?? 0;
     this.#bytes = content?.bytes ?? 0;
     this.#dueAt = content?.dueAt;
-    if (hasEnded(this.#dueAt, open.now)) this.purge(purgedMax);
+    this.#hasPurged = hasEnded(this.#dueAt, open.now);
+    if (this.#hasPurged) this.#purge(purgedMax);
+    // What has ended was there for nobody: that it goes is no change that anybody is to hear of.
+    this.#isChanged = false;
+  }
+
+  /** Whether it is to be written, if only because of what has ended. */
+  get isToBeStored(): boolean {
+    return this.#isChanged || this.#hasPurged;
   }
 
   get isChanged(): boolean {
@@ -198,7 +205,7 @@ export class ChangingCollection {
   }
 
   /** Removes those that have ended, at most so many. */
-  purge(limit: number): void {
+  #purge(limit: number): void {
     const { now } = this.open;
     const ended: EntryKey[] = [];
     for (const { key } of this.tree("end").walk(0)) {
@@ -304,7 +311,7 @@ function store(
   const lived = lifeAfter(open, life, item);
   if (lived === "too_far") return ttlTooFar(open);
   const { expiresAt } = lived;
-  if (!collection.isChanged && item !== undefined && item.expiresAt === expiresAt) {
+  if (!collection.isToBeStored && item !== undefined && item.expiresAt === expiresAt) {
     return item.version;
   }
   const content = collection.contentOf(kind);
@@ -326,8 +333,8 @@ function store(
   }
   open.put(key, next, looked);
   // A change of its life only has a version of its own as well, which who watches hears of.
-  void open.version;
-  open.transaction.wakeKey(open.cache, key);
+  if (collection.isChanged || item?.expiresAt !== expiresAt) void open.version;
+  if (collection.isChanged) open.transaction.wakeKey(open.cache, key);
   return next.version;
 }
 

@@ -1,5 +1,6 @@
 // Ranges of sorted sets: by rank, by score, or by the bytes of members that have one score. Each comes to an interval of places.
 
+import { rangeOf } from "../byte-range.js";
 import type { Entries, EntryKey } from "./entries.js";
 import { scoreKey } from "./order-keys.js";
 
@@ -43,8 +44,7 @@ export interface Interval {
 export function intervalOf(order: Entries, range: Range): Interval {
   const { length } = order;
   if (range.by === "rank") {
-    const start = placeOf(range.start, length);
-    const end = range.end === undefined ? length : placeOf(range.end, length);
+    const { start, end } = rangeOf(length, range.start, range.end);
     return range.isReversed ? { from: length - end, to: length - start } : { from: start, to: end };
   }
   const whole =
@@ -53,10 +53,6 @@ export function intervalOf(order: Entries, range: Range): Interval {
       : ofBytes(order, range, order.at(0)?.key.slice(0, 8) ?? "");
   return paged(whole, range);
 }
-
-/** Of an index that counts from the end where it is negative; no place is before the first, or behind the last. */
-const placeOf = (index: number, length: number): number =>
-  Math.min(length, index < 0 ? Math.max(0, length + index) : index);
 
 function ofScores(order: Entries, { min, max }: Bounded<number>): Interval {
   const from = min === undefined ? 0 : order.countBelow(edge(scoreKey(min.value), min.isExclusive));
